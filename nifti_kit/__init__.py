@@ -1,0 +1,68 @@
+"""nifti_kit: folders of NIfTI volumes, masks and score tables into Supervisely.
+
+Public names are loaded when they are first used: ``import nifti_kit`` itself costs next to
+nothing, and needs no system library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nifti_kit import errors, plots
+    from nifti_kit.align import align_mask
+    from nifti_kit.checks import check
+    from nifti_kit.classes import read_classes
+    from nifti_kit.datasets import scan
+    from nifti_kit.mappings import read_mapping
+    from nifti_kit.plans import plan
+    from nifti_kit.scores import read_scores
+    from nifti_kit.targets.folder import ProjectFolder
+    from nifti_kit.transfer import upload
+    from nifti_kit.verification import verify
+
+__all__ = [
+    "ProjectFolder",
+    "align_mask",
+    "check",
+    "errors",
+    "plan",
+    "plots",
+    "read_classes",
+    "read_mapping",
+    "read_scores",
+    "scan",
+    "upload",
+    "verify",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ProjectFolder": "targets.folder",
+    "align_mask": "align",
+    "check": "checks",
+    "plan": "plans",
+    "read_classes": "classes",
+    "read_mapping": "mappings",
+    "read_scores": "scores",
+    "scan": "datasets",
+    "upload": "transfer",
+    "verify": "verification",
+}
+_MODULES = ("errors", "plots")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,329 @@
+"""Datasets: what ``scan`` found, by headers and names only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from nifti_kit import html
+from nifti_kit.classes import ClassMap, as_class_map, is_named_class_map, looks_like_class_map
+from nifti_kit.errors import BadSource, NiftiKitError, UnsupportedImage
+from nifti_kit.findings import Finding, finding
+from nifti_kit.images import ImageFile, read_header
+from nifti_kit.items import Item
+from nifti_kit.layouts import LAYOUTS, Files, Grouping, detect_layout, group_files
+from nifti_kit.mappings import Mapping, looks_like_mapping, read_mapping
+from nifti_kit.names import is_nifti, natural_key
+from nifti_kit.sources import Source, open_source
+from nifti_kit.texts import read_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Dataset", "scan"]
+
+MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
+"""Where the platform's exporter puts its class map: one level above the dataset's folder."""
+
+
+@dataclass(eq=False)
+class Dataset:
+    """The items of a source, what else lies in it, and what is wrong so far.
+
+    Attributes
+    ----------
+    layout
+        ``by_volume``, ``by_plane`` or ``annotations``.
+    items
+        What becomes a volume, or the annotations of one.
+    unused
+        The files that will not land; each is named in a finding with its reason.
+    classes
+        The class map; empty where there is none.
+    mapping
+        The JSON mapping of the ``annotations`` layout, or None.
+    score_base
+        What score tables count layers from: 1 (specification) or 0 (the platform's exporter).
+    findings
+        What scanning found; :func:`nifti_kit.check` finds the rest.
+    """
+
+    source: Source
+    layout: str
+    items: tuple[Item, ...]
+    unused: tuple[Path, ...]
+    classes: ClassMap
+    mapping: Mapping | None
+    score_base: int
+    findings: tuple[Finding, ...]
+    memory: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What was surveyed already, so that no file is read twice."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths start from; for an archive a temporary one."""
+        return self.source.root
+
+    @property
+    def annotation_paths(self) -> tuple[PurePosixPath, ...]:
+        """The annotation files, relative to the source."""
+        return tuple(mask.relative for item in self.items for mask in item.masks)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`, one row per item."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(item) for item in self.items], columns=_COLUMNS)
+
+    def _title(self) -> str:
+        masks = sum(len(item.masks) for item in self.items)
+        return (
+            f"{self.source.given.name or self.source.given}: layout {self.layout}, "
+            f"{len(self.items)} items, {masks} mask files, {len(self.classes)} classes in the "
+            f"class map, {len(self.unused)} files unused"
+        )
+
+    def __repr__(self) -> str:
+        lines = [self._title(), *(f"  {item!r}" for item in self.items[:_SHOWN])]
+        if len(self.items) > _SHOWN:
+            lines.append(f"  ... and {len(self.items) - _SHOWN} more items")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [list(_row(item).values()) for item in self.items[:_SHOWN]]
+        more = len(self.items) - _SHOWN
+        note = html.title(f"... and {more} more items") if more > 0 else html.Markup("")
+        return html.title(self._title()) + html.table(_COLUMNS, rows) + note
+
+
+_SHOWN = 50
+"""Items that a repr shows; ``to_frame()`` has them all."""
+
+_COLUMNS = ["item", "folder", "plane", "shape", "voxel size (mm)", "axes", "masks", "kind", "scores"]
+
+
+def _row(item: Item) -> dict[str, Any]:
+    image = item.volume or item.masks[0].image
+    usable = not image.grid.problem
+    masks = ", ".join(mask.relative.name for mask in item.masks)
+    cells = (
+        item.name,
+        item.folder,
+        item.plane or "",
+        " x ".join(map(str, image.shape)),
+        " x ".join(f"{mm:g}" for mm in image.grid.voxel_size),
+        image.grid.axis_codes if usable else "?",
+        masks,
+        item.segmentation or "",
+        item.scores.name if item.scores else "",
+    )
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def scan(
+    source: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    segmentation: str = "auto",
+    classes: Any = None,
+    score_base: int = 1,
+) -> Dataset:
+    """Return what a folder, an archive or one NIfTI file holds; headers only, no voxel is read.
+
+    Parameters
+    ----------
+    source
+        A folder, a ``.zip``, ``.tar``, ``.tar.gz`` or ``.tgz``, or one ``.nii`` / ``.nii.gz``.
+    layout
+        ``auto``, ``by_volume``, ``by_plane`` or ``annotations``.
+    segmentation
+        ``auto``, ``semantic`` (class = value) or ``instance`` (class = file, object = value).
+    classes
+        A class map to use instead of the source's own: a path, or ``{value: name}``.
+    score_base
+        What the ``Layer`` column of score tables counts from: 1, or 0 as the platform's exporter
+        writes it.
+
+    Raises
+    ------
+    BadSource
+        If there is no such path, or the archive is damaged or hostile. Faults of single files
+        are findings, not exceptions.
+    """
+    _one_of("layout", layout, ("auto", *LAYOUTS))
+    _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
+    _one_of("score_base", score_base, (0, 1))
+    given = None if classes is None else as_class_map(classes)
+    opened = open_source(source)
+    scanner = _Scanner(opened, layout, segmentation)
+    class_map = scanner.class_map(given)
+    mapping = scanner.mapping()
+    return Dataset(
+        opened,
+        scanner.layout,
+        tuple(scanner.grouping.items),
+        scanner.unused(),
+        class_map,
+        mapping,
+        score_base,
+        tuple(scanner.findings),
+    )
+
+
+def _one_of(name: str, value: object, choices: Iterable[object]) -> None:
+    if value not in choices:
+        expected = ", ".join(map(repr, choices))
+        raise BadSource(f"{name} has no such choice", found=repr(value), expected=expected)
+
+
+class _Scanner:
+    """Sorts the files of one source, and keeps book of those without a use."""
+
+    def __init__(self, source: Source, layout: str, segmentation: str) -> None:
+        self.source = source
+        self.findings: list[Finding] = list(source.findings)
+        self._reasons: dict[PurePosixPath, str] = {}
+        niftis = [file for file in source.files if is_nifti(file.name)]
+        if not niftis:
+            self.findings.append(finding("source-empty", "", f"{source.given}: no NIfTI file"))
+        self.layout = detect_layout(niftis) if layout == "auto" else layout
+        self.grouping = self._grouped(niftis, segmentation)
+        self._reasons.update(self.grouping.unused)
+        self.findings += self.grouping.findings
+        for file in source.files:
+            if not is_nifti(file.name) and file.suffix.casefold() not in _OTHER_INPUTS:
+                self._reasons[file] = _why_unused(file)
+
+    def _files(self, suffix: str) -> list[PurePosixPath]:
+        found = [file for file in self.source.files if file.suffix.casefold() == suffix]
+        return sorted(found, key=lambda file: (len(file.parts), natural_key(file)))
+
+    def _grouped(self, niftis: list[PurePosixPath], segmentation: str) -> Grouping:
+        images = [image for file in niftis if (image := self._header(file)) is not None]
+        images.sort(key=lambda image: natural_key(image.relative))
+        tables = sorted(self._files(".csv"), key=natural_key)
+        paths = tuple((self.source.root / table, table) for table in tables)
+        return group_files(self.layout, Files(tuple(images), paths, segmentation))
+
+    def _header(self, file: PurePosixPath) -> ImageFile | None:
+        try:
+            return read_header(self.source.root / file, file)
+        except NiftiKitError as error:
+            self.findings.append(file_fault(file, error))
+            self._reasons[file] = ""
+            return None
+
+    def class_map(self, given: ClassMap | None) -> ClassMap:
+        """Return the class map in force; texts that are none have no use."""
+        maps: list[ClassMap] = []
+        for file in self._files(".txt"):
+            found = looks_like_class_map(self.source.root / file, relative=str(file))
+            if found is not None:
+                maps.append(found)
+            elif is_named_class_map(file.stem):
+                message = "its name says class map, but no line of it is a class"
+                self.findings.append(finding("class-map-line", file, message))
+                self._reasons[file] = ""
+            else:
+                self._reasons[file] = "a text that is no class map"
+        if given is not None:
+            for unused in maps:
+                self._reasons[PurePosixPath(unused.path)] = "another class map was given"
+        chosen = self._chosen_map(maps) if given is None else given
+        self.findings += chosen.faults
+        return chosen
+
+    def _chosen_map(self, maps: list[ClassMap]) -> ClassMap:
+        if not maps:
+            return self._map_above()
+        different = [other for other in maps[1:] if other != maps[0]]
+        if different:
+            names = ", ".join(found.path for found in [maps[0], *different])
+            message = f"{len(different) + 1} class maps that differ: {names}"
+            self.findings.append(finding("class-map-several", maps[0].path, message))
+            for other in different:
+                self._reasons[PurePosixPath(other.path)] = f"{maps[0].path} is the class map"
+        return maps[0]
+
+    def _map_above(self) -> ClassMap:
+        """Return the class map that the platform's exporter puts above a dataset's folder."""
+        if self.source.is_archive or not self.source.given.is_dir():
+            return ClassMap()
+        for name in MAPS_ABOVE:
+            path = self.source.given.resolve().parent / name
+            if path.is_file():
+                found = looks_like_class_map(path, relative=f"../{name}")
+                if found is not None:
+                    message = f"{len(found)} classes are taken from it"
+                    self.findings.append(finding("class-map-above", f"../{name}", message))
+                    return found
+        return ClassMap()
+
+    def mapping(self) -> Mapping | None:
+        """Return the JSON mapping of the annotations layout; other JSON files have no use."""
+        files = self._files(".json")
+        if self.layout != "annotations":
+            self._reasons.update(dict.fromkeys(files, "a mapping belongs to annotations alone"))
+            return None
+        meant = [file for file in files if self._may_be_mapping(file)]
+        if len(meant) > 1:
+            names = ", ".join(map(str, meant))
+            self.findings.append(finding("mapping-several", meant[0], f"which one: {names}?"))
+            self._reasons.update(dict.fromkeys(meant, "one of several mappings"))
+        if len(meant) != 1:
+            return None
+        annotations = [mask.relative for item in self.grouping.items for mask in item.masks]
+        try:
+            path = self.source.root / meant[0]
+            mapping = read_mapping(path, annotations, relative=str(meant[0]))
+        except NiftiKitError as error:
+            self.findings.append(finding("mapping-unreadable", meant[0], describe(error)))
+            self._reasons[meant[0]] = ""
+            return None
+        self.findings += mapping.faults
+        return mapping
+
+    def _may_be_mapping(self, file: PurePosixPath) -> bool:
+        try:
+            meant = looks_like_mapping(read_text(self.source.root / file))
+        except NiftiKitError:
+            meant = False
+        if not meant:
+            self._reasons[file] = "a JSON file that is no mapping"
+        return meant
+
+    def unused(self) -> tuple[Path, ...]:
+        """Return the files without a use, and name each in a finding (once)."""
+        for file, reason in self._reasons.items():
+            if reason:
+                self.findings.append(finding("file-unused", file, reason))
+        ordered = sorted(self._reasons, key=natural_key)
+        return tuple(self.source.root / file for file in ordered)
+
+
+_OTHER_INPUTS = (".csv", ".txt", ".json")
+
+
+def _why_unused(file: PurePosixPath) -> str:
+    if file.name.casefold().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")):
+        return "an archive inside the source is not unpacked"
+    return "neither a NIfTI file nor a score table, class map or mapping"
+
+
+def describe(error: NiftiKitError) -> str:
+    """Return an error's text without its path and remedy, for a finding that has them apart."""
+    parts = [error.message]
+    if error.found is not None:
+        parts.append(f"found {error.found}")
+    if error.expected is not None:
+        parts.append(f"expected {error.expected}")
+    return "; ".join(parts)
+
+
+def file_fault(file: PurePosixPath, error: NiftiKitError) -> Finding:
+    """Return the finding for an image that cannot be taken in."""
+    code = "image-unsupported" if isinstance(error, UnsupportedImage) else "file-unreadable"
+    return finding(code, file, describe(error), remedy=error.remedy)

@@ -1,0 +1,416 @@
+"""NIfTI files: headers without voxels, voxels without copies.
+
+Facts from the NIfTI-1 and NIfTI-2 standards. Files are told apart by their bytes, not by their
+names: gzip by its magic number, NIfTI by ``sizeof_hdr`` and ``magic``, either byte order.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from isal import igzip, isal_zlib
+
+from nifti_kit.errors import UnreadableFile, UnsupportedImage
+from nifti_kit.geometry import Grid
+
+__all__ = ["ImageFile", "iter_frames", "iter_scaled_frames", "read_header", "read_voxels"]
+
+GZIP_MAGIC = b"\x1f\x8b"
+HEADER_BYTES = 544
+"""The longer of the two headers (NIfTI-2: 540) and its extension flag."""
+
+MAX_DEFLATE_RATIO = 1032
+"""Deflate's best: a gzip file cannot hold more than this many bytes for each of its own."""
+
+SUPPORTED_TYPES = {
+    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8",
+    256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
+}  # fmt: skip
+"""NIfTI datatype codes that hold one real number per voxel, and numpy's name of each."""
+
+UNSUPPORTED_TYPES = {
+    1: "single bits", 32: "complex numbers", 128: "RGB colours", 1536: "128-bit floats",
+    1792: "complex numbers", 2048: "complex numbers", 2304: "RGBA colours",
+}  # fmt: skip
+
+_STREAM_FAULTS = (OSError, EOFError, zlib.error, isal_zlib.error)
+"""How a damaged file shows itself while it is read."""
+
+_CHUNK = 2**20
+"""Bytes asked of a stream at once: a gzip stream copies what it is asked for."""
+
+UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""``xyzt_units`` & 7 to millimetres: unknown, metre, millimetre, micron."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """A NIfTI file by its header.
+
+    Attributes
+    ----------
+    path
+        The file.
+    relative
+        Its path below the scanned source, for people.
+    grid
+        Shape and affine (RAS+ mm), by the NIfTI-1 rules: sform, else qform, else voxel size.
+    dtype
+        The type on disk, with its byte order.
+    slope, intercept
+        ``scl_slope`` and ``scl_inter`` where they are to be used, else 1 and 0.
+    sform, qform
+        The two affines where their codes are above 0, else None (RAS+ mm).
+    offset
+        Where the voxels begin, in the uncompressed file.
+    version
+        1 or 2.
+    """
+
+    path: Path
+    relative: PurePosixPath
+    grid: Grid
+    dtype: np.dtype[Any]
+    slope: float
+    intercept: float
+    sform: npt.NDArray[np.float64] | None
+    qform: npt.NDArray[np.float64] | None
+    offset: int
+    version: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along i, j, k."""
+        return self.grid.shape
+
+    @property
+    def is_scaled(self) -> bool:
+        """True when stored numbers are not the values themselves."""
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the decoded voxels."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @cached_property
+    def form_distance_mm(self) -> float:
+        """How far apart sform and qform place a corner voxel (mm); 0 where one is missing."""
+        if self.sform is None or self.qform is None:
+            return 0.0
+        corners = self.grid.corners()
+        ends = [Grid(self.shape, form).world(corners) for form in (self.sform, self.qform)]
+        return float(np.linalg.norm(ends[0] - ends[1], axis=1).max())
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.shape))
+        spacing = " x ".join(f"{mm:g}" for mm in self.grid.voxel_size)
+        codes = self.grid.axis_codes if not self.grid.problem else "?"
+        return f"<{self.relative}: {size}, {self.dtype.name}, {spacing} mm, {codes}>"
+
+
+def open_stream(path: Path) -> IO[bytes]:
+    """Return the uncompressed content of a file, gzip or not, whatever its name says."""
+    with path.open("rb") as raw:
+        is_gzip = raw.read(2) == GZIP_MAGIC
+    if is_gzip:
+        return igzip.open(path, "rb")  # type: ignore[return-value]
+    return path.open("rb")
+
+
+def read_header(path: Path, relative: PurePosixPath | None = None) -> ImageFile:
+    """Return an image by its header; no voxel is read.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is damaged, or no NIfTI file.
+    UnsupportedImage
+        If it is a sound image that is not 3D with one real number per voxel.
+    """
+    relative = relative or PurePosixPath(path.name)
+    try:
+        start, is_gzip, size = _first_bytes(path)
+        return _parse(start, path, relative, size * MAX_DEFLATE_RATIO if is_gzip else size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, relative, f"it cannot be read: {error}") from error
+
+
+def _first_bytes(path: Path) -> tuple[bytes, bool, int]:
+    size = path.stat().st_size
+    with path.open("rb") as raw:
+        start = raw.read(HEADER_BYTES * 2)
+    if start[:2] != GZIP_MAGIC:
+        return start[:HEADER_BYTES], False, size
+    return zlib.decompressobj(wbits=31).decompress(start, HEADER_BYTES), True, size
+
+
+def _unreadable(path: Path, relative: PurePosixPath, message: str, **facts: Any) -> UnreadableFile:
+    remedy = "Copy or export the file again from where it came from."
+    return UnreadableFile(message, path=str(relative), remedy=facts.pop("remedy", remedy), **facts)
+
+
+def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> ImageFile:
+    version, order = _identify(start, path, relative)
+    from nibabel.nifti1 import header_dtype as nifti1
+    from nibabel.nifti2 import header_dtype as nifti2
+
+    layout = (nifti1 if version == 1 else nifti2).newbyteorder(order)
+    if len(start) < layout.itemsize:
+        raise _unreadable(path, relative, "the file ends within its header", found=len(start))
+    header = np.frombuffer(start, dtype=layout, count=1)[0]
+    shape = _shape(header, relative)
+    dtype = _dtype(header, relative).newbyteorder(order)
+    # 0 means "right after the header", as nibabel reads it too (NIfTI-1: 352, NIfTI-2: 544).
+    offset = int(header["vox_offset"]) or layout.itemsize + 4
+    if offset < layout.itemsize or offset + math.prod(shape) * dtype.itemsize > most:
+        raise _unreadable(
+            path,
+            relative,
+            "the file is too short for the voxels that its header promises",
+            found=f"at most {most} bytes",
+            expected=f"{offset + math.prod(shape) * dtype.itemsize} bytes",
+        )
+    sform, qform, affine = _affines(header)
+    slope, intercept = _scaling(header)
+    grid = Grid(shape, affine)
+    return ImageFile(
+        path, relative, grid, dtype, slope, intercept, sform, qform, offset, version
+    )
+
+
+def _identify(start: bytes, path: Path, relative: PurePosixPath) -> tuple[int, str]:
+    """Return the NIfTI version and the byte order, or say what the file is instead."""
+    for version, length in ((1, 348), (2, 540)):
+        for order in ("<", ">"):
+            if start[:4] == length.to_bytes(4, "little" if order == "<" else "big"):
+                magic = start[344:348] if version == 1 else start[4:8]
+                if magic[:3] == b"n+" + str(version).encode():
+                    return version, order
+                what = "a header whose voxels are in a separate .img file (.hdr/.img or ANALYZE)"
+                raise _unreadable(
+                    path,
+                    relative,
+                    "it is no single-file NIfTI",
+                    found=what,
+                    remedy="Convert it to .nii or .nii.gz first.",
+                )
+    raise _unreadable(
+        path, relative, "it is no NIfTI file", found=_describe(start), expected="a NIfTI-1 header"
+    )
+
+
+def _describe(start: bytes) -> str:
+    if not start:
+        return "an empty file"
+    if not start.strip(b"\0"):
+        return "only zero bytes"
+    return f"a file that begins with {start[:8]!r}"
+
+
+def _shape(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
+    rank = int(header["dim"][0])
+    if not 1 <= rank <= 7:
+        raise UnreadableFile(
+            "the header's number of dimensions is impossible",
+            path=str(relative),
+            found=rank,
+            expected="3",
+            remedy="Write the file again.",
+        )
+    sizes = [int(size) for size in header["dim"][1 : rank + 1]]
+    if min(sizes) < 1:
+        raise UnreadableFile(
+            "the header has a dimension without voxels",
+            path=str(relative),
+            found=sizes,
+            remedy="Write the file again.",
+        )
+    if rank < 3 or any(size > 1 for size in sizes[3:]):
+        text = " x ".join(map(str, sizes))
+        remedy = "Pick one frame and save it as a 3D image."
+        raise UnsupportedImage(
+            f"the image has {rank} dimensions",
+            path=str(relative),
+            found=text,
+            expected="3 dimensions",
+            remedy=remedy if rank > 3 else "Stack the pictures into one 3D image.",
+        )
+    return (sizes[0], sizes[1], sizes[2])
+
+
+def _dtype(header: Any, relative: PurePosixPath) -> np.dtype[Any]:
+    code = int(header["datatype"])
+    if code in SUPPORTED_TYPES:
+        return np.dtype(SUPPORTED_TYPES[code])
+    raise UnsupportedImage(
+        "its voxels are not one real number each",
+        path=str(relative),
+        found=UNSUPPORTED_TYPES.get(code, f"datatype code {code}"),
+        expected="integers or floats",
+        remedy="Convert it to a 3D image of numbers.",
+    )
+
+
+def _scaling(header: Any) -> tuple[float, float]:
+    """Return slope and intercept; a slope of 0 (or no number) means no scaling at all."""
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
+        return 1.0, 0.0
+    return slope, intercept
+
+
+def _affines(header: Any) -> tuple[Any, Any, npt.NDArray[np.float64]]:
+    """Return sform, qform (None where not set) and the affine in force, in RAS+ mm.
+
+    NIfTI-1: method 3 where sform_code > 0, else method 2 where qform_code > 0, else method 1.
+    """
+    unit = UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+    scale = np.diag([unit, unit, unit, 1.0])
+    sform = qform = None
+    if int(header["sform_code"]) > 0:
+        rows = [header["srow_x"], header["srow_y"], header["srow_z"], [0, 0, 0, 1]]
+        sform = scale @ np.array([np.asarray(row, dtype=np.float64) for row in rows])
+    if int(header["qform_code"]) > 0:
+        qform = scale @ _quaternion_affine(header)
+    if sform is not None:
+        return sform, qform, sform
+    if qform is not None:
+        return sform, qform, qform
+    sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
+    return None, None, scale @ np.diag([*sizes, 1.0])
+
+
+def _quaternion_affine(header: Any) -> npt.NDArray[np.float64]:
+    """Return the affine of NIfTI-1 method 2.
+
+    Where b, c, d are of length 1 but for rounding, a is 0 and they are normalised, as the
+    reference implementation does (nifti1_io, nifti_quatern_to_mat44).
+    """
+    b, c, d = (float(header[name]) for name in ("quatern_b", "quatern_c", "quatern_d"))
+    rest = 1.0 - (b * b + c * c + d * d)
+    if rest < 1e-7:
+        length = math.sqrt(b * b + c * c + d * d)
+        a, b, c, d = 0.0, b / length, c / length, d / length
+    else:
+        a = math.sqrt(rest)
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    pixdim = np.asarray(header["pixdim"], dtype=np.float64)
+    sizes = np.abs(pixdim[1:4]) * [1, 1, -1 if pixdim[0] < 0 else 1]
+    affine = np.eye(4)
+    affine[:3, :3] = rotation * sizes
+    affine[:3, 3] = [header["qoffset_x"], header["qoffset_y"], header["qoffset_z"]]
+    return affine
+
+
+def read_voxels(image: ImageFile) -> npt.NDArray[Any]:
+    """Return the stored numbers, (i, j, k), Fortran order, native byte order, without scaling.
+
+    One array of the size of the data is all that is taken. The file is read to its end, so that
+    a gzip checksum that does not fit is found.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is cut short or damaged.
+    """
+    flat = np.empty(math.prod(image.shape), dtype=image.dtype)
+    with _Reader(image) as reader:
+        reader.fill(flat)
+        reader.finish()
+    native = flat.byteswap(inplace=True).view(flat.dtype.newbyteorder("=")) if _swapped(
+        image.dtype
+    ) else flat  # fmt: skip
+    return native.reshape(image.shape, order="F")
+
+
+def iter_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
+    """Yield the stored numbers frame by frame, (i, j) each, along the file's last axis.
+
+    The same buffer is filled again for each frame. Raises as :func:`read_voxels`.
+    """
+    rows, columns, frames = image.shape
+    flat = np.empty(rows * columns, dtype=image.dtype)
+    with _Reader(image) as reader:
+        for _ in range(frames):
+            reader.fill(flat)
+            frame = flat.astype(flat.dtype.newbyteorder("=")) if _swapped(image.dtype) else flat
+            yield frame.reshape((rows, columns), order="F")
+        reader.finish()
+
+
+def iter_scaled_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
+    """Yield the values (stored number x slope + intercept) frame by frame, as float64."""
+    for frame in iter_frames(image):
+        yield frame.astype(np.float64) * image.slope + image.intercept
+
+
+def _swapped(dtype: np.dtype[Any]) -> bool:
+    return not dtype.isnative
+
+
+class _Reader:
+    """Reads a file's voxels into buffers and turns every fault into an error that names it."""
+
+    def __init__(self, image: ImageFile) -> None:
+        self._image = image
+
+    def __enter__(self) -> _Reader:
+        try:
+            self._stream = open_stream(self._image.path)
+            self._skip(self._image.offset)
+        except _STREAM_FAULTS as error:
+            raise self._broken(error) from error
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stream.close()
+
+    def _skip(self, count: int) -> None:
+        while count > 0:
+            skipped = len(self._stream.read(min(count, _CHUNK)))
+            if not skipped:
+                raise EOFError("the file ends before its voxels")
+            count -= skipped
+
+    def fill(self, flat: npt.NDArray[Any]) -> None:
+        view = memoryview(flat.view(np.uint8))
+        done = 0
+        try:
+            while done < len(view):
+                count = self._stream.readinto(view[done : done + _CHUNK])  # type: ignore[attr-defined]
+                if not count:
+                    raise EOFError("the file ends before its last voxel")
+                done += count
+        except _STREAM_FAULTS as error:
+            raise self._broken(error) from error
+
+    def finish(self) -> None:
+        """Read what is left, so that the checksum at the end of a gzip stream is compared."""
+        try:
+            while self._stream.read(_CHUNK):
+                pass
+        except _STREAM_FAULTS as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> UnreadableFile:
+        return _unreadable(
+            self._image.path,
+            self._image.relative,
+            "its voxels cannot be read to the end",
+            found=str(error) or type(error).__name__,
+        )

@@ -1,0 +1,102 @@
+"""Items: one volume with its masks and score tables, as a layout groups them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nifti_kit.geometry import Grid
+from nifti_kit.images import ImageFile
+
+__all__ = ["Item", "MaskFile", "TableFile"]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskFile:
+    """An annotation file of an item.
+
+    Attributes
+    ----------
+    image
+        Its header.
+    index
+        For instance segmentation by plane: the class index; else None.
+    class_name
+        For the by-volume layout: the class, which is the file's name; else None.
+    """
+
+    image: ImageFile
+    index: int | None = None
+    class_name: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.image.path
+
+    @property
+    def relative(self) -> PurePosixPath:
+        """Its path below the source."""
+        return self.image.relative
+
+    @property
+    def grid(self) -> Grid:
+        """Shape and affine (RAS+ mm)."""
+        return self.image.grid
+
+    def __repr__(self) -> str:
+        return repr(self.image)
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A score table of an item; ``index`` is that of the one annotation file it belongs to."""
+
+    path: Path
+    relative: PurePosixPath
+    index: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """What becomes one volume on the platform, or the annotations of one that is there.
+
+    Attributes
+    ----------
+    name
+        Its name on the platform: unique in the dataset, ends in ``.nrrd``.
+    volume
+        The image; None in the ``annotations`` layout.
+    masks
+        Its annotation files.
+    tables
+        Its score tables.
+    plane
+        ``axl``, ``cor``, ``sag``, or None in the by-volume layout.
+    case
+        The words of the name that are left: patient, body part, ...; may be empty.
+    folder
+        Its folder below the source; empty for the source itself.
+    segmentation
+        ``semantic`` (class = value), ``instance`` (class = file, each value an object), or None
+        where there are no masks.
+    """
+
+    name: str
+    volume: ImageFile | None
+    masks: tuple[MaskFile, ...] = ()
+    tables: tuple[TableFile, ...] = ()
+    plane: str | None = None
+    case: str = ""
+    folder: str = ""
+    segmentation: str | None = None
+
+    @property
+    def scores(self) -> Path | None:
+        """The score table, or the first of several; None where there is none."""
+        return self.tables[0].path if self.tables else None
+
+    def __repr__(self) -> str:
+        masks = f"{len(self.masks)} mask file{'s' * (len(self.masks) != 1)}"
+        kind = f", {self.segmentation}" if self.segmentation else ""
+        return f"<Item {self.name}: {masks}{kind}{', scores' if self.tables else ''}>"

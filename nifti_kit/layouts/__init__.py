@@ -1,0 +1,42 @@
+"""Layouts: how the files of a source belong together. Pure grouping by names and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from nifti_kit.layouts.annotations import group_annotations
+from nifti_kit.layouts.by_plane import group_by_plane
+from nifti_kit.layouts.by_volume import group_by_volume
+from nifti_kit.layouts.grouping import Files, Grouping
+from nifti_kit.names import ANNOTATION, VOLUME, natural_key, parse_name
+
+__all__ = ["LAYOUTS", "Files", "Grouping", "detect_layout", "group_files"]
+
+_GROUPERS = {
+    "by_volume": group_by_volume,
+    "by_plane": group_by_plane,
+    "annotations": group_annotations,
+}
+LAYOUTS = tuple(_GROUPERS)
+
+
+def detect_layout(names: Iterable[PurePosixPath]) -> str:
+    """Return the layout that the NIfTI file names of a source speak of.
+
+    ``by_plane`` if any carries a plane and the anatomic role; ``annotations`` if every one
+    carries a plane and an annotation role; else ``by_volume``.
+    """
+    parsed = [parse_name(path.name) for path in names]
+    if any(name.plane and name.role == VOLUME for name in parsed):
+        return "by_plane"
+    if parsed and all(name.plane and name.role == ANNOTATION for name in parsed):
+        return "annotations"
+    return "by_volume"
+
+
+def group_files(layout: str, files: Files) -> Grouping:
+    """Return the items of a layout, one of ``by_volume``, ``by_plane``, ``annotations``."""
+    grouping = _GROUPERS[layout](files)
+    grouping.items.sort(key=lambda item: natural_key(f"{item.folder}/{item.name}"))
+    return grouping

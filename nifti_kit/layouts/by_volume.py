@@ -1,0 +1,90 @@
+"""The by-volume layout: a volume, and beside it a folder of its name with a file per class."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from nifti_kit.findings import finding
+from nifti_kit.images import ImageFile
+from nifti_kit.items import Item, MaskFile
+from nifti_kit.layouts.grouping import Files, Grouping, folder_of, note_prefixed_names
+from nifti_kit.names import stem, unique_names
+
+__all__ = ["group_by_volume"]
+
+
+
+def group_by_volume(files: Files) -> Grouping:
+    grouping = Grouping()
+    for _, relative in files.tables:
+        grouping.unused[relative] = "score tables belong to volumes by plane"
+    owners = _annotation_folders(files.images, grouping)
+    masks: defaultdict[PurePosixPath, list[MaskFile]] = defaultdict(list)
+    volumes: list[ImageFile] = []
+    for image in files.images:
+        folder = next((f for f in image.relative.parents if f in owners), None)
+        if folder is None or owners[folder] == image.relative:
+            volumes.append(image)
+        elif image.relative.parent == folder:
+            masks[owners[folder]].append(MaskFile(image, None, stem(image.relative.name)))
+        else:
+            grouping.unused[image.relative] = (
+                f"it lies below the annotation folder {folder}, not directly in it"
+            )
+    names = unique_names([image.relative for image in volumes])
+    for name, image in zip(names, volumes, strict=True):
+        own = tuple(masks[image.relative])
+        kind = files.segmentation if files.segmentation != "auto" else "instance"
+        folder_name = folder_of(image.relative)
+        item = Item(name, image, own, folder=folder_name, segmentation=kind if own else None)
+        grouping.items.append(item)
+        _name_repeated_classes(own, grouping)
+    note_prefixed_names(volumes, names, grouping)
+    return grouping
+
+
+def _annotation_folders(
+    images: Sequence[ImageFile], grouping: Grouping
+) -> dict[PurePosixPath, PurePosixPath]:
+    """Return annotation folder to volume file.
+
+    A volume's folder is its sibling of the same name. One elsewhere in the tree counts only if
+    it is the only one, and the volume's name is too. A folder that holds its own volume
+    (``sub01/sub01.nii.gz``) counts as elsewhere.
+    """
+    folders = {image.relative.parent for image in images} - {PurePosixPath()}
+    owners: dict[PurePosixPath, PurePosixPath] = {}
+    for image in images:
+        sibling = image.relative.parent / stem(image.relative.name)
+        if sibling in folders:
+            if sibling in owners:
+                message = f"{owners[sibling].name} has the same annotation folder"
+                grouping.findings.append(finding("annotation-repeated", image.relative, message))
+            owners.setdefault(sibling, image.relative)
+    inside = {image.relative for image in images if _below(image.relative, owners)}
+    free = [image for image in images if image.relative not in inside]
+    for image in free:
+        name = stem(image.relative.name)
+        named = [f for f in folders if f.name == name and f not in owners]
+        alone = sum(stem(other.relative.name) == name for other in free) == 1
+        if image.relative not in owners.values() and len(named) == 1 and alone:
+            owners[named[0]] = image.relative
+            message = f"its annotations are taken from {named[0]}"
+            grouping.findings.append(finding("annotation-elsewhere", image.relative, message))
+    return owners
+
+
+def _below(path: PurePosixPath, owners: dict[PurePosixPath, PurePosixPath]) -> bool:
+    return any(folder in owners and owners[folder] != path for folder in path.parents)
+
+
+def _name_repeated_classes(masks: Sequence[MaskFile], grouping: Grouping) -> None:
+    seen: dict[str, PurePosixPath] = {}
+    for mask in masks:
+        key = (mask.class_name or "").casefold()
+        if key in seen:
+            message = f"{seen[key].name} has the same class"
+            grouping.findings.append(finding("annotation-repeated", mask.relative, message))
+        seen.setdefault(key, mask.relative)

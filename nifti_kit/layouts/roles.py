@@ -1,0 +1,119 @@
+"""Files by what their names say: volumes, annotations and tables of a plane, and their indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nifti_kit.findings import finding
+from nifti_kit.images import ImageFile
+from nifti_kit.items import MaskFile, TableFile
+from nifti_kit.layouts.grouping import Grouping
+from nifti_kit.names import SCORE, VOLUME, FileName, natural_key, parse_name
+
+__all__ = [
+    "Link",
+    "NamedFile",
+    "is_instance",
+    "linked_masks",
+    "named_tables",
+    "sorted_by_role",
+    "table_files",
+]
+
+NO_PLANE = "its name has no plane (axl, cor or sag)"
+NO_ROLE = "its name says neither 'anatomic' nor an annotation word (inference, mask, ann, ...)"
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file, or a table, with what its name says."""
+
+    name: FileName
+    relative: PurePosixPath
+    image: ImageFile | None = None
+    path: Path | None = None
+
+    @property
+    def set_key(self) -> tuple[str, str]:
+        return (str(self.relative.parent), self.name.case)
+
+
+@dataclass(frozen=True)
+class Link:
+    """An annotation or table of a volume: its index behind the volume's own number, or None."""
+
+    file: NamedFile
+    index: int | None
+    extends: bool
+
+
+def sorted_by_role(
+    images: Iterable[ImageFile], grouping: Grouping
+) -> tuple[list[NamedFile], list[NamedFile]]:
+    """Return volumes and annotations; name the files that are neither."""
+    volumes: list[NamedFile] = []
+    annotations: list[NamedFile] = []
+    for image in images:
+        name = parse_name(image.relative.name)
+        named = NamedFile(name, image.relative, image)
+        if name.role == "ambiguous":
+            message = "its name says both volume and annotation"
+            grouping.findings.append(finding("role-ambiguous", image.relative, message))
+            grouping.unused[image.relative] = ""
+        elif name.plane is None or name.role is None:
+            grouping.unused[image.relative] = NO_PLANE if name.plane is None else NO_ROLE
+        else:
+            (volumes if name.role == VOLUME else annotations).append(named)
+    return volumes, annotations
+
+
+def named_tables(tables: Iterable[tuple[Path, PurePosixPath]], grouping: Grouping) -> list[NamedFile]:
+    named = []
+    for path, relative in tables:
+        name = parse_name(relative.name)
+        if name.role == SCORE and name.plane:
+            named.append(NamedFile(name, relative, None, path))
+        else:
+            grouping.unused[relative] = "its name has no 'score' and no plane (axl, cor or sag)"
+    return named
+
+
+def is_instance(links: Iterable[Sequence[Link]], segmentation: str) -> bool:
+    if segmentation != "auto":
+        return segmentation == "instance"
+    return any(len(own) > 1 or any(link.index is not None for link in own) for own in links)
+
+
+def linked_masks(
+    links: Sequence[Link], own: tuple[int, ...], *, instance: bool, grouping: Grouping
+) -> tuple[MaskFile, ...]:
+    """Return the masks of a volume, with their class index for instance segmentation.
+
+    A file without an index is class 1; one with the volume's own number too, if others extend
+    that number (``axl_inference_5`` beside ``axl_inference_5_2``), else its number is its index.
+    """
+    bare = own[-1] if own and not any(link.extends for link in links) else 1
+    masks = []
+    taken: dict[int | None, PurePosixPath] = {}
+    for link in links:
+        number = bare if link.file.name.tail else 1
+        index = (number if link.index is None else link.index) if instance else None
+        if index in taken:
+            what = f"class index {index}" if instance else "the semantic label map"
+            message = f"{taken[index].name} is {what} too"
+            found = finding("annotation-repeated", link.file.relative, message)
+            grouping.findings.append(found)
+        taken.setdefault(index, link.file.relative)
+        if link.file.image is not None:
+            masks.append(MaskFile(link.file.image, index))
+    return tuple(sorted(masks, key=lambda mask: (mask.index or 0, natural_key(mask.relative))))
+
+
+def table_files(links: Iterable[Link]) -> tuple[TableFile, ...]:
+    return tuple(
+        TableFile(link.file.path, link.file.relative, link.index)
+        for link in links
+        if link.file.path is not None
+    )

@@ -1,0 +1,110 @@
+"""Images in RAS+ order: volumes slice by slice, masks as boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.geometry import Grid, Orientation, ras_orientation
+from nifti_kit.images import ImageFile, read_voxels
+from nifti_kit.labels import Box, Label
+from nifti_kit.nrrd import box_bytes
+
+__all__ = ["RasVolume", "mask_bytes", "open_volume", "value_dtype"]
+
+
+@dataclass(frozen=True, eq=False)
+class RasVolume:
+    """A volume in RAS+ order.
+
+    Attributes
+    ----------
+    grid
+        Its grid in RAS+ order (mm).
+    dtype
+        The type of its values.
+    """
+
+    grid: Grid
+    dtype: np.dtype[Any]
+    _stored: npt.NDArray[Any]
+    _image: ImageFile
+
+    def slices(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the values slice by slice, (i, j) each, in the order of k (inferior first)."""
+        for k in range(self._stored.shape[2]):
+            yield _values(self._stored[:, :, k], self._image, self.dtype)
+
+    def array(self) -> npt.NDArray[Any]:
+        """Return the values whole, (i, j, k)."""
+        return _values(self._stored, self._image, self.dtype)
+
+
+def open_volume(image: ImageFile) -> RasVolume:
+    """Return a volume in RAS+ order; its stored numbers are read once, and only viewed anew.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is cut short or damaged.
+    """
+    orientation = ras_orientation(image.grid)
+    stored = orientation.apply(read_voxels(image))
+    return RasVolume(image.grid.reoriented(orientation), value_dtype(image), stored, image)
+
+
+def value_dtype(image: ImageFile) -> np.dtype[Any]:
+    """Return the smallest type that holds an image's values, scaling included.
+
+    Without scaling it is the stored type. Integers with a whole slope and intercept stay
+    integers; all else becomes float32, or float64 where the stored type has more digits.
+    """
+    native = image.dtype.newbyteorder("=")
+    if not image.is_scaled:
+        return native
+    if native.kind in "iu" and image.slope.is_integer() and image.intercept.is_integer():
+        info = np.iinfo(native)
+        ends = [int(image.slope) * int(end) + int(image.intercept) for end in (info.min, info.max)]
+        for candidate in (np.int16, np.int32, np.int64):
+            fits = np.iinfo(candidate)
+            if fits.min <= min(ends) and max(ends) <= fits.max:
+                return np.dtype(candidate)
+    few_digits = np.dtype(np.int16).itemsize
+    exact = native.itemsize <= few_digits or native == np.dtype(np.float32)
+    return np.dtype(np.float32 if exact else np.float64)
+
+
+def _values(
+    stored: npt.NDArray[Any], image: ImageFile, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    if not image.is_scaled:
+        return stored
+    wide = np.dtype(np.int64) if dtype.kind == "i" else np.dtype(np.float64)
+    slope, intercept = wide.type(image.slope), wide.type(image.intercept)
+    scaled: npt.NDArray[Any] = (stored.astype(wide) * slope + intercept).astype(dtype)
+    return scaled
+
+
+def mask_bytes(
+    voxels: npt.NDArray[Any], grid: Grid, label: Label, orientation: Orientation
+) -> bytes:
+    """Return the NRRD file of one label: uint8, 1 inside, in RAS+ order, at its own place.
+
+    Parameters
+    ----------
+    voxels
+        The label map, (i, j, k) in file order.
+    grid
+        The label map's grid (RAS+ mm).
+    label
+        Which value, and the box that holds it.
+    orientation
+        The exact reordering of the file's axes into RAS+.
+    """
+    inside = orientation.apply(voxels[label.box] == label.value)
+    box: Box = orientation.apply_box(label.box, grid.shape)
+    return box_bytes(grid.reoriented(orientation), box, inside)

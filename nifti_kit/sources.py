@@ -1,0 +1,243 @@
+"""Sources: a folder, an archive or one file, listed without ever writing to it.
+
+Archives are unpacked to a temporary folder of ours, with checks of paths, links and sizes; the
+folder goes when nothing refers to the source any more.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from nifti_kit.errors import BadSource
+from nifti_kit.findings import Finding, finding
+
+__all__ = ["Source", "open_source"]
+
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+
+MIN_UNPACKED_BYTES = 256 * 2**20
+"""An archive may always unpack to this much."""
+
+MAX_UNPACK_RATIO = 100
+"""Beyond the minimum, an archive may unpack to this many times its size: a bomb's is 1,000."""
+
+MAX_MEMBERS = 200_000
+"""More members than any data set has; listing them costs memory before a byte is unpacked."""
+
+_CHUNK = 2**20
+
+_UNPACK_FAULTS = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # zipfile's word for "encrypted" and for unknown compression methods
+    ValueError,
+)
+
+
+@dataclass(eq=False)
+class Source:
+    """What was given to ``scan``.
+
+    Attributes
+    ----------
+    given
+        The path as given.
+    root
+        The folder that paths are relative to (a temporary one for an archive).
+    files
+        Every file below the root, relative, with ``/``, sorted; hidden ones excluded.
+    findings
+        What was passed over, and why.
+    """
+
+    given: Path
+    root: Path
+    files: tuple[PurePosixPath, ...]
+    findings: tuple[Finding, ...] = ()
+    _unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def is_archive(self) -> bool:
+        """True when the files were unpacked from an archive."""
+        return self._unpacked is not None
+
+
+def open_source(source: str | os.PathLike[str]) -> Source:
+    """Return the listing of a folder, an archive (.zip, .tar, .tar.gz, .tgz) or one file.
+
+    Raises
+    ------
+    BadSource
+        If there is no such path, or the archive is damaged or hostile.
+    """
+    given = Path(source).expanduser()
+    if not given.exists():
+        raise BadSource(
+            "there is no such file or folder",
+            path=given,
+            remedy=f"Check the path; the current folder is {Path.cwd()}.",
+        )
+    if given.is_dir():
+        return _listed(given, given)
+    if given.name.lower().endswith(ARCHIVE_ENDINGS):
+        unpacked = tempfile.TemporaryDirectory(prefix="nifti_kit-", ignore_cleanup_errors=True)
+        try:
+            _unpack(given, Path(unpacked.name))
+        except _UNPACK_FAULTS as error:
+            unpacked.cleanup()
+            raise _bad_archive(given, error) from error
+        source_ = _listed(given, Path(unpacked.name))
+        source_._unpacked = unpacked
+        return source_
+    return Source(given, given.parent, (PurePosixPath(given.name),))
+
+
+def _listed(given: Path, root: Path) -> Source:
+    files: list[PurePosixPath] = []
+    findings: list[Finding] = []
+    for path in _walk(root, PurePosixPath(), {os.path.realpath(root)}, findings):
+        files.append(path)
+    return Source(given, root, tuple(sorted(files, key=_natural)), tuple(findings))
+
+
+def _natural(path: PurePosixPath) -> tuple[str, str]:
+    return (str(path).casefold(), str(path))
+
+
+def _walk(
+    root: Path, folder: PurePosixPath, seen: set[str], findings: list[Finding]
+) -> Iterator[PurePosixPath]:
+    """Yield the files below ``root / folder``; name hidden entries, broken and looping links."""
+    try:
+        entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+    except OSError as error:
+        findings.append(finding("file-unreadable", folder, f"the folder cannot be listed: {error}"))
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            findings.append(finding("file-hidden", path, "hidden, passed over"))
+        elif entry.is_dir():
+            real = os.path.realpath(entry.path)
+            if entry.is_symlink() and real in seen:
+                findings.append(finding("file-unused", path, "a link back into this tree"))
+                continue
+            yield from _walk(root, path, seen | {real}, findings)
+        elif entry.is_file():
+            yield path
+        else:
+            what = "a broken link" if entry.is_symlink() else "not a regular file"
+            findings.append(finding("file-unreadable", path, what))
+
+
+def _bad_archive(given: Path, error: Exception) -> BadSource:
+    if isinstance(error, BadSource):
+        return error
+    return BadSource(
+        "the archive cannot be unpacked",
+        path=given,
+        found=f"{type(error).__name__}: {error}",
+        expected="an undamaged .zip, .tar, .tar.gz or .tgz without a password",
+        remedy="Unpack it yourself and scan the folder, or make the archive again.",
+    )
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    if zipfile.is_zipfile(archive):
+        _unpack_zip(archive, folder)
+    else:
+        _unpack_tar(archive, folder)
+
+
+class _Budget:
+    """Counts unpacked bytes and refuses beyond what the archive's own size makes plausible."""
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        size = archive.stat().st_size
+        self._left = self._limit = max(MIN_UNPACKED_BYTES, MAX_UNPACK_RATIO * size)
+
+    def members(self, count: int) -> None:
+        if count > MAX_MEMBERS:
+            raise self._refused(f"over {MAX_MEMBERS} members")
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise self._refused(f"more than {self._limit} bytes of content")
+
+    def _refused(self, found: str) -> BadSource:
+        return BadSource(
+            "the archive unpacks to far more than its size",
+            path=self._archive,
+            found=found,
+            expected=f"at most {self._limit} bytes",
+            remedy="If it is yours, unpack it yourself and scan the folder.",
+        )
+
+
+def _unpack_zip(archive: Path, folder: Path) -> None:
+    budget = _Budget(archive)
+    with zipfile.ZipFile(archive) as opened:
+        infos = opened.infolist()
+        budget.members(len(infos))
+        for info in infos:
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise _hostile(archive, info.filename, "a link")
+            if not info.is_dir():
+                target = _inside(archive, folder, info.filename)
+                with opened.open(info) as stream:
+                    _copy(stream, target, budget)
+
+
+def _unpack_tar(archive: Path, folder: Path) -> None:
+    budget = _Budget(archive)
+    with tarfile.open(archive, "r:*") as opened:
+        for count, member in enumerate(opened, start=1):
+            budget.members(count)
+            if member.isdir():
+                continue
+            if not member.isfile():
+                raise _hostile(archive, member.name, "a link or a special file")
+            stream = opened.extractfile(member)
+            if stream is not None:
+                _copy(stream, _inside(archive, folder, member.name), budget)
+
+
+def _inside(archive: Path, folder: Path, name: str) -> Path:
+    """Return where a member goes; refuse absolute paths and paths that leave the folder."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
+        raise _hostile(archive, name, "a path that leaves the archive")
+    target = folder.joinpath(*path.parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _hostile(archive: Path, member: str, what: str) -> BadSource:
+    return BadSource(
+        "the archive has a member that must not be unpacked",
+        path=archive,
+        found=f"{what}: {member!r}",
+        expected="plain files with relative paths",
+        remedy="Make the archive again from plain files.",
+    )
+
+
+def _copy(stream: IO[bytes] | Any, target: Path, budget: _Budget) -> None:
+    with target.open("xb") as out:
+        while chunk := stream.read(_CHUNK):
+            budget.spend(len(chunk))
+            out.write(chunk)

@@ -1,0 +1,195 @@
+"""Surveys: what the files of an item really hold, and how they fit together.
+
+Each file is read once; the survey of an item is kept with its dataset. Checks and plans are both
+made from it, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nifti_kit.datasets import Dataset, describe
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.findings import Finding, finding
+from nifti_kit.geometry import Alignment, Orientation, compare_grids, frame_to_slice, plane_axis
+from nifti_kit.geometry import ras_orientation as to_ras
+from nifti_kit.items import Item, MaskFile, TableFile
+from nifti_kit.labels import LabelSurvey, survey_labels
+from nifti_kit.scores import Score, ScoreTable, read_scores
+
+__all__ = ["ItemSurvey", "MaskSurvey", "SliceScore", "survey_item", "survey_mask"]
+
+
+@dataclass(frozen=True)
+class MaskSurvey:
+    """What an annotation file holds, and how it lies against its volume.
+
+    Attributes
+    ----------
+    labels
+        Its values with counts and boxes; None where the voxels could not be used.
+    error
+        Why they could not.
+    alignment
+        Its grid against its volume's; None without a volume.
+    orientation
+        The exact reordering of its voxels into RAS+; None where the grid is unusable.
+    """
+
+    mask: MaskFile
+    labels: LabelSurvey | None
+    error: NiftiKitError | None
+    alignment: Alignment | None
+    orientation: Orientation | None
+
+
+@dataclass(frozen=True)
+class SliceScore:
+    """A score where it lands: the RAS+ slice index (from 0) along the plane's normal."""
+
+    slice_index: int
+    score: str | None
+    comment: str | None
+
+
+Scored = dict[tuple[int, int], tuple[SliceScore, ...]]
+"""(position of the mask in its item, pixel value) to its scores."""
+
+
+@dataclass(frozen=True)
+class ItemSurvey:
+    """What the masks and score tables of an item hold."""
+
+    item: Item
+    masks: tuple[MaskSurvey, ...]
+    scores: Scored
+    score_findings: tuple[Finding, ...]
+
+
+def survey_item(dataset: Dataset, item: Item) -> ItemSurvey:
+    """Return the survey of an item; each of its files is read once in a dataset's life."""
+    if item not in dataset.memory:
+        masks = tuple(survey_mask(dataset, item, mask) for mask in item.masks)
+        scores, findings = _Scoring(item, masks, dataset.score_base).place()
+        dataset.memory[item] = ItemSurvey(item, masks, scores, tuple(findings))
+    survey: ItemSurvey = dataset.memory[item]
+    return survey
+
+
+def survey_mask(dataset: Dataset, item: Item, mask: MaskFile) -> MaskSurvey:
+    """Return the survey of one annotation file."""
+    if mask not in dataset.memory:
+        labels = error = None
+        try:
+            labels = survey_labels(mask.image)
+        except NiftiKitError as caught:
+            error = caught
+        alignment = compare_grids(mask.grid, item.volume.grid) if item.volume else None
+        orientation = _into_ras(item, mask, alignment)
+        dataset.memory[mask] = MaskSurvey(mask, labels, error, alignment, orientation)
+    survey: MaskSurvey = dataset.memory[mask]
+    return survey
+
+
+def _into_ras(item: Item, mask: MaskFile, alignment: Alignment | None) -> Orientation | None:
+    """Return the reordering into RAS+, through the volume's voxel order where they share it.
+
+    A grid turned by 45 degrees is equally near to two orders; the volume decides for both.
+    """
+    if mask.grid.problem:
+        return None
+    if item.volume is not None and alignment is not None and alignment.orientation is not None:
+        return alignment.orientation.then(to_ras(item.volume.grid))
+    return to_ras(mask.grid)
+
+
+class _Scoring:
+    """Brings the cells of an item's score tables to labels and slices."""
+
+    def __init__(self, item: Item, masks: tuple[MaskSurvey, ...], base: int) -> None:
+        self.item, self.masks, self.base = item, masks, base
+        self.findings: list[Finding] = []
+        self.placed: dict[tuple[int, int], dict[int, SliceScore]] = {}
+
+    def place(self) -> tuple[Scored, list[Finding]]:
+        for table in self.item.tables:
+            try:
+                read = read_scores(table.path, base=self.base, relative=str(table.relative))
+            except NiftiKitError as error:
+                code = "scores-unreadable"
+                found = finding(code, table.relative, describe(error), remedy=error.remedy)
+                self.findings.append(found)
+                continue
+            self.findings += read.faults
+            self._place_table(table, read)
+        return {
+            key: tuple(by_slice[k] for k in sorted(by_slice))
+            for key, by_slice in self.placed.items()
+        }, self.findings
+
+    def _place_table(self, table: TableFile, read: ScoreTable) -> None:
+        positions = self._masks_of(table)
+        if not positions:
+            message = f"no annotation file has index {table.index}; {len(read)} scores unused"
+            self.findings.append(finding("scores-without-value", table.relative, message))
+            return
+        by_class = len(positions) > 1
+        if by_class:
+            message = "Label-N is read as the class index of the annotation files"
+            self.findings.append(finding("scores-by-class", table.relative, message))
+        targets = {value: self._targets(value, positions, by_class) for value in read.values}
+        for value in read.values:
+            if not targets[value]:
+                self._name_absent(table, read, value, by_class)
+        for score in read:
+            for position, pixel in targets.get(score.value, ()):
+                self._put(table, score, position, pixel)
+
+    def _masks_of(self, table: TableFile) -> list[int]:
+        """Return the positions of the masks that a table speaks of."""
+        every = list(range(len(self.masks)))
+        if table.index is None:
+            return every
+        own = [at for at in every if self.masks[at].mask.index == table.index]
+        return own or (every if len(every) == 1 and self.item.segmentation == "semantic" else [])
+
+    def _targets(
+        self, value: int, positions: Iterable[int], by_class: bool
+    ) -> list[tuple[int, int]]:
+        """Return (mask position, pixel value) of everything that ``Label-value`` scores."""
+        targets = []
+        for position in positions:
+            survey = self.masks[position]
+            present = survey.labels.values if survey.labels else ()
+            if by_class and survey.mask.index == value:
+                targets += [(position, pixel) for pixel in present]
+            elif not by_class and value in present:
+                targets.append((position, value))
+        return targets
+
+    def _name_absent(
+        self, table: TableFile, read: ScoreTable, value: int, by_class: bool
+    ) -> None:
+        count = sum(score.value == value for score in read)
+        what = f"no annotation file has index {value}" if by_class else f"no voxel is {value}"
+        message = f"column Label-{value}: {what}; its {count} scores do not land"
+        self.findings.append(finding("scores-without-value", table.relative, message))
+
+    def _put(self, table: TableFile, score: Score, position: int, pixel: int) -> None:
+        survey = self.masks[position]
+        if survey.orientation is None or self.item.plane is None:
+            return
+        grid, plane = survey.mask.grid, self.item.plane
+        count = grid.shape[plane_axis(grid, plane, survey.orientation)[0]]
+        if score.frame > count:
+            layer = score.frame - 1 + self.base
+            message = (
+                f"row {score.row}: Layer {layer}, but {survey.mask.relative.name} has "
+                f"{count} frames"
+            )
+            self.findings.append(finding("scores-layer-outside", table.relative, message))
+            return
+        slice_index = frame_to_slice(grid, plane, score.frame, survey.orientation)
+        by_slice = self.placed.setdefault((position, pixel), {})
+        by_slice[slice_index] = SliceScore(slice_index, score.score, score.comment)

@@ -1,0 +1,125 @@
+"""What every target has: volumes, classes, objects; and the records that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from nifti_kit.geometry import Grid
+from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
+
+__all__ = ["EXISTING", "ClassRef", "ItemJob", "ObjectRef", "Target", "VolumeRef"]
+
+EXISTING = ("error", "skip", "replace", "append")
+"""What to do with a volume or class object that is there already."""
+
+
+@dataclass(frozen=True)
+class VolumeRef:
+    """A volume on a target.
+
+    Attributes
+    ----------
+    id, key
+        Its number and its key (32 hex digits).
+    name
+        Ends in ``.nrrd``.
+    dataset
+        The dataset's name; nested ones with ``/``.
+    grid
+        Where its voxels are, in RAS+ order (mm).
+    """
+
+    id: int
+    key: str
+    name: str
+    dataset: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """An object on a target, with its one figure."""
+
+    id: int
+    key: str
+    figure_id: int
+    figure_key: str
+    class_name: str
+    volume_id: int
+    scores: CustomData
+
+
+@dataclass(frozen=True)
+class ClassRef:
+    """A class on a target."""
+
+    name: str
+    color: tuple[int, int, int]
+    description: str
+    shape: str
+
+
+@dataclass(frozen=True, eq=False)
+class ItemJob:
+    """A planned item with the keys and ids that it will have.
+
+    Attributes
+    ----------
+    item
+        What lands.
+    volume
+        Id, key, name and dataset of its volume; the grid is that of the landed volume.
+    new_volume
+        Whether the volume's voxels are to be written.
+    add
+        For each object that is to be added: its place in ``item.objects``, and what it becomes.
+    kept
+        The same for objects that are there already.
+    remove
+        Keys of the objects that go.
+    """
+
+    item: PlannedItem
+    volume: VolumeRef
+    new_volume: bool
+    add: tuple[tuple[int, ObjectRef], ...]
+    kept: tuple[tuple[int, ObjectRef], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """Where a plan lands, and where what landed is read back."""
+
+    def volumes(self) -> Sequence[VolumeRef]:
+        """Return the volumes in scope."""
+
+    def classes(self) -> Sequence[ClassRef]:
+        """Return the classes of the project."""
+
+    def objects(self, volume_id: int) -> Sequence[ObjectRef]:
+        """Return the objects of a volume."""
+
+    def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
+        """Yield a volume's slices (i, j) in the order of k."""
+
+    def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
+        """Yield a mask's slices (i, j) in the order of k."""
+
+    def mask_grid(self, found: ObjectRef) -> Grid:
+        """Return where a mask's voxels are (RAS+ mm)."""
+
+    def add_classes(self, classes: Sequence[PlannedClass]) -> None:
+        """Make the classes that are not there."""
+
+    def reserve(self, item: PlannedItem, existing: str) -> ItemJob:
+        """Return the job for an item: names, keys and ids, and what happens to what is there."""
+
+    def write(self, job: ItemJob) -> None:
+        """Land a job; can be repeated."""
+
+    def commit(self, jobs: Sequence[ItemJob]) -> None:
+        """Make the ids of landed jobs durable."""

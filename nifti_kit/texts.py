@@ -1,0 +1,52 @@
+"""Text files as people save them: any of the usual encodings, with or without a byte order mark."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nifti_kit.errors import UnreadableFile
+
+__all__ = ["read_text"]
+
+MAX_TEXT_BYTES = 64 * 2**20
+"""No table, class map or mapping is larger; a larger file is something else."""
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return a file's text: UTF-8 (with or without BOM), UTF-16 with BOM, else Windows-1252.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is not there, is too large, or is no text.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_TEXT_BYTES:
+            raise _no_text(file, f"{file.stat().st_size} bytes")
+        content = file.read_bytes()
+    except OSError as error:
+        raise _no_text(file, str(error)) from error
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings = ["utf-16"]
+    elif b"\0" in content:
+        raise _no_text(file, "zero bytes")
+    else:
+        encodings = ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise _no_text(file, "bytes that are no text")
+
+
+def _no_text(path: Path, found: str) -> UnreadableFile:
+    return UnreadableFile(
+        "the text file cannot be read",
+        path=path,
+        found=found,
+        expected="UTF-8 text",
+        remedy="Save it as UTF-8.",
+    )
