@@ -189,7 +189,7 @@ _ENTRIES = (
     Entry(
         "class-map-above",
         "note",
-        "The class map was found one level above the source, where the platform's exporter puts it.",
+        "The class map lies one level above the source, where the platform's exporter puts it.",
         "Nothing; scan(..., classes={}) ignores it.",
     ),
     Entry(

@@ -20,7 +20,9 @@ Color = tuple[int, int, int]
 
 _HEX_COLOR = re.compile(r"#([0-9a-fA-F]{6})")
 _COMMENT = re.compile(r"(^|\s)(#(?![0-9a-fA-F]{6}\b)|//).*$")
-_MAP_NAME = re.compile(r"(colou?r|cls|class|label)[\W_]*(colou?r)?[\W_]*(map|lut|table|names?)", re.I)
+_MAP_NAME = re.compile(
+    r"(colou?r|cls|class|label)[\W_]*(colou?r)?[\W_]*(map|lut|table|names?)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ def _entry(value: Any, given: Any) -> ClassEntry:
             expected="1: 'Femur' or 1: ('Femur', (255, 0, 0))",
             remedy="Give a whole number above 0, a name, and a colour of 0 to 255 or none.",
         )
-    return ClassEntry(value, name.strip(), channels or None)  # type: ignore[arg-type]
+    return ClassEntry(value, name.strip(), channels or None)
 
 
 def free_color(taken: set[Color]) -> Color:

@@ -102,7 +102,17 @@ class Dataset:
 _SHOWN = 50
 """Items that a repr shows; ``to_frame()`` has them all."""
 
-_COLUMNS = ["item", "folder", "plane", "shape", "voxel size (mm)", "axes", "masks", "kind", "scores"]
+_COLUMNS = [
+    "item",
+    "folder",
+    "plane",
+    "shape",
+    "voxel size (mm)",
+    "axes",
+    "masks",
+    "kind",
+    "scores",
+]
 
 
 def _row(item: Item) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Grid:
     @property
     def directions(self) -> npt.NDArray[np.float64]:
         """(3, 3): column a is the unit vector of axis a in RAS+."""
-        return self.affine[:3, :3] / np.array(self.voxel_size)
+        return np.asarray(self.affine[:3, :3] / np.array(self.voxel_size))
 
     @cached_property
     def problem(self) -> str:
@@ -159,7 +159,7 @@ class Grid:
     @property
     def is_sheared(self) -> bool:
         """True when the axes are not perpendicular: ITK and the platform refuse such a grid."""
-        return self.shear_degrees > np.degrees(np.arcsin(SHEAR_COSINE))
+        return self.shear_degrees > float(np.degrees(np.arcsin(SHEAR_COSINE)))
 
     @cached_property
     def axis_codes(self) -> str:
@@ -205,9 +205,7 @@ def ras_orientation(grid: Grid) -> Orientation:
     return Orientation(tuple(axes), tuple(flips))  # type: ignore[arg-type]
 
 
-def plane_axis(
-    grid: Grid, plane: str, orientation: Orientation | None = None
-) -> tuple[int, bool]:
+def plane_axis(grid: Grid, plane: str, orientation: Orientation | None = None) -> tuple[int, bool]:
     """Return the file axis nearest to a plane's normal, and whether RAS+ reverses it."""
     orientation = orientation or ras_orientation(grid)
     ras_axis = PLANES[plane]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +41,17 @@ UNSUPPORTED_TYPES = {
     1792: "complex numbers", 2048: "complex numbers", 2304: "RGBA colours",
 }  # fmt: skip
 
-_STREAM_FAULTS = (OSError, EOFError, zlib.error, isal_zlib.error)
+_STREAM_FAULTS: tuple[Any, ...] = (OSError, EOFError, zlib.error, isal_zlib.error)
 """How a damaged file shows itself while it is read."""
 
 _CHUNK = 2**20
 """Bytes asked of a stream at once: a gzip stream copies what it is asked for."""
+
+MAX_RANK = 7
+"""The NIfTI header has room for seven dimensions."""
+
+NO_ROTATION = 1e-7
+"""Below this 1 - (b2 + c2 + d2) is rounding, and a is 0 (nifti1_io, nifti_quatern_to_mat44)."""
 
 UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """``xyzt_units`` & 7 to millimetres: unknown, metre, millimetre, micron."""
@@ -122,7 +128,7 @@ def open_stream(path: Path) -> IO[bytes]:
     with path.open("rb") as raw:
         is_gzip = raw.read(2) == GZIP_MAGIC
     if is_gzip:
-        return igzip.open(path, "rb")  # type: ignore[return-value]
+        return cast("IO[bytes]", igzip.open(path, "rb"))
     return path.open("rb")
 
 
@@ -141,7 +147,7 @@ def read_header(path: Path, relative: PurePosixPath | None = None) -> ImageFile:
         start, is_gzip, size = _first_bytes(path)
         return _parse(start, path, relative, size * MAX_DEFLATE_RATIO if is_gzip else size)
     except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(path, relative, f"it cannot be read: {error}") from error
+        raise _unreadable(relative, f"it cannot be read: {error}") from error
 
 
 def _first_bytes(path: Path) -> tuple[bytes, bool, int]:
@@ -153,19 +159,19 @@ def _first_bytes(path: Path) -> tuple[bytes, bool, int]:
     return zlib.decompressobj(wbits=31).decompress(start, HEADER_BYTES), True, size
 
 
-def _unreadable(path: Path, relative: PurePosixPath, message: str, **facts: Any) -> UnreadableFile:
+def _unreadable(relative: PurePosixPath, message: str, **facts: Any) -> UnreadableFile:
     remedy = "Copy or export the file again from where it came from."
     return UnreadableFile(message, path=str(relative), remedy=facts.pop("remedy", remedy), **facts)
 
 
 def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> ImageFile:
-    version, order = _identify(start, path, relative)
+    version, order = _identify(start, relative)
     from nibabel.nifti1 import header_dtype as nifti1
     from nibabel.nifti2 import header_dtype as nifti2
 
     layout = (nifti1 if version == 1 else nifti2).newbyteorder(order)
     if len(start) < layout.itemsize:
-        raise _unreadable(path, relative, "the file ends within its header", found=len(start))
+        raise _unreadable(relative, "the file ends within its header", found=len(start))
     header = np.frombuffer(start, dtype=layout, count=1)[0]
     shape = _shape(header, relative)
     dtype = _dtype(header, relative).newbyteorder(order)
@@ -173,7 +179,6 @@ def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> Imag
     offset = int(header["vox_offset"]) or layout.itemsize + 4
     if offset < layout.itemsize or offset + math.prod(shape) * dtype.itemsize > most:
         raise _unreadable(
-            path,
             relative,
             "the file is too short for the voxels that its header promises",
             found=f"at most {most} bytes",
@@ -182,29 +187,27 @@ def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> Imag
     sform, qform, affine = _affines(header)
     slope, intercept = _scaling(header)
     grid = Grid(shape, affine)
-    return ImageFile(
-        path, relative, grid, dtype, slope, intercept, sform, qform, offset, version
-    )
+    return ImageFile(path, relative, grid, dtype, slope, intercept, sform, qform, offset, version)
 
 
-def _identify(start: bytes, path: Path, relative: PurePosixPath) -> tuple[int, str]:
+def _identify(start: bytes, relative: PurePosixPath) -> tuple[int, Literal["<", ">"]]:
     """Return the NIfTI version and the byte order, or say what the file is instead."""
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
     for version, length in ((1, 348), (2, 540)):
-        for order in ("<", ">"):
+        for order in orders:
             if start[:4] == length.to_bytes(4, "little" if order == "<" else "big"):
                 magic = start[344:348] if version == 1 else start[4:8]
                 if magic[:3] == b"n+" + str(version).encode():
                     return version, order
                 what = "a header whose voxels are in a separate .img file (.hdr/.img or ANALYZE)"
                 raise _unreadable(
-                    path,
                     relative,
                     "it is no single-file NIfTI",
                     found=what,
                     remedy="Convert it to .nii or .nii.gz first.",
                 )
     raise _unreadable(
-        path, relative, "it is no NIfTI file", found=_describe(start), expected="a NIfTI-1 header"
+        relative, "it is no NIfTI file", found=_describe(start), expected="a NIfTI-1 header"
     )
 
 
@@ -218,7 +221,7 @@ def _describe(start: bytes) -> str:
 
 def _shape(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
     rank = int(header["dim"][0])
-    if not 1 <= rank <= 7:
+    if not 1 <= rank <= MAX_RANK:
         raise UnreadableFile(
             "the header's number of dimensions is impossible",
             path=str(relative),
@@ -234,7 +237,7 @@ def _shape(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
             found=sizes,
             remedy="Write the file again.",
         )
-    if rank < 3 or any(size > 1 for size in sizes[3:]):
+    if rank < len("ijk") or any(size > 1 for size in sizes[3:]):
         text = " x ".join(map(str, sizes))
         remedy = "Pick one frame and save it as a 3D image."
         raise UnsupportedImage(
@@ -242,7 +245,7 @@ def _shape(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
             path=str(relative),
             found=text,
             expected="3 dimensions",
-            remedy=remedy if rank > 3 else "Stack the pictures into one 3D image.",
+            remedy=remedy if rank > len("ijk") else "Stack the pictures into one 3D image.",
         )
     return (sizes[0], sizes[1], sizes[2])
 
@@ -297,7 +300,7 @@ def _quaternion_affine(header: Any) -> npt.NDArray[np.float64]:
     """
     b, c, d = (float(header[name]) for name in ("quatern_b", "quatern_c", "quatern_d"))
     rest = 1.0 - (b * b + c * c + d * d)
-    if rest < 1e-7:
+    if rest < NO_ROTATION:
         length = math.sqrt(b * b + c * c + d * d)
         a, b, c, d = 0.0, b / length, c / length, d / length
     else:
@@ -409,7 +412,6 @@ class _Reader:
 
     def _broken(self, error: Exception) -> UnreadableFile:
         return _unreadable(
-            self._image.path,
             self._image.relative,
             "its voxels cannot be read to the end",
             found=str(error) or type(error).__name__,

@@ -189,5 +189,3 @@ def _refused(image: ImageFile, k: int, found: str, guess: str = "") -> BadLabels
         expected=f"integers from 0 to {MAX_LABEL}",
         remedy="Save the label map with integers; a probability map needs a threshold first.",
     )
-
-

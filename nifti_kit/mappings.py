@@ -88,9 +88,7 @@ class Mapping:
         write_json(Path(path), self.to_dict())
 
 
-def read_mapping(
-    path: str | os.PathLike[str], annotations: Any, *, relative: str = ""
-) -> Mapping:
+def read_mapping(path: str | os.PathLike[str], annotations: Any, *, relative: str = "") -> Mapping:
     """Return a JSON mapping, held against the annotation files that are there.
 
     Parameters
@@ -197,5 +195,3 @@ def _matching(key: str, files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     if exact or not wanted.parts:
         return exact
     return [file for file in files if file.parts[-len(wanted.parts) :] == wanted.parts]
-
-

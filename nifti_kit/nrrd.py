@@ -38,7 +38,14 @@ _TO_RAS = {
     "left-anterior-superior": (-1.0, 1.0, 1.0), "las": (-1.0, 1.0, 1.0),
     "left-posterior-superior": (-1.0, -1.0, 1.0), "lps": (-1.0, -1.0, 1.0),
 }  # fmt: skip
-_FAULTS = (OSError, EOFError, ValueError, KeyError, zlib.error, isal_zlib.error)
+_FAULTS: tuple[Any, ...] = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    zlib.error,
+    isal_zlib.error,
+)
 
 
 def header_of(grid: Grid) -> dict[str, Any]:

@@ -66,8 +66,8 @@ class PlannedObject:
 
     Attributes
     ----------
-    class_name, color
-        Its class.
+    class_name, color, color_is_given
+        Its class; whether the class map chose the colour.
     value
         Its pixel value in the source mask.
     mask
@@ -85,6 +85,7 @@ class PlannedObject:
 
     class_name: str
     color: Color
+    color_is_given: bool
     mask: MaskFile
     label: Label
     orientation: Orientation
@@ -148,14 +149,17 @@ class Plan:
         The classes, in the order in which they are met.
     findings
         Everything that was found, waived findings included.
+    waive
+        The codes that a person accepts.
     """
 
     items: tuple[PlannedItem, ...]
     classes: tuple[PlannedClass, ...]
     findings: Findings
+    waive: tuple[str, ...]
     source: Source
-    layout: str
     kinds: dict[str, str] = field(default_factory=dict)
+    """For people: ``semantic`` or ``instance``, by the item's name."""
 
     @property
     def blockers(self) -> Findings:
@@ -285,6 +289,7 @@ def plan(
     KeyError
         If ``waive`` has a code that the catalogue does not know.
     """
+    codes = (waive,) if isinstance(waive, str) else tuple(waive)
     findings = findings_of(dataset, voxels=True)
     mapping = mapping or dataset.mapping
     planner = _Planner(dataset, mapping)
@@ -296,9 +301,9 @@ def plan(
     return Plan(
         items,
         planner.classes(),
-        Findings([*findings, *planner.findings], waive),
+        Findings([*findings, *planner.findings], codes),
+        codes,
         dataset.source,
-        dataset.layout,
         {item.name: item.segmentation or "" for item in dataset.items},
     )
 
@@ -358,6 +363,7 @@ class _Planner:
             yield PlannedObject(
                 planned.name,
                 planned.color,
+                planned.color_is_given,
                 mask.mask,
                 label,
                 mask.orientation,
@@ -389,7 +395,6 @@ class _Planner:
 
 def _custom_data(plane: str | None, scores: Iterable[SliceScore]) -> CustomData:
     slices = {
-        str(score.slice_index): {"score": score.score, "comment": score.comment}
-        for score in scores
+        str(score.slice_index): {"score": score.score, "comment": score.comment} for score in scores
     }
     return {NORMALS[plane]: slices} if plane and slices else {}

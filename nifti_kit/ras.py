@@ -78,9 +78,7 @@ def value_dtype(image: ImageFile) -> np.dtype[Any]:
     return np.dtype(np.float32 if exact else np.float64)
 
 
-def _values(
-    stored: npt.NDArray[Any], image: ImageFile, dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
+def _values(stored: npt.NDArray[Any], image: ImageFile, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if not image.is_scaled:
         return stored
     wide = np.dtype(np.int64) if dtype.kind == "i" else np.dtype(np.float64)

@@ -85,9 +85,7 @@ class ScoreTable:
         return iter(self.scores)
 
 
-def read_scores(
-    path: str | os.PathLike[str], *, base: int = 1, relative: str = ""
-) -> ScoreTable:
+def read_scores(path: str | os.PathLike[str], *, base: int = 1, relative: str = "") -> ScoreTable:
     """Return the scores of a CSV file; what cannot be read is in its ``faults``.
 
     Fine are: spaces around cells, a byte order mark, any line ends, ``;`` or tabs between cells
@@ -272,5 +270,3 @@ def _as_written(number: Decimal) -> str:
     if exponent > -MIN_DECIMALS:
         return f"{number:.{MIN_DECIMALS}f}"
     return f"{number:f}"
-
-

@@ -105,10 +105,8 @@ def open_source(source: str | os.PathLike[str]) -> Source:
 
 
 def _listed(given: Path, root: Path) -> Source:
-    files: list[PurePosixPath] = []
     findings: list[Finding] = []
-    for path in _walk(root, PurePosixPath(), {os.path.realpath(root)}, findings):
-        files.append(path)
+    files = list(_walk(root, PurePosixPath(), {os.path.realpath(root)}, findings))
     return Source(given, root, tuple(sorted(files, key=_natural)), tuple(findings))
 
 

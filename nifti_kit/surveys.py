@@ -168,9 +168,7 @@ class _Scoring:
                 targets.append((position, value))
         return targets
 
-    def _name_absent(
-        self, table: TableFile, read: ScoreTable, value: int, by_class: bool
-    ) -> None:
+    def _name_absent(self, table: TableFile, read: ScoreTable, value: int, by_class: bool) -> None:
         count = sum(score.value == value for score in read)
         what = f"no annotation file has index {value}" if by_class else f"no voxel is {value}"
         message = f"column Label-{value}: {what}; its {count} scores do not land"

@@ -9,7 +9,7 @@ from nifti_kit.geometry import Alignment, compare_grids
 from nifti_kit.images import ImageFile
 from nifti_kit.items import Item
 
-__all__ = ["grids", "mask_alignment"]
+__all__ = ["grids", "mask_alignment", "misaligned"]
 
 FORMS_DISAGREE_MM = 0.1
 """sform and qform further apart than this are two places, not two roundings (mm)."""
@@ -51,19 +51,21 @@ def mask_alignment(item: Item) -> Iterator[Finding]:
         return
     for mask in item.masks:
         alignment = compare_grids(mask.grid, item.volume.grid)
-        if alignment.verdict in _VERDICT_CODES:
-            code = _VERDICT_CODES[alignment.verdict]
-            yield finding(code, mask.relative, _misaligned(alignment, mask.image, item.volume))
-        elif alignment.verdict in ("flipped", "permuted"):
+        yield from misaligned(alignment, mask.image, str(item.volume.relative))
+        if alignment.verdict in ("flipped", "permuted"):
             message = f"stored {mask.grid.axis_codes}, its volume {item.volume.grid.axis_codes}"
             yield finding("mask-reoriented", mask.relative, message)
 
 
-def _misaligned(alignment: Alignment, mask: ImageFile, volume: ImageFile) -> str:
-    if alignment.displacement_mm == float("inf"):
-        shapes = [" x ".join(map(str, image.shape)) for image in (mask, volume)]
-        return f"{alignment.verdict}: {shapes[0]} voxels, its volume {volume.relative} {shapes[1]}"
-    return (
+def misaligned(alignment: Alignment, mask: ImageFile, volume: str) -> Iterator[Finding]:
+    """A mask's alignment with its volume is one that lands without interpolation."""
+    if alignment.verdict not in _VERDICT_CODES:
+        return
+    message = (
         f"{alignment.verdict}: up to {alignment.displacement_mm:.4g} mm "
-        f"({alignment.displacement_voxels:.3g} voxels) from its volume {volume.relative}"
+        f"({alignment.displacement_voxels:.3g} voxels) from its volume {volume}"
     )
+    if alignment.displacement_mm == float("inf"):
+        shape = " x ".join(map(str, mask.shape))
+        message = f"{alignment.verdict}: {shape} voxels, other than its volume {volume}"
+    yield finding(_VERDICT_CODES[alignment.verdict], mask.relative, message)

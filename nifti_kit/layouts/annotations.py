@@ -20,7 +20,6 @@ from nifti_kit.names import unique_names
 __all__ = ["group_annotations"]
 
 
-
 def group_annotations(files: Files) -> Grouping:
     """Return one item, without a volume, for each folder, case and plane."""
     grouping = Grouping()

@@ -24,20 +24,17 @@ from nifti_kit.names import unique_names
 __all__ = ["group_by_plane"]
 
 
-
-
 @dataclass
 class _Set:
     """The volumes of one folder and case, with what belongs to each."""
 
     volumes: list[NamedFile] = field(default_factory=list)
-    annotations: dict[PurePosixPath, list[Link]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    annotations: dict[PurePosixPath, list[Link]] = field(default_factory=lambda: defaultdict(list))
     tables: dict[PurePosixPath, list[Link]] = field(default_factory=lambda: defaultdict(list))
 
 
 def group_by_plane(files: Files) -> Grouping:
+    """Return one item for each volume, with the annotations and tables of its plane and case."""
     grouping = Grouping()
     volumes, annotations = sorted_by_role(files.images, grouping)
     sets: dict[tuple[str, ...], _Set] = defaultdict(_Set)
@@ -82,7 +79,9 @@ def _split_by_number(group: list[NamedFile]) -> list[tuple[NamedFile, tuple[str,
     ]
 
 
-def _owner(file: NamedFile, candidates: Sequence[NamedFile]) -> tuple[NamedFile | None, Link | None]:
+def _owner(
+    file: NamedFile, candidates: Sequence[NamedFile]
+) -> tuple[NamedFile | None, Link | None]:
     """Return the one volume of a file's plane that its number fits, and the link to it."""
     same_plane = [volume for volume in candidates if volume.name.plane == file.name.plane]
     fits = [

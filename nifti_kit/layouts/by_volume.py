@@ -15,8 +15,8 @@ from nifti_kit.names import stem, unique_names
 __all__ = ["group_by_volume"]
 
 
-
 def group_by_volume(files: Files) -> Grouping:
+    """Return one item for each volume, with the files of its annotation folder."""
     grouping = Grouping()
     for _, relative in files.tables:
         grouping.unused[relative] = "score tables belong to volumes by plane"

@@ -13,6 +13,7 @@ from nifti_kit.names import stem
 
 __all__ = ["Files", "Grouping", "folder_of", "note_prefixed_names"]
 
+
 @dataclass(frozen=True)
 class Files:
     """The files that a layout groups.

@@ -37,6 +37,7 @@ class NamedFile:
 
     @property
     def set_key(self) -> tuple[str, str]:
+        """Folder and case: what the files of one set share."""
         return (str(self.relative.parent), self.name.case)
 
 
@@ -69,7 +70,10 @@ def sorted_by_role(
     return volumes, annotations
 
 
-def named_tables(tables: Iterable[tuple[Path, PurePosixPath]], grouping: Grouping) -> list[NamedFile]:
+def named_tables(
+    tables: Iterable[tuple[Path, PurePosixPath]], grouping: Grouping
+) -> list[NamedFile]:
+    """Return the score tables of a plane; name the tables that are none."""
     named = []
     for path, relative in tables:
         name = parse_name(relative.name)
@@ -81,6 +85,7 @@ def named_tables(tables: Iterable[tuple[Path, PurePosixPath]], grouping: Groupin
 
 
 def is_instance(links: Iterable[Sequence[Link]], segmentation: str) -> bool:
+    """Say whether a set is instance segmentation: several files of a plane, or an index."""
     if segmentation != "auto":
         return segmentation == "instance"
     return any(len(own) > 1 or any(link.index is not None for link in own) for own in links)
@@ -112,6 +117,7 @@ def linked_masks(
 
 
 def table_files(links: Iterable[Link]) -> tuple[TableFile, ...]:
+    """Return the tables of an item, with the index each of them speaks of."""
     return tuple(
         TableFile(link.file.path, link.file.relative, link.index)
         for link in links

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -79,8 +80,10 @@ class ItemJob:
         For each object that is to be added: its place in ``item.objects``, and what it becomes.
     kept
         The same for objects that are there already.
-    remove
-        Keys of the objects that go.
+    replaced
+        The objects that go.
+    backup
+        Where what goes is kept; None where nothing goes.
     """
 
     item: PlannedItem
@@ -88,7 +91,8 @@ class ItemJob:
     new_volume: bool
     add: tuple[tuple[int, ObjectRef], ...]
     kept: tuple[tuple[int, ObjectRef], ...] = ()
-    remove: tuple[str, ...] = ()
+    replaced: tuple[ObjectRef, ...] = ()
+    backup: Path | None = None
 
 
 class Target(Protocol):
@@ -115,8 +119,14 @@ class Target(Protocol):
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there."""
 
-    def reserve(self, item: PlannedItem, existing: str) -> ItemJob:
-        """Return the job for an item: names, keys and ids, and what happens to what is there."""
+    def reserve(
+        self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
+    ) -> ItemJob:
+        """Return the job for an item: names, keys and ids, and what happens to what is there.
+
+        ``session`` names the run (for what it replaces); ``mine`` are the keys that an
+        interrupted run gave to the item's objects.
+        """
 
     def write(self, job: ItemJob) -> None:
         """Land a job; can be repeated."""

@@ -1,0 +1,156 @@
+"""Alignment of single masks: the specification's two options as one function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
+from nifti_kit.files import write_bytes
+from nifti_kit.geometry import Grid, ras_orientation
+from nifti_kit.images import GZIP_MAGIC, ImageFile, read_header
+from nifti_kit.labels import read_labels
+from nifti_kit.names import is_nifti
+from nifti_kit.nrrd import box_bytes, grid_from_header, header_of, read_grid
+
+__all__ = ["AlignedMask", "align_mask"]
+
+
+class AlignedMask(NamedTuple):
+    """A mask in RAS+ order with the header that puts it in its place.
+
+    It unpacks as ``mask, header``, as ``sly.Mask3D(mask, volume_header=header)`` takes them; but
+    ``Mask3D`` rounds the origin to whole millimetres, which :meth:`to_bytes` does not.
+
+    Attributes
+    ----------
+    mask
+        (i, j, k) bool, in RAS+ order.
+    header
+        NRRD fields: ``space`` right-anterior-superior, ``space directions`` (3, 3) with one row
+        per axis (mm), ``space origin`` (RAS+ mm), at full precision.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    header: dict[str, Any]
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels are (RAS+ mm)."""
+        return grid_from_header(self.header, "the mask")
+
+    def to_bytes(self) -> bytes:
+        """Return the geometry as the platform keeps it: a NRRD file, uint8, 0 and 1."""
+        whole = tuple(slice(0, size) for size in self.mask.shape)
+        return box_bytes(self.grid, whole, self.mask)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the geometry as a NRRD file."""
+        write_bytes(Path(path), self.to_bytes())
+
+
+def align_mask(
+    mask: npt.ArrayLike | str | os.PathLike[str],
+    volume: Any = None,
+    *,
+    value: int | None = None,
+) -> AlignedMask:
+    """Return a mask in RAS+ order, each voxel at its own place in world space.
+
+    Option 1 of the specification: an array in the voxel order of a volume, and that volume.
+    Option 2: a NIfTI mask by its own header; ``volume`` is then not needed.
+
+    Parameters
+    ----------
+    mask
+        (i, j, k) array, or a ``.nii`` / ``.nii.gz`` file.
+    volume
+        For an array: the volume's NRRD header (``nrrd.read_header``), a ``.nrrd`` or NIfTI file,
+        or a 4 x 4 affine to RAS+ mm. Its axes may be in any order and direction.
+    value
+        The label to take; every value but 0 by default.
+
+    Raises
+    ------
+    NiftiKitError
+        If the array has no volume, or another shape than it.
+    UnreadableFile
+        If a file is damaged.
+    BadLabels
+        If the mask has no voxel of the value.
+    """
+    if isinstance(mask, (str, os.PathLike)):
+        voxels, grid = _from_file(Path(mask))
+    else:
+        voxels = np.asarray(mask)
+        grid = _grid_of(volume, voxels.shape)
+    _check(voxels, grid)
+    inside = voxels != 0 if value is None else voxels == value
+    if not inside.any():
+        raise BadLabels(
+            "the mask has no voxel" + ("" if value is None else f" of the value {value}"),
+            path=str(mask) if isinstance(mask, (str, os.PathLike)) else None,
+            remedy="Choose another value, or leave the mask out.",
+        )
+    orientation = ras_orientation(grid)
+    return AlignedMask(
+        np.ascontiguousarray(orientation.apply(inside)), header_of(grid.reoriented(orientation))
+    )
+
+
+def _from_file(path: Path) -> tuple[npt.NDArray[Any], Grid]:
+    image = read_header(path)
+    return read_labels(image).voxels, image.grid
+
+
+def _grid_of(volume: Any, shape: tuple[int, ...]) -> Grid:
+    """Return the grid of whatever describes the volume."""
+    if isinstance(volume, (str, os.PathLike)):
+        return _grid_of_file(Path(volume))
+    if isinstance(volume, Mapping):
+        return grid_from_header({"sizes": shape, **volume}, "the volume's header")
+    if isinstance(volume, ImageFile):
+        return volume.grid
+    if isinstance(volume, Grid):
+        return volume
+    affine = np.asarray(volume, dtype=object)
+    if affine.shape == (4, 4) and len(shape) == len("ijk"):
+        return Grid(shape, affine.astype(np.float64))  # type: ignore[arg-type]
+    raise NiftiKitError(
+        "an array needs the volume that it belongs to",
+        found=type(volume).__name__,
+        expected="a NRRD header, a .nrrd or NIfTI file, or a 4 x 4 affine",
+        remedy="Give it as the second argument, or give the mask's NIfTI file.",
+    )
+
+
+def _grid_of_file(path: Path) -> Grid:
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(4)
+    except OSError as error:
+        raise UnreadableFile(f"the file cannot be read: {error}", path=path) from error
+    if is_nifti(path.name) or start[:2] == GZIP_MAGIC:
+        return read_header(path).grid
+    return read_grid(path)
+
+
+def _check(voxels: npt.NDArray[Any], grid: Grid) -> None:
+    if voxels.shape != grid.shape:
+        raise NiftiKitError(
+            "the mask has another shape than its volume",
+            found=voxels.shape,
+            expected=grid.shape,
+            remedy="Give the volume that the mask was made on, or resample the mask onto it.",
+        )
+    if grid.problem or grid.is_sheared:
+        raise NiftiKitError(
+            "the grid cannot be used",
+            found=grid.problem or f"a shear of {grid.shear_degrees:.2f} degrees",
+            remedy="Write the volume's header again, or resample the image.",
+        )

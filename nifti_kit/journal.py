@@ -1,0 +1,100 @@
+"""Journals: what an upload has begun and done, so that the same call goes on after a crash.
+
+An append-only file of JSON lines: a head that names the plan and the target, then for each item
+a line when it begins (with the keys that its objects get) and one when it has landed. A line that
+was cut off by a crash is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from nifti_kit.errors import TargetError
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """What one plan has landed on one target.
+
+    Parameters
+    ----------
+    path
+        The file; None keeps the journal in memory only.
+    plan, target
+        Texts that are the same for the same plan and target.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, plan: str, target: str) -> None:
+        self.path = None if path is None else Path(path)
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+        self.session = f"{stamp}-{uuid.uuid4().hex[:6]}"
+        self._begun: dict[str, list[str]] = {}
+        self._done: set[str] = set()
+        head = {"plan": plan, "target": target, "session": self.session}
+        if self.path is not None and self.path.exists():
+            self._load(head)
+        else:
+            self._append(head)
+
+    def _load(self, head: dict[str, Any]) -> None:
+        assert self.path is not None
+        lines = [line for line in map(_parsed, self.path.read_text("utf-8").splitlines()) if line]
+        kept = lines[0] if lines else {}
+        for name in ("plan", "target"):
+            if kept.get(name) != head[name]:
+                raise TargetError(
+                    f"the journal is that of another {name}",
+                    path=self.path,
+                    found=kept.get(name),
+                    expected=head[name],
+                    remedy="Give another journal file, or delete this one to begin anew.",
+                )
+        self.session = str(kept.get("session", self.session))
+        for line in lines[1:]:
+            if "begin" in line:
+                self._begun[line["begin"]] = list(line["keys"])
+            elif "done" in line:
+                self._done.add(line["done"])
+
+    def _append(self, line: dict[str, Any]) -> None:
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as out:
+            # A crash may have left half a line: the break before ours ends it.
+            out.write(("\n" + json.dumps(line, ensure_ascii=False) + "\n").encode())
+            out.flush()
+            os.fsync(out.fileno())
+
+    def keys_of(self, item: str) -> list[str] | None:
+        """Return the keys of an item that was begun earlier; None for one that was not."""
+        return self._begun.get(item)
+
+    def is_done(self, item: str) -> bool:
+        """Say whether an item has landed whole."""
+        return item in self._done
+
+    def begin(self, item: str, keys: Sequence[str]) -> None:
+        """Note that an item begins."""
+        self._begun[item] = list(keys)
+        self._append({"begin": item, "keys": list(keys)})
+
+    def done(self, item: str) -> None:
+        """Note that an item has landed whole."""
+        self._done.add(item)
+        self._append({"done": item})
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,169 @@
+"""Receipts: what an upload landed, object by object."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nifti_kit import html
+from nifti_kit.files import write_bytes
+from nifti_kit.findings import Findings
+from nifti_kit.plans import PlannedItem, PlannedObject
+from nifti_kit.sources import Source
+from nifti_kit.targets.base import ObjectRef, VolumeRef
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LandedItem", "LandedObject", "Receipt"]
+
+
+@dataclass(frozen=True, eq=False)
+class LandedObject:
+    """An object on the target, and what it was made of; ``added`` is False if it was there."""
+
+    planned: PlannedObject
+    ref: ObjectRef
+    added: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LandedItem:
+    """A volume on the target with its objects; ``added`` is False if the volume was there."""
+
+    planned: PlannedItem
+    volume: VolumeRef
+    added: bool
+    objects: tuple[LandedObject, ...]
+    replaced: int = 0
+
+
+@dataclass(eq=False)
+class Receipt:
+    """What landed where.
+
+    Attributes
+    ----------
+    target
+        The target, in words.
+    items
+        The volumes with their objects.
+    findings
+        What the plan found: what was waived, what did not land, and why.
+    backup
+        The folder that keeps what was replaced; None where nothing was.
+    """
+
+    target: str
+    items: tuple[LandedItem, ...]
+    findings: Findings
+    backup: Path | None = None
+    source: Source | None = field(default=None, repr=False)
+
+    @property
+    def objects(self) -> Iterator[LandedObject]:
+        """Every object of every item."""
+        return (landed for item in self.items for landed in item.objects)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`, one row per object."""
+        import pandas as pd
+
+        rows = [_row(item, landed) for item in self.items for landed in item.objects]
+        return pd.DataFrame(rows, columns=_COLUMNS)
+
+    def to_json(self) -> str:
+        """Return the receipt as JSON."""
+        content = {
+            "target": self.target,
+            "backup": None if self.backup is None else str(self.backup),
+            "volumes": [_item_json(item) for item in self.items],
+            "findings": [asdict(found) for found in self.findings],
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the receipt as a JSON file."""
+        write_bytes(Path(path), self.to_json().encode())
+
+    def _title(self) -> str:
+        objects = list(self.objects)
+        scores = sum(len(s) for landed in objects for s in landed.ref.scores.values())
+        kept = sum(not landed.added for landed in objects)
+        replaced = sum(item.replaced for item in self.items)
+        extra = [f"{kept} were there already"] * bool(kept)
+        extra += [f"{replaced} replaced, kept in {self.backup}"] * bool(replaced)
+        more = f" ({'; '.join(extra)})" if extra else ""
+        return (
+            f"Landed on {self.target}: {len(self.items)} volumes, {len(objects)} objects{more}, "
+            f"{scores} scores"
+        )
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        for item in self.items:
+            names: dict[str, int] = {}
+            for landed in item.objects:
+                names[landed.ref.class_name] = names.get(landed.ref.class_name, 0) + 1
+            classes = ", ".join(f"{name} x {n}" if n > 1 else name for name, n in names.items())
+            lines.append(f"  {item.volume.id} {item.volume.name}: {classes or 'no objects'}")
+        if self.findings:
+            lines.append(repr(self.findings))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [html.title(self._title())]
+        for item in self.items:
+            rows = [list(_row(item, landed).values())[2:] for landed in item.objects]
+            summary = f"{item.volume.id} {item.volume.name}: {len(item.objects)} objects"
+            parts.append(html.details(summary, html.table(_COLUMNS[2:], rows)))
+        if self.findings:
+            parts.append(html.Markup(self.findings._repr_html_()))
+        return html.join(parts)
+
+
+_COLUMNS = ["volume id", "volume", "object id", "class", "value", "voxels", "scores", "from"]
+
+
+def _row(item: LandedItem, landed: LandedObject) -> dict[str, Any]:
+    cells = (
+        item.volume.id,
+        item.volume.name,
+        landed.ref.id,
+        landed.ref.class_name,
+        landed.planned.value,
+        landed.planned.voxels,
+        landed.planned.score_count,
+        str(landed.planned.mask.relative),
+    )
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _item_json(item: LandedItem) -> dict[str, Any]:
+    return {
+        "id": item.volume.id,
+        "key": item.volume.key,
+        "name": item.volume.name,
+        "dataset": item.volume.dataset,
+        "added": item.added,
+        "source": None if item.planned.volume is None else str(item.planned.volume.relative),
+        "objects": [
+            {
+                "id": landed.ref.id,
+                "key": landed.ref.key,
+                "figure_id": landed.ref.figure_id,
+                "figure_key": landed.ref.figure_key,
+                "class": landed.ref.class_name,
+                "value": landed.planned.value,
+                "voxels": landed.planned.voxels,
+                "source": str(landed.planned.mask.relative),
+                "scores": landed.ref.scores,
+                "added": landed.added,
+            }
+            for landed in item.objects
+        ],
+    }

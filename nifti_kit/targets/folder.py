@@ -1,0 +1,206 @@
+"""A Supervisely volume project on disk, written without the SDK.
+
+Every file is written beside its place and renamed; a volume's annotation is written last, so that
+a volume without one was not finished.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.errors import TargetError
+from nifti_kit.files import write_beside, write_bytes, write_json
+from nifti_kit.labels import read_labels
+from nifti_kit.nrrd import write_slices
+from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.ras import mask_bytes, open_volume
+from nifti_kit.targets import annotation_json as ann
+from nifti_kit.targets.base import ItemJob, ObjectRef
+from nifti_kit.targets.jobs import Reservation
+from nifti_kit.targets.keys import read_json
+from nifti_kit.targets.project import ProjectReader
+
+__all__ = ["ProjectFolder"]
+
+ENCODERS = min(4, os.cpu_count() or 1)
+"""Masks packed at a time; each takes one slice of memory beside its label map."""
+
+
+class ProjectFolder(ProjectReader):
+    """A Supervisely volume project in a folder: a target.
+
+    Parameters
+    ----------
+    path
+        The project's folder; it is made when something lands.
+    dataset
+        The dataset that volumes land in; nested ones with ``/``. Without it the scope is the
+        whole project: annotations may land on any of its volumes, new volumes may not.
+    """
+
+    def add_classes(self, classes: Sequence[PlannedClass]) -> None:
+        """Make the classes that are not there; one that is there keeps its colour.
+
+        Raises
+        ------
+        TargetError
+            If a class is there with a shape that cannot hold a mask.
+        """
+        self._check_place()
+        meta = self.meta()
+        known = {found["title"]: found for found in meta["classes"]}
+        for planned in classes:
+            shape = known.get(planned.name, {}).get("shape", ann.MASK_3D)
+            if shape not in (ann.MASK_3D, "any"):
+                raise TargetError(
+                    f"the class {planned.name!r} is there with another shape",
+                    path=self.path / "meta.json",
+                    found=shape,
+                    expected=ann.MASK_3D,
+                    remedy="Rename the class in the class map, or in the project.",
+                )
+            if planned.name not in known:
+                meta["classes"].append(ann.class_json(planned))
+        write_json(self.path / "meta.json", meta)
+
+    def reserve(
+        self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
+    ) -> ItemJob:
+        """Return the job for an item: names, keys and ids, and what happens to what is there.
+
+        What it replaces goes to a folder beside the project, named by the project and the session.
+
+        Raises
+        ------
+        TargetError
+            If something is there that ``existing`` does not allow for, or there is no such volume.
+        """
+        backup = self.path.with_name(f"{self.path.name}.replaced") / session
+        return Reservation(self, item, existing, backup).job(mine)
+
+    def write(self, job: ItemJob) -> None:
+        """Land a job: volume, masks, then the annotation. It can be repeated."""
+        volume = job.volume
+        self._back_up(job)
+        content = (
+            self._write_volume(job) if job.new_volume else read_json(self.annotation_path(volume))
+        )
+        self._write_masks(job)
+        self._edit(content, job)
+        write_json(self.annotation_path(volume), content)
+        self._drop_masks(job)
+
+    def commit(self, jobs: Sequence[ItemJob]) -> None:
+        """Write the ids of landed jobs to ``key_id_map.json``."""
+        ids = self.ids()
+        for job in jobs:
+            added = {ref.key for _, ref in job.add}
+            for ref in job.replaced:
+                if ref.key not in added:
+                    ids.forget("objects", ref.key)
+                    ids.forget("figures", ref.figure_key)
+            self._volumes[job.volume.id] = job.volume
+        ids.save()
+        self._ids_stamp = self.stamp()
+
+    def _check_place(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise self._no_project("a file")
+        meta = self.path / "meta.json"
+        if self.path.is_dir() and not meta.exists() and any(self.path.iterdir()):
+            raise self._no_project("a folder with other files")
+
+    def _no_project(self, found: str) -> TargetError:
+        return TargetError(
+            "it is no Supervisely project",
+            path=self.path,
+            found=found,
+            expected="an empty or new folder, or a project (with meta.json)",
+            remedy="Choose another folder for the project.",
+        )
+
+    def _write_volume(self, job: ItemJob) -> dict[str, Any]:
+        """Write a volume's voxels; return its annotation without objects."""
+        assert job.item.volume is not None
+        opened = open_volume(job.item.volume)
+        lowest, highest = math.inf, -math.inf
+
+        def measured() -> Iterator[npt.NDArray[Any]]:
+            nonlocal lowest, highest
+            for piece in opened.slices():
+                low, high = _range(piece)
+                lowest, highest = min(lowest, low), max(highest, high)
+                yield piece
+
+        with write_beside(self.volume_path(job.volume)) as out:
+            write_slices(out, opened.grid, opened.dtype, measured())
+        if lowest > highest:  # no voxel has a finite value
+            lowest = highest = 0.0
+        meta = ann.volume_meta(opened.grid, lowest, highest)
+        return ann.volume_json(job.volume.key, job.volume.id, meta)
+
+    def _write_masks(self, job: ItemJob) -> None:
+        """Write the masks that are to be added; one label map is in memory at a time."""
+        added = [(job.item.objects[at], ref) for at, ref in job.add]
+        for mask, group in groupby(added, key=lambda pair: pair[0].mask):
+            voxels = read_labels(mask.image).voxels
+
+            def land(pair: tuple[PlannedObject, ObjectRef], voxels: Any = voxels) -> None:
+                planned, ref = pair
+                grid = planned.mask.grid
+                content = mask_bytes(voxels, grid, planned.label, planned.orientation)
+                write_bytes(self.mask_path(job.volume, ref.figure_key), content)
+
+            with ThreadPoolExecutor(ENCODERS) as pool:
+                list(pool.map(land, group))
+
+    def _edit(self, content: dict[str, Any], job: ItemJob) -> None:
+        """Take the removed objects out of an annotation and put the added ones in."""
+        gone = {ref.key for ref in (*job.replaced, *(ref for _, ref in job.add))}
+        content["objects"] = [o for o in content["objects"] if o["key"] not in gone]
+        figures = content["spatialFigures"]
+        content["spatialFigures"] = [f for f in figures if f["objectKey"] not in gone]
+        for plane in content["planes"]:
+            for piece in plane["slices"]:
+                piece["figures"] = [f for f in piece["figures"] if f.get("objectKey") not in gone]
+        for _, ref in job.add:
+            content["objects"].append(ann.object_json(ref.key, ref.id, ref.class_name))
+            figure = ann.figure_json(ref.figure_key, ref.figure_id, ref.key, ref.scores)
+            content["spatialFigures"].append(figure)
+
+    def _back_up(self, job: ItemJob) -> None:
+        """Keep what a job replaces beside the project, so that nothing is lost."""
+        if job.backup is None:
+            return
+        place = job.backup / job.volume.dataset / job.volume.name
+        if place.exists():  # an earlier try of the same job kept the original
+            return
+        masks = [self.mask_path(job.volume, ref.figure_key) for ref in job.replaced]
+        for path in (self.annotation_path(job.volume), *masks):
+            if path.exists():
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, place / path.name)
+
+    def _drop_masks(self, job: ItemJob) -> None:
+        kept = {ref.figure_key for _, ref in job.add}
+        for ref in job.replaced:
+            if ref.figure_key and ref.figure_key not in kept:
+                self.mask_path(job.volume, ref.figure_key).unlink(missing_ok=True)
+
+
+def _range(piece: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the lowest and highest finite value of a slice; (inf, -inf) where there is none."""
+    if piece.dtype.kind == "f":
+        piece = piece[np.isfinite(piece)]
+        if not piece.size:
+            return math.inf, -math.inf
+    return float(piece.min()), float(piece.max())

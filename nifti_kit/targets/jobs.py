@@ -1,0 +1,186 @@
+"""Jobs for a project folder: which keys and ids an item gets, and what goes for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from nifti_kit.errors import TargetError
+from nifti_kit.labels import read_labels
+from nifti_kit.plans import PlannedItem, PlannedObject
+from nifti_kit.ras import open_volume
+from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.keys import derived_key
+from nifti_kit.targets.project import ProjectReader
+
+__all__ = ["Reservation"]
+
+CHOICES = (
+    "Choose existing='skip' (keep what is identical), 'replace' (of the same classes) or 'append'."
+)
+
+
+class Reservation:
+    """Works out one job: names, keys and ids, and what becomes of what is there."""
+
+    def __init__(
+        self, folder: ProjectReader, item: PlannedItem, existing: str, backup: Path
+    ) -> None:
+        self.folder, self.item, self.existing, self.backup = folder, item, existing, backup
+
+    def job(self, mine: Sequence[str] | None = None) -> ItemJob:
+        """Return the job.
+
+        Parameters
+        ----------
+        mine
+            Keys that an interrupted run of the same plan gave to this item's objects; None where
+            there was no such run.
+        """
+        self.resumed = mine is not None
+        mine = mine or ()
+        volume, new_volume, was_there = self._volume()
+        there = self.folder.objects(volume.id) if was_there else ()
+        others = [ref for ref in there if ref.key not in mine]
+        clashes = [ref for ref in others if ref.class_name in self._class_names()]
+        kept: dict[int, ObjectRef] = {}
+        replaced: list[ObjectRef] = []
+        if clashes and self.existing == "error":
+            raise self._occupied(volume, clashes)
+        if self.existing == "skip":
+            kept = self._identical(clashes)
+        elif self.existing == "replace":
+            replaced = clashes
+        return self._assembled(volume, new_volume, others, kept, replaced, mine)
+
+    def _class_names(self) -> set[str]:
+        return {planned.class_name for planned in self.item.objects}
+
+    def _volume(self) -> tuple[VolumeRef, bool, bool]:
+        """Return the volume, whether its voxels are to be written, and whether it was there."""
+        if self.item.volume is None:
+            assert self.item.volume_id is not None
+            return self.folder.volume(self.item.volume_id), False, True
+        dataset = self.folder.dataset
+        if dataset is None:
+            raise TargetError(
+                "new volumes need a dataset",
+                path=self.folder.path,
+                remedy="Name it: ProjectFolder(path, dataset='name').",
+            )
+        grid = self.item.volume.grid.to_ras()
+        there = self.folder.find(self.item.name)
+        if there is None:
+            key = derived_key(dataset, self.item.name)
+            number = self.folder.ids().reserve("videos", key)
+            return VolumeRef(number, key, self.item.name, dataset, grid), True, False
+        if self.resumed and there.key == derived_key(dataset, self.item.name):
+            return VolumeRef(there.id, there.key, there.name, dataset, grid), True, True
+        if self.existing == "error":
+            raise TargetError(
+                f"the dataset {dataset!r} has a volume {self.item.name!r} already",
+                path=self.folder.path,
+                remedy=CHOICES,
+            )
+        if not self._is_same_volume(there):
+            raise TargetError(
+                f"the dataset {dataset!r} has another volume of the name {self.item.name!r}",
+                path=self.folder.path,
+                found="other voxels, or another place in space",
+                remedy="Rename the file, or choose another dataset.",
+            )
+        return there, False, True
+
+    def _is_same_volume(self, there: VolumeRef) -> bool:
+        assert self.item.volume is not None
+        opened = open_volume(self.item.volume)
+        if opened.grid != there.grid:
+            return False
+        pairs = zip_longest(opened.slices(), self.folder.iter_volume(there.id))
+        return all(
+            ours is not None and theirs is not None and np.array_equal(ours, theirs, equal_nan=True)
+            for ours, theirs in pairs
+        )
+
+    def _occupied(self, volume: VolumeRef, clashes: Sequence[ObjectRef]) -> TargetError:
+        names = sorted({ref.class_name for ref in clashes})
+        return TargetError(
+            f"the volume {volume.name!r} has objects of these classes already",
+            path=self.folder.path,
+            found=", ".join(names),
+            remedy=CHOICES,
+        )
+
+    def _identical(self, there: Sequence[ObjectRef]) -> dict[int, ObjectRef]:
+        """Return which planned objects are there already, voxel for voxel, each once."""
+        kept: dict[int, ObjectRef] = {}
+        free = list(there)
+        for at, planned in enumerate(self.item.objects):
+            for ref in free:
+                if ref.class_name == planned.class_name and self._is_same_mask(planned, ref):
+                    kept[at] = ref
+                    free.remove(ref)
+                    break
+        return kept
+
+    def _is_same_mask(self, planned: PlannedObject, ref: ObjectRef) -> bool:
+        if not ref.figure_key or planned.scores != ref.scores:
+            return False
+        grid = planned.mask.grid.reoriented(planned.orientation)
+        if self.folder.mask_grid(ref) != grid:
+            return False
+        voxels = planned.orientation.apply(read_labels(planned.mask.image).voxels)
+        return all(
+            np.array_equal(voxels[:, :, k] == planned.value, page != 0)
+            for k, page in enumerate(self.folder.iter_mask(ref))
+        )
+
+    def _assembled(
+        self,
+        volume: VolumeRef,
+        new_volume: bool,
+        others: Sequence[ObjectRef],
+        kept: dict[int, ObjectRef],
+        replaced: Sequence[ObjectRef],
+        mine: Sequence[str],
+    ) -> ItemJob:
+        ids = self.folder.ids()
+        gone = {ref.key for ref in replaced}
+        taken = {ref.key for ref in others if ref.key not in gone}
+        add: list[tuple[int, ObjectRef]] = []
+        for at, planned in enumerate(self.item.objects):
+            if at in kept:
+                continue
+            key = self._object_key(volume, planned, taken) if not mine else mine[len(add)]
+            taken.add(key)
+            figure_key = derived_key(key, "figure")
+            add.append(
+                (
+                    at,
+                    ObjectRef(
+                        ids.reserve("objects", key),
+                        key,
+                        ids.reserve("figures", figure_key),
+                        figure_key,
+                        planned.class_name,
+                        volume.id,
+                        planned.scores,
+                    ),
+                )
+            )
+        return ItemJob(
+            self.item,
+            volume,
+            new_volume,
+            tuple(add),
+            tuple(kept.items()),
+            tuple(replaced),
+            self.backup if replaced else None,
+        )
+
+    def _object_key(self, volume: VolumeRef, planned: PlannedObject, taken: set[str]) -> str:
+        name, value = planned.mask.relative, planned.value
+        return derived_key(volume.key, name, value, planned.class_name, taken=taken)

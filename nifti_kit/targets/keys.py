@@ -1,0 +1,100 @@
+"""Keys and ids of a project on disk: ``key_id_map.json``."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Any
+
+from nifti_kit.errors import TargetError
+from nifti_kit.files import write_json
+
+__all__ = ["KeyIds", "derived_key", "read_json"]
+
+KINDS = ("tags", "objects", "figures", "videos")
+"""The tables of the file; volumes stand under ``videos``."""
+
+_NAMESPACE = uuid.UUID("6e1f7a52-2f0c-5d0b-9a55-6b1f0c2d7a10")
+"""Ours; a key is the same each time for the same place, so that a second run finds its own."""
+
+
+def derived_key(*parts: object, taken: Container[str] = ()) -> str:
+    """Return 32 hex digits made of the parts; another one where that is taken."""
+    for attempt in range(2**31):
+        text = json.dumps([str(part) for part in (*parts, *([attempt] if attempt else []))])
+        key = uuid.uuid5(_NAMESPACE, text).hex
+        if key not in taken:
+            return key
+    raise AssertionError("unreachable: keys do not run out")  # pragma: no cover
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file of the project.
+
+    Raises
+    ------
+    TargetError
+        If it cannot be read: the project was damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise TargetError(
+            "a file of the project cannot be read",
+            path=path,
+            found=str(error),
+            expected="JSON",
+            remedy="Restore the file, or upload to a new project folder.",
+        ) from error
+
+
+class KeyIds:
+    """The integer ids of keys: read from the file, completed from the annotations, counted on."""
+
+    def __init__(self, path: Path, annotations: Iterable[dict[str, Any]]) -> None:
+        self._path = path
+        stored = read_json(path) if path.exists() else {}
+        self._ids = {kind: dict(stored.get(kind, {})) for kind in KINDS}
+        for annotation in annotations:
+            self._complete(annotation)
+        self._next = {kind: max(ids.values(), default=0) + 1 for kind, ids in self._ids.items()}
+
+    def _complete(self, annotation: dict[str, Any]) -> None:
+        """Take ids from an annotation: it is written before the file is, and a crash may part them.
+
+        Keys without any id (a project of another writer) get the next free ones.
+        """
+        found = [("videos", annotation.get("key"), annotation.get("volumeId"))]
+        found += [("objects", o.get("key"), o.get("id")) for o in annotation.get("objects", [])]
+        figures = annotation.get("spatialFigures", [])
+        found += [("figures", figure.get("key"), figure.get("id")) for figure in figures]
+        for kind, key, number in found:
+            ids = self._ids[kind]
+            if key and key not in ids:
+                free = isinstance(number, int) and number not in ids.values()
+                ids[key] = number if free else max(ids.values(), default=0) + 1
+
+    def id_of(self, kind: str, key: str) -> int:
+        """Return the id of a key; 0 if it has none."""
+        return int(self._ids[kind].get(key, 0))
+
+    def keys(self, kind: str) -> Container[str]:
+        """Return the keys of a kind."""
+        return self._ids[kind].keys()
+
+    def reserve(self, kind: str, key: str) -> int:
+        """Return the id of a key; a new key gets the next free number."""
+        if key not in self._ids[kind]:
+            self._ids[kind][key] = self._next[kind]
+            self._next[kind] += 1
+        return int(self._ids[kind][key])
+
+    def forget(self, kind: str, key: str) -> None:
+        """Drop a key; its number is not given again while this object lives."""
+        self._ids[kind].pop(key, None)
+
+    def save(self) -> None:
+        """Write the file."""
+        write_json(self._path, self._ids)

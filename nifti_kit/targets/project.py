@@ -1,0 +1,218 @@
+"""A Supervisely volume project on disk, read without the SDK.
+
+``meta.json``, ``key_id_map.json``, and for each dataset ``volume/X.nrrd``, ``ann/X.nrrd.json``
+and ``mask/X.nrrd/<figure key>.nrrd``; nested datasets stand under ``<dataset>/datasets``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.errors import TargetError
+from nifti_kit.geometry import Grid
+from nifti_kit.nrrd import iter_slices, read_grid
+from nifti_kit.targets import annotation_json as ann
+from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.targets.keys import KeyIds, read_json
+
+__all__ = ["ProjectReader"]
+
+_NESTED = "datasets"
+
+
+class ProjectReader:
+    """The content of a project in a folder.
+
+    Parameters
+    ----------
+    path
+        The project's folder.
+    dataset
+        The dataset in scope; nested ones with ``/``. Without it the scope is the whole project.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], dataset: str | None = None) -> None:
+        self.path = Path(path).expanduser()
+        self.dataset = _checked_name(dataset) if dataset is not None else None
+        self._ids: KeyIds | None = None
+        self._ids_stamp: int | None = None
+        self._volumes: dict[int, VolumeRef] = {}
+
+    def __repr__(self) -> str:
+        scope = f", dataset={self.dataset!r}" if self.dataset else ""
+        return f"{type(self).__name__}({str(self.path)!r}{scope})"
+
+    def volumes(self) -> tuple[VolumeRef, ...]:
+        """Return the volumes in scope, with id, name, dataset and grid (RAS+ mm)."""
+        datasets = [self.dataset] if self.dataset is not None else list(self._datasets())
+        return tuple(
+            self._volume_ref(dataset, path.name.removesuffix(".json"))
+            for dataset in datasets
+            for path in sorted((self._folder(dataset) / "ann").glob("*.json"))
+        )
+
+    def volume(self, volume_id: int) -> VolumeRef:
+        """Return a volume in scope by its id.
+
+        Raises
+        ------
+        TargetError
+            If there is none.
+        """
+        known = self._volumes.get(volume_id)
+        if known is not None and self.annotation_path(known).exists():
+            return known
+        there = {found.id: found for found in self.volumes()}
+        self._volumes.update(there)
+        if volume_id in there:
+            return there[volume_id]
+        raise TargetError(
+            f"there is no volume with id {volume_id}",
+            path=self.path,
+            found=f"ids {sorted(there)}",
+            remedy="Correct the id in the mapping, or choose the right project and dataset.",
+        )
+
+    def find(self, name: str) -> VolumeRef | None:
+        """Return the volume of a name in the dataset in scope, or None."""
+        if (
+            self.dataset is None
+            or not (self._folder(self.dataset) / "ann" / f"{name}.json").exists()
+        ):
+            return None
+        return self._volume_ref(self.dataset, name)
+
+    def classes(self) -> tuple[ClassRef, ...]:
+        """Return the classes of the project."""
+        return tuple(
+            ClassRef(
+                found["title"],
+                ann.color_of(found["color"]),
+                found.get("description", ""),
+                found["shape"],
+            )
+            for found in self.meta()["classes"]
+        )
+
+    def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
+        """Return the objects of a volume, one for each 3D figure."""
+        volume = self.volume(volume_id)
+        return self._objects(volume, read_json(self.annotation_path(volume)))
+
+    def _objects(self, volume: VolumeRef, content: dict[str, Any]) -> tuple[ObjectRef, ...]:
+        ids = self.ids()
+        figures: dict[str, list[dict[str, Any]]] = {}
+        for figure in content["spatialFigures"]:
+            figures.setdefault(figure["objectKey"], []).append(figure)
+        return tuple(
+            ObjectRef(
+                ids.id_of("objects", found["key"]),
+                found["key"],
+                ids.id_of("figures", figure.get("key", "")),
+                figure.get("key", ""),
+                found["classTitle"],
+                volume.id,
+                figure.get("customData") or {},
+            )
+            for found in content["objects"]
+            for figure in figures.get(found["key"], [{}])
+        )
+
+    def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
+        """Yield a volume's slices (i, j) in the order of k; the buffer is used again."""
+        return iter_slices(self.volume_path(self.volume(volume_id)))
+
+    def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
+        """Yield a mask's slices (i, j) in the order of k; the buffer is used again."""
+        return iter_slices(self.mask_path(self.volume(found.volume_id), found.figure_key))
+
+    def mask_grid(self, found: ObjectRef) -> Grid:
+        """Return where a mask's voxels are (RAS+ mm)."""
+        return read_grid(self.mask_path(self.volume(found.volume_id), found.figure_key))
+
+    def mask(self, found: ObjectRef) -> tuple[npt.NDArray[np.bool_], Grid]:
+        """Return a mask whole, (i, j, k), with its grid (RAS+ mm)."""
+        pages = [page != 0 for page in self.iter_mask(found)]
+        return np.stack(pages, axis=2), self.mask_grid(found)
+
+    def ids(self) -> KeyIds:
+        """Return the keys and ids of the project, read again where another wrote the file."""
+        stamp = self.stamp()
+        if self._ids is None or stamp != self._ids_stamp:
+            annotations = [
+                read_json(path)
+                for dataset in self._datasets()
+                for path in (self._folder(dataset) / "ann").glob("*.json")
+            ]
+            self._ids = KeyIds(self.path / "key_id_map.json", annotations)
+            self._ids_stamp = stamp
+        return self._ids
+
+    def stamp(self) -> int | None:
+        """Return when ``key_id_map.json`` was written; None where there is none."""
+        try:
+            return (self.path / "key_id_map.json").stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    def meta(self) -> dict[str, Any]:
+        """Return the project's ``meta.json``; that of an empty project where there is none."""
+        path = self.path / "meta.json"
+        meta: dict[str, Any] = read_json(path) if path.exists() else ann.empty_meta()
+        return meta
+
+    def _datasets(self) -> Iterator[str]:
+        """Yield the names of the datasets, nested ones as ``parent/child``."""
+        if self.path.is_dir():
+            yield from self._datasets_below(self.path, "")
+
+    def _datasets_below(self, folder: Path, prefix: str) -> Iterator[str]:
+        for child in sorted(folder.iterdir()):
+            if child.is_dir() and not child.name.startswith("."):
+                if (child / "ann").is_dir():
+                    yield prefix + child.name
+                if (child / _NESTED).is_dir():
+                    yield from self._datasets_below(child / _NESTED, f"{prefix}{child.name}/")
+
+    def _folder(self, dataset: str) -> Path:
+        first, *rest = dataset.split("/")
+        folder = self.path / first
+        for name in rest:
+            folder = folder / _NESTED / name
+        return folder
+
+    def _volume_ref(self, dataset: str, name: str) -> VolumeRef:
+        folder = self._folder(dataset)
+        key = read_json(folder / "ann" / f"{name}.json")["key"]
+        grid = read_grid(folder / "volume" / name)
+        return VolumeRef(self.ids().id_of("videos", key), key, name, dataset, grid)
+
+    def volume_path(self, volume: VolumeRef) -> Path:
+        """Return the file of a volume."""
+        return self._folder(volume.dataset) / "volume" / volume.name
+
+    def annotation_path(self, volume: VolumeRef) -> Path:
+        """Return the annotation file of a volume."""
+        return self._folder(volume.dataset) / "ann" / f"{volume.name}.json"
+
+    def mask_path(self, volume: VolumeRef, figure_key: str) -> Path:
+        """Return the geometry file of a figure."""
+        return self._folder(volume.dataset) / "mask" / volume.name / f"{figure_key}.nrrd"
+
+
+def _checked_name(name: str) -> str:
+    parts = name.split("/")
+    if any(part.strip() in ("", ".", "..") or part.startswith(".") for part in parts):
+        raise TargetError(
+            "the dataset's name cannot be a folder",
+            found=repr(name),
+            expected="a name such as 'knee', or 'parent/child' for a nested dataset",
+            remedy="Choose another name.",
+        )
+    return name

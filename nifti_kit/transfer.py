@@ -1,0 +1,263 @@
+"""Upload: a plan onto a target, item by item, with progress, a journal and a receipt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nifti_kit.checks.geometry import misaligned
+from nifti_kit.errors import PlanBlocked, TargetError
+from nifti_kit.findings import Finding, Findings
+from nifti_kit.geometry import compare_grids
+from nifti_kit.journal import Journal
+from nifti_kit.plans import Plan, PlannedItem, PlannedObject
+from nifti_kit.receipts import LandedItem, LandedObject, Receipt
+from nifti_kit.targets.base import EXISTING, ItemJob, Target, VolumeRef
+
+__all__ = ["Progress", "upload"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an upload is: items and objects done, and which item came last."""
+
+    items_done: int
+    items_total: int
+    objects_done: int
+    objects_total: int
+    item: str
+
+
+OnProgress = Callable[[Progress], Any]
+
+
+def upload(
+    plan: Plan,
+    target: Any,
+    *,
+    existing: str = "error",
+    on_progress: OnProgress | None = None,
+    executor: Executor | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> Receipt:
+    """Land a plan on a target and return the receipt.
+
+    Nothing is written before every item was found to fit what is on the target.
+
+    Parameters
+    ----------
+    plan
+        What :func:`nifti_kit.plan` returned; without blockers.
+    target
+        Such as :class:`nifti_kit.ProjectFolder`.
+    existing
+        What to do with volumes and objects of the same classes that are there: ``error``,
+        ``skip`` (keep what is identical), ``replace`` (objects of the same classes; what goes is
+        kept beside the project), ``append``.
+    on_progress
+        Called with a :class:`Progress` after each item; a bar by default. An exception that it
+        raises ends the upload between two items.
+    executor
+        Lands items in parallel; each worker takes the memory of one volume or label map. By
+        default one item at a time.
+    journal
+        A file that remembers what has landed: the same call with the same file goes on where an
+        earlier one ended.
+
+    Raises
+    ------
+    PlanBlocked
+        If the plan has errors that nobody waived, or a mask does not fit the volume it is for.
+    TargetError
+        If the target refuses, or ``existing`` does not allow for what is there.
+    UnreadableFile
+        If a volume turns out to be damaged; what landed before stays, and is in the journal.
+    """
+    if existing not in EXISTING:
+        raise TargetError("existing has no such choice", found=existing, expected=str(EXISTING))
+    _refuse_blocked(plan.blockers)
+    _refuse_own_source(plan, target)
+    landing: Target = target
+    items, findings = _placed(plan, landing)
+    _refuse_blocked(findings.errors)
+    notes = Journal(journal, plan.digest, repr(target))
+    jobs = [_reserved(item, landing, existing, notes) for item in items]
+    landing.add_classes(plan.classes)
+    with _reporter(on_progress, jobs) as report:
+        _run(jobs, landing, notes, executor, report)
+    return _receipt(plan, target, jobs, findings)
+
+
+def _refuse_blocked(blockers: Findings) -> None:
+    if not blockers:
+        return
+    raise PlanBlocked(
+        f"{len(blockers)} errors stand in the way",
+        found="\n" + repr(blockers),
+        remedy=(
+            "Mend the files, or accept a finding by its code: "
+            f"plan(dataset, waive={tuple(blockers.by_code())!r})"
+        ),
+    )
+
+
+def _refuse_own_source(plan: Plan, target: Any) -> None:
+    """Input folders are never written to: a project may not lie inside its source."""
+    path = getattr(target, "path", None)
+    if path is None or not plan.source.given.is_dir():
+        return
+    source = plan.source.given.resolve()
+    if source in (Path(path).resolve(), *Path(path).resolve().parents):
+        raise TargetError(
+            "the project would be written into its own source",
+            path=path,
+            expected=f"a folder outside {source}",
+            remedy="Choose another folder for the project.",
+        )
+
+
+def _placed(plan: Plan, target: Target) -> tuple[list[PlannedItem], Findings]:
+    """Return the items with annotations turned into the order of their volumes on the target.
+
+    Each mask's grid is compared with that of the volume it is meant for, in world space, so that
+    a wrong match is found before anything is written.
+    """
+    there = {found.id: found for found in target.volumes()} if _needs_volumes(plan) else {}
+    found: list[Finding] = []
+    items = []
+    for item in plan.items:
+        if item.volume_id is None:
+            items.append(item)
+        elif item.volume_id not in there:
+            raise _no_volume(item, there)
+        else:
+            objects = [_fitted(o, there[item.volume_id], found) for o in item.objects]
+            items.append(replace(item, objects=tuple(objects)))
+    return items, Findings([*plan.findings, *found], plan.waive)
+
+
+def _needs_volumes(plan: Plan) -> bool:
+    return any(item.volume_id is not None for item in plan.items)
+
+
+def _no_volume(item: PlannedItem, there: dict[int, VolumeRef]) -> TargetError:
+    names = ", ".join(f"{ref.id} ({ref.dataset}/{ref.name})" for ref in there.values())
+    return TargetError(
+        f"the target has no volume with id {item.volume_id}",
+        found=names or "no volumes",
+        expected=f"a volume for {item.objects[0].mask.relative}" if item.objects else None,
+        remedy="Correct the id in the mapping, or choose the right project and dataset.",
+    )
+
+
+def _fitted(planned: PlannedObject, volume: VolumeRef, found: list[Finding]) -> PlannedObject:
+    alignment = compare_grids(planned.mask.grid, volume.grid)
+    found += misaligned(alignment, planned.mask.image, f"{volume.dataset}/{volume.name}")
+    if alignment.orientation is None:
+        return planned
+    return replace(planned, orientation=alignment.orientation)
+
+
+def _name(item: PlannedItem) -> str:
+    return item.name if item.volume_id is None else f"volume {item.volume_id}"
+
+
+def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) -> ItemJob:
+    """Return an item's job; one that landed in an earlier run keeps the keys it got there."""
+    return target.reserve(item, existing, notes.session, notes.keys_of(_name(item)))
+
+
+def _run(
+    jobs: list[ItemJob],
+    target: Target,
+    notes: Journal,
+    executor: Executor | None,
+    report: Callable[[ItemJob], None],
+) -> None:
+    landed = [job for job in jobs if notes.is_done(_name(job.item))]
+    for job in landed:
+        report(job)
+    try:
+        for job in _written([job for job in jobs if job not in landed], target, notes, executor):
+            landed.append(job)
+            notes.done(_name(job.item))
+            report(job)
+    finally:
+        target.commit(landed)
+
+
+def _written(
+    jobs: list[ItemJob], target: Target, notes: Journal, executor: Executor | None
+) -> Iterator[ItemJob]:
+    """Yield the jobs as they have landed."""
+    if executor is None:
+        for job in jobs:
+            _begin(job, notes)
+            target.write(job)
+            yield job
+        return
+    futures: dict[Future[None], ItemJob] = {}
+    for job in jobs:
+        _begin(job, notes)
+        futures[executor.submit(target.write, job)] = job
+    try:
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _begin(job: ItemJob, notes: Journal) -> None:
+    notes.begin(_name(job.item), [ref.key for _, ref in job.add])
+
+
+@contextmanager
+def _reporter(
+    on_progress: OnProgress | None, jobs: list[ItemJob]
+) -> Iterator[Callable[[ItemJob], None]]:
+    """Give what is called after each item: the caller's function, or a bar."""
+    total = sum(len(job.add) for job in jobs)
+    items = objects = 0
+    if on_progress is None:
+        from tqdm.auto import tqdm
+
+        # No name in the bar's text: notebooks show it as HTML.
+        bar = tqdm(total=len(jobs), desc="Uploading", unit="volume")
+        on_progress = lambda _: bar.update()  # noqa: E731
+        closing = bar.close
+    else:
+        closing = _nothing
+
+    def report(job: ItemJob) -> None:
+        nonlocal items, objects
+        items, objects = items + 1, objects + len(job.add)
+        on_progress(Progress(items, len(jobs), objects, total, _name(job.item)))
+
+    try:
+        yield report
+    finally:
+        closing()
+
+
+def _nothing() -> None:
+    """Close nothing."""
+
+
+def _receipt(plan: Plan, target: Any, jobs: list[ItemJob], findings: Findings) -> Receipt:
+    items = tuple(_landed(job) for job in jobs)
+    backup = next((job.backup for job in jobs if job.backup is not None), None)
+    return Receipt(repr(target), items, findings, backup, plan.source)
+
+
+def _landed(job: ItemJob) -> LandedItem:
+    refs = {at: LandedObject(job.item.objects[at], ref, True) for at, ref in job.add}
+    refs |= {at: LandedObject(job.item.objects[at], ref, False) for at, ref in job.kept}
+    objects = tuple(refs[at] for at in sorted(refs))
+    return LandedItem(job.item, job.volume, job.new_volume, objects, len(job.replaced))

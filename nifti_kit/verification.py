@@ -1,0 +1,288 @@
+"""Verification: read back what landed, and compare it with the source files in world space.
+
+The comparison goes through the affines, not through the reordering that made the files: for each
+landed image the whole-voxel map to its source is worked out anew from both headers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit import html
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
+from nifti_kit.items import MaskFile
+from nifti_kit.labels import read_labels
+from nifti_kit.ras import open_volume
+from nifti_kit.receipts import LandedItem, LandedObject, Receipt
+from nifti_kit.targets.base import ObjectRef, Target, VolumeRef
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Proof", "ProofRow", "verify"]
+
+
+@dataclass(frozen=True)
+class ProofRow:
+    """One volume or object, compared.
+
+    Attributes
+    ----------
+    kind
+        ``volume`` or ``object``.
+    volume, name, value
+        The volume's name; for an object its class and its pixel value in the source.
+    source
+        The source file.
+    compared, differing
+        Voxels compared, and how many of them differ.
+    displacement_mm
+        The largest distance between a landed corner voxel and its source (mm, world space);
+        infinite where the grids have no voxels in common.
+    class_ok, scores_ok
+        Whether class and colour, and the scores, are those of the plan.
+    problem
+        What could not be compared, or is missing; empty where all is well.
+    """
+
+    kind: str
+    volume: str
+    name: str
+    value: int | None
+    source: str
+    compared: int
+    differing: int
+    displacement_mm: float
+    class_ok: bool
+    scores_ok: bool
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing differs and nothing moved by more than 1e-4 mm."""
+        moved = self.displacement_mm > SAME_MM
+        return not (self.problem or self.differing or moved) and self.class_ok and self.scores_ok
+
+
+class Proof:
+    """The comparison of everything that landed with its source."""
+
+    def __init__(self, rows: tuple[ProofRow, ...]) -> None:
+        self.rows = rows
+
+    @property
+    def ok(self) -> bool:
+        """True when every volume and object is what was meant, where it was meant."""
+        return all(row.ok for row in self.rows)
+
+    @property
+    def objects(self) -> tuple[ProofRow, ...]:
+        """The rows of objects."""
+        return tuple(row for row in self.rows if row.kind == "object")
+
+    @property
+    def volumes(self) -> tuple[ProofRow, ...]:
+        """The rows of volumes."""
+        return tuple(row for row in self.rows if row.kind == "volume")
+
+    @property
+    def failures(self) -> tuple[ProofRow, ...]:
+        """The rows that are not as meant."""
+        return tuple(row for row in self.rows if not row.ok)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`, one row per volume and object."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.rows], columns=_FIELDS)
+
+    def to_json(self) -> str:
+        """Return the proof as JSON."""
+        rows = [{**asdict(row), "ok": row.ok} for row in self.rows]
+        for row in rows:
+            if row["displacement_mm"] == float("inf"):
+                row["displacement_mm"] = None
+        content = {"ok": self.ok, "rows": rows}
+        return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+
+    def _title(self) -> str:
+        compared = sum(row.compared for row in self.rows)
+        furthest = max((row.displacement_mm for row in self.rows), default=0.0)
+        verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
+        return (
+            f"Proof: {verdict}; {len(self.volumes)} volumes and {len(self.objects)} objects, "
+            f"{compared} voxels compared, {sum(row.differing for row in self.rows)} differ, "
+            f"largest displacement {furthest:.2g} mm"
+        )
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        lines += [
+            f"  {row.volume} {row.name} <- {row.source}: {_why(row)}"
+            for row in self.failures[:_SHOWN]
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        if self.ok:
+            return html.title(self._title())
+        head = ("volume", "object", "from", "what differs")
+        rows = [(row.volume, row.name, row.source, _why(row)) for row in self.failures[:_SHOWN]]
+        return html.title(self._title()) + html.table(head, rows)
+
+
+_SHOWN = 20
+"""Failures that a repr shows; ``failures`` has them all."""
+
+_FIELDS = list(ProofRow.__dataclass_fields__)
+
+
+def _why(row: ProofRow) -> str:
+    reasons = [row.problem] if row.problem else []
+    if row.differing:
+        reasons.append(f"{row.differing} of {row.compared} voxels differ")
+    if row.displacement_mm > SAME_MM:
+        reasons.append(f"displaced by {row.displacement_mm:.4g} mm")
+    reasons += ["class or colour differ"] * (not row.class_ok)
+    reasons += ["scores differ"] * (not row.scores_ok)
+    return "; ".join(reasons)
+
+
+def verify(receipt: Receipt, target: Any) -> Proof:
+    """Return the comparison of what is on the target with the source files, voxel by voxel.
+
+    Volumes and masks are read back slice by slice; one source image is in memory at a time. What
+    cannot be read, or is missing, is a row with a problem.
+    """
+    verifier = _Verifier(target)
+    return Proof(tuple(row for item in receipt.items for row in verifier.item(item)))
+
+
+class _Verifier:
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.volumes = {found.id: found for found in target.volumes()}
+        self.colors = {found.name: found.color for found in target.classes()}
+
+    def item(self, item: LandedItem) -> Iterator[ProofRow]:
+        if item.planned.volume is not None:
+            yield self._volume(item)
+        there: dict[str, ObjectRef] = {}
+        if item.volume.id in self.volumes:
+            there = {found.key: found for found in self.target.objects(item.volume.id)}
+        last: tuple[MaskFile, npt.NDArray[Any]] | None = None
+        for landed in item.objects:
+            found = there.get(landed.ref.key)
+            if found is None:
+                yield _object_row(item, landed, "it is not on the target")
+                continue
+            try:
+                if last is None or last[0] is not landed.planned.mask:
+                    last = None  # one label map in memory at a time
+                    last = (landed.planned.mask, read_labels(landed.planned.mask.image).voxels)
+                yield self._object(item, landed, found, last[1])
+            except NiftiKitError as error:
+                yield _object_row(item, landed, str(error))
+
+    def _volume(self, item: LandedItem) -> ProofRow:
+        assert item.planned.volume is not None
+        found = self.volumes.get(item.volume.id)
+        facts: tuple[int, int, float] = (0, 0, float("inf"))
+        problem = ""
+        if found is None:
+            problem = "it is not on the target"
+        else:
+            try:
+                facts = self._compare_volume(item, found)
+            except NiftiKitError as error:
+                problem = str(error)
+        name, source = item.volume.name, str(item.planned.volume.relative)
+        return ProofRow("volume", name, "", None, source, *facts, True, True, problem)
+
+    def _compare_volume(self, item: LandedItem, found: VolumeRef) -> tuple[int, int, float]:
+        assert item.planned.volume is not None
+        source = open_volume(item.planned.volume)
+        orientation, moved = _place(source.grid, found.grid)
+        if orientation is None:
+            return 0, 0, moved
+        ordered = orientation.apply(source.array())
+        pages = self.target.iter_volume(found.id)
+        compared, differing = _differences(ordered, pages)
+        return compared, differing, moved
+
+    def _object(
+        self, item: LandedItem, landed: LandedObject, found: ObjectRef, voxels: npt.NDArray[Any]
+    ) -> ProofRow:
+        planned = landed.planned
+        orientation, moved = _place(planned.mask.grid, self.target.mask_grid(found))
+        compared = differing = 0
+        if orientation is not None:
+            ordered = orientation.apply(voxels)
+            compared, differing = _differences(ordered, self.target.iter_mask(found), planned.value)
+        color = self.colors.get(planned.class_name)
+        class_ok = found.class_name == planned.class_name and color is not None
+        return replace(
+            _object_row(item, landed),
+            compared=compared,
+            differing=differing,
+            displacement_mm=moved,
+            class_ok=class_ok and (color == planned.color or not planned.color_is_given),
+            scores_ok=found.scores == planned.scores,
+        )
+
+
+def _object_row(item: LandedItem, landed: LandedObject, problem: str = "") -> ProofRow:
+    """Return the row of an object of which nothing is compared yet."""
+    planned = landed.planned
+    return ProofRow(
+        "object",
+        item.volume.name,
+        planned.class_name,
+        planned.value,
+        str(planned.mask.relative),
+        compared=0,
+        differing=0,
+        displacement_mm=float("inf"),
+        class_ok=False,
+        scores_ok=False,
+        problem=problem,
+    )
+
+
+def _place(source: Grid, landed: Grid) -> tuple[Orientation | None, float]:
+    """Return the reordering of the source into the landed order, and the displacement (mm)."""
+    orientation = lattice_orientation(source, landed)
+    if orientation is None:
+        return None, float("inf")
+    ordered = source.reoriented(orientation)
+    corners = landed.corners()
+    moved = np.linalg.norm(ordered.world(corners) - landed.world(corners), axis=1)
+    return orientation, float(moved.max())
+
+
+def _differences(
+    source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]], value: int | None = None
+) -> tuple[int, int]:
+    """Return how many voxels were compared, and how many differ.
+
+    ``value`` compares a label map's value with a mask's non-zero voxels.
+    """
+    compared = differing = seen = 0
+    for k, page in enumerate(pages):
+        expected = source[:, :, k] if value is None else source[:, :, k] == value
+        landed = page if value is None else page != 0
+        same = landed == expected
+        if landed.dtype.kind == "f":
+            same |= np.isnan(landed) & np.isnan(expected)
+        compared += same.size
+        differing += same.size - int(np.count_nonzero(same))
+        seen += 1
+    missing = (source.shape[2] - seen) * source.shape[0] * source.shape[1]
+    return compared + missing, differing + missing
