@@ -198,6 +198,12 @@ _ENTRIES = (
         "A label value has no line in the class map; its class is named Segment_N.",
         "Add the value to the class map.",
     ),
+    Entry(
+        "instance-classes-unknown",
+        "error",
+        "An instance file of the platform's exporter says nothing of its class but its order.",
+        "Give the classes by the files' numbers (none = 1): scan(..., classes={1: 'Kidney'}).",
+    ),
     # scores
     Entry(
         "scores-unreadable",

@@ -7,13 +7,15 @@ folder goes when nothing refers to the source any more.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -66,12 +68,8 @@ class Source:
     root: Path
     files: tuple[PurePosixPath, ...]
     findings: tuple[Finding, ...] = ()
-    _unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
-
-    @property
-    def is_archive(self) -> bool:
-        """True when the files were unpacked from an archive."""
-        return self._unpacked is not None
+    is_archive: bool = False
+    """True when the files were unpacked from an archive, to a folder that goes with this."""
 
 
 def open_source(source: str | os.PathLike[str]) -> Source:
@@ -92,16 +90,21 @@ def open_source(source: str | os.PathLike[str]) -> Source:
     if given.is_dir():
         return _listed(given, given)
     if given.name.lower().endswith(ARCHIVE_ENDINGS):
-        unpacked = tempfile.TemporaryDirectory(prefix="nifti_kit-", ignore_cleanup_errors=True)
-        try:
-            _unpack(given, Path(unpacked.name))
-        except _UNPACK_FAULTS as error:
-            unpacked.cleanup()
-            raise _bad_archive(given, error) from error
-        source_ = _listed(given, Path(unpacked.name))
-        source_._unpacked = unpacked
-        return source_
+        return _unpacked(given)
     return Source(given, given.parent, (PurePosixPath(given.name),))
+
+
+def _unpacked(given: Path) -> Source:
+    folder = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
+    try:
+        _unpack(given, folder)
+        source = _listed(given, folder)
+    except _UNPACK_FAULTS as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise _bad_archive(given, error) from error
+    source.is_archive = True
+    weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)
+    return source
 
 
 def _listed(given: Path, root: Path) -> Source:

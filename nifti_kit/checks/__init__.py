@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nifti_kit.checks.classes import exported_instances, values_without_class
 from nifti_kit.checks.files import volume_voxels
 from nifti_kit.checks.geometry import grids, mask_alignment
-from nifti_kit.checks.labels import label_notes, label_values, values_without_class
+from nifti_kit.checks.labels import label_notes, label_values
 from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, Findings
 from nifti_kit.surveys import survey_item
@@ -44,6 +45,7 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
     for item in dataset.items:
         found += grids(item)
         found += mask_alignment(item)
+        found += exported_instances(dataset, item)
         if voxels:
             survey = survey_item(dataset, item)
             for mask in survey.masks:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nifti_kit.datasets import Dataset, describe, file_fault
+from nifti_kit.datasets import describe, file_fault
 from nifti_kit.errors import BadLabels
 from nifti_kit.findings import Finding, finding
-from nifti_kit.items import Item
 from nifti_kit.surveys import MaskSurvey
 
-__all__ = ["label_notes", "label_values", "values_without_class"]
+__all__ = ["label_notes", "label_values"]
 
 
 def label_values(survey: MaskSurvey) -> Iterator[Finding]:
@@ -35,21 +34,3 @@ def label_notes(survey: MaskSurvey) -> Iterator[Finding]:
         image = survey.mask.image
         message = f"scl_slope {image.slope:g}, scl_inter {image.intercept:g}"
         yield finding("labels-scaled", relative, message)
-
-
-def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
-    """Where there is a class map, every value (or file index) has a class in it."""
-    if not dataset.classes or survey.mask.class_name is not None:
-        return
-    if item.segmentation == "instance":
-        number = survey.mask.index
-        if number is not None and dataset.classes.by_value(number) is None:
-            message = f"index {number} has no class: Segment_{number}"
-            yield finding("value-without-class", survey.mask.relative, message)
-        return
-    for label in survey.labels.labels if survey.labels else ():
-        if dataset.classes.by_value(label.value) is None:
-            message = (
-                f"value {label.value} ({label.voxels} voxels) has no class: Segment_{label.value}"
-            )
-            yield finding("value-without-class", survey.mask.relative, message)

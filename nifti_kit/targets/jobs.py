@@ -23,6 +23,21 @@ CHOICES = (
 )
 
 
+UNSEEN_ENDINGS = (
+    "ann",
+    "blob",
+    "datasets",
+    "interpolation",
+    "mask",
+    "meta",
+    "metadata",
+    "video_info",
+    "volume",
+)
+"""The SDK (6.74) takes a folder whose name *ends* so for one of its own, and passes a dataset of
+that name over without a word when it opens a project."""
+
+
 class Reservation:
     """Works out one job: names, keys and ids, and what becomes of what is there."""
 
@@ -71,6 +86,7 @@ class Reservation:
                 path=self.folder.path,
                 remedy="Name it: ProjectFolder(path, dataset='name').",
             )
+        _refuse_unseen(dataset)
         grid = self.item.volume.grid.to_ras()
         there = self.folder.find(self.item.name)
         if there is None:
@@ -184,3 +200,15 @@ class Reservation:
     def _object_key(self, volume: VolumeRef, planned: PlannedObject, taken: set[str]) -> str:
         name, value = planned.mask.relative, planned.value
         return derived_key(volume.key, name, value, planned.class_name, taken=taken)
+
+
+def _refuse_unseen(dataset: str) -> None:
+    for name in dataset.split("/"):
+        ending = next((end for end in UNSEEN_ENDINGS if name.endswith(end)), None)
+        if ending is not None:
+            raise TargetError(
+                "the SDK would not see a dataset of this name",
+                found=f"{name!r} ends in {ending!r}, the name of a folder inside each dataset",
+                expected="another ending",
+                remedy=f"Choose another name, such as {name + '_1'!r}.",
+            )
