@@ -30,11 +30,22 @@ VOLUME, ANNOTATION, SCORE = "volume", "annotation", "score"
 
 _ANATOMIC = re.compile(r"anatomic(al)?s?")
 _ANNOTATION_TOKEN = re.compile(
-    r"(inference|label|annotation|ann|mask|segmentation|seg|labelmap|dseg)s?"
+    r"(inference(al)?|label|annotation|ann|mask|segmentation|seg|labelmap|dseg)s?"
 )
-_ANNOTATION_WITHIN = re.compile(r"inference|label|annotation|mask|segmentation")
+"""``inferenceal`` (and ``scoreal``): the platform's exporter replaces ``anatomic`` within
+``anatomical``."""
+_SCORE = re.compile(r"score(s|al)?")
+_WITHIN = {
+    VOLUME: re.compile(r"anatomic(al)?"),
+    ANNOTATION: re.compile(r"inference(al)?|label|annotation|mask|segmentation"),
+    SCORE: _SCORE,
+}
 """Long enough to be looked for inside a longer word; ``ann`` and ``seg`` are not (``hannah``)."""
-_SCORE = re.compile(r"scores?")
+_NUMBERED_ROLE = re.compile(
+    rf"({_ANATOMIC.pattern}|{_ANNOTATION_TOKEN.pattern}|{_SCORE.pattern})(?P<number>[0-9]{{1,4}})"
+)
+_PLANE_WITHIN = {"axl": "axl", "cor": "cor(onal)?", "sag": "sag(ittal)?"}
+"""What is taken out of a longer word; ``coronal`` and ``sagittal`` say nothing but the plane."""
 _NIFTI_ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 _TOKENS = re.compile(r"[^\W_]+")
 
@@ -80,7 +91,10 @@ def stem(name: str) -> str:
 def natural_key(path: PurePosixPath | str) -> tuple[object, ...]:
     """Return a key that sorts ``item_2`` before ``item_10``."""
     parts = re.split(r"(\d+)", str(path).casefold())
-    return (*((int(part), "") if part.isdigit() else (-1, part) for part in parts), str(path))
+    return (
+        tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts),
+        str(path),
+    )
 
 
 def parse_name(name: str) -> FileName:
@@ -94,6 +108,9 @@ def parse_name(name: str) -> FileName:
     tokens = [match.group().casefold() for match in _TOKENS.finditer(root)]
     tail = _tail(tokens)
     words = tokens[: len(tokens) - len(tail)]
+    if words and (numbered := _NUMBERED_ROLE.fullmatch(words[-1])):
+        number = numbered["number"]  # inference2 is inference_2
+        words[-1], tail = words[-1].removesuffix(number), [number, *tail]
     role, words = _take_role(words, is_table=name.casefold().endswith(".csv"))
     plane, words = _take_plane(words, search_inside=role is not None)
     return FileName(root, plane, role, "_".join(words), tuple(int(number) for number in tail))
@@ -118,7 +135,7 @@ def _take_role(words: list[str], *, is_table: bool) -> tuple[str | None, list[st
     if is_table:
         position = _find(words, _SCORE)
         if position is None:
-            return None, words
+            return _take_role_within(words, SCORE)
         return SCORE, words[:position] + words[position + 1 :]
     anatomic = _find(words, _ANATOMIC)
     annotation = _find(words, _ANNOTATION_TOKEN)
@@ -128,7 +145,7 @@ def _take_role(words: list[str], *, is_table: bool) -> tuple[str | None, list[st
         return VOLUME, words[:anatomic] + words[anatomic + 1 :]
     if annotation is not None:
         return ANNOTATION, words[:annotation] + words[annotation + 1 :]
-    return _take_role_within(words)
+    return _take_role_within(words, VOLUME, ANNOTATION)
 
 
 def _find(words: Sequence[str], pattern: re.Pattern[str]) -> int | None:
@@ -139,10 +156,10 @@ def _find(words: Sequence[str], pattern: re.Pattern[str]) -> int | None:
     return None
 
 
-def _take_role_within(words: list[str]) -> tuple[str | None, list[str]]:
-    for role, pattern in ((VOLUME, re.compile("anatomic(al)?")), (ANNOTATION, _ANNOTATION_WITHIN)):
+def _take_role_within(words: list[str], *roles: str) -> tuple[str | None, list[str]]:
+    for role in roles:
         for position, word in enumerate(words):
-            rest, count = pattern.subn("", word, count=1)
+            rest, count = _WITHIN[role].subn("", word, count=1)
             if count:
                 kept = [rest] if rest else []
                 return role, words[:position] + kept + words[position + 1 :]
@@ -158,7 +175,7 @@ def _take_plane(words: list[str], *, search_inside: bool) -> tuple[str | None, l
     inside = [plane for plane in PLANE_WORDS if any(plane in word for word in words)]
     if len(inside) != 1:
         return None, words
-    rest = [word.replace(inside[0], "", 1) for word in words]
+    rest = [re.sub(_PLANE_WITHIN[inside[0]], "", word, count=1) for word in words]
     return inside[0], [word for word in rest if word]
 
 

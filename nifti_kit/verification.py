@@ -18,7 +18,7 @@ from nifti_kit import html
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
 from nifti_kit.items import MaskFile
-from nifti_kit.labels import read_labels
+from nifti_kit.labels import MAX_LABEL, Box, read_labels
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import ObjectRef, Target, VolumeRef
@@ -165,6 +165,20 @@ def verify(receipt: Receipt, target: Any) -> Proof:
     return Proof(tuple(row for item in receipt.items for row in verifier.item(item)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A label map read anew, with the count of each of its values."""
+
+    mask: MaskFile
+    voxels: npt.NDArray[Any]
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, mask: MaskFile) -> _Source:
+        voxels = read_labels(mask.image).voxels
+        return cls(mask, voxels, _counts(voxels))
+
+
 class _Verifier:
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -177,17 +191,17 @@ class _Verifier:
         there: dict[str, ObjectRef] = {}
         if item.volume.id in self.volumes:
             there = {found.key: found for found in self.target.objects(item.volume.id)}
-        last: tuple[MaskFile, npt.NDArray[Any]] | None = None
+        last: _Source | None = None
         for landed in item.objects:
             found = there.get(landed.ref.key)
             if found is None:
                 yield _object_row(item, landed, "it is not on the target")
                 continue
             try:
-                if last is None or last[0] is not landed.planned.mask:
+                if last is None or last.mask is not landed.planned.mask:
                     last = None  # one label map in memory at a time
-                    last = (landed.planned.mask, read_labels(landed.planned.mask.image).voxels)
-                yield self._object(item, landed, found, last[1])
+                    last = _Source.of(landed.planned.mask)
+                yield self._object(item, landed, found, last)
             except NiftiKitError as error:
                 yield _object_row(item, landed, str(error))
 
@@ -218,14 +232,21 @@ class _Verifier:
         return compared, differing, moved
 
     def _object(
-        self, item: LandedItem, landed: LandedObject, found: ObjectRef, voxels: npt.NDArray[Any]
+        self, item: LandedItem, landed: LandedObject, found: ObjectRef, source: _Source
     ) -> ProofRow:
         planned = landed.planned
-        orientation, moved = _place(planned.mask.grid, self.target.mask_grid(found))
+        grid = planned.mask.grid
+        orientation, moved = _place(grid, self.target.mask_grid(found))
         compared = differing = 0
         if orientation is not None:
-            ordered = orientation.apply(voxels)
-            compared, differing = _differences(ordered, self.target.iter_mask(found), planned.value)
+            compared = source.voxels.size
+            differing = _mask_differences(
+                orientation.apply(source.voxels),
+                self.target.iter_mask(found),
+                planned.value,
+                orientation.apply_box(planned.label.box, grid.shape),
+                int(source.counts[planned.value]),
+            )
         color = self.colors.get(planned.class_name)
         class_ok = found.class_name == planned.class_name and color is not None
         return replace(
@@ -267,22 +288,44 @@ def _place(source: Grid, landed: Grid) -> tuple[Orientation | None, float]:
     return orientation, float(moved.max())
 
 
-def _differences(
-    source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]], value: int | None = None
-) -> tuple[int, int]:
-    """Return how many voxels were compared, and how many differ.
-
-    ``value`` compares a label map's value with a mask's non-zero voxels.
-    """
-    compared = differing = seen = 0
+def _differences(source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]]) -> tuple[int, int]:
+    """Return how many voxels of a volume were compared, and how many differ."""
+    differing = seen = 0
     for k, page in enumerate(pages):
-        expected = source[:, :, k] if value is None else source[:, :, k] == value
-        landed = page if value is None else page != 0
-        same = landed == expected
-        if landed.dtype.kind == "f":
-            same |= np.isnan(landed) & np.isnan(expected)
-        compared += same.size
+        expected = source[:, :, k]
+        same = page == expected
+        if page.dtype.kind == "f":
+            same |= np.isnan(page) & np.isnan(expected)
         differing += same.size - int(np.count_nonzero(same))
         seen += 1
-    missing = (source.shape[2] - seen) * source.shape[0] * source.shape[1]
-    return compared + missing, differing + missing
+    return source.size, differing + (source.shape[2] - seen) * source[:, :, 0].size
+
+
+def _mask_differences(
+    source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]], value: int, box: Box, total: int
+) -> int:
+    """Return how many voxels of a mask differ from a label map's value.
+
+    Only ``box`` is compared voxel by voxel. Outside of it every landed voxel is one too many, and
+    every source voxel (``total`` is counted anew over the whole map) is one that is missing.
+    """
+    differing = seen = 0
+    for k, page in enumerate(pages):
+        landed = int(np.count_nonzero(page))
+        if box[2].start <= k < box[2].stop:
+            expected = source[box[0], box[1], k] == value
+            inside = page[box[0], box[1]] != 0
+            differing += int(np.count_nonzero(inside != expected))
+            landed -= int(np.count_nonzero(inside))
+            seen += int(np.count_nonzero(expected))
+        differing += landed
+    return differing + total - seen
+
+
+def _counts(voxels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return how many voxels have each value; by slices, for bincount takes 8 bytes a voxel."""
+    counts = np.zeros(MAX_LABEL + 1, dtype=np.int64)
+    for k in range(voxels.shape[2]):
+        found = np.bincount(voxels[:, :, k].ravel(order="K"))
+        counts[: len(found)] += found
+    return counts

@@ -1,0 +1,146 @@
+"""What the platform's exporter writes imports to what was exported."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from builders import SAMPLES
+from exporter import export
+
+import nifti_kit as nk
+
+
+def land(source: Path, out: Path, **choices: Any) -> nk.verify:
+    waive = choices.pop("waive", ())
+    plan = nk.plan(nk.scan(source, **choices), waive=waive)
+    target = nk.ProjectFolder(out, dataset="d")
+    nk.upload(plan, target, on_progress=lambda _: None)
+    return plan
+
+
+def comparable(project: oracle.Project) -> list[tuple]:
+    return sorted(
+        (o.volume, o.class_name, o.color, len(o.positions), o.positions[0].round(2).tolist())
+        for o in project.objects
+    )
+
+
+def assert_same(first: Path, second: Path) -> None:
+    """Same volumes, classes, colours, objects, voxels and places."""
+    ours, theirs = oracle.read_project(first, "d"), oracle.read_project(second, "d")
+    assert set(ours.volumes) == set(theirs.volumes)
+    for name, (data, affine) in ours.volumes.items():
+        np.testing.assert_array_equal(theirs.volumes[name][0], data)
+        np.testing.assert_allclose(theirs.volumes[name][1], affine, atol=1e-4)
+    assert [row[:4] for row in comparable(ours)] == [row[:4] for row in comparable(theirs)]
+    left = list(theirs.objects)
+    for one in ours.objects:
+        twins = [
+            other
+            for other in left
+            if (other.volume, other.class_name) == (one.volume, one.class_name)
+            and other.positions.shape == one.positions.shape
+            and np.abs(other.positions - one.positions).max() < 2e-4
+        ]
+        assert twins, one.class_name
+        left.remove(twins[0])
+
+
+@pytest.mark.parametrize("sample", ["by_plane_semantic", "multi_item"])
+def test_a_semantic_export_by_plane_imports_to_what_was_exported(
+    sample: str, tmp_path: Path
+) -> None:
+    land(SAMPLES / sample, tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "semantic")
+    assert (tmp_path / "export" / "color_map.txt").is_file()
+    assert not list(folder.glob("*.txt"))
+    plan = land(folder, tmp_path / "again")
+    assert [finding.code for finding in plan.findings] == ["class-map-above"]
+    assert_same(tmp_path / "first", tmp_path / "again")
+
+
+def test_an_export_scanned_from_above_imports_too(tmp_path: Path) -> None:
+    land(SAMPLES / "by_plane_semantic", tmp_path / "first")
+    export(tmp_path / "first", "d", tmp_path / "export", "semantic")
+    plan = land(tmp_path / "export", tmp_path / "again")
+    assert not plan.findings
+    assert_same(tmp_path / "first", tmp_path / "again")
+
+
+@pytest.mark.parametrize("segmentation", ["semantic", "instance"])
+def test_an_export_by_volume_imports_to_what_was_exported(
+    segmentation: str, tmp_path: Path
+) -> None:
+    land(SAMPLES / "by_volume", tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", segmentation)
+    land(folder, tmp_path / "again")
+    if segmentation == "instance":
+        ours = oracle.read_project(tmp_path / "first", "d")
+        colors = {name: found["color"] for name, found in ours.classes.items()}
+        assert set(colors) == set(oracle.read_project(tmp_path / "again", "d").classes)
+        assert_same(tmp_path / "first", tmp_path / "again")
+    else:
+        merged = oracle.read_project(tmp_path / "again", "d")
+        assert len(merged.objects) == 23  # one for each class of each volume
+        total = sum(len(o.positions) for o in oracle.read_project(tmp_path / "first", "d").objects)
+        assert sum(len(o.positions) for o in merged.objects) == total
+
+
+def test_instance_files_of_an_export_ask_for_their_classes(tmp_path: Path) -> None:
+    land(SAMPLES / "by_plane_instance", tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "instance")
+    assert (folder / "cor_inference_3.nii.gz").is_file()
+    blockers = nk.plan(nk.scan(folder)).blockers
+    assert {(f.code, f.path) for f in blockers} == {
+        ("instance-classes-unknown", f"{plane}_inference.nii.gz") for plane in ("axl", "cor", "sag")
+    }
+    first = oracle.read_project(tmp_path / "first", "d")
+    colors = {
+        name: tuple(bytes.fromhex(found["color"][1:])) for name, found in first.classes.items()
+    }
+    classes = {
+        number: (name, colors[name])
+        for number, name in enumerate(("Lung lobe", "Vertebra", "Rib"), start=1)
+    }
+    land(folder, tmp_path / "again", classes=classes)
+    assert_same(tmp_path / "first", tmp_path / "again")
+
+
+def test_exported_scores_count_from_0_and_are_read_so_when_told(tmp_path: Path) -> None:
+    sample = tmp_path / "sample"
+    sample.mkdir()
+    for path in (SAMPLES / "scores").iterdir():
+        (sample / path.name).write_bytes(path.read_bytes())
+    # The axial file is stored LAS: its first frame is slice 0.
+    table = sample / "axl_score.csv"
+    table.write_text("Layer, Label-2, Label-4\n1, 0.8, 0.9\n7, 0.7, \n")
+    land(sample, tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "semantic")
+    rows = (folder / "axl_score.csv").read_text().splitlines()
+    assert rows == ["Layer,Label-2,Label-4", "0,0.80,0.90", "6,0.70,0.0"]
+
+    blockers = nk.plan(nk.scan(folder)).blockers
+    assert [(f.code, f.path) for f in blockers] == [("scores-layer-zero", "axl_score.csv")]
+    assert "score_base=0" in blockers[0].remedy
+
+    land(folder, tmp_path / "again", score_base=0)
+    ours, theirs = (oracle.read_project(tmp_path / n, "d") for n in ("first", "again"))
+    for one, other in zip(ours.objects, theirs.objects, strict=True):
+        assert (one.volume, one.class_name) == (other.volume, other.class_name)
+        assert without_zeros(other.custom_data) == one.custom_data
+    assert_same(tmp_path / "first", tmp_path / "again")
+
+
+def without_zeros(custom: dict[str, Any]) -> dict[str, Any]:
+    """Drop what the exporter wrote as 0.0 because there was no score."""
+    kept = copy.deepcopy(custom)
+    for plane, slices in list(kept.items()):
+        kept[plane] = {k: cell for k, cell in slices.items() if cell["score"] != "0.00"}
+        if not kept[plane]:
+            del kept[plane]
+    return kept
