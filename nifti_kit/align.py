@@ -14,7 +14,7 @@ from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
 from nifti_kit.files import write_bytes
 from nifti_kit.geometry import Grid, ras_orientation
 from nifti_kit.images import GZIP_MAGIC, ImageFile, read_header
-from nifti_kit.labels import read_labels
+from nifti_kit.labels import INTEGER_TOLERANCE, read_labels
 from nifti_kit.names import is_nifti
 from nifti_kit.nrrd import box_bytes, grid_from_header, header_of, read_grid
 
@@ -82,12 +82,12 @@ def align_mask(
     UnreadableFile
         If a file is damaged.
     BadLabels
-        If the mask has no voxel of the value.
+        If the mask has no voxel of the value, or holds fractions or NaN: a probability map.
     """
     if isinstance(mask, (str, os.PathLike)):
         voxels, grid = _from_file(Path(mask))
     else:
-        voxels = np.asarray(mask)
+        voxels = _whole(np.asarray(mask))
         grid = _grid_of(volume, voxels.shape)
     _check(voxels, grid)
     inside = voxels != 0 if value is None else voxels == value
@@ -106,6 +106,22 @@ def align_mask(
 def _from_file(path: Path) -> tuple[npt.NDArray[Any], Grid]:
     image = read_header(path)
     return read_labels(image).voxels, image.grid
+
+
+def _whole(voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return floats as whole numbers, by the rule for files: a fraction is no label, nor is NaN."""
+    if voxels.dtype.kind != "f":
+        return voxels
+    whole: npt.NDArray[Any] = np.rint(voxels)
+    finite = np.isfinite(voxels).all()
+    if not finite or np.abs(voxels - whole).max(initial=0.0) > INTEGER_TOLERANCE:
+        raise BadLabels(
+            "the mask holds values that are no labels",
+            found="fractions" if finite else "values that are not finite (NaN or infinite)",
+            expected="integers",
+            remedy="Apply a threshold first: mask > 0.5.",
+        )
+    return whole
 
 
 def _grid_of(volume: Any, shape: tuple[int, ...]) -> Grid:

@@ -162,7 +162,7 @@ def _parse(text: str, shown: str) -> tuple[list[ClassEntry], list[Finding]]:
 def _parse_line(line: str, number: int) -> tuple[str, ClassEntry | None]:
     """Return what is wrong with a line (or nothing), and its entry (or None)."""
     tokens = line.split()
-    if not re.fullmatch(r"\+?\d+", tokens[0]):
+    if not re.fullmatch(r"\+?\d{1,9}", tokens[0]):
         return "it does not begin with a pixel value", None
     value = int(tokens[0])
     name_tokens, color, fault = _split_color(tokens[1:])
@@ -181,7 +181,7 @@ def _split_color(tokens: list[str]) -> tuple[list[str], Color | None, str]:
         red, green, blue = bytes.fromhex(match.group(1))
         return tokens[:-1], (red, green, blue), ""
     last = tokens[-3:]
-    if len(last) == len("rgb") and all(re.fullmatch(r"[+-]?\d+", token) for token in last):
+    if len(last) == len("rgb") and all(re.fullmatch(r"[+-]?\d{1,9}", token) for token in last):
         red, green, blue = (int(token) for token in last)
         if not all(0 <= channel <= 255 for channel in (red, green, blue)):  # noqa: PLR2004
             return tokens[:-3], None, "a colour is outside 0 to 255"

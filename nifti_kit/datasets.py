@@ -228,23 +228,27 @@ class _Scanner:
 
     def class_map(self, given: ClassMap | None) -> ClassMap:
         """Return the class map in force; texts that are none have no use."""
-        maps: list[ClassMap] = []
-        for file in self._files(".txt"):
-            found = looks_like_class_map(self.source.root / file, relative=str(file))
-            if found is not None:
-                maps.append(found)
-            elif is_named_class_map(file.stem):
-                message = "its name says class map, but no line of it is a class"
-                self.findings.append(finding("class-map-line", file, message))
-                self._reasons[file] = ""
-            else:
-                self._reasons[file] = "a text that is no class map"
-        if given is not None:
-            for unused in maps:
-                self._reasons[PurePosixPath(unused.path)] = "another class map was given"
+        read = [self._read_map(file, given) for file in self._files(".txt")]
+        maps = [found for found in read if found is not None]
         chosen = self._chosen_map(maps) if given is None else given
         self.findings += chosen.faults
         return chosen
+
+    def _read_map(self, file: PurePosixPath, given: ClassMap | None) -> ClassMap | None:
+        """Return the class map that a text is; a text that is none, or not in force, has no use."""
+        path = self.source.root / file
+        found = looks_like_class_map(path, relative=str(file))
+        named = is_named_class_map(file.stem)
+        if found is None and not named:
+            self._reasons[file] = "a text that is no class map"
+        elif given is not None:
+            if not given.path or Path(given.path).resolve() != path.resolve():
+                self._reasons[file] = "another class map was given"
+        elif found is None:
+            message = "its name says class map, but no line of it is a class"
+            self.findings.append(finding("class-map-line", file, message))
+            self._reasons[file] = ""
+        return found
 
     def _chosen_map(self, maps: list[ClassMap]) -> ClassMap:
         if not maps:

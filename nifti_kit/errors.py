@@ -69,7 +69,7 @@ class NiftiKitError(ValueError):
 
 
 def _rebuild(cls: type[NiftiKitError], state: dict[str, object]) -> NiftiKitError:
-    error = cls.__new__(cls)
+    error = cls("")
     error.__dict__.update(state)
     error.args = (error._text(),)
     return error

@@ -120,7 +120,8 @@ class Grid:
         return self.shape == other.shape and bool(np.array_equal(self.affine, other.affine))
 
     def __hash__(self) -> int:
-        return hash((self.shape, self.affine.tobytes()))
+        # -0.0 equals 0.0, but has other bytes: adding 0.0 makes them alike.
+        return hash((self.shape, (self.affine + 0.0).tobytes()))
 
     @cached_property
     def voxel_size(self) -> tuple[float, float, float]:
@@ -336,7 +337,8 @@ def _is_bare(grid: Grid) -> bool:
     rotation = grid.affine[:3, :3]
     diagonal = np.allclose(rotation, np.diag(np.diag(rotation)), atol=1e-6)
     unit = np.allclose(np.abs(np.diag(rotation)), 1.0, atol=1e-6)
-    return bool(diagonal and (unit or np.allclose(grid.origin, 0.0)))
+    centred = unit and np.allclose(grid.world((np.array(grid.shape) - 1) / 2), 0.0, atol=1e-6)
+    return bool(diagonal and (centred or np.allclose(grid.origin, 0.0)))
 
 
 def _overlap(first: Grid, second: Grid) -> bool:

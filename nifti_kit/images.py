@@ -146,17 +146,15 @@ def read_header(path: Path, relative: PurePosixPath | None = None) -> ImageFile:
     try:
         start, is_gzip, size = _first_bytes(path)
         return _parse(start, path, relative, size * MAX_DEFLATE_RATIO if is_gzip else size)
-    except (OSError, EOFError, zlib.error) as error:
+    except _STREAM_FAULTS as error:
         raise _unreadable(relative, f"it cannot be read: {error}") from error
 
 
 def _first_bytes(path: Path) -> tuple[bytes, bool, int]:
-    size = path.stat().st_size
-    with path.open("rb") as raw:
-        start = raw.read(HEADER_BYTES * 2)
-    if start[:2] != GZIP_MAGIC:
-        return start[:HEADER_BYTES], False, size
-    return zlib.decompressobj(wbits=31).decompress(start, HEADER_BYTES), True, size
+    """Return the start of the uncompressed content, whether it is packed, and the file's size."""
+    with open_stream(path) as stream:
+        start = stream.read(HEADER_BYTES)
+        return start, isinstance(stream, igzip.IGzipFile), path.stat().st_size
 
 
 def _unreadable(relative: PurePosixPath, message: str, **facts: Any) -> UnreadableFile:
@@ -170,19 +168,17 @@ def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> Imag
     from nibabel.nifti2 import header_dtype as nifti2
 
     layout = (nifti1 if version == 1 else nifti2).newbyteorder(order)
-    if len(start) < layout.itemsize:
-        raise _unreadable(relative, "the file ends within its header", found=len(start))
     header = np.frombuffer(start, dtype=layout, count=1)[0]
     shape = _shape(header, relative)
     dtype = _dtype(header, relative).newbyteorder(order)
-    # 0 means "right after the header", as nibabel reads it too (NIfTI-1: 352, NIfTI-2: 544).
-    offset = int(header["vox_offset"]) or layout.itemsize + 4
-    if offset < layout.itemsize or offset + math.prod(shape) * dtype.itemsize > most:
+    offset = _offset(header, relative)
+    end = offset + math.prod(shape) * dtype.itemsize
+    if end > most:
         raise _unreadable(
             relative,
             "the file is too short for the voxels that its header promises",
             found=f"at most {most} bytes",
-            expected=f"{offset + math.prod(shape) * dtype.itemsize} bytes",
+            expected=f"{end} bytes",
         )
     sform, qform, affine = _affines(header)
     slope, intercept = _scaling(header)
@@ -196,18 +192,23 @@ def _identify(start: bytes, relative: PurePosixPath) -> tuple[int, Literal["<", 
     for version, length in ((1, 348), (2, 540)):
         for order in orders:
             if start[:4] == length.to_bytes(4, "little" if order == "<" else "big"):
+                if len(start) < length:
+                    raise _unreadable(relative, "the file ends within its header", found=len(start))
                 magic = start[344:348] if version == 1 else start[4:8]
-                if magic[:3] == b"n+" + str(version).encode():
-                    return version, order
-                what = "a header whose voxels are in a separate .img file (.hdr/.img or ANALYZE)"
-                raise _unreadable(
-                    relative,
-                    "it is no single-file NIfTI",
-                    found=what,
-                    remedy="Convert it to .nii or .nii.gz first.",
-                )
+                if magic[:3] != b"n+" + str(version).encode():
+                    raise _separate_voxels(relative)
+                return version, order
     raise _unreadable(
         relative, "it is no NIfTI file", found=_describe(start), expected="a NIfTI-1 header"
+    )
+
+
+def _separate_voxels(relative: PurePosixPath) -> UnreadableFile:
+    return _unreadable(
+        relative,
+        "it is no single-file NIfTI",
+        found="a header whose voxels are in a separate .img file (.hdr/.img or ANALYZE)",
+        remedy="Convert it to .nii or .nii.gz first.",
     )
 
 
@@ -217,6 +218,24 @@ def _describe(start: bytes) -> str:
     if not start.strip(b"\0"):
         return "only zero bytes"
     return f"a file that begins with {start[:8]!r}"
+
+
+def _offset(header: Any, relative: PurePosixPath) -> int:
+    """Return where the voxels begin, in bytes.
+
+    0 means "right after the header", as nibabel reads it too (NIfTI-1: 352, NIfTI-2: 544).
+    """
+    given, length = float(header["vox_offset"]), header.dtype.itemsize
+    if given == 0:
+        return int(length) + 4
+    if not length <= given < math.inf:
+        raise _unreadable(
+            relative,
+            "the header gives its voxels a place where they cannot be",
+            found=f"vox_offset {given:g}",
+            expected=f"{length + 4} or more",
+        )
+    return int(given)
 
 
 def _shape(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
@@ -375,8 +394,12 @@ class _Reader:
     def __enter__(self) -> _Reader:
         try:
             self._stream = open_stream(self._image.path)
+        except OSError as error:
+            raise self._broken(error) from error
+        try:
             self._skip(self._image.offset)
         except _STREAM_FAULTS as error:
+            self._stream.close()
             raise self._broken(error) from error
         return self
 

@@ -1,8 +1,8 @@
 """Journals: what an upload has begun and done, so that the same call goes on after a crash.
 
 An append-only file of JSON lines: a head that names the plan and the target, then for each item
-a line when it begins (with the keys that its objects get) and one when it has landed. A line that
-was cut off by a crash is passed over.
+a line when it begins (with the keys that its objects get, and whether its volume is new) and one
+when it has landed. A line that was cut off by a crash is passed over.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Journal:
         stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         self.session = f"{stamp}-{uuid.uuid4().hex[:6]}"
         self._begun: dict[str, list[str]] = {}
+        self._made: set[str] = set()
         self._done: set[str] = set()
         head = {"plan": plan, "target": target, "session": self.session}
         if self.path is not None and self.path.exists():
@@ -45,7 +46,12 @@ class Journal:
 
     def _load(self, head: dict[str, Any]) -> None:
         assert self.path is not None
-        lines = [line for line in map(_parsed, self.path.read_text("utf-8").splitlines()) if line]
+        # A crash may have cut a letter in two. No splitlines: names may hold its rarer breaks.
+        text = self.path.read_bytes().decode("utf-8", errors="replace")
+        lines = [line for line in map(_parsed, text.split("\n")) if line]
+        if not lines and _is_half_a_head(text):
+            self._append(head)
+            return
         kept = lines[0] if lines else {}
         for name in ("plan", "target"):
             if kept.get(name) != head[name]:
@@ -60,6 +66,7 @@ class Journal:
         for line in lines[1:]:
             if "begin" in line:
                 self._begun[line["begin"]] = list(line["keys"])
+                self._made |= {line["begin"]} if line.get("made") else set()
             elif "done" in line:
                 self._done.add(line["done"])
 
@@ -81,15 +88,25 @@ class Journal:
         """Say whether an item has landed whole."""
         return item in self._done
 
-    def begin(self, item: str, keys: Sequence[str]) -> None:
-        """Note that an item begins."""
+    def made(self, item: str) -> bool:
+        """Say whether an item's volume was new when the item was first begun."""
+        return item in self._made
+
+    def begin(self, item: str, keys: Sequence[str], *, made: bool = False) -> None:
+        """Note that an item begins; ``made`` says that its volume is new."""
         self._begun[item] = list(keys)
-        self._append({"begin": item, "keys": list(keys)})
+        self._made |= {item} if made else set()
+        self._append({"begin": item, "keys": list(keys), "made": self.made(item)})
 
     def done(self, item: str) -> None:
         """Note that an item has landed whole."""
         self._done.add(item)
         self._append({"done": item})
+
+
+def _is_half_a_head(text: str) -> bool:
+    """Say whether a crash left no more than a part of the first line; no other file is taken."""
+    return '{"plan": '.startswith(text.strip()[: len('{"plan": ')])
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

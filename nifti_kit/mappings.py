@@ -120,7 +120,7 @@ def looks_like_mapping(text: str) -> bool:
     """
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     if not isinstance(content, dict):
         return False

@@ -25,6 +25,9 @@ __all__ = ["box_bytes", "grid_from_header", "header_of", "iter_slices", "read_gr
 GZIP_LEVEL = 1
 """isal's level 1: its size on masks is within 5 % of zlib's 6, at a tenth of the time."""
 
+MAX_DEFLATE_RATIO = 1032
+"""Deflate's best: a gzip stream cannot hold more than this many bytes for each of its own."""
+
 SMALLEST_FILE = 10_240
 """A mask's file is padded to this size (bytes) with comment lines: the SDK's ``Mask3D.from_bytes``
 reads a temporary file that it has not flushed, and fails on anything below about 8 KB."""
@@ -72,25 +75,35 @@ def grid_from_header(header: Mapping[str, Any], name: str) -> Grid:
     Raises
     ------
     UnreadableFile
-        If the header has no orientation, or one of an unknown space.
+        If the header has no orientation, or one of an unknown space, or is not that of 3D voxels.
     """
     try:
         signs = np.array(_TO_RAS[str(header["space"]).casefold()])
-        directions = np.asarray(header["space directions"], dtype=np.float64)
+        directions = np.asarray(header["space directions"], dtype=np.float64).reshape(3, 3)
         origin = np.asarray(header["space origin"], dtype=np.float64)
-        sizes = tuple(int(size) for size in header["sizes"])
+        sizes = _sizes(header)
         affine = np.eye(4)
         affine[:3, :3] = directions.T * signs[:, None]
         affine[:3, 3] = origin * signs
-        return Grid(sizes, affine)  # type: ignore[arg-type]
+        return Grid(sizes, affine)
     except (KeyError, ValueError, TypeError) as error:
         raise UnreadableFile(
             "the NRRD header does not say where the image lies",
             path=name,
-            found={key: header.get(key) for key in ("space", "space directions", "space origin")},
-            expected="a RAS, LAS or LPS space, 3 x 3 space directions and a space origin",
+            found={key: header.get(key) for key in _PLACE},
+            expected="3 sizes, a RAS, LAS or LPS space, 3 x 3 space directions and a space origin",
             remedy="Write the file again with its orientation.",
         ) from error
+
+
+_PLACE = ("space", "sizes", "space directions", "space origin")
+
+
+def _sizes(header: Mapping[str, Any]) -> tuple[int, int, int]:
+    i, j, k = (int(size) for size in header["sizes"])
+    if min(i, j, k) < 1:
+        raise ValueError(f"sizes {i} {j} {k}")
+    return i, j, k
 
 
 def _header_bytes(grid: Grid, dtype: np.dtype[Any]) -> bytes:
@@ -190,6 +203,8 @@ def _read_header(path: Path) -> Mapping[str, Any]:
 
     try:
         return nrrd.read_header(str(path))  # type: ignore[no-any-return]
+    except StopIteration as error:
+        raise _broken(path, EOFError("the file is empty")) from error
     except (*_FAULTS, nrrd.NRRDError) as error:
         raise _broken(path, error) from error
 
@@ -238,13 +253,18 @@ def _stream_reader(path: Path, header: Mapping[str, Any]) -> Iterator[npt.NDArra
     if kind is None or opener is None or skips or len(header["sizes"]) != len("ijk"):
         return None
     order = ">" if header.get("endian") == "big" else "<"
-    sizes = [int(size) for size in header["sizes"]]
-    return _streamed(path, opener, np.dtype(order + kind), sizes)
+    return _streamed(path, opener, np.dtype(order + kind), _sizes(header))
 
 
 def _streamed(
-    path: Path, opener: Callable[[IO[bytes]], Any], dtype: np.dtype[Any], sizes: list[int]
+    path: Path,
+    opener: Callable[[IO[bytes]], Any],
+    dtype: np.dtype[Any],
+    sizes: tuple[int, int, int],
 ) -> Iterator[npt.NDArray[Any]]:
+    # Before memory is taken: a header may promise what its file cannot hold.
+    if math.prod(sizes) * dtype.itemsize > path.stat().st_size * MAX_DEFLATE_RATIO:
+        raise EOFError("the data end before the last slice")
     page = np.empty(sizes[0] * sizes[1], dtype=dtype)
     view = memoryview(page.view(np.uint8))
     with path.open("rb") as raw:

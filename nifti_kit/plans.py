@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -291,11 +291,11 @@ def plan(
     """
     codes = (waive,) if isinstance(waive, str) else tuple(waive)
     findings = findings_of(dataset, voxels=True)
-    mapping = mapping or dataset.mapping
-    planner = _Planner(dataset, mapping)
+    planner = _Planner(dataset, dataset.mapping if mapping is None else mapping)
     if dataset.layout == "annotations":
         items = planner.annotations()
-        findings += list(mapping.faults if mapping is not dataset.mapping and mapping else ())
+        if mapping is not None and mapping is not dataset.mapping:
+            findings = [*map(_of_other_mapping, findings), *mapping.faults]
     else:
         items = tuple(planner.volume(item) for item in dataset.items)
     return Plan(
@@ -306,6 +306,11 @@ def plan(
         dataset.source,
         {item.name: item.segmentation or "" for item in dataset.items},
     )
+
+
+def _of_other_mapping(found: Finding) -> Finding:
+    """Waive the faults of the source's own mapping, because a person gave another one."""
+    return replace(found, waived=True) if found.code.startswith("mapping-") else found
 
 
 class _Planner:
@@ -347,9 +352,10 @@ class _Planner:
         )
 
     def _volume_id(self, relative: PurePosixPath) -> int | None:
-        volume_id = self.mapping.volume_of(relative) if self.mapping else None
+        volume_id = None if self.mapping is None else self.mapping.volume_of(relative)
         if volume_id is None:
-            what = "the mapping has no volume for it" if self.mapping else "there is no mapping"
+            missing = self.mapping is None
+            what = "there is no mapping" if missing else "the mapping has no volume for it"
             self.findings.append(finding("annotation-unmatched", relative, what))
         return volume_id
 

@@ -7,6 +7,7 @@ exporter counts from 0; that is read with ``base=0``.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -24,8 +25,8 @@ __all__ = ["Score", "ScoreTable", "read_scores"]
 MIN_DECIMALS = 2
 """The platform shows scores with two decimals; more are kept as written."""
 
-_LABEL = re.compile(r"label[\s_-]*(\d+)", re.IGNORECASE)
-_COMMENT = re.compile(r"comment[\s_-]*(\d+)", re.IGNORECASE)
+_LABEL = re.compile(r"label[\s_-]*(\d{1,9})", re.IGNORECASE)
+_COMMENT = re.compile(r"comment[\s_-]*(\d{1,9})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def _rows(text: str, shown: str) -> list[tuple[int, list[str]]]:
     """Return (line number, stripped cells) of every line that is not blank."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    lines = io.StringIO(text, newline="")
+    # strict: a quote that is never closed would take all following rows into its cell.
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     rows = []
     try:
         for cells in reader:
@@ -220,9 +223,10 @@ class _Table:
         return int(number)
 
     def _read_row(self, row: int, cells: list[str], frame: int) -> None:
-        beyond = [cell for cell in cells[self._width() :] if cell]
+        headed = self._headed()
+        beyond = [cell for column, cell in enumerate(cells) if cell and column not in headed]
         if beyond:
-            self.fault("scores-cell", f"row {row}: cells beyond the header: {', '.join(beyond)}")
+            self.fault("scores-cell", f"row {row}: cells without a header: {', '.join(beyond)}")
         for value, column in sorted(self.columns.labels.items()):
             text = cells[column] if column < len(cells) else ""
             comment = self._comment(cells, value)
@@ -230,10 +234,10 @@ class _Table:
             if score is not None or comment is not None:
                 self.scores.append(Score(frame, value, score, comment, row, column + 1))
 
-    def _width(self) -> int:
+    def _headed(self) -> set[int | None]:
         columns = self.columns
-        known = [columns.layer or 0, *columns.labels.values(), *columns.comments.values()]
-        return 1 + max([*known, *(column for column, _ in columns.unknown)])
+        unknown = (column for column, _ in columns.unknown)
+        return {columns.layer, *columns.labels.values(), *columns.comments.values(), *unknown}
 
     def _comment(self, cells: list[str], value: int) -> str | None:
         column = self.columns.comments.get(value)

@@ -6,6 +6,7 @@ folder goes when nothing refers to the source any more.
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import stat
@@ -37,10 +38,14 @@ MAX_MEMBERS = 200_000
 
 _CHUNK = 2**20
 
+_ZIP_MAGIC = b"PK\x03\x04"
+"""How a zip begins. Its table is at the end, so a tar whose last file is a zip has one too."""
+
 _UNPACK_FAULTS = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     OSError,
     RuntimeError,  # zipfile's word for "encrypted" and for unknown compression methods
@@ -130,17 +135,27 @@ def _walk(
         path = folder / entry.name
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             findings.append(finding("file-hidden", path, "hidden, passed over"))
-        elif entry.is_dir():
+            continue
+        kind = _kind(entry)
+        if kind == "folder":
             real = os.path.realpath(entry.path)
             if entry.is_symlink() and real in seen:
                 findings.append(finding("file-unused", path, "a link back into this tree"))
                 continue
             yield from _walk(root, path, seen | {real}, findings)
-        elif entry.is_file():
+        elif kind == "file":
             yield path
         else:
-            what = "a broken link" if entry.is_symlink() else "not a regular file"
-            findings.append(finding("file-unreadable", path, what))
+            findings.append(finding("file-unreadable", path, kind))
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Return ``folder``, ``file``, or what else the entry is."""
+    try:
+        known = "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+    except OSError:  # links that point at each other
+        known = ""
+    return known or ("a broken link" if entry.is_symlink() else "not a regular file")
 
 
 def _bad_archive(given: Path, error: Exception) -> BadSource:
@@ -156,7 +171,9 @@ def _bad_archive(given: Path, error: Exception) -> BadSource:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    if zipfile.is_zipfile(archive):
+    with archive.open("rb") as opened:
+        start = opened.read(len(_ZIP_MAGIC))
+    if start == _ZIP_MAGIC or (zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive)):
         _unpack_zip(archive, folder)
     else:
         _unpack_tar(archive, folder)
@@ -213,8 +230,23 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             if not member.isfile():
                 raise _hostile(archive, member.name, "a link or a special file")
             stream = opened.extractfile(member)
-            if stream is not None:
-                _copy(stream, _inside(archive, folder, member.name), budget)
+            assert stream is not None  # a plain file has one
+            _copy(stream, _inside(archive, folder, member.name), budget)
+        _finish_tar(opened)
+
+
+def _finish_tar(opened: tarfile.TarFile) -> None:
+    """Read a tar to its end, so that a checksum that does not fit is found.
+
+    Behind its last member stands a block of zeros. tarfile stops without a word at anything else
+    that is no header: at the end of a file that is cut short, and at a damaged header.
+    """
+    assert opened.fileobj is not None
+    opened.fileobj.seek(opened.offset)
+    if opened.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"no member and no end of the archive at byte {opened.offset}")
+    while opened.fileobj.read(_CHUNK):
+        pass
 
 
 def _inside(archive: Path, folder: Path, name: str) -> Path:

@@ -190,4 +190,9 @@ class _Scoring:
             return
         slice_index = frame_to_slice(grid, plane, score.frame, survey.orientation)
         by_slice = self.placed.setdefault((position, pixel), {})
+        if slice_index in by_slice:
+            layer = score.frame - 1 + self.base
+            message = f"row {score.row}: another table scores Layer {layer} of {pixel} too"
+            self.findings.append(finding("scores-layer-repeated", table.relative, message))
+            return
         by_slice[slice_index] = SliceScore(slice_index, score.score, score.comment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor, Future, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,16 +81,20 @@ def upload(
     if existing not in EXISTING:
         raise TargetError("existing has no such choice", found=existing, expected=str(EXISTING))
     _refuse_blocked(plan.blockers)
-    _refuse_own_source(plan, target)
+    _refuse_own_source(plan, "project", getattr(target, "path", None))
+    _refuse_own_source(plan, "journal", journal)
     landing: Target = target
     items, findings = _placed(plan, landing)
     _refuse_blocked(findings.errors)
     notes = Journal(journal, plan.digest, repr(target))
     jobs = [_reserved(item, landing, existing, notes) for item in items]
     landing.add_classes(plan.classes)
+    landing.commit(())  # the ids are durable before anything that bears them
     with _reporter(on_progress, jobs) as report:
         _run(jobs, landing, notes, executor, report)
-    return _receipt(plan, target, jobs, findings)
+    landed = tuple(_landed(job, notes) for job in jobs)
+    backup = next((job.backup for job in jobs if job.backup is not None), None)
+    return Receipt(repr(target), landed, findings, backup, plan.source)
 
 
 def _refuse_blocked(blockers: Findings) -> None:
@@ -106,18 +110,17 @@ def _refuse_blocked(blockers: Findings) -> None:
     )
 
 
-def _refuse_own_source(plan: Plan, target: Any) -> None:
-    """Input folders are never written to: a project may not lie inside its source."""
-    path = getattr(target, "path", None)
+def _refuse_own_source(plan: Plan, what: str, path: str | os.PathLike[str] | None) -> None:
+    """Input folders are never written to: project and journal may not lie inside the source."""
     if path is None or not plan.source.given.is_dir():
         return
     source = plan.source.given.resolve()
     if source in (Path(path).resolve(), *Path(path).resolve().parents):
         raise TargetError(
-            "the project would be written into its own source",
+            f"the {what} would be written into its own source",
             path=path,
             expected=f"a folder outside {source}",
-            remedy="Choose another folder for the project.",
+            remedy=f"Choose another folder for the {what}.",
         )
 
 
@@ -156,6 +159,12 @@ def _no_volume(item: PlannedItem, there: dict[int, VolumeRef]) -> TargetError:
 
 
 def _fitted(planned: PlannedObject, volume: VolumeRef, found: list[Finding]) -> PlannedObject:
+    if volume.grid.problem:
+        raise TargetError(
+            f"the volume {volume.id} ({volume.dataset}/{volume.name}) has no usable place in space",
+            found=volume.grid.problem,
+            remedy="Write the volume again with its orientation.",
+        )
     alignment = compare_grids(planned.mask.grid, volume.grid)
     found += misaligned(alignment, planned.mask.image, f"{volume.dataset}/{volume.name}")
     if alignment.orientation is None:
@@ -210,12 +219,12 @@ def _written(
             future.result()
             yield futures[future]
     finally:
-        for future in futures:
-            future.cancel()
+        # What has begun is waited for, so that nothing is written once upload() is over.
+        wait([future for future in futures if not future.cancel()])
 
 
 def _begin(job: ItemJob, notes: Journal) -> None:
-    notes.begin(_name(job.item), [ref.key for _, ref in job.add])
+    notes.begin(_name(job.item), [ref.key for _, ref in job.add], made=job.new_volume)
 
 
 @contextmanager
@@ -250,14 +259,9 @@ def _nothing() -> None:
     """Close nothing."""
 
 
-def _receipt(plan: Plan, target: Any, jobs: list[ItemJob], findings: Findings) -> Receipt:
-    items = tuple(_landed(job) for job in jobs)
-    backup = next((job.backup for job in jobs if job.backup is not None), None)
-    return Receipt(repr(target), items, findings, backup, plan.source)
-
-
-def _landed(job: ItemJob) -> LandedItem:
+def _landed(job: ItemJob, notes: Journal) -> LandedItem:
     refs = {at: LandedObject(job.item.objects[at], ref, True) for at, ref in job.add}
     refs |= {at: LandedObject(job.item.objects[at], ref, False) for at, ref in job.kept}
     objects = tuple(refs[at] for at in sorted(refs))
-    return LandedItem(job.item, job.volume, job.new_volume, objects, len(job.replaced))
+    added = job.new_volume or notes.made(_name(job.item))
+    return LandedItem(job.item, job.volume, added, objects, len(job.replaced))

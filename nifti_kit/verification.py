@@ -17,11 +17,12 @@ import numpy.typing as npt
 from nifti_kit import html
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
+from nifti_kit.images import ImageFile
 from nifti_kit.items import MaskFile
 from nifti_kit.labels import MAX_LABEL, Box, read_labels
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
-from nifti_kit.targets.base import ObjectRef, Target, VolumeRef
+from nifti_kit.targets.base import ObjectRef, Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,20 +183,22 @@ class _Source:
 class _Verifier:
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.volumes = {found.id: found for found in target.volumes()}
         self.colors = {found.name: found.color for found in target.classes()}
 
     def item(self, item: LandedItem) -> Iterator[ProofRow]:
         if item.planned.volume is not None:
             yield self._volume(item)
-        there: dict[str, ObjectRef] = {}
-        if item.volume.id in self.volumes:
-            there = {found.key: found for found in self.target.objects(item.volume.id)}
+        there: dict[tuple[str, str], ObjectRef] = {}
+        problem = "it is not on the target"
+        try:
+            there = {(o.key, o.figure_key): o for o in self.target.objects(item.volume.id)}
+        except NiftiKitError as error:
+            problem = str(error)
         last: _Source | None = None
         for landed in item.objects:
-            found = there.get(landed.ref.key)
+            found = there.get((landed.ref.key, landed.ref.figure_key))
             if found is None:
-                yield _object_row(item, landed, "it is not on the target")
+                yield _object_row(item, landed, problem)
                 continue
             try:
                 if last is None or last.mask is not landed.planned.mask:
@@ -207,27 +210,23 @@ class _Verifier:
 
     def _volume(self, item: LandedItem) -> ProofRow:
         assert item.planned.volume is not None
-        found = self.volumes.get(item.volume.id)
         facts: tuple[int, int, float] = (0, 0, float("inf"))
         problem = ""
-        if found is None:
-            problem = "it is not on the target"
-        else:
-            try:
-                facts = self._compare_volume(item, found)
-            except NiftiKitError as error:
-                problem = str(error)
+        try:
+            facts = self._compare_volume(item.planned.volume, item.volume.id)
+        except NiftiKitError as error:
+            problem = str(error)
         name, source = item.volume.name, str(item.planned.volume.relative)
         return ProofRow("volume", name, "", None, source, *facts, True, True, problem)
 
-    def _compare_volume(self, item: LandedItem, found: VolumeRef) -> tuple[int, int, float]:
-        assert item.planned.volume is not None
-        source = open_volume(item.planned.volume)
-        orientation, moved = _place(source.grid, found.grid)
+    def _compare_volume(self, image: ImageFile, volume_id: int) -> tuple[int, int, float]:
+        landed = self.target.volume_grid(volume_id)
+        source = open_volume(image)
+        orientation, moved = _place(source.grid, landed)
         if orientation is None:
             return 0, 0, moved
         ordered = orientation.apply(source.array())
-        pages = self.target.iter_volume(found.id)
+        pages = self.target.iter_volume(volume_id)
         compared, differing = _differences(ordered, pages)
         return compared, differing, moved
 

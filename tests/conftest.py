@@ -12,7 +12,7 @@ import pytest
 def sly() -> ModuleType:
     """The SDK; skipped where its system libraries are missing, unless they are required."""
     try:
-        import supervisely as sly_module
+        import supervisely as sly
     except (ImportError, OSError) as error:
         reason = (
             f"supervisely cannot be imported ({error}); "
@@ -21,4 +21,4 @@ def sly() -> ModuleType:
         if os.environ.get("NIFTI_KIT_REQUIRE_SDK"):
             pytest.fail(reason)
         pytest.skip(reason)
-    return sly_module
+    return sly

@@ -91,11 +91,8 @@ def test_the_sdk_reads_every_geometry_from_bytes_whatever_its_size(
             np.testing.assert_array_equal(geometry.data, data > 0)
 
 
-@pytest.mark.sly
-def test_simpleitk_pynrrd_and_nibabel_agree_on_every_file(
-    project: Path, sly: ModuleType, tmp_path: Path
-) -> None:
-    import SimpleITK
+def test_simpleitk_pynrrd_and_nibabel_agree_on_every_file(project: Path, tmp_path: Path) -> None:
+    SimpleITK = pytest.importorskip("SimpleITK")  # noqa: N806
 
     for path in written(project):
         data, header = nrrd.read(str(path))

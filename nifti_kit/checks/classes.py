@@ -19,7 +19,8 @@ EXPORTED_MAP = "color_map.txt"
 
 def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
     """Where there is a class map, every value (or file index) has a class in it."""
-    if not dataset.classes or survey.mask.class_name is not None:
+    by_name = survey.mask.class_name is not None and item.segmentation != "semantic"
+    if not dataset.classes or by_name:
         return
     if item.segmentation == "instance":
         number = survey.mask.index

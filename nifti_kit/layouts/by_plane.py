@@ -167,7 +167,11 @@ def _plane_item(
 ) -> Item:
     links = found.annotations[volume.relative]
     instance = is_instance(found.annotations.values(), files.segmentation)
-    masks = linked_masks(links, volume.name.tail, instance=instance, grouping=grouping)
+    # Where others extend the volume's number (axl_inference_5 beside axl_inference_5_2), in any
+    # plane of the set, the number alone is no index.
+    extended = any(link.extends for own in found.annotations.values() for link in own)
+    number = () if extended else volume.name.tail
+    masks = linked_masks(links, number, instance=instance, grouping=grouping)
     kind = ("instance" if instance else "semantic") if masks else None
     return Item(
         name,

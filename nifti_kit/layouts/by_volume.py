@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from nifti_kit.findings import finding
@@ -33,6 +33,7 @@ def group_by_volume(files: Files) -> Grouping:
             grouping.unused[image.relative] = (
                 f"it lies below the annotation folder {folder}, not directly in it"
             )
+    _name_masks_of_masks(masks, {image.relative for image in volumes}, grouping)
     names = unique_names([image.relative for image in volumes])
     for name, image in zip(names, volumes, strict=True):
         own = tuple(masks[image.relative])
@@ -54,7 +55,31 @@ def _annotation_folders(
     it is the only one, and the volume's name is too. A folder that holds its own volume
     (``sub01/sub01.nii.gz``) counts as elsewhere.
     """
-    folders = {image.relative.parent for image in images} - {PurePosixPath()}
+    sizes = Counter(image.relative.parent for image in images)
+    owners = _sibling_folders(images, sizes, grouping)
+    free = [image for image in images if not _below(image.relative, owners)]
+    stems = Counter(stem(image.relative.name) for image in free)
+    named: defaultdict[str, list[PurePosixPath]] = defaultdict(list)
+    for folder in sizes:
+        if folder not in owners:
+            named[folder.name].append(folder)
+    with_sibling = set(owners.values())
+    for image in free:
+        name = stem(image.relative.name)
+        elsewhere = named.get(name, [])
+        if image.relative in with_sibling or len(elsewhere) != 1 or stems[name] != 1:
+            continue
+        if sizes[elsewhere[0]] > (elsewhere[0] == image.relative.parent):
+            owners[elsewhere[0]] = image.relative
+            message = f"its annotations are taken from {elsewhere[0]}"
+            grouping.findings.append(finding("annotation-elsewhere", image.relative, message))
+    return owners
+
+
+def _sibling_folders(
+    images: Sequence[ImageFile], folders: Container[PurePosixPath], grouping: Grouping
+) -> dict[PurePosixPath, PurePosixPath]:
+    """Return annotation folder to volume file, where the folder is the volume's sibling."""
     owners: dict[PurePosixPath, PurePosixPath] = {}
     for image in images:
         sibling = image.relative.parent / stem(image.relative.name)
@@ -63,21 +88,23 @@ def _annotation_folders(
                 message = f"{owners[sibling].name} has the same annotation folder"
                 grouping.findings.append(finding("annotation-repeated", image.relative, message))
             owners.setdefault(sibling, image.relative)
-    inside = {image.relative for image in images if _below(image.relative, owners)}
-    free = [image for image in images if image.relative not in inside]
-    for image in free:
-        name = stem(image.relative.name)
-        named = [f for f in folders if f.name == name and f not in owners]
-        alone = sum(stem(other.relative.name) == name for other in free) == 1
-        if image.relative not in owners.values() and len(named) == 1 and alone:
-            owners[named[0]] = image.relative
-            message = f"its annotations are taken from {named[0]}"
-            grouping.findings.append(finding("annotation-elsewhere", image.relative, message))
     return owners
 
 
 def _below(path: PurePosixPath, owners: dict[PurePosixPath, PurePosixPath]) -> bool:
     return any(folder in owners and owners[folder] != path for folder in path.parents)
+
+
+def _name_masks_of_masks(
+    masks: Mapping[PurePosixPath, Sequence[MaskFile]],
+    volumes: Container[PurePosixPath],
+    grouping: Grouping,
+) -> None:
+    """Name the masks whose volume lies in an annotation folder itself: they have no volume."""
+    for owner, own in masks.items():
+        if owner not in volumes:
+            reason = f"its volume {owner} is itself in an annotation folder"
+            grouping.unused.update((mask.relative, reason) for mask in own)
 
 
 def _name_repeated_classes(masks: Sequence[MaskFile], grouping: Grouping) -> None:

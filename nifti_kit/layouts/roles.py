@@ -96,10 +96,10 @@ def linked_masks(
 ) -> tuple[MaskFile, ...]:
     """Return the masks of a volume, with their class index for instance segmentation.
 
-    A file without an index is class 1; one with the volume's own number too, if others extend
-    that number (``axl_inference_5`` beside ``axl_inference_5_2``), else its number is its index.
+    A file without an index is class 1; for one with the volume's ``own`` number that number is
+    its index.
     """
-    bare = own[-1] if own and not any(link.extends for link in links) else 1
+    bare = own[-1] if own else 1
     masks = []
     taken: dict[int | None, PurePosixPath] = {}
     for link in links:

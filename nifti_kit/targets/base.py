@@ -110,6 +110,9 @@ class Target(Protocol):
     def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
         """Yield a volume's slices (i, j) in the order of k."""
 
+    def volume_grid(self, volume_id: int) -> Grid:
+        """Return where a volume's voxels are (RAS+ mm), read anew."""
+
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k."""
 
@@ -132,4 +135,4 @@ class Target(Protocol):
         """Land a job; can be repeated."""
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
-        """Make the ids of landed jobs durable."""
+        """Make the ids durable that were reserved, and forget those that landed jobs replaced."""

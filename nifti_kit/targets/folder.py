@@ -25,7 +25,7 @@ from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.ras import mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.base import ItemJob, ObjectRef
-from nifti_kit.targets.jobs import Reservation
+from nifti_kit.targets.jobs import Reservation, backup_of
 from nifti_kit.targets.keys import read_json
 from nifti_kit.targets.project import ProjectReader
 
@@ -100,14 +100,12 @@ class ProjectFolder(ProjectReader):
         self._drop_masks(job)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
-        """Write the ids of landed jobs to ``key_id_map.json``."""
+        """Write the ids that were reserved to ``key_id_map.json``, without those that went."""
         ids = self.ids()
         for job in jobs:
-            added = {ref.key for _, ref in job.add}
             for ref in job.replaced:
-                if ref.key not in added:
-                    ids.forget("objects", ref.key)
-                    ids.forget("figures", ref.figure_key)
+                ids.forget("objects", ref.key)
+                ids.forget("figures", ref.figure_key)
             self._volumes[job.volume.id] = job.volume
         ids.save()
         self._ids_stamp = self.stamp()
@@ -178,23 +176,25 @@ class ProjectFolder(ProjectReader):
             content["spatialFigures"].append(figure)
 
     def _back_up(self, job: ItemJob) -> None:
-        """Keep what a job replaces beside the project, so that nothing is lost."""
+        """Keep what a job replaces beside the project, so that nothing is lost.
+
+        The annotation is kept last: where it is, an earlier try of the same job kept everything.
+        """
         if job.backup is None:
             return
-        place = job.backup / job.volume.dataset / job.volume.name
-        if place.exists():  # an earlier try of the same job kept the original
+        kept = backup_of(job.backup, job.volume)
+        if kept.exists():
             return
-        masks = [self.mask_path(job.volume, ref.figure_key) for ref in job.replaced]
-        for path in (self.annotation_path(job.volume), *masks):
-            if path.exists():
-                place.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, place / path.name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for ref in job.replaced:
+            mask = self.mask_path(job.volume, ref.figure_key)
+            if mask.exists():
+                shutil.copy2(mask, kept.parent / mask.name)
+        write_bytes(kept, self.annotation_path(job.volume).read_bytes())
 
     def _drop_masks(self, job: ItemJob) -> None:
-        kept = {ref.figure_key for _, ref in job.add}
         for ref in job.replaced:
-            if ref.figure_key and ref.figure_key not in kept:
-                self.mask_path(job.volume, ref.figure_key).unlink(missing_ok=True)
+            self.mask_path(job.volume, ref.figure_key).unlink(missing_ok=True)
 
 
 def _range(piece: npt.NDArray[Any]) -> tuple[float, float]:

@@ -13,10 +13,10 @@ from nifti_kit.labels import read_labels
 from nifti_kit.plans import PlannedItem, PlannedObject
 from nifti_kit.ras import open_volume
 from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
-from nifti_kit.targets.keys import derived_key
+from nifti_kit.targets.keys import derived_key, read_json
 from nifti_kit.targets.project import ProjectReader
 
-__all__ = ["Reservation"]
+__all__ = ["Reservation", "backup_of"]
 
 CHOICES = (
     "Choose existing='skip' (keep what is identical), 'replace' (of the same classes) or 'append'."
@@ -36,6 +36,11 @@ UNSEEN_ENDINGS = (
 )
 """The SDK (6.74) takes a folder whose name *ends* so for one of its own, and passes a dataset of
 that name over without a word when it opens a project."""
+
+
+def backup_of(backup: Path, volume: VolumeRef) -> Path:
+    """Return where the annotation of a volume is kept, with the masks that go, before they go."""
+    return backup / volume.dataset / volume.name / f"{volume.name}.json"
 
 
 class Reservation:
@@ -68,8 +73,18 @@ class Reservation:
         if self.existing == "skip":
             kept = self._identical(clashes)
         elif self.existing == "replace":
-            replaced = clashes
+            earlier = self._replaced_earlier(volume) if self.resumed else None
+            replaced = clashes if earlier is None else earlier
         return self._assembled(volume, new_volume, others, kept, replaced, mine)
+
+    def _replaced_earlier(self, volume: VolumeRef) -> list[ObjectRef] | None:
+        """Return what an interrupted run replaces, by what it kept; None if it kept nothing yet."""
+        kept = backup_of(self.backup, volume)
+        if not kept.exists():
+            return None
+        names = self._class_names()
+        objects = self.folder.objects_in(volume, read_json(kept))
+        return [ref for ref in objects if ref.class_name in names]
 
     def _class_names(self) -> set[str]:
         return {planned.class_name for planned in self.item.objects}
@@ -94,7 +109,8 @@ class Reservation:
             number = self.folder.ids().reserve("videos", key)
             return VolumeRef(number, key, self.item.name, dataset, grid), True, False
         if self.resumed and there.key == derived_key(dataset, self.item.name):
-            return VolumeRef(there.id, there.key, there.name, dataset, grid), True, True
+            # It has an annotation, which is written last: the voxels are there.
+            return there, False, True
         if self.existing == "error":
             raise TargetError(
                 f"the dataset {dataset!r} has a volume {self.item.name!r} already",
@@ -164,13 +180,14 @@ class Reservation:
         mine: Sequence[str],
     ) -> ItemJob:
         ids = self.folder.ids()
-        gone = {ref.key for ref in replaced}
-        taken = {ref.key for ref in others if ref.key not in gone}
+        # What goes keeps its keys, and so its files, until the annotation without it is written.
+        taken = {ref.key for ref in others}
         add: list[tuple[int, ObjectRef]] = []
         for at, planned in enumerate(self.item.objects):
             if at in kept:
                 continue
-            key = self._object_key(volume, planned, taken) if not mine else mine[len(add)]
+            known = len(add) < len(mine)
+            key = mine[len(add)] if known else self._object_key(volume, planned, taken)
             taken.add(key)
             figure_key = derived_key(key, "figure")
             add.append(

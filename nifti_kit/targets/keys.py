@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +56,26 @@ class KeyIds:
     def __init__(self, path: Path, annotations: Iterable[dict[str, Any]]) -> None:
         self._path = path
         stored = read_json(path) if path.exists() else {}
-        self._ids = {kind: dict(stored.get(kind, {})) for kind in KINDS}
-        for annotation in annotations:
-            self._complete(annotation)
+        self._ids: dict[str, dict[str, int]] = {
+            kind: {key: n for key, n in stored.get(kind, {}).items() if isinstance(n, int)}
+            for kind in KINDS
+        }
+        found = [entry for annotation in annotations for entry in _entries(annotation)]
+        self._take(found)
         self._next = {kind: max(ids.values(), default=0) + 1 for kind, ids in self._ids.items()}
+        for kind, key, _ in found:
+            self.reserve(kind, key)
 
-    def _complete(self, annotation: dict[str, Any]) -> None:
-        """Take ids from an annotation: it is written before the file is, and a crash may part them.
+    def _take(self, found: Iterable[tuple[str, str, Any]]) -> None:
+        """Take the ids of annotations: they are written before the file is; a crash parts them.
 
-        Keys without any id (a project of another writer) get the next free ones.
+        All of them, before keys without any id (a project of another writer) get the next ones.
         """
-        found = [("videos", annotation.get("key"), annotation.get("volumeId"))]
-        found += [("objects", o.get("key"), o.get("id")) for o in annotation.get("objects", [])]
-        figures = annotation.get("spatialFigures", [])
-        found += [("figures", figure.get("key"), figure.get("id")) for figure in figures]
+        used = {kind: set(ids.values()) for kind, ids in self._ids.items()}
         for kind, key, number in found:
-            ids = self._ids[kind]
-            if key and key not in ids:
-                free = isinstance(number, int) and number not in ids.values()
-                ids[key] = number if free else max(ids.values(), default=0) + 1
+            if key not in self._ids[kind] and isinstance(number, int) and number not in used[kind]:
+                self._ids[kind][key] = number
+                used[kind].add(number)
 
     def id_of(self, kind: str, key: str) -> int:
         """Return the id of a key; 0 if it has none."""
@@ -96,5 +97,21 @@ class KeyIds:
         self._ids[kind].pop(key, None)
 
     def save(self) -> None:
-        """Write the file."""
-        write_json(self._path, self._ids)
+        """Write the file, by rising ids: the same whatever way the ids came about."""
+        write_json(
+            self._path,
+            {
+                kind: dict(sorted(ids.items(), key=lambda pair: pair[1]))
+                for kind, ids in self._ids.items()
+            },
+        )
+
+
+def _entries(annotation: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield kind, key and id (None where there is none) of everything in an annotation."""
+    numbered = [("videos", annotation.get("key"), annotation.get("volumeId"))]
+    for kind, name in (("objects", "objects"), ("figures", "spatialFigures")):
+        numbered += [(kind, one.get("key"), one.get("id")) for one in annotation.get(name, [])]
+    for kind, key, number in numbered:
+        if key:
+            yield kind, key, number

@@ -50,12 +50,16 @@ class ProjectReader:
 
     def volumes(self) -> tuple[VolumeRef, ...]:
         """Return the volumes in scope, with id, name, dataset and grid (RAS+ mm)."""
+        found = tuple(self._volume_ref(dataset, name) for dataset, name in self._names())
+        self._volumes.update({ref.id: ref for ref in found})
+        return found
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """Yield dataset and name of the volumes in scope: those that have an annotation."""
         datasets = [self.dataset] if self.dataset is not None else list(self._datasets())
-        return tuple(
-            self._volume_ref(dataset, path.name.removesuffix(".json"))
-            for dataset in datasets
-            for path in sorted((self._folder(dataset) / "ann").glob("*.json"))
-        )
+        for dataset in datasets:
+            for path in sorted((self._folder(dataset) / "ann").glob("*.json")):
+                yield dataset, path.name.removesuffix(".json")
 
     def volume(self, volume_id: int) -> VolumeRef:
         """Return a volume in scope by its id.
@@ -68,10 +72,10 @@ class ProjectReader:
         known = self._volumes.get(volume_id)
         if known is not None and self.annotation_path(known).exists():
             return known
-        there = {found.id: found for found in self.volumes()}
-        self._volumes.update(there)
+        there = {self._id_of(dataset, name): (dataset, name) for dataset, name in self._names()}
         if volume_id in there:
-            return there[volume_id]
+            self._volumes[volume_id] = self._volume_ref(*there[volume_id])
+            return self._volumes[volume_id]
         raise TargetError(
             f"there is no volume with id {volume_id}",
             path=self.path,
@@ -103,9 +107,10 @@ class ProjectReader:
     def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
         """Return the objects of a volume, one for each 3D figure."""
         volume = self.volume(volume_id)
-        return self._objects(volume, read_json(self.annotation_path(volume)))
+        return self.objects_in(volume, read_json(self.annotation_path(volume)))
 
-    def _objects(self, volume: VolumeRef, content: dict[str, Any]) -> tuple[ObjectRef, ...]:
+    def objects_in(self, volume: VolumeRef, content: dict[str, Any]) -> tuple[ObjectRef, ...]:
+        """Return the objects of a volume's annotation, one for each 3D figure."""
         ids = self.ids()
         figures: dict[str, list[dict[str, Any]]] = {}
         for figure in content["spatialFigures"]:
@@ -128,6 +133,10 @@ class ProjectReader:
         """Yield a volume's slices (i, j) in the order of k; the buffer is used again."""
         return iter_slices(self.volume_path(self.volume(volume_id)))
 
+    def volume_grid(self, volume_id: int) -> Grid:
+        """Return where a volume's voxels are (RAS+ mm), read anew from its file."""
+        return read_grid(self.volume_path(self.volume(volume_id)))
+
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k; the buffer is used again."""
         return iter_slices(self.mask_path(self.volume(found.volume_id), found.figure_key))
@@ -148,7 +157,7 @@ class ProjectReader:
             annotations = [
                 read_json(path)
                 for dataset in self._datasets()
-                for path in (self._folder(dataset) / "ann").glob("*.json")
+                for path in sorted((self._folder(dataset) / "ann").glob("*.json"))
             ]
             self._ids = KeyIds(self.path / "key_id_map.json", annotations)
             self._ids_stamp = stamp
@@ -158,7 +167,7 @@ class ProjectReader:
         """Return when ``key_id_map.json`` was written; None where there is none."""
         try:
             return (self.path / "key_id_map.json").stat().st_mtime_ns
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def meta(self) -> dict[str, Any]:
@@ -188,10 +197,16 @@ class ProjectReader:
         return folder
 
     def _volume_ref(self, dataset: str, name: str) -> VolumeRef:
-        folder = self._folder(dataset)
-        key = read_json(folder / "ann" / f"{name}.json")["key"]
-        grid = read_grid(folder / "volume" / name)
+        key = self._key_of(dataset, name)
+        grid = read_grid(self._folder(dataset) / "volume" / name)
         return VolumeRef(self.ids().id_of("videos", key), key, name, dataset, grid)
+
+    def _key_of(self, dataset: str, name: str) -> str:
+        key: str = read_json(self._folder(dataset) / "ann" / f"{name}.json")["key"]
+        return key
+
+    def _id_of(self, dataset: str, name: str) -> int:
+        return self.ids().id_of("videos", self._key_of(dataset, name))
 
     def volume_path(self, volume: VolumeRef) -> Path:
         """Return the file of a volume."""

@@ -1,0 +1,131 @@
+"""Journals: what was begun and done is there after a crash, whatever the crash cut off."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from nifti_kit.errors import TargetError
+from nifti_kit.journal import Journal
+
+HEAD = {"plan": "p", "target": "t"}
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sub" / "upload.journal"
+
+
+def test_a_new_journal_is_a_head_and_then_a_line_for_each_step(path):
+    journal = Journal(path, "p", "t")
+    journal.begin("a.nrrd", ["k1", "k2"], made=True)
+    journal.done("a.nrrd")
+    journal.begin("volume 7", [])
+    assert lines(path) == [
+        HEAD | {"session": journal.session},
+        {"begin": "a.nrrd", "keys": ["k1", "k2"], "made": True},
+        {"done": "a.nrrd"},
+        {"begin": "volume 7", "keys": [], "made": False},
+    ]
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", journal.session)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["file", "memory"])
+def test_what_was_noted_is_known_at_once(path, kept):
+    journal = Journal(path if kept else None, "p", "t")
+    assert (journal.keys_of("a"), journal.is_done("a"), journal.made("a")) == (None, False, False)
+    journal.begin("a", ("k",), made=True)
+    assert (journal.keys_of("a"), journal.is_done("a"), journal.made("a")) == (["k"], False, True)
+    journal.done("a")
+    assert journal.is_done("a")
+    assert not journal.is_done("b")
+    assert path.exists() is kept
+
+
+def test_the_same_upload_finds_all_of_it_again(path):
+    first = Journal(path, "p", "t")
+    first.begin("a", ["k"], made=True)
+    first.done("a")
+    first.begin("b", [])
+    again = Journal(path, "p", "t")
+    assert again.session == first.session
+    assert (again.keys_of("a"), again.keys_of("b"), again.keys_of("c")) == (["k"], [], None)
+    assert (again.is_done("a"), again.is_done("b")) == (True, False)
+    assert (again.made("a"), again.made("b")) == (True, False)
+
+
+def test_what_an_item_made_first_it_still_made_when_it_begins_again(path):
+    Journal(path, "p", "t").begin("a", ["k"], made=True)
+    again = Journal(path, "p", "t")
+    again.begin("a", ["k"], made=False)
+    assert again.made("a")
+    assert Journal(path, "p", "t").made("a")
+
+
+@pytest.mark.parametrize(
+    ("plan", "target", "name", "found", "expected"),
+    [("q", "t", "plan", "p", "q"), ("p", "u", "target", "t", "u")],
+)
+def test_the_journal_of_another_upload_is_refused_and_left_as_it_is(
+    path, plan, target, name, found, expected
+):
+    Journal(path, "p", "t").begin("a", ["k"])
+    before = path.read_bytes()
+    with pytest.raises(TargetError) as caught:
+        Journal(path, plan, target)
+    assert str(caught.value) == (
+        f"{path}: the journal is that of another {name} Found: {found}. Expected: {expected}. "
+        "Remedy: Give another journal file, or delete this one to begin anew."
+    )
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"hello\n", b"[1, 2]\n", b'{"a": 1}\n', b'"text"', b"\xff\xfe\x00binary", b'{"planet": 3'],
+    ids=["text", "list", "json", "string", "binary", "cut json"],
+)
+def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, content):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(TargetError, match="the journal is that of another plan"):
+        Journal(path, "p", "t")
+    assert path.read_bytes() == content
+
+
+def test_a_crash_at_any_byte_loses_only_the_line_it_cut(path):
+    """Names with letters of several bytes, and with what splitlines() takes for a break."""
+    names = ["Knie_läsion.nrrd", "a\u2028b\x85c.nrrd", 'quote"\n.nrrd']
+    journal = Journal(path, "p", "t")
+    ends = {0: path.stat().st_size}
+    for count, name in enumerate(names, start=1):
+        journal.begin(name, [f"k{count}"])
+        journal.done(name)
+        ends[count] = path.stat().st_size
+    whole = path.read_bytes()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        again = Journal(path, "p", "t")
+        known = [name for name in names if again.is_done(name)]
+        # A line counts from its last brace on; the break behind it is not needed.
+        assert known == names[: sum(length >= end - 1 for end in list(ends.values())[1:])]
+        again.begin("next", ["k"])
+        again.done("next")
+        reread = Journal(path, "p", "t")
+        assert reread.is_done("next")
+        assert [name for name in names if reread.is_done(name)] == known
+        assert reread.session == again.session
+
+
+def test_a_line_that_says_nothing_known_is_passed_over(path):
+    journal = Journal(path, "p", "t")
+    with path.open("a") as out:
+        out.write('\n{"future": 1}\n3\nnull\n')
+    journal.done("a")
+    assert Journal(path, "p", "t").is_done("a")

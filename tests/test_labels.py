@@ -1,0 +1,182 @@
+"""Label maps: every value with its count and box, and nothing that is no label."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builders import SHAPE, labels, write_nifti
+from handmade import DATATYPES, write_array
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from nifti_kit.errors import BadLabels, UnreadableFile
+from nifti_kit.images import read_header
+from nifti_kit.labels import Label, read_labels, survey_labels
+
+
+def by_numpy(array):
+    """Value, count and box of every label, one value after the other."""
+    found = []
+    for value in np.unique(array[array != 0]).tolist():
+        places = np.argwhere(array == value)
+        low, high = places.min(axis=0).tolist(), (places.max(axis=0) + 1).tolist()
+        box = tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))
+        found.append(Label(int(value), len(places), box))
+    return tuple(found)
+
+
+@st.composite
+def label_maps(draw):
+    kind = draw(st.sampled_from(sorted(DATATYPES)))
+    shape = draw(st.tuples(*[st.integers(1, 6)] * 3))
+    most = 127 if kind == "i1" else 255 if kind == "u1" else 32767 if kind == "i2" else 65535
+    values = st.one_of(st.just(0), st.integers(1, 5), st.integers(1, most))
+    array = draw(arrays.arrays(np.int64, shape, elements=values, fill=st.just(0)))
+    return array.astype(kind)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(array=label_maps(), order=st.sampled_from("<>"), packed=st.booleans())
+def test_the_survey_is_that_of_numpy_for_every_type_and_byte_order(tmp_path, array, order, packed):
+    path = write_array(tmp_path / "a.nii", array, order=order, packed=packed)
+    image = read_header(path)
+    survey = survey_labels(image)
+    assert survey.labels == by_numpy(array)
+    assert survey.values == tuple(label.value for label in by_numpy(array))
+    assert (survey.rounded, survey.scaled) == (0, False)
+    whole = read_labels(image)
+    assert whole.survey == survey
+    assert whole.voxels.dtype in (np.uint8, np.uint16)
+    np.testing.assert_array_equal(whole.voxels, array)
+
+
+@pytest.mark.parametrize(
+    ("kind", "frames", "expected"),
+    [
+        ("i4", [0, 255, 1], np.uint8),
+        ("i4", [0, 256, 1], np.uint16),
+        ("i4", [300, 2, 65535], np.uint16),
+        ("u1", [0, 255, 1], np.uint8),
+        ("f8", [1, 2, 300], np.uint16),
+    ],
+)
+def test_a_label_map_is_kept_as_small_as_its_values_allow(tmp_path, kind, frames, expected):
+    array = np.zeros((2, 3, 3), kind)
+    array[1, 2] = frames
+    whole = read_labels(read_header(write_array(tmp_path / "a.nii", array)))
+    assert whole.voxels.dtype == expected
+    np.testing.assert_array_equal(whole.voxels, array)
+    assert whole.survey.labels == by_numpy(array)
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_a_map_of_one_value_is_surveyed(tmp_path, value):
+    array = np.full(SHAPE, value, np.uint8)
+    survey = survey_labels(read_header(write_nifti(tmp_path / "a.nii", array)))
+    assert survey.labels == by_numpy(array)
+    assert len(survey.labels) == (value > 0)
+
+
+@pytest.mark.parametrize(
+    ("stored", "value"),
+    [(1.0000001, 1), (7014.9999, 7015), (0.9991, 1), (2.001, 2), (-0.0004, 0), (65535.0004, 65535)],
+)
+def test_a_float_next_to_an_integer_is_that_integer_and_is_counted(tmp_path, stored, value):
+    array = np.zeros(SHAPE, np.float64)
+    array[1, 2:4, 3] = stored
+    array[0, 0, 0] = 4
+    image = read_header(write_array(tmp_path / "a.nii", array))
+    expected = np.zeros(SHAPE, np.int64)
+    expected[1, 2:4, 3] = value
+    expected[0, 0, 0] = 4
+    survey = survey_labels(image)
+    assert survey.labels == by_numpy(expected)
+    assert survey.rounded == 2
+    np.testing.assert_array_equal(read_labels(image).voxels, expected)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+def test_whole_floats_are_not_counted_as_rounded(tmp_path, kind, order):
+    image = read_header(write_array(tmp_path / "a.nii", labels().astype(kind), order=order))
+    survey = survey_labels(image)
+    assert (survey.values, survey.rounded, survey.scaled) == ((1, 2), 0, False)
+
+
+PROBABILITY = "the file holds values that are no labels: a probability map or a resampled mask?"
+NO_LABELS = "the file holds values that are no labels"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message", "found"),
+    [
+        ("f4", 0.5, PROBABILITY, "the value 0.5"),
+        ("f8", 1.0011, PROBABILITY, "the value 1.0011"),
+        ("f4", 0.9882353, PROBABILITY, "the value 0.988235"),
+        ("f8", -0.25, PROBABILITY, "the value -0.25"),
+        ("f4", np.nan, NO_LABELS, "values that are not finite (NaN or infinite)"),
+        ("f8", np.inf, NO_LABELS, "values that are not finite (NaN or infinite)"),
+        ("f8", -1.0, NO_LABELS, "the negative value -1"),
+        ("i1", -1, NO_LABELS, "the negative value -1"),
+        ("i2", -3, NO_LABELS, "the negative value -3"),
+        ("i8", -(2**40), NO_LABELS, f"the negative value {-(2**40)}"),
+        ("i4", 65536, NO_LABELS, "the value 65536"),
+        ("u4", 65536, NO_LABELS, "the value 65536"),
+        ("i8", 2**40, NO_LABELS, f"the value {2**40}"),
+        ("u8", 2**64 - 1, NO_LABELS, f"the value {2**64 - 1}"),
+        ("f4", 65536.0, NO_LABELS, "the value 65536"),
+    ],
+)
+@pytest.mark.parametrize("read", [survey_labels, read_labels])
+def test_what_is_no_label_is_refused_and_named(tmp_path, kind, value, message, found, read):
+    array = np.zeros(SHAPE, kind)
+    array[4, 5, 2] = value
+    image = read_header(write_array(tmp_path / "a.nii", array))
+    with pytest.raises(BadLabels) as caught:
+        read(image)
+    assert str(caught.value) == (
+        f"a.nii: {message} Found: {found} in frame 3 of 7. Expected: integers from 0 to 65535. "
+        "Remedy: Save the label map with integers; a probability map needs a threshold first."
+    )
+
+
+def test_the_value_that_is_furthest_from_an_integer_is_named(tmp_path):
+    array = np.zeros(SHAPE, np.float32)
+    array[0, 0, 0], array[1, 0, 0], array[2, 0, 0] = 0.1, 0.45, 0.2
+    with pytest.raises(BadLabels, match=r"Found: the value 0\.45 in frame 1 of 7"):
+        survey_labels(read_header(write_array(tmp_path / "a.nii", array)))
+
+
+@pytest.mark.parametrize(
+    ("slope", "inter", "stored", "value"),
+    [(2, 0, 3, 6), (1, -10, 13, 3), (0.5, 1, 4, 3), (0.1, 0, 30, 3), (1000, 0, 60, 60000)],
+)
+def test_a_scaled_label_file_has_its_scaled_values(tmp_path, slope, inter, stored, value):
+    array = np.full(SHAPE, np.int16(-inter / slope))  # background: scaled it is 0
+    array[1, 2, 3:5] = stored
+    path = write_array(tmp_path / "a.nii", array, scl_slope=slope, scl_inter=inter)
+    survey = survey_labels(read_header(path))
+    assert survey.labels == (Label(value, 2, (slice(1, 2), slice(2, 3), slice(3, 5))),)
+    assert survey.scaled is True
+
+
+def test_a_slope_that_makes_fractions_is_refused(tmp_path):
+    path = write_array(tmp_path / "a.nii", labels(), scl_slope=1 / 255)
+    with pytest.raises(BadLabels, match="a probability map or a resampled mask"):
+        survey_labels(read_header(path))
+
+
+def test_an_intercept_without_a_slope_is_ignored(tmp_path):
+    path = write_array(tmp_path / "a.nii", labels(), scl_slope=0, scl_inter=7)
+    survey = survey_labels(read_header(path))
+    assert survey.labels == by_numpy(labels())
+    assert survey.scaled is False
+
+
+@pytest.mark.parametrize("read", [survey_labels, read_labels])
+def test_a_damaged_label_file_is_unreadable(tmp_path, read):
+    path = write_nifti(tmp_path / "a.nii.gz", labels((60, 60, 60)))
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(UnreadableFile):
+        read(read_header(path))

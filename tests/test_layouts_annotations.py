@@ -1,0 +1,106 @@
+"""Annotations alone: an item without a volume for each folder, case and plane."""
+
+from __future__ import annotations
+
+import pytest
+from layout_files import codes, files, masks, owned, tables, unused
+
+from nifti_kit.layouts import Grouping
+from nifti_kit.layouts.annotations import group_annotations
+
+DATASET = (
+    *("axl_inference_1.nii", "axl_inference_2.nii"),
+    *("cor_inference_1.nii", "cor_inference_3.nii"),
+)
+
+
+def group(*names: str, segmentation: str = "auto") -> Grouping:
+    return group_annotations(files(*names, segmentation=segmentation))
+
+
+def kinds(grouping: Grouping) -> list[str | None]:
+    return [item.segmentation for item in grouping.items]
+
+
+def test_the_example_of_a_dataset_is_grouped() -> None:
+    grouping = group(*DATASET)
+    assert owned(grouping) == {
+        "axl_inference_1.nrrd": [("axl_inference_1.nii", 1), ("axl_inference_2.nii", 2)],
+        "cor_inference_1.nrrd": [("cor_inference_1.nii", 1), ("cor_inference_3.nii", 3)],
+    }
+    assert [(item.volume, item.plane, item.case, item.folder) for item in grouping.items] == [
+        (None, "axl", "", ""),
+        (None, "cor", "", ""),
+    ]
+    assert kinds(grouping) == ["instance", "instance"]
+    assert not grouping.unused
+    assert not grouping.findings
+
+
+def test_the_example_of_a_project_keeps_the_same_names_of_three_datasets() -> None:
+    inside = ("axl_inference_1.nii", "axl_inference_2.nii", "cor_inference_3.nii")
+    grouping = group(*(f"dataset_name_{n}/{name}" for n in (1, 2, 3) for name in inside))
+    assert [(item.name, len(item.masks), item.folder) for item in grouping.items] == [
+        found
+        for n in (1, 2, 3)
+        for found in (
+            (f"dataset_name_{n}_axl_inference_1.nrrd", 2, f"dataset_name_{n}"),
+            (f"dataset_name_{n}_cor_inference_3.nrrd", 1, f"dataset_name_{n}"),
+        )
+    ]
+
+
+def test_files_without_an_index_are_semantic() -> None:
+    grouping = group("axl_inference.nii", "cor_mask.nii", "sag_ann.nii")
+    assert kinds(grouping) == ["semantic"] * 3
+    assert masks(grouping.items[0]) == [("axl_inference.nii", None)]
+
+
+def test_an_index_in_one_plane_makes_the_whole_case_instance() -> None:
+    grouping = group("A_axl_mask.nii", "A_cor_mask_2.nii", "B_axl_mask.nii")
+    assert owned(grouping) == {
+        "A_axl_mask.nrrd": [("A_axl_mask.nii", 1)],
+        "A_cor_mask_2.nrrd": [("A_cor_mask_2.nii", 2)],
+        "B_axl_mask.nrrd": [("B_axl_mask.nii", None)],
+    }
+    assert kinds(grouping) == ["instance", "instance", "semantic"]
+
+
+def test_numbers_before_the_index_are_part_of_the_case() -> None:
+    grouping = group("axl_mask_1_1.nii", "axl_mask_1_2.nii", "axl_mask_2_1.nii")
+    assert owned(grouping) == {
+        "axl_mask_1_1.nrrd": [("axl_mask_1_1.nii", 1), ("axl_mask_1_2.nii", 2)],
+        "axl_mask_2_1.nrrd": [("axl_mask_2_1.nii", 1)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "index"), [("semantic", None), ("instance", 3)], ids=["semantic", "instance"]
+)
+def test_the_kind_may_be_chosen(segmentation: str, index: int | None) -> None:
+    grouping = group("axl_mask_3.nii", segmentation=segmentation)
+    assert owned(grouping) == {"axl_mask_3.nrrd": [("axl_mask_3.nii", index)]}
+    assert kinds(grouping) == [segmentation]
+
+
+def test_scores_go_with_the_annotations_of_their_folder_case_and_plane() -> None:
+    grouping = group("x/axl_mask.nii", "x/axl_score.csv", "y/axl_mask_1.nii", "y/axl_score_1.csv")
+    assert [tables(item) for item in grouping.items] == [
+        [("x/axl_score.csv", None)],
+        [("y/axl_score_1.csv", 1)],
+    ]
+
+
+def test_files_of_no_use_are_named() -> None:
+    grouping = group("axl_mask.nii", "cor_anatomic.nii", "b.nii", "cor_score.csv", "table.csv")
+    assert unused(grouping) == {
+        "cor_anatomic.nii": "a volume among annotations",
+        "b.nii": "its name has no plane (axl, cor or sag)",
+        "cor_score.csv": "its folder has no annotation of its plane and case",
+        "table.csv": "its name has no 'score' and no plane (axl, cor or sag)",
+    }
+
+
+def test_two_files_of_one_class_are_an_error() -> None:
+    grouping = group("axl_mask_1.nii", "axl_seg_1.nii")
+    assert codes(grouping) == [("annotation-repeated", "axl_seg_1.nii")]

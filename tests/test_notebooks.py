@@ -1,0 +1,127 @@
+"""The notebooks as files; pytest runs them too, by nbmake."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+LONGEST_CELL = 15
+USUAL_CELL = 4
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture
+def markdown(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def parsed(cell):
+    """The cell as Python; magics are none of it."""
+    return ast.parse("\n".join(line for line in lines(cell) if line.lstrip()[0] not in "%!"))
+
+
+def test_there_is_a_quickstart():
+    assert "00_quickstart" in [path.stem for path in NOTEBOOKS]
+
+
+def test_it_is_valid_and_runs_on_the_python3_kernel(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_no_output_is_kept(notebook, code):
+    assert [cell.outputs for cell in code] == [[]] * len(code)
+    assert {cell.execution_count for cell in code} == {None}
+    assert "widgets" not in notebook.metadata
+
+
+def test_it_tells_at_least_as_much_as_it_runs(code, markdown):
+    assert len(markdown) >= len(code)
+
+
+def test_it_begins_with_a_title_and_ends_with_words(notebook):
+    assert notebook.cells[0].source.startswith("# ")
+    assert notebook.cells[-1].cell_type == "markdown"
+
+
+def test_code_cells_are_short(code):
+    lengths = [len(lines(cell)) for cell in code]
+    assert max(lengths) <= LONGEST_CELL
+    assert statistics.median(lengths) <= USUAL_CELL
+
+
+def test_no_cell_defines_functions_or_classes(code):
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes = [node for cell in code for node in ast.walk(parsed(cell))]
+    assert not [node.name for node in nodes if isinstance(node, definitions)]
+
+
+def test_one_cell_near_the_top_has_the_parameters(code):
+    tagged = [at for at, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", [])]
+    assert tagged in ([0], [1])
+
+
+def test_the_last_code_cell_asserts_the_result(code):
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(parsed(code[-1])))
+
+
+def test_links_and_sample_paths_exist(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells)
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    samples = re.findall(r"[\"'`](\.\./data_samples[^\"'`]*)[\"'`]", text)
+    relative = [link for link in links if "://" not in link]
+    assert relative + samples
+    assert not [link for link in relative + samples if not (FOLDER / link).exists()]
+
+
+def test_it_imports_neither_pyplot_nor_the_sdk(code):
+    """The SDK takes seconds and system libraries; pictures show themselves without pyplot."""
+    imported = set()
+    for node in (node for cell in code for node in ast.walk(parsed(cell))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module)
+    assert "nifti_kit" in imported
+    assert not imported & {"supervisely", "matplotlib.pyplot"}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed")
+def test_ruff_finds_nothing(path):
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

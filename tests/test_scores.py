@@ -1,0 +1,367 @@
+"""Score tables: every cell lands as it was written, or is named."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import untimed
+
+from nifti_kit.errors import BadScores, NiftiKitError, UnreadableFile
+from nifti_kit.scores import Score, ScoreTable, read_scores
+
+SPECIFICATION = """\
+Layer, Label-2, Label-4
+3, 0.8, 0.9
+7, 0.7, 0.6
+8, 0.4, 0.3
+"""
+
+Cell = tuple[int, int, "str | None"]
+
+
+def read(folder: Path, text: str | bytes, base: int = 1) -> ScoreTable:
+    path = folder / "axl_score.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_scores(path, base=base, relative="axl_score.csv")
+
+
+def cells(table: ScoreTable) -> list[Cell]:
+    """Return (frame, value, score) of every score."""
+    return [(score.frame, score.value, score.score) for score in table]
+
+
+def faults(table: ScoreTable) -> list[tuple[str, str]]:
+    assert all(fault.path == "axl_score.csv" for fault in table.faults)
+    return [(fault.code, fault.message) for fault in table.faults]
+
+
+def test_the_table_of_the_specification_is_read(tmp_path: Path) -> None:
+    table = read(tmp_path, SPECIFICATION)
+    assert table.scores == (
+        Score(frame=3, value=2, score="0.80", comment=None, row=2, column=2),
+        Score(frame=3, value=4, score="0.90", comment=None, row=2, column=3),
+        Score(frame=7, value=2, score="0.70", comment=None, row=3, column=2),
+        Score(frame=7, value=4, score="0.60", comment=None, row=3, column=3),
+        Score(frame=8, value=2, score="0.40", comment=None, row=4, column=2),
+        Score(frame=8, value=4, score="0.30", comment=None, row=4, column=3),
+    )
+    assert (table.path, table.base, table.values, table.faults) == ("axl_score.csv", 1, (2, 4), ())
+    assert len(table) == 6
+
+
+TWO: list[Cell] = [(1, 1, "0.80"), (2, 1, "0.50")]
+
+FINE: dict[str, tuple[str | bytes, list[Cell]]] = {
+    "no spaces": ("Layer,Label-1\n1,0.8\n2,0.5\n", TWO),
+    "spaces around": ("  Layer ,  Label-1 \n 1 , 0.8 \n2  ,0.5  \n", TWO),
+    "BOM": (b"\xef\xbb\xbfLayer,Label-1\n1,0.8\n2,0.5", TWO),
+    "utf-16": ("Layer,Label-1\n1,0.8\n2,0.5".encode("utf-16"), TWO),
+    "CRLF": ("Layer,Label-1\r\n1,0.8\r\n2,0.5\r\n", TWO),
+    "semicolons and decimal commas": ("Layer;Label-1\n1;0,8\n2;0,5\n", TWO),
+    "semicolons and decimal points": ("Layer; Label-1\n1; 0.8\n2; 0.5\n", TWO),
+    "tabs": ("Layer\tLabel-1\n1\t0.8\n2\t0,5\n", TWO),
+    "quotes": ('"Layer","Label-1"\n"1","0.8"\n2, "0.5"\n', TWO),
+    "a decimal comma in quotes": ('Layer,Label-1\n1,"0,8"\n2,0.5\n', TWO),
+    "blank lines": ("\nLayer,Label-1\n\n1,0.8\n,\n2,0.5\n\n", TWO),
+    "blank cells": ("Layer,Label-1,Label-2\n1,0.8,\n2,,0.5\n3,,\n4\n", [TWO[0], (2, 2, "0.50")]),
+    "upper and lower case": ("LAYER,label-1\n1,0.8\n2,0.5", TWO),
+    "other dashes": ("layer,Label_1,Label 2\n1,0.8,\n2,0.5,", TWO),
+    "no dash": ("Layer,Label1\n1,0.8\n2,0.5", TWO),
+    "columns in any order": ("Label-1,Layer\n0.8,1\n0.5,2", TWO),
+    "rows in any order": ("Layer,Label-1\n2,0.5\n1,0.8", [TWO[1], TWO[0]]),
+    "layers with a fraction of 0": ("Layer,Label-1\n1.0,0.8\n2.00,0.5", TWO),
+    "label with leading zeros": ("Layer,Label-01\n1,0.8\n2,0.5", TWO),
+    "no rows": ("Layer,Label-1\n", []),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), FINE.values(), ids=list(FINE))
+def test_a_table_is_read_as_people_write_it(
+    text: str | bytes, expected: list[Cell], tmp_path: Path
+) -> None:
+    table = read(tmp_path, text)
+    assert cells(table) == expected
+    assert faults(table) == []
+
+
+WRITTEN = {
+    "0.8": "0.80",
+    "0.80": "0.80",
+    "0.8000": "0.8000",
+    "0.123456789012345678901234567890": "0.123456789012345678901234567890",
+    "1": "1.00",
+    "0": "0.00",
+    "1.0": "1.00",
+    ".5": "0.50",
+    "0.": "0.00",
+    "1e-3": "0.001",
+    "8E-1": "0.80",
+    "+0.25": "0.25",
+}
+
+
+@pytest.mark.parametrize(("text", "score"), WRITTEN.items())
+def test_a_score_is_kept_as_written_with_at_least_two_decimals(
+    text: str, score: str, tmp_path: Path
+) -> None:
+    table = read(tmp_path, f"Layer,Label-1\n1,{text}\n")
+    assert cells(table) == [(1, 1, score)]
+    assert faults(table) == []
+
+
+@untimed
+@given(
+    whole=st.integers(0, 1000),
+    decimals=st.text("0123456789", max_size=20),
+    comma=st.booleans(),
+)
+def test_the_digits_of_a_score_are_never_changed(
+    whole: int, decimals: str, comma: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "digits.csv"
+    written = f"{whole}{',' if comma else '.'}{decimals}"
+    path.write_text(f"Layer;Label-1\n1;{written}\n")
+    (score,) = read_scores(path)
+    assert score.score == f"{whole}.{decimals.ljust(2, '0')}"
+
+
+@pytest.mark.parametrize("text", ["1.01", "-0.1", "80", "1e300"])
+def test_a_score_outside_0_to_1_lands_and_is_named(text: str, tmp_path: Path) -> None:
+    table = read(tmp_path, f"Layer,Label-3\n1,{text}\n")
+    assert [Decimal(score.score or "") for score in table] == [Decimal(text)]
+    assert faults(table) == [
+        ("scores-range", f"row 2, column 2 (Label-3): {text} is outside 0 to 1")
+    ]
+    assert table.faults[0].severity == "warning"
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "high", "80%", "0.8.1", "0_1", "1e400", "0.8 0.9", "-"]
+)
+def test_a_cell_that_is_no_number_is_named_and_the_others_are_kept(
+    text: str, tmp_path: Path
+) -> None:
+    table = read(tmp_path, f"Layer,Label-1,Label-2\n1,{text},0.9\n2,0.5,0.6\n")
+    assert cells(table) == [(1, 2, "0.90"), (2, 1, "0.50"), (2, 2, "0.60")]
+    assert faults(table) == [("scores-cell", f"row 2, column 2 (Label-1): {text!r} is no number")]
+    assert table.faults[0].severity == "error"
+
+
+LAYERS = {
+    "zero": ("0", "scores-layer-zero", "row 3: Layer 0, but layers count from 1"),
+    "negative": ("-1", "scores-layer-outside", "row 3: Layer -1 is below 1"),
+    "a fraction": ("1.5", "scores-layer", "row 3, column Layer: '1.5' is no whole number"),
+    "text": ("one", "scores-layer", "row 3, column Layer: 'one' is no whole number"),
+    "blank": ("", "scores-layer", "row 3, column Layer: '' is no whole number"),
+    "not finite": ("inf", "scores-layer", "row 3, column Layer: 'inf' is no whole number"),
+}
+
+
+@pytest.mark.parametrize(("layer", "code", "message"), LAYERS.values(), ids=list(LAYERS))
+def test_a_row_without_a_layer_is_named_and_the_others_are_kept(
+    layer: str, code: str, message: str, tmp_path: Path
+) -> None:
+    table = read(tmp_path, f"Layer,Label-1\n4,0.8\n{layer},0.9\n5,0.7\n")
+    assert cells(table) == [(4, 1, "0.80"), (5, 1, "0.70")]
+    assert faults(table) == [(code, message)]
+    assert table.faults[0].severity == "error"
+
+
+def test_the_layer_zero_fault_offers_the_other_base(tmp_path: Path) -> None:
+    (fault,) = read(tmp_path, "Layer,Label-1\n0,0.8\n").faults
+    assert fault.remedy == (
+        "If the table counts from 0, as the platform's exporter writes it: scan(..., score_base=0)."
+    )
+
+
+def test_a_table_of_the_exporter_counts_from_0(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Label-2\n0,0.80,0.0\n6,0.5,0.90\n", base=0)
+    assert table.base == 0
+    assert cells(table) == [
+        (1, 1, "0.80"),
+        (1, 2, "0.00"),
+        (7, 1, "0.50"),
+        (7, 2, "0.90"),
+    ]
+    assert faults(table) == []
+
+
+def test_counted_from_0_a_negative_layer_is_outside(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n-1,0.8\n", base=0)
+    assert faults(table) == [("scores-layer-outside", "row 2: Layer -1 is below 0")]
+
+
+def test_of_a_repeated_layer_no_row_lands(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n3,0.8\n4,0.7\n3.0,0.9\n")
+    assert cells(table) == [(4, 1, "0.70")]
+    assert faults(table) == [
+        ("scores-layer-repeated", "row 2: Layer 3 stands twice"),
+        ("scores-layer-repeated", "row 4: Layer 3 stands twice"),
+    ]
+
+
+def test_columns_of_no_use_are_named(tmp_path: Path) -> None:
+    text = "Layer,Label-1,Score,Label-1,Layer,Label-x\n1,0.8,0.1,0.2,0.3,0.4\n"
+    table = read(tmp_path, text)
+    assert cells(table) == [(1, 1, "0.80")]
+    assert faults(table) == [
+        ("scores-column", "column 3: 'Score' is not used"),
+        ("scores-column", "column 4: 'Label-1' is not used"),
+        ("scores-column", "column 5: 'Layer' is not used"),
+        ("scores-column", "column 6: 'Label-x' is not used"),
+    ]
+    assert table.values == (1,)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "beyond"),
+    [
+        ("Layer,Label-1", "1,0.8,0.9,,0.7", "0.9, 0.7"),
+        ("Layer,,Label-1", "1,0.9,0.8", "0.9"),
+        ("Layer,Label-1,", "1,0.8,0.9", "0.9"),
+    ],
+    ids=["behind the header", "between columns", "below a blank"],
+)
+def test_a_cell_without_a_header_is_named(
+    header: str, row: str, beyond: str, tmp_path: Path
+) -> None:
+    table = read(tmp_path, f"{header}\n{row}\n")
+    assert cells(table) == [(1, 1, "0.80")]
+    assert faults(table) == [("scores-cell", f"row 2: cells without a header: {beyond}")]
+
+
+def test_comments_go_with_the_score_of_their_value(tmp_path: Path) -> None:
+    text = (
+        'Layer,Label-1,Comment-1,comment_2,Label-2\n1,0.8,"good, sharp",,0.7\n2,,unclear,bad,x\n3\n'
+    )
+    table = read(tmp_path, text)
+    assert [(s.frame, s.value, s.score, s.comment) for s in table] == [
+        (1, 1, "0.80", "good, sharp"),
+        (1, 2, "0.70", None),
+        (2, 1, None, "unclear"),
+        (2, 2, None, "bad"),
+    ]
+    assert faults(table) == [("scores-cell", "row 3, column 5 (Label-2): 'x' is no number")]
+
+
+def test_a_comment_column_without_a_score_column_is_named(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Comment-5\n1,0.8,lost\n")
+    assert cells(table) == [(1, 1, "0.80")]
+    assert faults(table) == [("scores-column", "column 3: Comment-5 has no Label-5 beside it")]
+
+
+def test_a_comment_may_have_several_lines(tmp_path: Path) -> None:
+    table = read(tmp_path, 'Layer,Label-1,Comment-1\n1,0.8,"two\nlines"\n2,0.5,\n')
+    assert cells(table) == TWO
+    assert [score.comment for score in table] == ["two\nlines", None]
+
+
+REFUSED = {
+    "no layer": ("Frame,Label-1\n1,0.8", "the table has no 'Layer' column", "Frame, Label-1"),
+    "no label": ("Layer,Score\n1,0.8", "no column is a label", "Layer, Score"),
+    "empty": ("", "the table has no 'Layer' column", "an empty file"),
+    "blank": ("\n \n", "the table has no 'Layer' column", "an empty file"),
+    "a number that is far too long": (
+        f"Layer,Label-{'9' * 5000}",
+        "no column is a label",
+        f"Layer, Label-{'9' * 5000}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message", "found"), REFUSED.values(), ids=list(REFUSED))
+def test_a_table_without_layers_or_labels_is_refused(
+    text: str, message: str, found: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadScores) as caught:
+        read(tmp_path, text)
+    assert str(caught.value) == (
+        f"axl_score.csv: {message} Found: {found}. "
+        "Expected: a header such as 'Layer, Label-1, Label-2'. Remedy: Correct the header line."
+    )
+
+
+def test_a_quote_that_is_never_closed_is_refused_and_takes_no_rows_with_it(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BadScores, match="the table cannot be read Found: unexpected end of data"):
+        read(tmp_path, 'Layer,Label-1,Comment-1\n1,0.8,"open\n2,0.9,x\n')
+
+
+@pytest.mark.parametrize("base", [2, -1])
+def test_another_base_than_0_or_1_is_refused(base: int, tmp_path: Path) -> None:
+    with pytest.raises(BadScores, match=re.escape("layers count from 0 or from 1 Found: ")):
+        read(tmp_path, SPECIFICATION, base)
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="zero bytes"):
+        read(tmp_path, b"Layer,Label-1\0")
+
+
+def test_the_path_stands_in_faults_where_no_other_name_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("Layer,Label-1\n0,1")
+    assert read_scores(str(path)).faults[0].path == str(path)
+
+
+def table_or_error(path: Path) -> ScoreTable | NiftiKitError:
+    try:
+        return read_scores(path)
+    except NiftiKitError as error:
+        return error
+
+
+PIECES = st.sampled_from(
+    [
+        *("Layer", "Label-1", "Label-2", "Comment-1", ",", ",", ";", "\t", "\n", "\n", '"', " "),
+        *("0.8", "1", "2", "x", "nan", "1e999999", "-", "\r", "\x1c", "\ufeff", "٣"),
+    ]
+)
+
+
+@untimed
+@given(text=st.one_of(st.text(), st.lists(PIECES).map("".join)), header=st.booleans())
+def test_any_text_is_a_table_or_refused(
+    text: str, header: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    text = f"Layer,Label-1\n{text}" if header else text
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    table = table_or_error(path)
+    if isinstance(table, ScoreTable):
+        assert all(score.frame >= 1 and score.value in table.values for score in table)
+        assert all(re.fullmatch(r"-?\d+\.\d{2,}", s.score) for s in table if s.score is not None)
+
+
+GOOD = st.sampled_from(["0.8", "1", ".25", "0.123"])
+BAD = st.sampled_from(["x", "nan", "0,5,1"])
+ROWS = st.lists(st.lists(st.one_of(GOOD, BAD, st.just("")), min_size=3, max_size=5), max_size=8)
+
+
+@untimed
+@given(table=ROWS)
+def test_every_cell_lands_or_is_named(
+    table: list[list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "cells.csv"
+    lines = ["Layer;Label-1;;Label-7"]
+    lines += [";".join([str(layer), *row]) for layer, row in enumerate(table, start=1)]
+    path.write_text("\n".join(lines))
+    found = read_scores(path)
+    named = " ".join(fault.message for fault in found.faults)
+    landed = {(score.frame, score.column) for score in found}
+    for frame, row in enumerate(table, start=1):
+        for column, text in enumerate(row, start=2):
+            if column in (2, 4) and text in ("0.8", "1", ".25", "0.123"):
+                assert (frame, column) in landed
+            elif column in (2, 4) and text:
+                assert f"row {frame + 1}, column {column} (Label-" in named
+            elif text:
+                assert f"row {frame + 1}: cells without a header: " in named
+    assert len(landed) == len(found)

@@ -1,0 +1,557 @@
+"""Sources: folders, archives and single files are listed; hostile archives are refused."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import random
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from properties import untimed
+
+from nifti_kit import sources
+from nifti_kit.errors import BadSource
+from nifti_kit.sources import Source, open_source
+
+MEMBERS = {"set/axl.nii": b"axial", "set/deep/cor.nii.gz": b"coronal", "map.txt": b"1 Femur"}
+LISTED = ["map.txt", "set/axl.nii", "set/deep/cor.nii.gz"]
+
+
+def write(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def listed(source: Source) -> list[str]:
+    return [str(file) for file in source.files]
+
+
+def passed_over(source: Source) -> list[tuple[str, str, str]]:
+    return [(found.code, found.path, found.message) for found in source.findings]
+
+
+# Folders and files.
+
+
+def test_a_folder_lists_its_files_at_any_depth(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path, *MEMBERS))
+    assert listed(source) == LISTED
+    assert source.root == source.given == tmp_path
+    assert not source.is_archive
+    assert source.findings == ()
+
+
+def test_the_order_does_not_depend_on_upper_and_lower_case(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path, "b.nii", "C.nii", "A.nii", "a.csv"))
+    assert listed(source) == ["a.csv", "A.nii", "b.nii", "C.nii"]
+
+
+def test_a_file_alone_is_a_source_of_one_file(tmp_path: Path) -> None:
+    write(tmp_path, "axl.nii", "cor.nii")
+    source = open_source(str(tmp_path / "axl.nii"))
+    assert listed(source) == ["axl.nii"]
+    assert source.root == tmp_path
+
+
+def test_an_empty_folder_has_no_files(tmp_path: Path) -> None:
+    assert listed(open_source(tmp_path)) == []
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert listed(open_source(write(tmp_path, "in/axl.nii") and "~/in")) == ["axl.nii"]
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSource) as caught:
+        open_source(tmp_path / "nowhere")
+    assert str(caught.value) == (
+        f"{tmp_path}/nowhere: there is no such file or folder "
+        f"Remedy: Check the path; the current folder is {Path.cwd()}."
+    )
+
+
+def test_hidden_files_and_folders_are_named_and_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, "axl.nii", "._axl.nii", "set/.DS_Store", ".git/a.nii", "__MACOSX/._b.nii")
+    source = open_source(tmp_path)
+    assert listed(source) == ["axl.nii"]
+    assert passed_over(source) == [
+        ("file-hidden", path, "hidden, passed over")
+        for path in ("._axl.nii", ".git", "__MACOSX", "set/.DS_Store")
+    ]
+
+
+# Links and special files.
+
+
+def test_links_to_files_and_folders_are_followed(tmp_path: Path) -> None:
+    write(tmp_path, "store/axl.nii", "in/cor.nii")
+    (tmp_path / "in" / "axl.nii").symlink_to("../store/axl.nii")
+    (tmp_path / "in" / "set").symlink_to("../store")
+    assert listed(open_source(tmp_path / "in")) == ["axl.nii", "cor.nii", "set/axl.nii"]
+
+
+def test_the_source_itself_may_be_a_link(tmp_path: Path) -> None:
+    write(tmp_path, "store/axl.nii")
+    (tmp_path / "in").symlink_to("store")
+    assert listed(open_source(tmp_path / "in")) == ["axl.nii"]
+
+
+def test_a_broken_link_is_named_and_the_rest_is_listed(tmp_path: Path) -> None:
+    write(tmp_path, "z.nii")
+    (tmp_path / "axl.nii").symlink_to("nowhere.nii")
+    source = open_source(tmp_path)
+    assert listed(source) == ["z.nii"]
+    assert passed_over(source) == [("file-unreadable", "axl.nii", "a broken link")]
+
+
+def test_links_that_point_at_each_other_are_named_and_the_rest_is_listed(tmp_path: Path) -> None:
+    write(tmp_path, "z.nii")
+    (tmp_path / "a.nii").symlink_to("b.nii")
+    (tmp_path / "b.nii").symlink_to("a.nii")
+    (tmp_path / "self").symlink_to("self")
+    source = open_source(tmp_path)
+    assert listed(source) == ["z.nii"]
+    assert passed_over(source) == [
+        ("file-unreadable", name, "a broken link") for name in ("a.nii", "b.nii", "self")
+    ]
+
+
+def test_a_link_back_into_the_tree_is_named_and_not_followed(tmp_path: Path) -> None:
+    write(tmp_path, "set/axl.nii")
+    (tmp_path / "set" / "again").symlink_to("..")
+    (tmp_path / "set" / "here").symlink_to(".")
+    source = open_source(tmp_path)
+    assert listed(source) == ["set/axl.nii"]
+    assert passed_over(source) == [
+        ("file-unused", f"set/{name}", "a link back into this tree") for name in ("again", "here")
+    ]
+
+
+def test_two_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
+    write(tmp_path, "a/x.nii", "b/y.nii")
+    (tmp_path / "a" / "to_b").symlink_to("../b")
+    (tmp_path / "b" / "to_a").symlink_to("../a")
+    source = open_source(tmp_path)
+    assert listed(source) == ["a/to_b/y.nii", "a/x.nii", "b/to_a/x.nii", "b/y.nii"]
+    assert [found.path for found in source.findings] == ["a/to_b/to_a", "b/to_a/to_b"]
+
+
+def test_a_pipe_is_named_and_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "axl.nii")
+    source = open_source(tmp_path)
+    assert listed(source) == []
+    assert passed_over(source) == [("file-unreadable", "axl.nii", "not a regular file")]
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "closed/axl.nii", "open/axl.nii")
+    scandir = os.scandir
+
+    def closed(path: Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(sources.os, "scandir", closed)
+    source = open_source(tmp_path)
+    assert listed(source) == ["open/axl.nii"]
+    assert passed_over(source) == [
+        (
+            "file-unreadable",
+            "closed",
+            "the folder cannot be listed: [Errno 13] Permission denied",
+        )
+    ]
+
+
+# Archives.
+
+
+def make_zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def make_tar(path: Path, members: dict[str, bytes], compression: str = "") -> Path:
+    with tarfile.open(path, f"w:{compression}") as archive:
+        for name, content in members.items():
+            add(archive, name, content)
+    return path
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes = b"", **fields: object) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    for field, value in fields.items():
+        setattr(member, field, value)
+    archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture
+def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which archives are unpacked."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "a.zip": lambda path: make_zip(path, MEMBERS),
+    "deflated.ZIP": lambda path: make_zip(path, MEMBERS, zipfile.ZIP_DEFLATED),
+    "lzma.zip": lambda path: make_zip(path, MEMBERS, zipfile.ZIP_LZMA),
+    "a.tar": lambda path: make_tar(path, MEMBERS),
+    "a.tar.gz": lambda path: make_tar(path, MEMBERS, "gz"),
+    "a.TGZ": lambda path: make_tar(path, MEMBERS, "gz"),
+    "xz.tar": lambda path: make_tar(path, MEMBERS, "xz"),
+    "bz2.tar": lambda path: make_tar(path, MEMBERS, "bz2"),
+    "a tar by content.zip": lambda path: make_tar(path, MEMBERS),
+    "a zip by content.tar": lambda path: make_zip(path, MEMBERS),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_archive_is_listed_as_its_folder(name: str, tmp_path: Path, temp: Path) -> None:
+    source = open_source(MAKERS[name](tmp_path / name))
+    assert listed(source) == LISTED
+    assert source.is_archive
+    assert source.root.parent == temp
+    assert {file: (source.root / file).read_bytes() for file in LISTED} == MEMBERS
+
+
+def test_the_unpacked_files_go_with_the_source(tmp_path: Path, temp: Path) -> None:
+    source = open_source(make_zip(tmp_path / "a.zip", MEMBERS))
+    root = source.root
+    assert root.is_dir()
+    del source
+    gc.collect()
+    assert not root.exists()
+    assert list(temp.iterdir()) == []
+
+
+def test_hidden_members_are_named_and_passed_over(tmp_path: Path) -> None:
+    members = {"axl.nii": b"a", "__MACOSX/._axl.nii": b"b", "._axl.nii": b"c"}
+    source = open_source(make_zip(tmp_path / "a.zip", members))
+    assert listed(source) == ["axl.nii"]
+    assert [found.path for found in source.findings] == ["._axl.nii", "__MACOSX"]
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_folders_of_an_archive_need_no_entries_and_may_have_some(
+    ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "zip":
+        make_zip(path, {"set/": b"", "set/axl.nii": b"a", "empty/": b""})
+    else:
+        with tarfile.open(path, "w") as archive:
+            add(archive, "set", type=tarfile.DIRTYPE)
+            add(archive, "set/axl.nii", b"a")
+            add(archive, "empty", type=tarfile.DIRTYPE)
+    assert listed(open_source(path)) == ["set/axl.nii"]
+
+
+def test_backslashes_in_a_zip_are_folders(tmp_path: Path) -> None:
+    assert listed(open_source(make_zip(tmp_path / "a.zip", {"set\\axl.nii": b"a"}))) == [
+        "set/axl.nii"
+    ]
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+def test_a_zip_at_the_end_of_a_tar_is_one_of_its_files(compression: str, tmp_path: Path) -> None:
+    inner = make_zip(tmp_path / "inner.zip", {"b.nii": b"b"})
+    members = {"axl.nii": b"a", "inner.zip": inner.read_bytes()}
+    assert listed(open_source(make_tar(tmp_path / "a.tar", members, compression))) == [
+        *("axl.nii", "inner.zip")
+    ]
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar], ids=["zip", "tar"])
+def test_an_empty_archive_has_no_files(
+    make: Callable[[Path, dict[str, bytes]], Path], tmp_path: Path
+) -> None:
+    ending = make.__name__.removeprefix("make_")
+    assert listed(open_source(make(tmp_path / f"a.{ending}", {}))) == []
+
+
+# Hostile archives.
+
+
+def refused(path: Path, temp: Path) -> BadSource:
+    """Return the error of an archive; nothing that was unpacked is left."""
+    before = sorted(path.parent.rglob("*"))
+    with pytest.raises(BadSource) as caught:
+        open_source(path)
+    assert list(temp.iterdir()) == []
+    assert sorted(path.parent.rglob("*")) == before
+    assert caught.value.path == str(path)
+    return caught.value
+
+
+OUTSIDE = [
+    *("../x.nii", "a/../../x.nii", "a/../x.nii", "..", "/etc/x.nii", "//x.nii"),
+    *("..\\x.nii", "C:\\x.nii", "C:x.nii", "\\x.nii"),
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_a_member_whose_path_leaves_the_archive_is_refused(
+    name: str, ending: str, tmp_path: Path, temp: Path
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "zip":
+        make_zip(path, {"good.nii": b"good", name: b"bad"})
+    else:
+        make_tar(path, {"good.nii": b"good", name: b"bad"})
+    error = refused(path, temp)
+    assert error.message == "the archive has a member that must not be unpacked"
+    assert error.found == f"a path that leaves the archive: {name!r}"
+    assert error.expected == "plain files with relative paths"
+    assert error.remedy == "Make the archive again from plain files."
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path, temp: Path) -> None:
+    link = zipfile.ZipInfo("axl.nii")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    assert refused(tmp_path / "a.zip", temp).found == "a link: 'axl.nii'"
+
+
+SPECIAL = {
+    "symbolic link": tarfile.SYMTYPE,
+    "hard link": tarfile.LNKTYPE,
+    "pipe": tarfile.FIFOTYPE,
+    "character device": tarfile.CHRTYPE,
+    "block device": tarfile.BLKTYPE,
+}
+
+
+@pytest.mark.parametrize("kind", SPECIAL.values(), ids=list(SPECIAL))
+def test_links_and_special_files_in_a_tar_are_refused(
+    kind: bytes, tmp_path: Path, temp: Path
+) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        add(archive, "good.nii", b"good")
+        add(archive, "axl.nii", type=kind, linkname="/etc/passwd")
+    assert refused(tmp_path / "a.tar", temp).found == "a link or a special file: 'axl.nii'"
+
+
+ZEROS = {"zeros.nii": bytes(100_000)}
+
+
+@pytest.fixture
+def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MIN_UNPACKED_BYTES", 99_999)
+    monkeypatch.setattr(sources, "MAX_UNPACK_RATIO", 2)
+    monkeypatch.setattr(sources, "MAX_MEMBERS", 3)
+
+
+BOMBS: dict[str, Callable[[Path], Path]] = {
+    "a.zip": lambda path: make_zip(path, ZEROS, zipfile.ZIP_DEFLATED),
+    "a.tar.gz": lambda path: make_tar(path, ZEROS, "gz"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.usefixtures("low_limits")
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
+    name: str, tmp_path: Path, temp: Path
+) -> None:
+    error = refused(BOMBS[name](tmp_path / name), temp)
+    assert error.message == "the archive unpacks to far more than its size"
+    assert error.found == "more than 99999 bytes of content"
+    assert error.expected == "at most 99999 bytes"
+    assert error.remedy == "If it is yours, unpack it yourself and scan the folder."
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.usefixtures("low_limits")
+def test_an_archive_may_unpack_to_the_limit(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MIN_UNPACKED_BYTES", 100_000)
+    assert listed(open_source(BOMBS[name](tmp_path / name))) == ["zeros.nii"]
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_the_limit_grows_with_the_size_of_the_archive(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", ZEROS)  # stored: twice its size is enough
+    assert listed(open_source(path)) == ["zeros.nii"]
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_many_small_files_count_together(tmp_path: Path, temp: Path) -> None:
+    members = {f"{n}.nii": bytes(40_000) for n in range(3)}
+    path = make_zip(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED)
+    assert refused(path, temp).found == "more than 99999 bytes of content"
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar], ids=["zip", "tar"])
+@pytest.mark.usefixtures("low_limits")
+def test_an_archive_of_too_many_members_is_refused(
+    make: Callable[[Path, dict[str, bytes]], Path], tmp_path: Path, temp: Path
+) -> None:
+    ending = make.__name__.removeprefix("make_")
+    three = {f"{n}.nii": b"a" for n in range(3)}
+    assert len(listed(open_source(make(tmp_path / f"3.{ending}", three)))) == 3
+    gc.collect()
+    path = make(tmp_path / f"4.{ending}", {**three, "3.nii": b"a"})
+    assert refused(path, temp).found == "over 3 members"
+
+
+# Damaged archives.
+
+DAMAGED_REMEDY = "Unpack it yourself and scan the folder, or make the archive again."
+NOISE = random.Random(7).randbytes(99_999)
+LONG = {"axl.nii": bytes(range(256)) * 40, "cor.nii": b"c" * 5000, "sag.nii": b"s" * 5000}
+
+
+def cut(path: Path, size: int) -> Path:
+    path.write_bytes(path.read_bytes()[:size])
+    return path
+
+
+def flip(path: Path, position: int, mask: int = 0xFF) -> Path:
+    content = bytearray(path.read_bytes())
+    content[position] ^= mask
+    path.write_bytes(bytes(content))
+    return path
+
+
+def flags(path: Path, offset_local: int, offset_central: int, value: int) -> Path:
+    """Set a byte in the local and the central header of a zip of one member."""
+    content = bytearray(path.read_bytes())
+    content[offset_local] = value
+    content[content.index(b"PK\x01\x02") + offset_central] = value
+    path.write_bytes(bytes(content))
+    return path
+
+
+BLOCK = tarfile.BLOCKSIZE
+SECOND = BLOCK + 10240  # where the second member of LONG has its header
+
+DAMAGED: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "cut.zip": (lambda p: cut(make_zip(p, LONG), 9000), "BadZipFile: File is not a zip file"),
+    "flipped.zip": (lambda p: flip(make_zip(p, LONG), 5000), "BadZipFile: Bad CRC-32"),
+    "encrypted.zip": (
+        lambda p: flags(make_zip(p, {"a.nii": b"a"}), 6, 8, 1),
+        "is encrypted, password required",
+    ),
+    "unknown.zip": (
+        lambda p: flags(make_zip(p, {"a.nii": b"a"}), 8, 10, 99),
+        "NotImplementedError: That compression method is not supported",
+    ),
+    "flipped deflate.zip": (
+        lambda p: flip(make_zip(p, {"a.nii": NOISE}, zipfile.ZIP_DEFLATED), 35),
+        "error: Error -3 while decompressing data",
+    ),
+    "text.zip": (lambda p: p.write_text("no archive") and p, "ReadError"),
+    "empty.zip": (lambda p: p.write_bytes(b"") or p, "ReadError"),
+    "empty.tar": (lambda p: p.write_bytes(b"") or p, "ReadError"),
+    "cut in a member.tar": (lambda p: cut(make_tar(p, LONG), 6000), "unexpected end of data"),
+    "cut before a member.tar": (
+        lambda p: cut(make_tar(p, LONG), SECOND),
+        f"no member and no end of the archive at byte {SECOND}",
+    ),
+    "cut in a header.tar": (
+        lambda p: cut(make_tar(p, LONG), SECOND + 100),
+        f"no member and no end of the archive at byte {SECOND}",
+    ),
+    "damaged header.tar": (
+        lambda p: flip(make_tar(p, LONG), SECOND + 3),
+        f"no member and no end of the archive at byte {SECOND}",
+    ),
+    "cut.tar.gz": (
+        lambda p: cut(make_tar(p, {"a.nii": NOISE}, "gz"), 50_000),
+        "EOFError: Compressed file ended before the end-of-stream marker",
+    ),
+    "checksum.tar.gz": (
+        lambda p: flip(make_tar(p, LONG, "gz"), -8),
+        "BadGzipFile: CRC check failed",
+    ),
+    "damaged xz.tar": (
+        lambda p: flip(make_tar(p, {"a.nii": NOISE}, "xz"), 50_000),
+        "LZMAError: Corrupt input data",
+    ),
+    "a file is a folder too.tar": (
+        lambda p: make_tar(p, {"a": b"a", "a/b.nii": b"b"}),
+        "FileExistsError",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_archive_is_refused_as_a_whole(name: str, tmp_path: Path, temp: Path) -> None:
+    make, found = DAMAGED[name]
+    error = refused(make(tmp_path / name), temp)
+    assert error.message == "the archive cannot be unpacked"
+    assert found in str(error.found)
+    assert error.expected == "an undamaged .zip, .tar, .tar.gz or .tgz without a password"
+    assert error.remedy == DAMAGED_REMEDY
+
+
+def test_a_member_that_is_there_twice_is_refused(tmp_path: Path, temp: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        add(archive, "axl.nii", b"old")
+        add(archive, "axl.nii", b"new")
+    assert "FileExistsError" in str(refused(tmp_path / "a.tar", temp).found)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("sound")
+    members = {"axl.nii": bytes(range(256)), "set/cor.nii": b"coronal" * 20}
+    return {
+        "zip": make_zip(folder / "a.zip", members, zipfile.ZIP_DEFLATED).read_bytes(),
+        "tar": make_tar(folder / "a.tar", members).read_bytes(),
+        "tar.gz": make_tar(folder / "a.tar.gz", members, "gz").read_bytes(),
+    }
+
+
+def opened_or_refused(path: Path) -> Source | BadSource:
+    try:
+        return open_source(path)
+    except BadSource as error:
+        return error
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz"])
+@settings(untimed, max_examples=150)
+@given(data=st.data())
+def test_a_damaged_byte_ends_in_a_listing_or_in_our_error(
+    ending: str,
+    sound: dict[str, bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+) -> None:
+    content = bytearray(sound[ending])
+    position = data.draw(st.integers(0, min(len(content), 2048) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.getbasetemp() / f"damaged.{ending}"
+    path.write_bytes(bytes(content))
+    source = opened_or_refused(path)
+    if isinstance(source, BadSource):
+        assert source.path == str(path)
+    elif ending == "tar.gz":  # the checksum is over everything
+        assert listed(source) == ["axl.nii", "set/cor.nii"]
+        assert (source.root / "axl.nii").read_bytes() == bytes(range(256))
+    else:
+        assert len(source.files) + len(source.findings) <= 2
