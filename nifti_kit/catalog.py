@@ -135,13 +135,8 @@ _ENTRIES = (
         "planes-incomplete",
         "error",
         "A folder and case does not have exactly one volume for each of axl, cor and sag.",
-        "Add the missing volume, or accept the set as it is: waive='planes-incomplete'.",
-    ),
-    Entry(
-        "plane-repeated",
-        "error",
-        "A folder and case has several volumes of one plane.",
-        "Keep one, or put each set in its own folder or give it its own case name.",
+        "Add what is missing; give a second set its own folder or case name; or accept the set as "
+        "it is: waive='planes-incomplete'.",
     ),
     Entry(
         "annotation-without-volume",
@@ -172,6 +167,12 @@ _ENTRIES = (
         "note",
         "A volume's annotation folder was found elsewhere in the tree, and is the only one.",
         "Nothing; put it next to the volume to make it plain.",
+    ),
+    Entry(
+        "volume-named-mask",
+        "warning",
+        "A file will land as a volume, though its name or folder speaks of annotations.",
+        "If it is a mask, put it into the folder that is named like its volume.",
     ),
     # classes
     Entry(

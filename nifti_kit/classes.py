@@ -19,7 +19,9 @@ __all__ = ["ClassEntry", "ClassMap", "as_class_map", "free_color", "read_classes
 Color = tuple[int, int, int]
 
 _HEX_COLOR = re.compile(r"#([0-9a-fA-F]{6})")
-_COMMENT = re.compile(r"(^|\s)(#(?![0-9a-fA-F]{6}\b)|//).*$")
+_COMMENT = re.compile(r"^\s*(#|//).*$|\s(#|//)\s.*$")
+_ITK_SNAP = re.compile(r"(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.]+\s+[01]\s+[01]\s+\"(.*)\"")
+"""A line of an ITK-SNAP label file: value, colour, opacity, visibility twice, name in quotes."""
 _MAP_NAME = re.compile(
     r"(colou?r|cls|class|label)[\W_]*(colou?r)?[\W_]*(map|lut|table|names?)", re.IGNORECASE
 )
@@ -70,6 +72,9 @@ class ClassMap:
         """Return the entry of a class name, whatever its case, ``_`` or spaces; or None."""
         return self._by_name.get(_plain(name))
 
+    def __getitem__(self, value: int) -> ClassEntry:
+        return self._by_value[value]
+
     def __iter__(self) -> Iterator[ClassEntry]:
         return iter(self.entries)
 
@@ -79,7 +84,7 @@ class ClassMap:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ClassMap):
             return NotImplemented
-        ours, theirs = ([(e.value, e.name, e.color) for e in m] for m in (self, other))
+        ours, theirs = ({(e.value, e.name, e.color) for e in m} for m in (self, other))
         return ours == theirs
 
     __hash__ = None  # type: ignore[assignment]
@@ -122,15 +127,17 @@ def read_classes(path: str | os.PathLike[str], *, relative: str = "") -> ClassMa
 def looks_like_class_map(path: Path, *, relative: str = "") -> ClassMap | None:
     """Return the class map that a ``.txt`` file is, or None if it is some other text.
 
-    It is one when more of its lines are entries than are not; a file named like a class map
-    needs one entry only, so that its faulty lines are named.
+    It is one when it has words, and more of its lines are entries than are not; a file named like
+    a class map needs one entry only, so that its faulty lines are named.
     """
     try:
         found = read_classes(path, relative=relative)
     except ValueError:
         return None
     named = _MAP_NAME.search(path.stem) is not None
-    return found if named or len(found.entries) > len(found.faults) else None
+    words = any(character.isalpha() for entry in found for character in entry.name)
+    mostly = words and len(found.entries) > len(found.faults)
+    return found if named or mostly else None
 
 
 def is_named_class_map(name: str) -> bool:
@@ -161,6 +168,8 @@ def _parse(text: str, shown: str) -> tuple[list[ClassEntry], list[Finding]]:
 
 def _parse_line(line: str, number: int) -> tuple[str, ClassEntry | None]:
     """Return what is wrong with a line (or nothing), and its entry (or None)."""
+    if match := _ITK_SNAP.fullmatch(line):
+        line = " ".join(match.group(1, 5, 2, 3, 4))
     tokens = line.split()
     if not re.fullmatch(r"\+?\d{1,9}", tokens[0]):
         return "it does not begin with a pixel value", None

@@ -1,8 +1,9 @@
 """Journals: what an upload has begun and done, so that the same call goes on after a crash.
 
-An append-only file of JSON lines: a head that names the plan and the target, then for each item
-a line when it begins (with the keys that its objects get, and whether its volume is new) and one
-when it has landed. A line that was cut off by a crash is passed over.
+An append-only file of JSON lines in ASCII: a head that names the plan and the target, then for each
+item a line when it begins (with the keys that its objects get, and whether its volume is new) and
+one when it has landed. A line that was cut off by a crash is passed over. Nothing is written before
+the first item begins: an upload that is refused leaves no journal.
 """
 
 from __future__ import annotations
@@ -39,19 +40,17 @@ class Journal:
         self._made: set[str] = set()
         self._done: set[str] = set()
         head = {"plan": plan, "target": target, "session": self.session}
+        self._unwritten = [head]
         if self.path is not None and self.path.exists():
             self._load(head)
-        else:
-            self._append(head)
 
     def _load(self, head: dict[str, Any]) -> None:
         assert self.path is not None
-        # A crash may have cut a letter in two. No splitlines: names may hold its rarer breaks.
-        text = self.path.read_bytes().decode("utf-8", errors="replace")
-        lines = [line for line in map(_parsed, text.split("\n")) if line]
+        text = _text(self.path)
+        lines = [line for line in map(_parsed, text.splitlines()) if line]
         if not lines and _is_half_a_head(text):
-            self._append(head)
             return
+        self._unwritten.clear()
         kept = lines[0] if lines else {}
         for name in ("plan", "target"):
             if kept.get(name) != head[name]:
@@ -75,10 +74,12 @@ class Journal:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as out:
-            # A crash may have left half a line: the break before ours ends it.
-            out.write(("\n" + json.dumps(line, ensure_ascii=False) + "\n").encode())
+            for one in (*self._unwritten, line):
+                # A crash may have left half a line: the break before ours ends it.
+                out.write(f"\n{json.dumps(one)}\n".encode("ascii"))
             out.flush()
             os.fsync(out.fileno())
+        self._unwritten.clear()
 
     def keys_of(self, item: str) -> list[str] | None:
         """Return the keys of an item that was begun earlier; None for one that was not."""
@@ -102,6 +103,15 @@ class Journal:
         """Note that an item has landed whole."""
         self._done.add(item)
         self._append({"done": item})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("ascii", errors="replace")
+    except OSError as error:
+        raise TargetError(
+            "the journal cannot be read", path=path, found=str(error), remedy="Give another file."
+        ) from error
 
 
 def _is_half_a_head(text: str) -> bool:

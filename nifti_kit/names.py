@@ -14,12 +14,14 @@ from pathlib import PurePosixPath
 
 __all__ = [
     "ANNOTATION",
+    "PLANE_WORDS",
     "SCORE",
     "VOLUME",
     "FileName",
     "is_nifti",
     "natural_key",
     "parse_name",
+    "speaks_of_annotation",
     "stem",
     "unique_names",
 ]
@@ -116,6 +118,13 @@ def parse_name(name: str) -> FileName:
     return FileName(root, plane, role, "_".join(words), tuple(int(number) for number in tail))
 
 
+def speaks_of_annotation(relative: PurePosixPath) -> bool:
+    """Say whether a file's name or one of its folders has an annotation word: ``labelsTr``."""
+    texts = [stem(relative.name), *relative.parent.parts]
+    tokens = [token.group().casefold() for text in texts for token in _TOKENS.finditer(text)]
+    return any(_ANNOTATION_TOKEN.fullmatch(re.sub(r"(tr|ts|\d+)$", "", t)) for t in tokens)
+
+
 def _tail(tokens: Sequence[str]) -> list[str]:
     """Return the plain numbers at the end; long ones are dates or ids, not indices."""
     tail: list[str] = []
@@ -157,7 +166,10 @@ def _find(words: Sequence[str], pattern: re.Pattern[str]) -> int | None:
 
 
 def _take_role_within(words: list[str], *roles: str) -> tuple[str | None, list[str]]:
-    for role in roles:
+    found = [role for role in roles if any(_WITHIN[role].search(word) for word in words)]
+    if len(found) > 1:
+        return "ambiguous", words
+    for role in found:
         for position, word in enumerate(words):
             rest, count = _WITHIN[role].subn("", word, count=1)
             if count:

@@ -386,10 +386,17 @@ class _Planner:
         else:
             number = label.value if item.segmentation == "semantic" else mask.mask.index or 1
             entry = known.by_value(number)
-            name = entry.name if entry else f"Segment_{number}"
+            name = entry.name if entry else self._unnamed(number)
         if name not in self._classes:
             self._classes[name] = self._new_class(name, entry, number)
         return self._classes[name]
+
+    def _unnamed(self, number: int) -> str:
+        """Return the name of a class that the map does not have; one that the map has not taken."""
+        name = f"Segment_{number}"
+        while self.dataset.classes.by_name(name) is not None:
+            name += "_unnamed"
+        return name
 
     def _new_class(self, name: str, entry: ClassEntry | None, number: int) -> PlannedClass:
         if entry is not None and entry.color is not None:

@@ -146,10 +146,14 @@ _FIELDS = list(ProofRow.__dataclass_fields__)
 
 
 def _why(row: ProofRow) -> str:
-    reasons = [row.problem] if row.problem else []
+    if row.problem:  # nothing else was compared
+        return row.problem
+    reasons = []
     if row.differing:
         reasons.append(f"{row.differing} of {row.compared} voxels differ")
-    if row.displacement_mm > SAME_MM:
+    if row.displacement_mm == float("inf"):
+        reasons.append("it has no voxel in common with its source")
+    elif row.displacement_mm > SAME_MM:
         reasons.append(f"displaced by {row.displacement_mm:.4g} mm")
     reasons += ["class or colour differ"] * (not row.class_ok)
     reasons += ["scores differ"] * (not row.scores_ok)

@@ -119,6 +119,35 @@ def test_the_classes_of_exported_instance_files_are_asked_for(
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "unknown"),
+    [
+        (("axl_inference_5.nii", "axl_inference_5_2.nii"), ["axl_inference_5.nii"]),
+        (("axl_inference_5.nii", "axl_inference_2.nii"), []),
+        (("axl_inference_1.nii", "axl_inference_2.nii"), []),
+    ],
+    ids=["an export", "its own number as index", "numbered from 1"],
+)
+def test_the_number_of_the_volume_is_no_number_of_an_exported_file(
+    names: tuple[str, ...], unknown: list[str], tmp_path: Path
+) -> None:
+    for plane in ("axl", "cor", "sag"):
+        write_nifti(tmp_path / f"{plane}_anatomic_5.nii")
+    for name in names:
+        write_nifti(tmp_path / name, labels())
+    (tmp_path / "color_map.txt").write_text("1 Femur\n2 Tibia\n5 Patella\n")
+    assert found(tmp_path) == [
+        ("instance-classes-unknown", "error", name, UNKNOWN) for name in unknown
+    ]
+
+
+def test_annotations_alone_without_a_number_are_asked_for_too(tmp_path: Path) -> None:
+    for name in ("axl_inference.nii", "axl_inference_2.nii"):
+        write_nifti(tmp_path / name, labels())
+    (tmp_path / "color_map.txt").write_text("1 Femur\n2 Tibia\n")
+    assert found(tmp_path) == [("instance-classes-unknown", "error", "axl_inference.nii", UNKNOWN)]
+
+
 def test_by_volume_an_exported_map_is_no_reason_to_ask(tmp_path: Path) -> None:
     write_nifti(tmp_path / "CT.nii")
     write_nifti(tmp_path / "CT" / "lung.nii", labels())

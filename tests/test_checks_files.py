@@ -9,7 +9,7 @@ import pytest
 from builders import labels, write_nifti
 
 import nifti_kit as nk
-from nifti_kit.checks.files import volume_voxels
+from nifti_kit.checks.files import volume_voxels, volumes_named_masks
 
 NOISE = np.random.default_rng(7).integers(0, 999, (40, 40, 40)).astype("i2")
 
@@ -47,3 +47,30 @@ def test_annotations_alone_have_no_volume_to_read(tmp_path: Path) -> None:
     write_nifti(tmp_path / "axl_mask.nii", labels())
     (item,) = nk.scan(tmp_path).items
     assert list(volume_voxels(item)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("labelsTr/case_001.nii.gz", "its name or folder says annotation"),
+        ("s1/segmentations/liver.nii.gz", "its name or folder says annotation"),
+        ("s1/ct_mask.nii.gz", "its name or folder says annotation"),
+        ("ctchest/lung.nii.gz", "its folder is named like CTChest.nii"),
+    ],
+)
+def test_a_volume_that_may_be_a_mask_is_named(path: str, message: str, tmp_path: Path) -> None:
+    write_nifti(tmp_path / "CTChest.nii")
+    write_nifti(tmp_path / path, labels())
+    dataset = nk.scan(tmp_path)
+    (warning,) = volumes_named_masks(dataset)
+    assert (warning.code, warning.severity) == ("volume-named-mask", "warning")
+    assert (warning.path, warning.message) == (path, f"it lands as a volume, though {message}")
+    assert warning in list(nk.check(dataset, voxels=False))
+
+
+def test_a_volume_with_its_own_masks_or_a_plain_name_is_not_taken_for_one(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "label_study.nii")
+    write_nifti(tmp_path / "label_study" / "lung.nii", labels())
+    write_nifti(tmp_path / "imagesTr" / "case_001.nii.gz")
+    write_nifti(tmp_path / "unmasked" / "hannah.nii.gz")
+    assert list(volumes_named_masks(nk.scan(tmp_path))) == []

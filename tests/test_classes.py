@@ -74,6 +74,14 @@ FINE: dict[str, tuple[str | bytes, list[Row]]] = {
     ),
     "comment lines": ("# classes\n// more\n1 Femur 255 0 0\n  # end", FEMUR),
     "comments behind": ("1 Femur 255 0 0 # left\n2 Tibia // right", [*FEMUR, (2, "Tibia", None)]),
+    "a number sign in a name": ("1 Lesion #2 255 0 0", [(1, "Lesion #2", (255, 0, 0))]),
+    "ITK-SNAP": (
+        (
+            '# IDX -R- -G- -B- -A-- VIS MSH LABEL\n0 0 0 0 0 0 0 "Clear Label"\n'
+            '1 255 0 0 1 1 1 "Left femur"\n2 0 255 0 0.5 1 0 "Tibia"'
+        ),
+        [(1, "Left femur", (255, 0, 0)), (2, "Tibia", (0, 255, 0))],
+    ),
     "tabs": ("1\tFemur\t255\t0\t0", FEMUR),
     "BOM": (b"\xef\xbb\xbf1 Femur 255 0 0", FEMUR),
     "utf-16": ("1 Femur 255 0 0".encode("utf-16"), FEMUR),
@@ -356,3 +364,22 @@ def test_free_colours_are_all_different() -> None:
 def test_a_colour_that_is_taken_is_passed_over() -> None:
     first = free_color({(1, 1, 1)})
     assert free_color({first}) != first
+
+
+def test_maps_with_the_same_classes_in_another_order_are_equal() -> None:
+    first, second = as_class_map({1: "Femur", 2: "Tibia"}), as_class_map({2: "Tibia", 1: "Femur"})
+    assert first == second
+    assert first != as_class_map({1: "Femur"})
+
+
+def test_a_class_is_found_by_its_value() -> None:
+    assert as_class_map({7: "Femur"})[7].name == "Femur"
+    with pytest.raises(KeyError):
+        as_class_map({7: "Femur"})[8]
+
+
+def test_a_table_of_numbers_is_no_class_map(tmp_path: Path) -> None:
+    (tmp_path / "times.txt").write_text("1 0.8\n2 0.9\n")
+    assert looks_like_class_map(tmp_path / "times.txt") is None
+    (tmp_path / "times.txt").write_text("1 a0.8\n2 0.9\n")
+    assert looks_like_class_map(tmp_path / "times.txt") is not None

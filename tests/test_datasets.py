@@ -407,7 +407,7 @@ def test_the_annotations_of_a_useless_volume_are_named(tmp_path: Path) -> None:
     assert set(codes(dataset)) == {
         ("file-unreadable", "axl_anatomic.nii.gz"),
         ("annotation-without-volume", "axl_inference.nii.gz"),
-        ("planes-incomplete", "."),
+        ("planes-incomplete", ""),
     }
     assert unused(dataset) == ["axl_anatomic.nii.gz", "axl_inference.nii.gz"]
 

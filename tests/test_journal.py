@@ -14,7 +14,7 @@ HEAD = {"plan": "p", "target": "t"}
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    return [json.loads(line) for line in path.read_text("ascii").splitlines() if line]
 
 
 @pytest.fixture
@@ -34,6 +34,13 @@ def test_a_new_journal_is_a_head_and_then_a_line_for_each_step(path):
         {"begin": "volume 7", "keys": [], "made": False},
     ]
     assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", journal.session)
+
+
+def test_nothing_is_written_before_the_first_item_begins(path):
+    journal = Journal(path, "p", "t")
+    assert not path.parent.exists()
+    journal.begin("a", [])
+    assert len(lines(path)) == 2
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["file", "memory"])
@@ -99,11 +106,21 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, conten
     assert path.read_bytes() == content
 
 
+def test_a_folder_is_no_journal(tmp_path):
+    with pytest.raises(TargetError) as caught:
+        Journal(tmp_path, "p", "t")
+    assert (caught.value.message, caught.value.path) == (
+        "the journal cannot be read",
+        str(tmp_path),
+    )
+    assert caught.value.remedy == "Give another file."
+
+
 def test_a_crash_at_any_byte_loses_only_the_line_it_cut(path):
-    """Names with letters of several bytes, and with what splitlines() takes for a break."""
-    names = ["Knie_läsion.nrrd", "a\u2028b\x85c.nrrd", 'quote"\n.nrrd']
+    """Names with letters beyond ASCII, with line breaks, and with bytes that are no text."""
+    names = ["Knie_läsion.nrrd", "a\u2028b\x85c.nrrd", 'quote"\n.nrrd', "\udcff.nrrd"]
     journal = Journal(path, "p", "t")
-    ends = {0: path.stat().st_size}
+    ends = {}
     for count, name in enumerate(names, start=1):
         journal.begin(name, [f"k{count}"])
         journal.done(name)
@@ -114,7 +131,7 @@ def test_a_crash_at_any_byte_loses_only_the_line_it_cut(path):
         again = Journal(path, "p", "t")
         known = [name for name in names if again.is_done(name)]
         # A line counts from its last brace on; the break behind it is not needed.
-        assert known == names[: sum(length >= end - 1 for end in list(ends.values())[1:])]
+        assert known == names[: sum(length >= end - 1 for end in ends.values())]
         again.begin("next", ["k"])
         again.done("next")
         reread = Journal(path, "p", "t")
@@ -125,6 +142,7 @@ def test_a_crash_at_any_byte_loses_only_the_line_it_cut(path):
 
 def test_a_line_that_says_nothing_known_is_passed_over(path):
     journal = Journal(path, "p", "t")
+    journal.begin("a", [])
     with path.open("a") as out:
         out.write('\n{"future": 1}\n3\nnull\n')
     journal.done("a")

@@ -163,7 +163,7 @@ def test_a_missing_plane_is_an_error() -> None:
         (
             "planes-incomplete",
             "x",
-            "no volume of plane sag (it has axl_anatomic.nii, cor_anatomic.nii)",
+            "no volume of plane sag (there are axl_anatomic.nii, cor_anatomic.nii)",
         )
     ]
     assert grouping.findings[0].severity == "error"
@@ -174,16 +174,22 @@ def test_two_missing_planes_are_one_error_that_names_the_case() -> None:
     assert messages(grouping) == [
         (
             "planes-incomplete",
-            ".",
-            "case 'casea': no volume of plane cor and sag (it has caseA_axl_anatomic.nii)",
+            "",
+            (
+                "case 'casea'; no volume of plane cor; no volume of plane sag "
+                "(there are caseA_axl_anatomic.nii)"
+            ),
         )
     ]
 
 
 def test_a_plane_twice_is_an_error() -> None:
     grouping = group(*VOLUMES, "axl_anatomic.nii.gz", "axl_mask.nii")
-    twice = "several volumes of plane axl: axl_anatomic.nii, axl_anatomic.nii.gz"
-    assert ("plane-repeated", ".", twice) in messages(grouping)
+    twice = (
+        "several volumes of plane axl (there are axl_anatomic.nii, cor_anatomic.nii, "
+        "sag_anatomic.nii, axl_anatomic.nii.gz)"
+    )
+    assert ("planes-incomplete", "", twice) in messages(grouping)
     assert (
         "annotation-without-volume",
         "axl_mask.nii",

@@ -256,3 +256,8 @@ def test_unique_names_are_unique_in_any_case_and_end_in_nrrd(paths: list[PurePos
         root = path.name.removesuffix(".gz").removesuffix(".nii")
         assert name.endswith(".nrrd")
         assert root in name
+
+
+def test_a_word_that_holds_both_roles_is_ambiguous() -> None:
+    assert parse_name("axl_anatomicmask.nii").role == "ambiguous"
+    assert parse_name("axl_anatomicx.nii").role == "volume"

@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 
+import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
@@ -138,6 +139,9 @@ def test_every_reader_places_the_voxels_alike(tmp_path, axes, angles, sizes, ori
         voxels, found = read(path)
         np.testing.assert_array_equal(voxels, array)
         np.testing.assert_allclose(found @ corner, affine @ corner, rtol=0, atol=1e-6)
+        image = nib.Nifti1Image(voxels, found)
+        axes = "".join(nib.aff2axcodes(image.affine))
+        assert axes == "".join(nib.aff2axcodes(affine))
     grid = read_grid(path)
     assert grid == Grid(shape, affine)
     np.testing.assert_array_equal(slices(path), array)

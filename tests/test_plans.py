@@ -261,7 +261,7 @@ def test_data_faults_are_blockers_and_raise_nothing(tmp_path: Path) -> None:
     plan = nk.plan(nk.scan(tmp_path))
     assert blockers(plan) == [
         ("file-unreadable", "cor_inference.nii.gz"),
-        ("planes-incomplete", "."),
+        ("planes-incomplete", ""),
     ]
     assert planned(plan) == [
         ("axl_anatomic.nrrd", "Segment_1", 1, 5),
@@ -301,7 +301,7 @@ def test_a_truncated_mask_lands_not_in_part(tmp_path: Path) -> None:
 
 def test_what_a_person_waives_does_not_block_and_is_kept(tmp_path: Path) -> None:
     dataset = nk.scan(write_planes(tmp_path, ("axl", "cor")))
-    assert blockers(nk.plan(dataset)) == [("planes-incomplete", ".")]
+    assert blockers(nk.plan(dataset)) == [("planes-incomplete", "")]
     for waive in ("planes-incomplete", ["planes-incomplete"], iter(["planes-incomplete"])):
         plan = nk.plan(dataset, waive=waive)
         assert blockers(plan) == []
@@ -455,7 +455,7 @@ def test_the_text_form_has_a_line_for_each_item_and_object(shown: Plan) -> None:
         "  cor_anatomic.nrrd",
         "Findings: 1 error",
     ]
-    assert finding.startswith("  ERROR [planes-incomplete] .: no volume of plane sag (it has axl_")
+    assert finding.startswith("  ERROR [planes-incomplete] no volume of plane sag (there are axl_")
     assert [repr(item) for item in shown.items] == [
         "<axl_anatomic.nrrd: 2 objects>",
         "<cor_anatomic.nrrd: 0 objects>",
@@ -541,3 +541,13 @@ def test_the_digest_changes_with_the_mapping(tmp_path: Path) -> None:
         mapping(axl_1=11, axl_2=12, cor_1=12),
     ]
     assert len({nk.plan(dataset, mapping=one).digest for one in ids}) == 3
+
+
+def test_a_value_without_a_class_does_not_take_the_name_of_another_value(tmp_path: Path) -> None:
+    write_planes(tmp_path)
+    (tmp_path / "color_map.txt").write_text("1 Segment_2 255 0 0\n")
+    axial = nk.plan(nk.scan(tmp_path)).items[0]
+    assert [(o.value, o.class_name) for o in axial.objects] == [
+        (1, "Segment_2"),
+        (2, "Segment_2_unnamed"),
+    ]

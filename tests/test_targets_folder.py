@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -375,6 +377,52 @@ def test_a_replace_that_fails_leaves_each_volume_as_it_was_or_as_it_will_be(
             for figure in json.loads(now[name])["spatialFigures"]:
                 mask = f"{folder}/{figure['key']}.nrrd"
                 assert now[mask] == state[mask]
+
+
+KILLED = """
+import itertools, os, sys
+from contextlib import contextmanager
+import nifti_kit as nk
+from nifti_kit import files
+from nifti_kit.targets import folder
+
+root, existing, number = sys.argv[1:]
+count, real = itertools.count(), files.write_beside
+
+@contextmanager
+def dying(path):
+    with real(path) as out:
+        if next(count) == int(number):
+            out.write(b"half")
+            out.flush()
+            os._exit(9)
+        yield out
+
+files.write_beside = folder.write_beside = dying
+target = nk.ProjectFolder(f"{root}/p", dataset="d")
+plan = nk.plan(nk.scan(f"{root}/in"))
+nk.upload(plan, target, existing=existing, journal=f"{root}/journal", on_progress=print)
+"""
+
+
+@pytest.mark.parametrize("number", [3, 6, 10])
+@pytest.mark.parametrize("existing", ["append", "replace"])
+def test_a_process_that_was_killed_is_resumed_by_another(tmp_path, existing, number):
+    """No handler runs, nothing is flushed; what was half written stays, under a name of its own."""
+    over(existing)(tmp_path / "undisturbed")(tmp_path / "undisturbed" / "journal")
+    root = tmp_path / "killed"
+    upload = over(existing)(root)
+    command = [sys.executable, "-c", KILLED, str(root), existing, str(number)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (9, "")
+    halves = [
+        path.name for path in root.rglob("*") if path.is_file() and path.read_bytes() == b"half"
+    ]
+    assert len(halves) == 1
+    assert (halves[0][0], halves[0][-5:]) == (".", ".part")
+    upload(root / "journal")
+    found = {name: data for name, data in landed_in(root).items() if not name.endswith(".part")}
+    assert found == landed_in(tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("step", ["begin", "done"])

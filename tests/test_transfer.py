@@ -201,6 +201,15 @@ class Stop(Exception):
     """What a person's button raises."""
 
 
+def test_the_journal_may_lie_in_the_project(tmp_path, source, target, expected):
+    journal = tmp_path / "p" / "upload.journal"
+    land(source, target, journal=journal)
+    land(source, target, journal=journal)
+    found = tree(tmp_path / "p")
+    assert found.pop("upload.journal")
+    assert found == expected
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_progress_that_raises_ends_the_upload_and_the_journal_resumes_it(
     tmp_path, source, target, expected, after
@@ -346,8 +355,10 @@ def test_what_has_begun_is_waited_for_and_the_rest_is_cancelled(tmp_path, source
 def test_an_id_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
     path = write_foreign(tmp_path / "p")
     before = tree(path)
+    source = write_annotations(tmp_path / "in", 1, 77)
     with pytest.raises(TargetError) as caught:
-        land(write_annotations(tmp_path / "in", 1, 77), nk.ProjectFolder(path))
+        land(source, nk.ProjectFolder(path), journal=tmp_path / "journal")
+    assert not (tmp_path / "journal").exists()
     assert str(caught.value) == (
         "the target has no volume with id 77 "
         "Found: 1 (one/V.nrrd), 2 (one/child/W.nrrd), 3 (two/X.nrrd). "

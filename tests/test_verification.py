@@ -6,6 +6,7 @@ import gzip
 import json
 from dataclasses import replace
 
+import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_every_voxel_that_differs_is_counted(landed, plant):
 @pytest.mark.parametrize(
     ("by", "displacement", "text"),
     [
-        (0.5, np.inf, "displaced by inf mm"),
+        (0.5, np.inf, "it has no voxel in common with its source"),
         (0.004, 0.004, "displaced by 0.004 mm"),
         (2e-4, 2e-4, "displaced by 0.0002 mm"),
     ],
@@ -265,10 +266,8 @@ def test_a_volume_whose_annotation_has_gone_is_not_on_the_target(landed):
     for fresh in (True, False):
         proof = landed.proof(fresh)
         assert shown(proof) == [AXL, FEMUR, TIBIA]
-        assert {row.problem for row in proof.failures} == {
-            f"{landed.path / 'p'}: there is no volume with id 1 Found: ids [2, 3]. "
-            "Remedy: Correct the id in the mapping, or choose the right project and dataset."
-        }
+        problem = f"{landed.path / 'p'}: there is no volume with id 1 Found: ids [2, 3]. Remedy: "
+        assert all(row.problem.startswith(problem) for row in proof.failures)
 
 
 def test_a_damaged_annotation_is_named_in_every_row_that_needs_it(landed):
@@ -420,7 +419,7 @@ def test_a_proof_shows_its_verdict_and_every_reason():
         "largest displacement inf mm\n"
         "  A.nrrd liver <- A/liver.nii: 3 of 10 voxels differ; displaced by 0.25 mm; "
         "class or colour differ; scores differ\n"
-        "  A.nrrd  <- A/liver.nii: <it> is gone; displaced by inf mm"
+        "  A.nrrd  <- A/liver.nii: <it> is gone"
     )
     assert repr(Proof(())).startswith("Proof: verified; 0 volumes and 0 objects")
 
@@ -457,11 +456,7 @@ def test_a_proof_is_json_without_infinities():
 def test_a_mask_by_another_affine_is_placed_by_its_own(tmp_path):
     """The proof works out the reordering anew, from both headers."""
     oblique = np.array(AFFINE)
-    oblique[:3, :3] = AFFINE[:3, :3] @ np.array([[0, 0.6, 0.8], [0, 0.8, -0.6], [1, 0, 0]])
-    oblique[:3, :3] *= np.array([2, 3, 5]) / np.linalg.norm(oblique[:3, :3], axis=0)
-    assert np.linalg.det(oblique[:3, :3]) != 0
-    perpendicular = np.linalg.qr(oblique[:3, :3])[0] * [2, 3, 5]
-    oblique[:3, :3] = perpendicular
+    oblique[:3, :3] = nib.eulerangles.euler2mat(z=2.5, y=-0.4, x=1.3) * [2, 3, 5]
     write_nifti(tmp_path / "in" / "A.nii", volume(), oblique)
     write_nifti(tmp_path / "in" / "A" / "liver.nii", labels(), oblique)
     target = nk.ProjectFolder(tmp_path / "p", dataset="d")

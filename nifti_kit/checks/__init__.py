@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nifti_kit.checks.classes import exported_instances, values_without_class
-from nifti_kit.checks.files import volume_voxels
+from nifti_kit.checks.files import volume_voxels, volumes_named_masks
 from nifti_kit.checks.geometry import grids, mask_alignment
 from nifti_kit.checks.labels import label_notes, label_values
 from nifti_kit.datasets import Dataset
@@ -41,7 +41,7 @@ def check(dataset: Dataset, *, voxels: bool = True, waive: Iterable[str] = ()) -
 
 def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
     """Return what scanning found and what masks, scores and headers show; no volume is read."""
-    found = list(dataset.findings)
+    found = [*dataset.findings, *volumes_named_masks(dataset)]
     for item in dataset.items:
         found += grids(item)
         found += mask_alignment(item)

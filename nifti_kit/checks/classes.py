@@ -40,13 +40,17 @@ def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
     """The class of an instance file is known: not one that the platform's exporter numbered.
 
     The exporter numbers the files of a volume in the order in which it meets their classes, the
-    first one without a number; its ``color_map.txt`` counts otherwise.
+    first one without a number of its own (``axl_inference_5`` beside ``axl_inference_5_2`` for
+    ``axl_anatomic_5``); its ``color_map.txt`` counts otherwise.
     """
     if item.segmentation != "instance" or item.plane is None:
         return
     if PurePosixPath(dataset.classes.path).name != EXPORTED_MAP:
         return
-    for mask in item.masks:
-        if not parse_name(mask.relative.name).tail:
+    own = parse_name(item.volume.relative.name).tail if item.volume else ()
+    tails = [parse_name(mask.relative.name).tail for mask in item.masks]
+    extended = any(len(tail) > len(own) and tail[: len(own)] == own for tail in tails)
+    for mask, tail in zip(item.masks, tails, strict=True):
+        if not tail or (tail == own and extended):
             message = "an exported instance file; its number is no class of color_map.txt"
             yield finding("instance-classes-unknown", mask.relative, message)

@@ -19,7 +19,7 @@ from nifti_kit.layouts.roles import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.names import unique_names
+from nifti_kit.names import PLANE_WORDS, unique_names
 
 __all__ = ["group_by_plane"]
 
@@ -147,19 +147,17 @@ def _volume_names(volumes: Sequence[NamedFile], grouping: Grouping) -> dict[Pure
 def _check_planes(found: _Set, grouping: Grouping) -> None:
     """Name a set that does not have exactly one volume for each plane (specification)."""
     planes = [volume.name.plane for volume in found.volumes]
+    missing = [plane for plane in PLANE_WORDS if plane not in planes]
+    repeated = [plane for plane in PLANE_WORDS if planes.count(plane) > 1]
+    if not missing and not repeated:
+        return
     first = found.volumes[0]
-    where = folder_of(first.relative) or "."
-    case = f"case {first.name.case!r}: " if first.name.case else ""
-    for plane in ("axl", "cor", "sag"):
-        if planes.count(plane) > 1:
-            files = [v.relative.name for v in found.volumes if v.name.plane == plane]
-            message = f"{case}several volumes of plane {plane}: {', '.join(files)}"
-            grouping.findings.append(finding("plane-repeated", where, message))
-    missing = [plane for plane in ("axl", "cor", "sag") if plane not in planes]
-    if missing:
-        has = ", ".join(volume.relative.name for volume in found.volumes)
-        message = f"{case}no volume of plane {' and '.join(missing)} (it has {has})"
-        grouping.findings.append(finding("planes-incomplete", where, message))
+    faults = [f"case {first.name.case!r}"] * bool(first.name.case)
+    faults += [f"no volume of plane {plane}" for plane in missing]
+    faults += [f"several volumes of plane {plane}" for plane in repeated]
+    has = ", ".join(volume.relative.name for volume in found.volumes)
+    message = f"{'; '.join(faults)} (there are {has})"
+    grouping.findings.append(finding("planes-incomplete", folder_of(first.relative), message))
 
 
 def _plane_item(

@@ -179,7 +179,6 @@ class Reservation:
         replaced: Sequence[ObjectRef],
         mine: Sequence[str],
     ) -> ItemJob:
-        ids = self.folder.ids()
         # What goes keeps its keys, and so its files, until the annotation without it is written.
         taken = {ref.key for ref in others}
         add: list[tuple[int, ObjectRef]] = []
@@ -189,21 +188,7 @@ class Reservation:
             known = len(add) < len(mine)
             key = mine[len(add)] if known else self._object_key(volume, planned, taken)
             taken.add(key)
-            figure_key = derived_key(key, "figure")
-            add.append(
-                (
-                    at,
-                    ObjectRef(
-                        ids.reserve("objects", key),
-                        key,
-                        ids.reserve("figures", figure_key),
-                        figure_key,
-                        planned.class_name,
-                        volume.id,
-                        planned.scores,
-                    ),
-                )
-            )
+            add.append((at, self._object_ref(key, planned, volume.id)))
         return ItemJob(
             self.item,
             volume,
@@ -212,6 +197,19 @@ class Reservation:
             tuple(kept.items()),
             tuple(replaced),
             self.backup if replaced else None,
+        )
+
+    def _object_ref(self, key: str, planned: PlannedObject, volume_id: int) -> ObjectRef:
+        """Return the object that a planned one becomes; its ids are reserved."""
+        ids, figure_key = self.folder.ids(), derived_key(key, "figure")
+        return ObjectRef(
+            ids.reserve("objects", key),
+            key,
+            ids.reserve("figures", figure_key),
+            figure_key,
+            planned.class_name,
+            volume_id,
+            planned.scores,
         )
 
     def _object_key(self, volume: VolumeRef, planned: PlannedObject, taken: set[str]) -> str:
