@@ -52,7 +52,7 @@ class Finding:
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
         waived = " (waived)" if self.waived else ""
-        remedy = f" -> {self.remedy}" if self.remedy else ""
+        remedy = f" -> {self.remedy}" if self.remedy and not self.waived else ""
         return f"{self.severity.upper()}{waived} [{self.code}] {where}{self.message}{remedy}"
 
 

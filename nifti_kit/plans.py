@@ -167,9 +167,9 @@ class Plan:
         return self.findings.errors
 
     @property
-    def objects(self) -> Iterator[PlannedObject]:
+    def objects(self) -> tuple[PlannedObject, ...]:
         """Every object of every item."""
-        return (planned for item in self.items for planned in item.objects)
+        return tuple(planned for item in self.items for planned in item.objects)
 
     @property
     def digest(self) -> str:
@@ -189,7 +189,7 @@ class Plan:
         return pd.DataFrame(rows, columns=_COLUMNS)
 
     def _title(self) -> str:
-        objects = list(self.objects)
+        objects = self.objects
         scores = sum(planned.score_count for planned in objects)
         volumes = sum(item.volume is not None for item in self.items)
         blocked = f"; BLOCKED by {len(self.blockers)} errors" if self.blockers else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +64,9 @@ class Receipt:
     source: Source | None = field(default=None, repr=False)
 
     @property
-    def objects(self) -> Iterator[LandedObject]:
+    def objects(self) -> tuple[LandedObject, ...]:
         """Every object of every item."""
-        return (landed for item in self.items for landed in item.objects)
+        return tuple(landed for item in self.items for landed in item.objects)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per object."""
@@ -91,7 +90,7 @@ class Receipt:
         write_bytes(Path(path), self.to_json().encode())
 
     def _title(self) -> str:
-        objects = list(self.objects)
+        objects = self.objects
         scores = sum(len(s) for landed in objects for s in landed.ref.scores.values())
         kept = sum(not landed.added for landed in objects)
         replaced = sum(item.replaced for item in self.items)

@@ -32,6 +32,12 @@ class Progress:
     objects_total: int
     item: str
 
+    def __str__(self) -> str:
+        return (
+            f"{self.items_done} of {self.items_total} volumes, "
+            f"{self.objects_done} of {self.objects_total} objects: {self.item}"
+        )
+
 
 OnProgress = Callable[[Progress], Any]
 

@@ -25,7 +25,7 @@ EVERY = (NOTE, WARNING, ERROR, ERROR_2, ERROR_3)
         (NOTE, "NOTE [file-hidden] hidden -> Nothing."),
         (
             Finding("mask-apart", "error", "b.nii", "apart", "Look.", waived=True),
-            "ERROR (waived) [mask-apart] b.nii: apart -> Look.",
+            "ERROR (waived) [mask-apart] b.nii: apart",
         ),
     ],
     ids=["all parts", "no remedy", "no path", "waived"],

@@ -246,7 +246,7 @@ def test_exported_scores_count_from_0(tmp_path: Path) -> None:
     (tmp_path / "axl_score.csv").write_text("Layer,Label-1\n0,0.80\n6,0.0\n")
     assert blockers(nk.plan(nk.scan(tmp_path))) == [("scores-layer-zero", "axl_score.csv")]
     plan = nk.plan(nk.scan(tmp_path, score_base=0))
-    assert next(plan.objects).scores == {
+    assert plan.objects[0].scores == {
         "0-0-1": {"0": {"score": "0.80", "comment": None}, "6": {"score": "0.00", "comment": None}}
     }
     assert blockers(plan) == []

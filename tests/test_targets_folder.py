@@ -630,7 +630,7 @@ def test_skip_adds_a_mask_of_other_voxels_or_in_another_place(tmp_path, change):
     source = write_volumes(tmp_path / "in", {"A": {"liver": (1,)}})
     target = project(tmp_path)
     receipt = land(source, target)
-    ref = next(receipt.objects).ref
+    ref = receipt.objects[0].ref
     path = target.mask_path(receipt.items[0].volume, ref.figure_key)
     data, header = nrrd.read(str(path))
     if change == "voxel":
@@ -694,8 +694,8 @@ def test_replace_takes_the_objects_of_the_same_classes_and_keeps_them_in_the_bac
 def test_a_replaced_number_is_not_given_again(tmp_path):
     source = write_volumes(tmp_path / "in", {"A": {"liver": (1,)}})
     target = project(tmp_path)
-    first = next(land(source, target).objects).ref
-    second = next(land(source, target, existing="replace").objects).ref
+    first = land(source, target).objects[0].ref
+    second = land(source, target, existing="replace").objects[0].ref
     assert (first.id, second.id) == (1, 2)
     assert first.key != second.key
 
