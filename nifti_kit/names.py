@@ -32,17 +32,16 @@ VOLUME, ANNOTATION, SCORE = "volume", "annotation", "score"
 
 _ANATOMIC = re.compile(r"anatomic(al)?s?")
 _ANNOTATION_TOKEN = re.compile(
-    r"(inference(al)?|label|annotation|ann|mask|segmentation|seg|labelmap|dseg)s?"
+    r"(inference|label|annotation|ann|mask|segmentation|seg|labelmap|dseg)s?"
 )
-"""``inferenceal`` (and ``scoreal``): the platform's exporter replaces ``anatomic`` within
-``anatomical``."""
 _SCORE = re.compile(r"score(s|al)?")
 _WITHIN = {
     VOLUME: re.compile(r"anatomic(al)?"),
     ANNOTATION: re.compile(r"inference(al)?|label|annotation|mask|segmentation"),
     SCORE: _SCORE,
 }
-"""Long enough to be looked for inside a longer word; ``ann`` and ``seg`` are not (``hannah``)."""
+"""Long enough to be looked for inside a longer word; ``ann`` and ``seg`` are not (``hannah``).
+``inferenceal``, ``scoreal``: the platform's exporter replaces ``anatomic`` within ``anatomical``."""
 _NUMBERED_ROLE = re.compile(
     rf"({_ANATOMIC.pattern}|{_ANNOTATION_TOKEN.pattern}|{_SCORE.pattern})(?P<number>[0-9]{{1,4}})"
 )

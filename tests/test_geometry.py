@@ -202,6 +202,13 @@ def test_shear_is_measured_in_degrees_and_bounded_by_what_itk_takes(degrees, she
     assert grid.is_sheared is sheared
 
 
+def test_two_axes_in_one_direction_are_sheared_by_90_degrees():
+    """The cosine of equal unit vectors may come out a little above 1."""
+    affine = np.eye(4)
+    affine[:3, 1] = affine[:3, 0] = [1, 1, 1]
+    assert Grid(SHAPE, affine).shear_degrees == pytest.approx(90)
+
+
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "LAS", "PIR", "PSL", "LSP", "SAR", "IPL"])
 def test_axis_codes_say_where_the_axes_grow(codes):
     assert Grid(SHAPE, affine_of(codes, (2, 3, 4))).axis_codes == codes
@@ -389,6 +396,14 @@ ALIGNMENTS = {
         furthest((1, -3), (0, -10), (0, -24)),
         24 / 5,
     ),
+    "turned, without a place": (
+        SHAPE,
+        [[0, -3, 0, 0], [2, 0, 0, 0], [0, 0, 5, 0], [0, 0, 0, 1]],
+        "resampled",
+        np.inf,
+        np.inf,
+    ),
+    "apart below": ((10, 12, 14), changed(1, 3, -900, HALVED), "apart", np.inf, np.inf),
     "apart": ((10, 12, 14), changed(0, 3, 900, HALVED), "apart", np.inf, np.inf),
     "unusable": (SHAPE, changed(0, 0, -2), "unusable", np.inf, np.inf),
 }
