@@ -41,7 +41,7 @@ _WITHIN = {
     SCORE: _SCORE,
 }
 """Long enough to be looked for inside a longer word; ``ann`` and ``seg`` are not (``hannah``).
-``inferenceal``, ``scoreal``: the platform's exporter replaces ``anatomic`` within ``anatomical``."""
+``inferenceal``, ``scoreal``: the exporter replaces ``anatomic`` within ``anatomical``."""
 _NUMBERED_ROLE = re.compile(
     rf"({_ANATOMIC.pattern}|{_ANNOTATION_TOKEN.pattern}|{_SCORE.pattern})(?P<number>[0-9]{{1,4}})"
 )
