@@ -19,6 +19,7 @@ from nifti_kit.mappings import Mapping, looks_like_mapping, read_mapping
 from nifti_kit.names import is_nifti, natural_key
 from nifti_kit.sources import Source, open_source
 from nifti_kit.texts import read_text
+from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +83,9 @@ class Dataset:
         masks = sum(len(item.masks) for item in self.items)
         return (
             f"{self.source.given.name or self.source.given}: layout {self.layout}, "
-            f"{len(self.items)} items, {masks} mask files, {len(self.classes)} classes in the "
-            f"class map, {len(self.unused)} files unused"
+            f"{counted(len(self.items), 'item')}, {counted(masks, 'mask file')}, "
+            f"{counted(len(self.classes), 'class')} in the class map, "
+            f"{counted(len(self.unused), 'file')} unused"
         )
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from nifti_kit import html
 from nifti_kit.catalog import lookup
+from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +152,7 @@ class Findings(Sequence[Finding]):
             (len(self.warnings), "warning"),
             (len(self.notes), "note"),
         ]
-        said = [f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count]
+        said = [counted(count, word) for count, word in counts if count]
         if self.waived:
             said.append(f"{len(self.waived)} waived")
         return ", ".join(said) or "nothing to report"

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from nifti_kit.geometry import Grid
 from nifti_kit.images import ImageFile
+from nifti_kit.wording import counted
 
 __all__ = ["Item", "MaskFile", "TableFile"]
 
@@ -97,6 +98,6 @@ class Item:
         return self.tables[0].path if self.tables else None
 
     def __repr__(self) -> str:
-        masks = f"{len(self.masks)} mask file{'s' * (len(self.masks) != 1)}"
+        masks = counted(len(self.masks), "mask file")
         kind = f", {self.segmentation}" if self.segmentation else ""
         return f"<Item {self.name}: {masks}{kind}{', scores' if self.tables else ''}>"

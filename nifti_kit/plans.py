@@ -21,6 +21,7 @@ from nifti_kit.labels import Label
 from nifti_kit.mappings import Mapping
 from nifti_kit.sources import Source
 from nifti_kit.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
+from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,10 +193,10 @@ class Plan:
         objects = self.objects
         scores = sum(planned.score_count for planned in objects)
         volumes = sum(item.volume is not None for item in self.items)
-        blocked = f"; BLOCKED by {len(self.blockers)} errors" if self.blockers else ""
+        blocked = f"; BLOCKED by {counted(len(self.blockers), 'error')}" if self.blockers else ""
         return (
-            f"Plan: {volumes} volumes, {len(objects)} objects, {len(self.classes)} classes, "
-            f"{scores} scores{blocked}"
+            f"Plan: {counted(volumes, 'volume')}, {counted(len(objects), 'object')}, "
+            f"{counted(len(self.classes), 'class')}, {counted(scores, 'score')}{blocked}"
         )
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from nifti_kit.findings import Findings
 from nifti_kit.plans import PlannedItem, PlannedObject
 from nifti_kit.sources import Source
 from nifti_kit.targets.base import ObjectRef, VolumeRef
+from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +99,8 @@ class Receipt:
         extra += [f"{replaced} replaced, kept in {self.backup}"] * bool(replaced)
         more = f" ({'; '.join(extra)})" if extra else ""
         return (
-            f"Landed on {self.target}: {len(self.items)} volumes, {len(objects)} objects{more}, "
-            f"{scores} scores"
+            f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
+            f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}"
         )
 
     def __repr__(self) -> str:

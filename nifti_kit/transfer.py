@@ -18,6 +18,7 @@ from nifti_kit.journal import Journal
 from nifti_kit.plans import Plan, PlannedItem, PlannedObject
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import EXISTING, ItemJob, Target, VolumeRef
+from nifti_kit.wording import counted
 
 __all__ = ["Progress", "upload"]
 
@@ -107,7 +108,7 @@ def _refuse_blocked(blockers: Findings) -> None:
     if not blockers:
         return
     raise PlanBlocked(
-        f"{len(blockers)} errors stand in the way",
+        f"{counted(len(blockers), 'error')} in the way",
         found="\n" + repr(blockers),
         remedy=(
             "Mend the files, or accept a finding by its code: "

@@ -23,6 +23,7 @@ from nifti_kit.labels import MAX_LABEL, Box, read_labels
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import ObjectRef, Target
+from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,8 +119,9 @@ class Proof:
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
         verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
         return (
-            f"Proof: {verdict}; {len(self.volumes)} volumes and {len(self.objects)} objects, "
-            f"{compared} voxels compared, {sum(row.differing for row in self.rows)} differ, "
+            f"Proof: {verdict}; {counted(len(self.volumes), 'volume')} and "
+            f"{counted(len(self.objects), 'object')}, {counted(compared, 'voxel')} compared, "
+            f"{sum(row.differing for row in self.rows):,} differ, "
             f"largest displacement {furthest:.2g} mm"
         )
 

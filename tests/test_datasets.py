@@ -734,7 +734,7 @@ def test_a_dataset_shows_its_layout_and_items(tmp_path: Path) -> None:
     text(tmp_path, "knee/axl_score.csv", "Layer,Label-1\n1,0.5\n")
     text(tmp_path, "knee/a.pdf", "")
     assert repr(nk.scan(tmp_path / "knee")) == (
-        "knee: layout by_plane, 3 items, 3 mask files, 0 classes in the class map, 1 files unused\n"
+        "knee: layout by_plane, 3 items, 3 mask files, 0 classes in the class map, 1 file unused\n"
         "  <Item axl_anatomic.nrrd: 1 mask file, semantic, scores>\n"
         "  <Item cor_anatomic.nrrd: 1 mask file, semantic>\n"
         "  <Item sag_anatomic.nrrd: 1 mask file, semantic>"

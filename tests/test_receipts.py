@@ -65,9 +65,9 @@ def test_what_was_there_and_what_was_replaced_is_said(tmp_path, target):
     source = write_volumes(tmp_path / "in", {"A": {"liver": (1,)}})
     land(source, target)
     kept = land(source, target, existing="skip")
-    assert "1 volumes, 1 objects (1 were there already), 0 scores" in repr(kept)
+    assert "1 volume, 1 object (1 were there already), 0 scores" in repr(kept)
     replaced = land(source, target, existing="replace")
-    assert f"1 objects (1 replaced, kept in {replaced.backup}), 0 scores" in repr(replaced)
+    assert f"1 object (1 replaced, kept in {replaced.backup}), 0 scores" in repr(replaced)
 
 
 def test_a_finding_is_shown_with_the_receipt(tmp_path, target):

@@ -69,7 +69,7 @@ def test_a_blocked_plan_is_refused_with_its_errors_and_their_codes(tmp_path, sou
     with pytest.raises(PlanBlocked) as caught:
         land(source, target)
     text = str(caught.value)
-    assert text.startswith("1 errors stand in the way Found: \nFindings: 1 error\n")
+    assert text.startswith("1 error in the way Found: \nFindings: 1 error\n")
     assert "ERROR [mask-translated] B/liver.nii.gz: translated: up to 10 mm (5 voxels)" in text
     assert text.endswith(
         "Remedy: Mend the files, or accept a finding by its code: "

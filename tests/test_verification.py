@@ -411,11 +411,11 @@ def test_a_row_is_well_only_if_nothing_of_it_differs():
 
 def test_a_proof_shows_its_verdict_and_every_reason():
     assert repr(Proof((GOOD,))) == (
-        "Proof: verified; 0 volumes and 1 objects, 10 voxels compared, 0 differ, "
+        "Proof: verified; 0 volumes and 1 object, 10 voxels compared, 0 differ, "
         "largest displacement 0 mm"
     )
     assert repr(Proof((GOOD, BAD, LOST))) == (
-        "Proof: NOT as meant: 2; 1 volumes and 2 objects, 30 voxels compared, 3 differ, "
+        "Proof: NOT as meant: 2; 1 volume and 2 objects, 30 voxels compared, 3 differ, "
         "largest displacement inf mm\n"
         "  A.nrrd liver <- A/liver.nii: 3 of 10 voxels differ; displaced by 0.25 mm; "
         "class or colour differ; scores differ\n"
