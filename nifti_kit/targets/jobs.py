@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nifti_kit.errors import TargetError
+from nifti_kit.items import MaskFile
 from nifti_kit.labels import read_labels
 from nifti_kit.plans import PlannedItem, PlannedObject
 from nifti_kit.ras import open_volume
@@ -50,6 +53,7 @@ class Reservation:
         self, folder: ProjectReader, item: PlannedItem, existing: str, backup: Path
     ) -> None:
         self.folder, self.item, self.existing, self.backup = folder, item, existing, backup
+        self._read: tuple[MaskFile, npt.NDArray[Any]] | None = None
 
     def job(self, mine: Sequence[str] | None = None) -> ItemJob:
         """Return the job.
@@ -164,7 +168,10 @@ class Reservation:
         grid = planned.mask.grid.reoriented(planned.orientation)
         if self.folder.mask_grid(ref) != grid:
             return False
-        voxels = planned.orientation.apply(read_labels(planned.mask.image).voxels)
+        if self._read is None or self._read[0] is not planned.mask:
+            self._read = None  # one label map in memory at a time
+            self._read = (planned.mask, read_labels(planned.mask.image).voxels)
+        voxels = planned.orientation.apply(self._read[1])
         return all(
             np.array_equal(voxels[:, :, k] == planned.value, page != 0)
             for k, page in enumerate(self.folder.iter_mask(ref))
