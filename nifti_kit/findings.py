@@ -169,7 +169,13 @@ class Findings(Sequence[Finding]):
         rows = []
         for group in self.by_code().values():
             rows += [
-                (f.severity + " (waived)" * f.waived, f.code, f.path, f.message, f.remedy)
+                (
+                    f.severity + " (waived)" * f.waived,
+                    f.code,
+                    f.path,
+                    f.message,
+                    "" if f.waived else f.remedy,
+                )
                 for f in group[:SHOWN_PER_CODE]
             ]
             if len(group) > SHOWN_PER_CODE:

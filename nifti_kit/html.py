@@ -50,9 +50,10 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
     return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
-def details(summary: object, content: Markup) -> Markup:
-    """Return ``content`` folded under ``summary``."""
-    return Markup(f"<details><summary>{text(summary)}</summary>{content}</details>")
+def details(summary: object, content: Markup, *, unfolded: bool = False) -> Markup:
+    """Return ``content`` under ``summary``, which folds and unfolds it."""
+    state = " open" if unfolded else ""
+    return Markup(f"<details{state}><summary>{text(summary)}</summary>{content}</details>")
 
 
 def join(parts: Iterable[Markup]) -> Markup:

@@ -218,10 +218,10 @@ class Plan:
     def _repr_html_(self) -> str:
         parts = [html.title(self._title())]
         colors = {found.name: found.color for found in self.classes}
-        for item in self.items:
+        for position, item in enumerate(self.items):
             where = f" (volume {item.volume_id})" if item.volume_id is not None else ""
             kind = f" - {self.kinds[item.name]}" if self.kinds.get(item.name) else ""
-            summary = f"{item.name}{where}: {len(item.objects)} objects{kind}"
+            summary = f"{item.name}{where}: {counted(len(item.objects), 'object')}{kind}"
             rows = [
                 (
                     html.join([html.swatch(colors[planned.class_name]), html.text(name)]),
@@ -230,7 +230,8 @@ class Plan:
                 for planned in item.objects
                 for _, name, *rest in [_row(item, planned).values()]
             ]
-            parts.append(html.details(summary, html.table(_COLUMNS[1:], rows)))
+            table = html.table(_COLUMNS[1:], rows)
+            parts.append(html.details(summary, table, unfolded=position == 0))
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)

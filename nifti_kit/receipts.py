@@ -119,7 +119,8 @@ class Receipt:
         parts = [html.title(self._title())]
         for item in self.items:
             rows = [list(_row(item, landed).values())[2:] for landed in item.objects]
-            summary = f"{item.volume.id} {item.volume.name}: {len(item.objects)} objects"
+            objects = counted(len(item.objects), "object")
+            summary = f"{item.volume.id} {item.volume.name}: {objects}"
             parts.append(html.details(summary, html.table(_COLUMNS[2:], rows)))
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))

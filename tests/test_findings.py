@@ -198,14 +198,20 @@ def test_more_than_five_findings_of_one_code_are_counted() -> None:
 
 
 def test_the_html_form_escapes_names_and_messages() -> None:
-    hostile = Finding("mask-apart", "error", "<img src=x>.nii", "<script>", "<b>", waived=True)
+    hostile = Finding("mask-apart", "error", "<img src=x>.nii", "<script>", "<b>")
     markup = Findings([hostile])._repr_html_()
     assert "&lt;img src=x&gt;.nii" in markup
     assert "&lt;script&gt;" in markup
     assert "&lt;b&gt;" in markup
-    assert "error (waived)" in markup
     assert "<img" not in markup
     assert "<script" not in markup
+
+
+def test_a_waived_finding_asks_for_nothing_more() -> None:
+    waived = Finding("mask-apart", "error", "a.nii", "apart", "Look.", waived=True)
+    markup = Findings([waived])._repr_html_()
+    assert "error (waived)" in markup
+    assert "Look." not in markup
 
 
 def test_no_findings_have_no_table() -> None:

@@ -35,6 +35,12 @@ class Seen(HTMLParser):
         self.texts.append(data)
 
 
+def test_details_are_folded_unless_told_otherwise() -> None:
+    content = html.text("<b>")
+    assert html.details("a<b", content) == ("<details><summary>a&lt;b</summary>&lt;b&gt;</details>")
+    assert html.details("a", content, unfolded=True).startswith("<details open><summary>a<")
+
+
 def test_text_escapes_markup_and_quotes() -> None:
     assert html.text(HOSTILE) == ESCAPED
     assert isinstance(html.text("a"), Markup)
