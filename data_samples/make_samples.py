@@ -18,35 +18,68 @@ import io
 import json
 import math
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+from contents import (
+    ABDOMEN_OBJECTS,
+    ALIGNED,
+    BLANK_EVERY,
+    CHEST,
+    CHEST_OBJECTS,
+    CHEST_PLANES,
+    INSTANCE_MAP,
+    KIDNEYS,
+    LOWEST_SCORE,
+    LUNG_LOBES,
+    MULTI_CLASSES,
+    MULTI_MAP,
+    PELVIS,
+    PELVIS_VALUES,
+    QFORM_ONLY,
+    REIMPORT_MAP,
+    REIMPORT_OBJECTS,
+    RIBS,
+    SCANNER,
+    SCORE_CLASSES,
+    SCORE_SPAN,
+    SCORED_VALUES,
+    SPINE,
+    SPINE_VALUES,
+    TRUNK,
+    TRUNK_CLASSES,
+    TRUNK_MAP,
+    VERTEBRAE,
+    Box,
+    Codes,
+)
+from pictures import (
+    NORMAL_AXIS,
+    Acquisition,
+    Picture,
+    Study,
+    acquire,
+    choose,
+    crop,
+    head_labels,
+    objects,
+    present,
+    read_ct,
+    read_picture,
+    relabel,
+    reorient,
+    tilt,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
-
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First and last-plus-one voxel along R, A and S of an image stored RAS+."""
-
-Codes = tuple[int, int]
-"""NIfTI-1 ``sform_code`` and ``qform_code``."""
-
-ALIGNED: Codes = (2, 0)
-"""Aligned to another scan, sform only: how the TotalSegmentator images are written."""
-SCANNER: Codes = (1, 1)
-"""Scanner coordinates, sform and qform alike: how DICOM converters write."""
-QFORM_ONLY: Codes = (0, 1)
-"""Scanner coordinates by the quaternion alone: how some older tools write."""
-
-NORMAL_AXIS = {"sag": 0, "cor": 1, "axl": 2}
-"""Axis of an RAS+ array that a plane's slices are stacked along."""
 
 GZIP_LEVEL = 9
 """Smallest files: they are committed and read often, but written rarely."""
@@ -54,344 +87,6 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Earliest date a zip can hold; a fixed one keeps the archive's bytes the same."""
 ZIP_MODE = 0o644 << 16
 """Unix permissions of a zip entry: readable by all, not executable."""
-
-# Parts of the CT, in voxels of 3 mm. They hold the body without the air and table around it.
-TRUNK: Box = ((2, 119), (5, 92), (1, 112))
-CHEST: Box = ((3, 115), (8, 92), (66, 112))
-CHEST_PLANES: Box = ((4, 115), (10, 91), (64, 112))
-PELVIS: Box = ((3, 117), (8, 74), (1, 58))
-SPINE: Box = ((36, 84), (10, 64), (36, 111))
-KIDNEYS: Box = ((5, 112), (12, 90), (64, 109))
-
-# Values of the CT label map (task "total") that belong together.
-KIDNEY_RIGHT, KIDNEY_LEFT = 2, 3
-LUNG_LOBES = (10, 11, 14)
-VERTEBRAE = (33, 32, 31, 30, 29, 28, 27, 26)
-RIBS = (98, 99, 100, 101, 102, 103, 110, 111, 112, 113, 114, 115)
-
-CHEST_OBJECTS: dict[str, tuple[int, ...]] = {
-    "aorta": (52,),
-    "autochthon": (87, 86),
-    "gallbladder": (4,),
-    "kidney": (KIDNEY_RIGHT, KIDNEY_LEFT),
-    "liver": (5,),
-    "lung": LUNG_LOBES,
-    "pancreas": (7,),
-    "rib": RIBS,
-    "spinal_cord": (79,),
-    "spleen": (1,),
-    "stomach": (6,),
-    "vertebrae": VERTEBRAE,
-}
-"""Class (file name) to CT values; their order gives the objects 1, 2, ... in the file."""
-
-ABDOMEN_OBJECTS: dict[str, tuple[int, ...]] = {
-    "aorta": (23,),
-    "autochthon": (47, 46),
-    "gallbladder": (4,),
-    "inferior_vena_cava": (24,),
-    "kidney": (2, 3),
-    "liver": (5,),
-    "pancreas": (7,),
-    "spinal_cord": (21,),
-    "spleen": (1,),
-    "stomach": (6,),
-    "vertebrae": (19,),
-}
-"""The same for the MR label map, whose numbers (task "total_mr") are not the CT's."""
-
-TRUNK_CLASSES: dict[int, tuple[int, ...]] = {
-    1: (5,),
-    2: (1,),
-    3: (KIDNEY_RIGHT, KIDNEY_LEFT),
-    4: (6,),
-    5: (20,),
-    6: (18, 19),
-    7: (21,),
-    8: (52, 65, 66),
-    9: (27, 28, 29, 30, 31, 32, 33),
-    10: (25, 26),
-    11: (77, 78),
-    12: LUNG_LOBES,
-    117: (117,),
-}
-"""Value in ``by_plane_semantic`` to CT values; 117 keeps its number, far from the others."""
-
-TRUNK_MAP = """\
-1 Liver 176 88 56
-2 Spleen 148 64 148
-3 Kidneys 230 150 30
-4 Stomach 240 128 160
-5 Colon 60 140 220
-6 Small bowel 60 200 200
-7 Urinary bladder 250 230 70
-8 Aorta and iliac arteries 225 40 40
-9 Vertebrae 240 225 180
-10 Sacrum 190 170 110
-11 Hip bones 120 190 110
-12 Lungs 150 200 250
-13 Heart 200 20 90
-117 Costal cartilage 175 175 175
-"""
-
-INSTANCE_MAP = """\
-1 Lung lobe 150 200 250
-2 Vertebra 240 225 180
-3 Rib 120 190 110
-"""
-
-MULTI_CLASSES: dict[int, tuple[int, ...]] = {
-    1: (77, 78),
-    2: (75, 76),
-    3: (25, 26),
-    4: (21,),
-    5: (80, 81, 82, 83, 84, 85),
-    6: (22,),
-    7: (27, 28, 29, 30, 31),
-    8: (32, 33),
-    9: (79,),
-    10: (88, 89),
-    11: (52,),
-}
-PELVIS_VALUES = (1, 2, 3, 4, 5, 6)
-SPINE_VALUES = (3, 7, 8, 9, 10, 11)
-HEAD, BRIGHT_TISSUE = 21, 22
-
-MULTI_MAP = """\
-1 Hip bones 120 190 110
-2 Femurs 90 160 230
-3 Sacrum 190 170 110
-4 Urinary bladder 250 230 70
-5 Gluteal muscles 200 90 80
-6 Prostate 230 130 200
-7 Lumbar vertebrae 240 225 180
-8 Thoracic vertebrae 250 180 90
-9 Spinal cord 90 220 220
-10 Iliopsoas muscles 170 70 120
-11 Aorta 225 40 40
-21 Head 100 170 100
-22 Bright tissue 250 210 60
-"""
-
-SCORE_CLASSES: dict[int, tuple[int, ...]] = {
-    1: (5,),
-    2: (KIDNEY_RIGHT, KIDNEY_LEFT),
-    3: (1,),
-    4: (27, 28, 29, 30, 31, 32, 33),
-}
-SCORED_VALUES = (2, 4)
-"""The columns ``Label-2`` and ``Label-4`` of the specification's example."""
-BLANK_EVERY = 5
-"""Every fifth score is left blank, as a reader who could not judge a slice would."""
-LOWEST_SCORE, SCORE_SPAN = 0.4, 0.58
-"""Invented scores rise from 0.4 on the smallest section of a label to 0.98 on its largest."""
-
-REIMPORT_OBJECTS: dict[int, tuple[int, ...]] = {
-    1: (KIDNEY_RIGHT, KIDNEY_LEFT),
-    2: (33, 32, 31, 30, 29, 28, 27),
-    3: RIBS,
-}
-REIMPORT_MAP = """\
-1 Kidney 230 150 30
-2 Vertebra 240 225 180
-3 Rib 120 190 110
-"""
-
-HEAD_LEVEL = 1 / 3
-"""Head: above this share of the bright level (98th percentile of the smoothed image)."""
-BRIGHT_LEVEL = 1.2
-"""Bright tissue: above this many times the head's median."""
-
-OBLIQUE_DEGREES = 11.0
-"""About the tilt of a gantry or of a head rest: enough to move a corner by tens of mm."""
-OBLIQUE_AXIS = (0.8, 0.5, 0.33)
-"""Tilted against all three axes, so that no axis of the image stays parallel to the world's."""
-OBLIQUE_ORIGIN = (-183.4271, -131.8064, -57.9137)
-"""World position of voxel 0, 0, 0 in mm: no whole number, so that rounding shows."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Voxels and the affine that takes a voxel index to RAS+ millimetres."""
-
-    data: NDArray[Any]
-    affine: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Study:
-    """An image and its label map on one grid, both stored RAS+."""
-
-    image: Picture
-    labels: Picture
-
-
-@dataclass(frozen=True)
-class Acquisition:
-    """How one plane of a study is stored: its axes on disk and its slices' thickness."""
-
-    plane: str
-    axes: str
-    thickness: int
-    """Number of slices of 3 mm in one slice; odd, so that the middle one is its centre."""
-    codes: Codes = ALIGNED
-
-
-# --- reading -------------------------------------------------------------------------------
-
-
-def read_picture(path: Path) -> Picture:
-    """Read a NIfTI file with its sform affine and its values as stored."""
-    image = nib.Nifti1Image.from_filename(path)
-    return Picture(np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=np.float64))
-
-
-def read_ct(source: Path) -> Study:
-    """Read the CT as int16 (Hounsfield units fit easily) and its label map as uint8."""
-    image = read_picture(source / "ct_61_labels" / "axl_anatomic.nii.gz")
-    labels = read_picture(source / "ct_61_labels" / "axl_inference.nii.gz")
-    image = replace(image, data=image.data.astype(np.int16))
-    return Study(image, replace(labels, data=labels.data.astype(np.uint8)))
-
-
-# --- changing a picture exactly ------------------------------------------------------------
-
-
-def crop(picture: Picture, box: Box) -> Picture:
-    """Cut a box out; the affine's origin moves to the first voxel kept."""
-    data = picture.data[tuple(slice(first, last) for first, last in box)]
-    affine = picture.affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ [first for first, _ in box]
-    return Picture(data, affine)
-
-
-def thicken(picture: Picture, axis: int, count: int, *, labels: bool) -> Picture:
-    """Join ``count`` slices along ``axis`` into one, whose centre is the middle slice's.
-
-    An image takes the slices' mean, a label map the middle slice, so that no new value arises.
-    """
-    if count % 2 == 0:
-        raise ValueError(f"{count} slices have no middle one; use an odd number")
-    whole = picture.data.shape[axis] // count * count
-    slices = np.moveaxis(picture.data, axis, 0)[:whole]
-    groups = slices.reshape(whole // count, count, *slices.shape[1:])
-    joined = groups[:, count // 2] if labels else np.rint(groups.mean(axis=1))
-    affine = picture.affine.copy()
-    affine[:3, 3] += affine[:3, axis] * ((count - 1) / 2)
-    affine[:3, axis] *= count
-    return Picture(np.moveaxis(joined, 0, axis).astype(picture.data.dtype), affine)
-
-
-def reorient(picture: Picture, axes: str) -> Picture:
-    """Store the same lattice in another axis order, such as ``LSP``; no voxel is changed."""
-    now = nib.io_orientation(picture.affine)
-    turn = nib.orientations.ornt_transform(now, nib.orientations.axcodes2ornt(axes))
-    data = nib.apply_orientation(picture.data, turn)
-    affine = picture.affine @ nib.orientations.inv_ornt_aff(turn, picture.data.shape)
-    return Picture(data, affine + 0.0)  # + 0.0 turns -0.0 into 0.0
-
-
-def tilt(picture: Picture) -> Picture:
-    """Give the picture an oblique affine with a fractional origin; the voxels stay."""
-    affine = np.eye(4)
-    turn = rotation(OBLIQUE_AXIS, math.radians(OBLIQUE_DEGREES))
-    affine[:3, :3] = turn @ picture.affine[:3, :3]
-    affine[:3, 3] = OBLIQUE_ORIGIN
-    return replace(picture, affine=affine)
-
-
-def rotation(axis: Sequence[float], angle: float) -> NDArray[np.float64]:
-    """Rotation matrix about ``axis`` by ``angle`` radians (Rodrigues' formula)."""
-    x, y, z = np.asarray(axis) / np.linalg.norm(axis)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    turn: NDArray[np.float64] = math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
-    return np.eye(3) + turn
-
-
-def acquire(picture: Picture, how: Acquisition, *, labels: bool) -> Picture:
-    """Reformat an RAS+ picture as one plane's acquisition with its slice axis last on disk."""
-    thick = thicken(picture, NORMAL_AXIS[how.plane], how.thickness, labels=labels)
-    return reorient(thick, how.axes)
-
-
-# --- label maps ----------------------------------------------------------------------------
-
-
-def relabel(picture: Picture, groups: Mapping[int, Iterable[int]]) -> Picture:
-    """Give every value of a group the group's number; all other values become background."""
-    table = np.zeros(256, dtype=np.uint8)
-    for number, values in groups.items():
-        table[list(values)] = number
-    return replace(picture, data=table[picture.data])
-
-
-def objects(picture: Picture, values: Sequence[int]) -> Picture:
-    """Make a mask whose objects 1, 2, ... are ``values`` in their order."""
-    return relabel(picture, {number: (value,) for number, value in enumerate(values, start=1)})
-
-
-def present(picture: Picture, values: Sequence[int]) -> list[int]:
-    """Keep those ``values`` that have voxels, so that objects are numbered without gaps."""
-    return [value for value in values if np.any(picture.data == value)]
-
-
-def choose(groups: Mapping[int, tuple[int, ...]], keep: Iterable[int]) -> dict[int, Sequence[int]]:
-    """Keep some groups of a label map, under their own numbers."""
-    return {number: groups[number] for number in keep}
-
-
-def box_mean(data: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean over the 3 x 3 x 3 voxels around each voxel, the border repeated."""
-    mean = data.astype(np.float64)
-    for axis in range(data.ndim):
-        wide = np.pad(mean, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
-        parts = [np.take(wide, range(s, s + data.shape[axis]), axis) for s in range(3)]
-        mean = (parts[0] + parts[1] + parts[2]) / 3
-    return mean
-
-
-def grow(seed: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Grow ``seed`` through face neighbours as far as ``inside`` allows."""
-    region = seed & inside
-    while True:
-        wide = np.pad(region, 1)
-        near = wide.copy()
-        for axis in range(3):
-            near |= np.roll(wide, 1, axis) | np.roll(wide, -1, axis)
-        grown = near[1:-1, 1:-1, 1:-1] & inside
-        if np.array_equal(grown, region):
-            return region
-        region = grown
-
-
-def head_labels(picture: Picture) -> Picture:
-    """Label a head by two plain thresholds: a demonstration, not an anatomical truth.
-
-    Head is the region above ``HEAD_LEVEL`` that is connected with the largest bright part.
-    """
-    smooth = box_mean(picture.data)
-    bright = np.percentile(smooth, 98)
-    seed = smooth >= np.percentile(smooth, 95)
-    core = grow(largest_seed(seed), smooth > HEAD_LEVEL * bright)
-    data = np.where(core, HEAD, 0).astype(np.uint8)
-    data[core & (smooth > BRIGHT_LEVEL * np.median(smooth[core]))] = BRIGHT_TISSUE
-    return replace(picture, data=data)
-
-
-def largest_seed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Largest connected region of ``mask``."""
-    left, largest = mask.copy(), np.zeros_like(mask)
-    while left.any():
-        seed = np.zeros_like(mask)
-        seed[tuple(np.argwhere(left)[0])] = True
-        region = grow(seed, left)
-        left &= ~region
-        if region.sum() > largest.sum():
-            largest = region
-    return largest
-
-
-# --- writing -------------------------------------------------------------------------------
 
 
 def nifti_bytes(picture: Picture, codes: Codes) -> bytes:
