@@ -77,6 +77,7 @@ def run_job(source: Path, out: Path, verify: str) -> dict:
     return result
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read there")
 @pytest.mark.parametrize("verify", ["upload", "verify"])
 def test_memory_stays_under_three_times_the_decoded_volume(
     benchmark, tmp_path: Path, verify: str
@@ -94,7 +95,5 @@ def test_memory_stays_under_three_times_the_decoded_volume(
         print(f"\n{shape}: decoded {decoded_mb:.0f} MB, {runs[-1]}")
     assert runs[-1]["objects"] == LABELS
     assert runs[-1]["ok"] in (None, True)
-    allowed = max(MEMORY_FACTOR * decoded_mb, INTERPRETER_MB + MEMORY_FACTOR * decoded_mb)
-    if shape == LARGE:
-        allowed = MEMORY_FACTOR * decoded_mb
-    assert runs[-1]["peak_mb"] < allowed
+    base_mb = 0 if shape == LARGE else INTERPRETER_MB
+    assert runs[-1]["peak_mb"] < base_mb + MEMORY_FACTOR * decoded_mb
