@@ -218,7 +218,9 @@ class _Scanner:
         images.sort(key=lambda image: natural_key(image.relative))
         tables = sorted(self._files(".csv"), key=natural_key)
         paths = tuple((self.source.root / table, table) for table in tables)
-        return group_files(self.layout, Files(tuple(images), paths, segmentation))
+        readable = {image.relative for image in images}
+        unreadable = tuple(file for file in niftis if file not in readable)
+        return group_files(self.layout, Files(tuple(images), paths, segmentation, unreadable))
 
     def _header(self, file: PurePosixPath) -> ImageFile | None:
         try:

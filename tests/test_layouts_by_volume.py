@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from builders import labels, write_nifti
 from layout_files import codes, files, owned, unused
 
+import nifti_kit as nk
 from nifti_kit.layouts.by_volume import group_by_volume
 
 SPECIFICATION = (
@@ -160,3 +164,26 @@ def test_many_volumes_are_grouped_at_once() -> None:
     grouping = group_by_volume(files(*names))
     assert len(grouping.items) == 3000
     assert all(len(item.masks) == 1 for item in grouping.items)
+
+
+def test_the_masks_of_a_volume_that_cannot_be_read_do_not_become_volumes(tmp_path: Path) -> None:
+    (tmp_path / "CT.nii.gz").write_bytes(b"no image")
+    write_nifti(tmp_path / "CT" / "lung.nii", labels())
+    write_nifti(tmp_path / "MR.nii")
+    dataset = nk.scan(tmp_path)
+    assert [item.name for item in dataset.items] == ["MR.nrrd"]
+    found = {(f.code, f.path): f.message for f in nk.check(dataset).errors}
+    assert found.keys() == {
+        ("file-unreadable", "CT.nii.gz"),
+        ("annotation-without-volume", "CT/lung.nii"),
+    }
+    message = found["annotation-without-volume", "CT/lung.nii"]
+    assert message == "its volume CT.nii.gz cannot be used"
+
+
+def test_a_readable_volume_of_the_same_name_keeps_its_masks(tmp_path: Path) -> None:
+    (tmp_path / "CT.nii").write_bytes(b"no image")
+    write_nifti(tmp_path / "CT.nii.gz")
+    write_nifti(tmp_path / "CT" / "lung.nii", labels())
+    (item,) = nk.scan(tmp_path).items
+    assert [mask.class_name for mask in item.masks] == ["lung"]

@@ -21,9 +21,10 @@ def group_by_volume(files: Files) -> Grouping:
     for _, relative in files.tables:
         grouping.unused[relative] = "score tables belong to volumes by plane"
     owners = _annotation_folders(files.images, grouping)
+    images = _with_volume(files, owners, grouping)
     masks: defaultdict[PurePosixPath, list[MaskFile]] = defaultdict(list)
     volumes: list[ImageFile] = []
-    for image in files.images:
+    for image in images:
         folder = next((f for f in image.relative.parents if f in owners), None)
         if folder is None or owners[folder] == image.relative:
             volumes.append(image)
@@ -44,6 +45,24 @@ def group_by_volume(files: Files) -> Grouping:
         _name_repeated_classes(own, grouping)
     note_prefixed_names(volumes, names, grouping)
     return grouping
+
+
+def _with_volume(
+    files: Files, owners: Container[PurePosixPath], grouping: Grouping
+) -> list[ImageFile]:
+    """Return the images but those in the folder of a volume that cannot be read; name these."""
+    lost = {file.parent / stem(file.name): file for file in files.unreadable}
+    kept = []
+    for image in files.images:
+        parents = image.relative.parents
+        folder = next((f for f in parents if f in lost and f not in owners), None)
+        if folder is None:
+            kept.append(image)
+            continue
+        message = f"its volume {lost[folder]} cannot be used"
+        grouping.findings.append(finding("annotation-without-volume", image.relative, message))
+        grouping.unused[image.relative] = ""
+    return kept
 
 
 def _annotation_folders(

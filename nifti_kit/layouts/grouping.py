@@ -26,11 +26,14 @@ class Files:
         The CSV files as (path, relative path), in natural order.
     segmentation
         ``auto``, ``semantic`` or ``instance``.
+    unreadable
+        The NIfTI files that are no usable images: what belongs to them has no volume.
     """
 
     images: tuple[ImageFile, ...]
     tables: tuple[tuple[Path, PurePosixPath], ...]
     segmentation: str = "auto"
+    unreadable: tuple[PurePosixPath, ...] = ()
 
 
 @dataclass
