@@ -90,6 +90,15 @@ def test_a_receipt_is_a_table_with_a_row_for_each_object(receipt):
     ]  # fmt: skip
 
 
+def test_letters_beyond_ascii_stay_readable(tmp_path, target):
+    source = write_volumes(tmp_path / "in", {"Schädel": {"größe": (1,)}})
+    receipt = land(source, target)
+    receipt.save(tmp_path / "receipt.json")
+    text = (tmp_path / "receipt.json").read_text("utf-8")
+    assert '"class": "größe"' in text
+    assert '"name": "Schädel.nrrd"' in text
+
+
 def test_an_empty_receipt_is_an_empty_table(tmp_path, target):
     frame = land(write_volumes(tmp_path / "in", {"A": {}}), target).to_frame()
     assert frame.shape == (0, 8)

@@ -11,7 +11,15 @@ import nrrd
 import numpy as np
 import pytest
 from builders import AFFINE, labels, volume, write_nifti
-from landings import KEYS, edit_json, land, write_annotations, write_foreign, write_scored_planes
+from landings import (
+    KEYS,
+    edit_json,
+    land,
+    write_annotations,
+    write_foreign,
+    write_scored_planes,
+    write_volumes,
+)
 
 import nifti_kit as nk
 from nifti_kit.verification import Proof, ProofRow
@@ -97,6 +105,30 @@ def test_values_that_are_not_finite_are_equal_to_themselves(tmp_path):
     assert proof.rows[0].compared == VOXELS
 
 
+def test_the_highest_label_is_proved_too(tmp_path):
+    array = labels().astype(np.uint16) * 32767
+    array[4, 5, 6] = 65535
+    write_nifti(tmp_path / "in" / "A.nii")
+    write_nifti(tmp_path / "in" / "A" / "liver.nii", array)
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    proof = nk.verify(land(tmp_path / "in", target), target)
+    assert proof.ok
+    assert [row.value for row in proof.objects] == [32767, 65534, 65535]
+
+
+def test_each_mask_is_compared_with_its_own_source(tmp_path):
+    """Three objects of two files on one volume, and one on the next."""
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    proof = nk.verify(land(write_volumes(tmp_path / "in"), target), target)
+    assert proof.ok
+    assert [(row.name, row.value, row.source) for row in proof.objects] == [
+        ("liver", 1, "A/liver.nii.gz"),
+        ("liver", 2, "A/liver.nii.gz"),
+        ("lung", 1, "A/lung.nii.gz"),
+        ("liver", 3, "B/liver.nii.gz"),
+    ]
+
+
 # What is planted
 
 
@@ -179,6 +211,8 @@ def test_a_moved_origin_is_found(landed, which, by, displacement, text):
         proof = landed.proof(fresh)
         assert shown(proof) == [AXL if which == "volume" else FEMUR]
         assert proof.failures[0].displacement_mm == pytest.approx(displacement)
+        assert proof.failures[0].compared == (0 if displacement == np.inf else VOXELS)
+        assert proof.failures[0].differing == 0
         assert text in repr(proof)
 
 
@@ -223,6 +257,7 @@ def test_a_missing_mask_is_found_and_hides_nothing_else(landed, fresh):
     proof = landed.proof(fresh)
     assert shown(proof) == [FEMUR]
     assert "FileNotFoundError" in proof.failures[0].problem
+    assert (proof.failures[0].class_ok, proof.failures[0].scores_ok) == (False, False)
     assert str(landed.mask) in proof.failures[0].problem
 
 
@@ -243,6 +278,8 @@ def test_a_missing_or_damaged_volume_is_found_and_hides_no_other(landed, damage)
         assert AXL in shown(proof)
         assert {row.volume for row in proof.failures} == {"axl_anatomic.nrrd"}
         assert str(landed.volume) in proof.failures[0].problem
+        facts = (proof.failures[0].compared, proof.failures[0].differing)
+        assert (*facts, proof.failures[0].displacement_mm) == (0, 0, np.inf)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "crc"])
@@ -421,7 +458,10 @@ def test_a_proof_shows_its_verdict_and_every_reason():
         "class or colour differ; scores differ\n"
         "  A.nrrd  <- A/liver.nii: <it> is gone"
     )
-    assert repr(Proof(())).startswith("Proof: verified; 0 volumes and 0 objects")
+    assert repr(Proof(())) == (
+        "Proof: verified; 0 volumes and 0 objects, 0 voxels compared, 0 differ, "
+        "largest displacement 0 mm"
+    )
 
 
 def test_a_proof_in_a_notebook_is_escaped():
