@@ -137,6 +137,12 @@ def test_progress_counts_items_and_objects(source, target):
     ]
 
 
+def test_progress_reads_as_text(source, target):
+    seen = []
+    land(source, target, on_progress=lambda progress: seen.append(str(progress)))
+    assert seen[0] == "1 of 3 volumes, 3 of 4 objects: A.nrrd"
+
+
 def test_progress_counts_what_landed_before_too(tmp_path, source, target):
     land(source, target, journal=tmp_path / "journal")
     seen = []
