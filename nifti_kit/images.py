@@ -7,7 +7,6 @@ names: gzip by its magic number, NIfTI by ``sizeof_hdr`` and ``magic``, either b
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,19 +15,17 @@ from typing import IO, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-from isal import igzip, isal_zlib
+from isal import igzip
 
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
 from nifti_kit.geometry import Grid
+from nifti_kit.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
 
 __all__ = ["ImageFile", "iter_frames", "iter_scaled_frames", "read_header", "read_voxels"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEADER_BYTES = 544
 """The longer of the two headers (NIfTI-2: 540) and its extension flag."""
-
-MAX_DEFLATE_RATIO = 1032
-"""Deflate's best: a gzip file cannot hold more than this many bytes for each of its own."""
 
 SUPPORTED_TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8",
@@ -40,12 +37,6 @@ UNSUPPORTED_TYPES = {
     1: "single bits", 32: "complex numbers", 128: "RGB colours", 1536: "128-bit floats",
     1792: "complex numbers", 2048: "complex numbers", 2304: "RGBA colours",
 }  # fmt: skip
-
-_STREAM_FAULTS: tuple[Any, ...] = (OSError, EOFError, zlib.error, isal_zlib.error)
-"""How a damaged file shows itself while it is read."""
-
-_CHUNK = 2**20
-"""Bytes asked of a stream at once: a gzip stream copies what it is asked for."""
 
 MAX_RANK = 7
 """The NIfTI header has room for seven dimensions."""
@@ -146,7 +137,7 @@ def read_header(path: Path, relative: PurePosixPath | None = None) -> ImageFile:
     try:
         start, is_gzip, size = _first_bytes(path)
         return _parse(start, path, relative, size * MAX_DEFLATE_RATIO if is_gzip else size)
-    except _STREAM_FAULTS as error:
+    except STREAM_FAULTS as error:
         raise _unreadable(relative, f"it cannot be read: {error}") from error
 
 
@@ -398,7 +389,7 @@ class _Reader:
             raise self._broken(error) from error
         try:
             self._skip(self._image.offset)
-        except _STREAM_FAULTS as error:
+        except STREAM_FAULTS as error:
             self._stream.close()
             raise self._broken(error) from error
         return self
@@ -408,29 +399,23 @@ class _Reader:
 
     def _skip(self, count: int) -> None:
         while count > 0:
-            skipped = len(self._stream.read(min(count, _CHUNK)))
+            skipped = len(self._stream.read(min(count, CHUNK)))
             if not skipped:
                 raise EOFError("the file ends before its voxels")
             count -= skipped
 
     def fill(self, flat: npt.NDArray[Any]) -> None:
-        view = memoryview(flat.view(np.uint8))
-        done = 0
         try:
-            while done < len(view):
-                count = self._stream.readinto(view[done : done + _CHUNK])  # type: ignore[attr-defined]
-                if not count:
-                    raise EOFError("the file ends before its last voxel")
-                done += count
-        except _STREAM_FAULTS as error:
+            fill(self._stream, flat, "the file ends before its last voxel")
+        except STREAM_FAULTS as error:
             raise self._broken(error) from error
 
     def finish(self) -> None:
         """Read what is left, so that the checksum at the end of a gzip stream is compared."""
         try:
-            while self._stream.read(_CHUNK):
+            while self._stream.read(CHUNK):
                 pass
-        except _STREAM_FAULTS as error:
+        except STREAM_FAULTS as error:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> UnreadableFile:

@@ -8,7 +8,6 @@ number is written with all its digits.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -19,14 +18,12 @@ from isal import igzip, isal_zlib
 
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.geometry import Grid
+from nifti_kit.streams import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
 
 __all__ = ["box_bytes", "grid_from_header", "header_of", "iter_slices", "read_grid", "write_slices"]
 
 GZIP_LEVEL = 1
 """isal's level 1: its size on masks is within 5 % of zlib's 6, at a tenth of the time."""
-
-MAX_DEFLATE_RATIO = 1032
-"""Deflate's best: a gzip stream cannot hold more than this many bytes for each of its own."""
 
 SMALLEST_FILE = 10_240
 """A mask's file is padded to this size (bytes) with comment lines: the SDK's ``Mask3D.from_bytes``
@@ -41,14 +38,7 @@ _TO_RAS = {
     "left-anterior-superior": (-1.0, 1.0, 1.0), "las": (-1.0, 1.0, 1.0),
     "left-posterior-superior": (-1.0, -1.0, 1.0), "lps": (-1.0, -1.0, 1.0),
 }  # fmt: skip
-_FAULTS: tuple[Any, ...] = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    zlib.error,
-    isal_zlib.error,
-)
+_FAULTS = (*STREAM_FAULTS, ValueError, KeyError)
 
 
 def header_of(grid: Grid) -> dict[str, Any]:
@@ -266,19 +256,13 @@ def _streamed(
     if math.prod(sizes) * dtype.itemsize > path.stat().st_size * MAX_DEFLATE_RATIO:
         raise EOFError("the data end before the last slice")
     page = np.empty(sizes[0] * sizes[1], dtype=dtype)
-    view = memoryview(page.view(np.uint8))
     with path.open("rb") as raw:
         while (line := raw.readline()).strip():
             if not line.endswith(b"\n"):
                 raise EOFError("the file ends within its header")
         data = opener(raw)
         for _ in range(sizes[2]):
-            done = 0
-            while done < len(view):
-                count = data.readinto(view[done : done + 2**20])
-                if not count:
-                    raise EOFError("the data end before the last slice")
-                done += count
+            fill(data, page, "the data end before the last slice")
             yield page.reshape((sizes[0], sizes[1]), order="F")
         data.read(1)  # at the end of the stream the gzip checksum is compared
 
