@@ -41,6 +41,9 @@ class Finding:
         What to do.
     waived
         Whether a person accepted it by its code; a waived error does not block.
+    voxel
+        Where in the file: a voxel's indices (i, j, k) from 0, in file order; None where it is not
+        about one place.
     """
 
     code: str
@@ -49,6 +52,7 @@ class Finding:
     message: str
     remedy: str
     waived: bool = False
+    voxel: tuple[int, int, int] | None = None
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
@@ -57,7 +61,14 @@ class Finding:
         return f"{self.severity.upper()}{waived} [{self.code}] {where}{self.message}{remedy}"
 
 
-def finding(code: str, path: object, message: str, *, remedy: str = "") -> Finding:
+def finding(
+    code: str,
+    path: object,
+    message: str,
+    *,
+    remedy: str = "",
+    voxel: tuple[int, int, int] | None = None,
+) -> Finding:
     """Return a finding whose severity and remedy come from the catalogue.
 
     Raises
@@ -66,7 +77,8 @@ def finding(code: str, path: object, message: str, *, remedy: str = "") -> Findi
         If the catalogue has no such code.
     """
     entry = lookup(code)
-    return Finding(code, entry.severity, str(path or ""), message, remedy or entry.remedy)
+    remedy = remedy or entry.remedy
+    return Finding(code, entry.severity, str(path or ""), message, remedy, voxel=voxel)
 
 
 class Findings(Sequence[Finding]):

@@ -6,9 +6,10 @@ names: gzip by its magic number, NIfTI by ``sizeof_hdr`` and ``magic``, either b
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, cast
@@ -70,6 +71,16 @@ class ImageFile:
         Where the voxels begin, in the uncompressed file.
     version
         1 or 2.
+    codes
+        ``sform_code`` and ``qform_code`` as they stand.
+    pixdim
+        ``pixdim[1:4]`` as it stands, without its unit.
+    is_packed
+        Whether the bytes are gzip, whatever the name says.
+    scaling_fault
+        Why a scaling that the header gives is not used; empty where it is, or there is none.
+    content
+        The file's bytes where they are in memory (a repair), in place of those at ``path``.
     """
 
     path: Path
@@ -82,6 +93,11 @@ class ImageFile:
     qform: npt.NDArray[np.float64] | None
     offset: int
     version: int
+    codes: tuple[int, int] = (0, 0)
+    pixdim: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    is_packed: bool = False
+    scaling_fault: str = ""
+    content: bytes | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -114,17 +130,26 @@ class ImageFile:
         return f"<{self.relative}: {size}, {self.dtype.name}, {spacing} mm, {codes}>"
 
 
-def open_stream(path: Path) -> IO[bytes]:
-    """Return the uncompressed content of a file, gzip or not, whatever its name says."""
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == GZIP_MAGIC
-    if is_gzip:
-        return cast("IO[bytes]", igzip.open(path, "rb"))
-    return path.open("rb")
+def open_stream(path: Path, content: bytes | None = None) -> IO[bytes]:
+    """Return the uncompressed content of a file, gzip or not, whatever its name says.
+
+    ``content`` stands for the file's bytes where they are in memory.
+    """
+    raw = path.open("rb") if content is None else io.BytesIO(content)
+    if raw.read(2) != GZIP_MAGIC:
+        raw.seek(0)
+        return raw
+    raw.close()
+    packed = path if content is None else io.BytesIO(content)
+    return cast("IO[bytes]", igzip.open(packed, "rb"))
 
 
-def read_header(path: Path, relative: PurePosixPath | None = None) -> ImageFile:
+def read_header(
+    path: Path, relative: PurePosixPath | None = None, content: bytes | None = None
+) -> ImageFile:
     """Return an image by its header; no voxel is read.
+
+    ``content`` stands for the file's bytes where they are in memory.
 
     Raises
     ------
@@ -135,17 +160,19 @@ def read_header(path: Path, relative: PurePosixPath | None = None) -> ImageFile:
     """
     relative = relative or PurePosixPath(path.name)
     try:
-        start, is_gzip, size = _first_bytes(path)
-        return _parse(start, path, relative, size * MAX_DEFLATE_RATIO if is_gzip else size)
+        start, is_packed, size = _first_bytes(path, content)
+        most = size * MAX_DEFLATE_RATIO if is_packed else size
+        image = _parse(start, path, relative, most)
+        return replace(image, is_packed=is_packed, content=content)
     except STREAM_FAULTS as error:
         raise _unreadable(relative, f"it cannot be read: {error}") from error
 
 
-def _first_bytes(path: Path) -> tuple[bytes, bool, int]:
+def _first_bytes(path: Path, content: bytes | None) -> tuple[bytes, bool, int]:
     """Return the start of the uncompressed content, whether it is packed, and the file's size."""
-    with open_stream(path) as stream:
-        start = stream.read(HEADER_BYTES)
-        return start, isinstance(stream, igzip.IGzipFile), path.stat().st_size
+    size = path.stat().st_size if content is None else len(content)
+    with open_stream(path, content) as stream:
+        return stream.read(HEADER_BYTES), isinstance(stream, igzip.IGzipFile), size
 
 
 def _unreadable(relative: PurePosixPath, message: str, **facts: Any) -> UnreadableFile:
@@ -172,9 +199,23 @@ def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> Imag
             expected=f"{end} bytes",
         )
     sform, qform, affine = _affines(header)
-    slope, intercept = _scaling(header)
-    grid = Grid(shape, affine)
-    return ImageFile(path, relative, grid, dtype, slope, intercept, sform, qform, offset, version)
+    slope, intercept, scaling_fault = _scaling(header)
+    i, j, k = (float(size) for size in header["pixdim"][1:4])
+    return ImageFile(
+        path,
+        relative,
+        Grid(shape, affine),
+        dtype,
+        slope,
+        intercept,
+        sform,
+        qform,
+        offset,
+        version,
+        (int(header["sform_code"]), int(header["qform_code"])),
+        (i, j, k),
+        scaling_fault=scaling_fault,
+    )
 
 
 def _identify(start: bytes, relative: PurePosixPath) -> tuple[int, Literal["<", ">"]]:
@@ -273,12 +314,18 @@ def _dtype(header: Any, relative: PurePosixPath) -> np.dtype[Any]:
     )
 
 
-def _scaling(header: Any) -> tuple[float, float]:
-    """Return slope and intercept; a slope of 0 (or no number) means no scaling at all."""
+def _scaling(header: Any) -> tuple[float, float, str]:
+    """Return slope, intercept, and why they are not used where they should be.
+
+    A slope of 0 means no scaling at all (NIfTI-1), and so does one that is no number (nibabel
+    writes NaN for it).
+    """
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
-        return 1.0, 0.0
-    return slope, intercept
+    if slope == 0 or math.isnan(slope):
+        return 1.0, 0.0, ""
+    if not math.isfinite(slope) or not math.isfinite(intercept):
+        return 1.0, 0.0, f"scl_slope {slope:g} with scl_inter {intercept:g}"
+    return slope, intercept, ""
 
 
 def _affines(header: Any) -> tuple[Any, Any, npt.NDArray[np.float64]]:
@@ -384,7 +431,7 @@ class _Reader:
 
     def __enter__(self) -> _Reader:
         try:
-            self._stream = open_stream(self._image.path)
+            self._stream = open_stream(self._image.path, self._image.content)
         except OSError as error:
             raise self._broken(error) from error
         try:

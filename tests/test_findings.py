@@ -124,16 +124,17 @@ def test_findings_are_grouped_by_their_code() -> None:
 
 def test_the_table_has_a_row_for_each_finding() -> None:
     frame = Findings([WARNING, ERROR]).to_frame()
-    assert list(frame.columns) == ["code", "severity", "path", "message", "remedy", "waived"]
+    columns = ["code", "severity", "path", "message", "remedy", "waived", "voxel"]
+    assert list(frame.columns) == columns
     assert frame.to_numpy().tolist() == [
-        ["mask-apart", "error", "b.nii", "apart", "Look.", False],
-        ["file-unused", "warning", "c.pdf", "no use", "", False],
+        ["mask-apart", "error", "b.nii", "apart", "Look.", False, None],
+        ["file-unused", "warning", "c.pdf", "no use", "", False, None],
     ]
 
 
 def test_an_empty_table_has_its_columns() -> None:
     frame = Findings().to_frame()
-    assert frame.shape == (0, 6)
+    assert frame.shape == (0, 7)
     assert "code" in frame.columns
 
 
@@ -146,6 +147,7 @@ def test_json_has_an_object_for_each_finding() -> None:
             "message": "apart",
             "remedy": "Look.",
             "waived": True,
+            "voxel": None,
         }
     ]
 

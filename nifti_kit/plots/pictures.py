@@ -23,7 +23,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextToPath
 
 from nifti_kit.geometry import Grid
-from nifti_kit.plots.scenes import (
+from nifti_kit.scenes import (
     AXIAL,
     CORONAL,
     DIRECTIONS,
