@@ -14,8 +14,8 @@ from nifti_kit.geometry import Grid
 from nifti_kit.labels import Box, read_labels
 from nifti_kit.plans import Plan, PlannedItem
 from nifti_kit.plots.pictures import Picture, three_planes
-from nifti_kit.scenes import Color, Mask
 from nifti_kit.ras import open_volume
+from nifti_kit.scenes import Color, Mask
 from nifti_kit.targets.base import ObjectRef, Target, VolumeRef
 
 __all__ = ["Mask", "Picture", "landed", "planned", "three_planes"]
