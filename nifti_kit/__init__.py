@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nifti_kit import errors, plots
+    from nifti_kit import errors, plots, repairs
     from nifti_kit.align import align_mask
     from nifti_kit.checks import check
     from nifti_kit.classes import read_classes
@@ -32,6 +32,7 @@ __all__ = [
     "read_classes",
     "read_mapping",
     "read_scores",
+    "repairs",
     "scan",
     "upload",
     "verify",
@@ -51,7 +52,7 @@ _HOMES = {
     "upload": "transfer",
     "verify": "verification",
 }
-_MODULES = ("errors", "plots")
+_MODULES = ("errors", "plots", "repairs")
 
 
 def __getattr__(name: str) -> Any:

@@ -17,8 +17,9 @@ from nifti_kit.images import GZIP_MAGIC, ImageFile, read_header
 from nifti_kit.labels import INTEGER_TOLERANCE, read_labels
 from nifti_kit.names import is_nifti
 from nifti_kit.nrrd import box_bytes, grid_from_header, header_of, read_grid
+from nifti_kit.targets.base import VolumeRef
 
-__all__ = ["AlignedMask", "align_mask"]
+__all__ = ["AlignedMask", "align_mask", "grid_of"]
 
 
 class AlignedMask(NamedTuple):
@@ -88,7 +89,7 @@ def align_mask(
         voxels, grid = _from_file(Path(mask))
     else:
         voxels = _whole(np.asarray(mask))
-        grid = _grid_of(volume, voxels.shape)
+        grid = grid_of(volume, voxels.shape)
     _check(voxels, grid)
     inside = voxels != 0 if value is None else voxels == value
     if not inside.any():
@@ -124,13 +125,13 @@ def _whole(voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return whole
 
 
-def _grid_of(volume: Any, shape: tuple[int, ...]) -> Grid:
+def grid_of(volume: Any, shape: tuple[int, ...]) -> Grid:
     """Return the grid of whatever describes the volume."""
     if isinstance(volume, (str, os.PathLike)):
         return _grid_of_file(Path(volume))
     if isinstance(volume, Mapping):
         return grid_from_header({"sizes": shape, **volume}, "the volume's header")
-    if isinstance(volume, ImageFile):
+    if isinstance(volume, (ImageFile, VolumeRef)):
         return volume.grid
     if isinstance(volume, Grid):
         return volume

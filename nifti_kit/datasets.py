@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nifti_kit import html
@@ -16,7 +18,7 @@ from nifti_kit.images import ImageFile, read_header
 from nifti_kit.items import Item
 from nifti_kit.layouts import LAYOUTS, Files, Grouping, detect_layout, group_files
 from nifti_kit.mappings import Mapping, looks_like_mapping, read_mapping
-from nifti_kit.names import is_nifti, natural_key
+from nifti_kit.names import is_nifti, natural_key, pair_key, why_unused
 from nifti_kit.sources import Source, open_source
 from nifti_kit.texts import read_text
 from nifti_kit.wording import counted
@@ -24,10 +26,39 @@ from nifti_kit.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Dataset", "scan"]
+__all__ = ["Choices", "Dataset", "Mended", "rescan", "scan"]
 
 MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
 """Where the platform's exporter puts its class map: one level above the dataset's folder."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person chose in the call of :func:`scan`."""
+
+    layout: str = "auto"
+    segmentation: str = "auto"
+    classes: ClassMap | None = None
+    score_base: int = 1
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A file of a dataset as a repair left it, in memory; the file on disk is as it was.
+
+    Attributes
+    ----------
+    relative
+        The file, relative to the source.
+    content
+        The bytes that stand in its place.
+    what
+        What was done to it, in plain words.
+    """
+
+    relative: PurePosixPath
+    content: bytes = field(repr=False)
+    what: str
 
 
 @dataclass(eq=False)
@@ -50,6 +81,8 @@ class Dataset:
         What score tables count layers from: 1 (specification) or 0 (the platform's exporter).
     findings
         What scanning found; :func:`nifti_kit.check` finds the rest.
+    mended
+        What repairs put in the place of files (:mod:`nifti_kit.repairs`).
     """
 
     source: Source
@@ -60,6 +93,8 @@ class Dataset:
     mapping: Mapping | None
     score_base: int
     findings: tuple[Finding, ...]
+    choices: Choices = field(default_factory=Choices)
+    mended: tuple[Mended, ...] = ()
     memory: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What was surveyed already, so that no file is read twice."""
 
@@ -169,20 +204,51 @@ def scan(
     _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
     _one_of("score_base", score_base, (0, 1))
     given = None if classes is None else as_class_map(classes)
-    opened = open_source(source)
-    scanner = _Scanner(opened, layout, segmentation)
-    class_map = scanner.class_map(given)
+    choices = Choices(layout, segmentation, given, score_base)
+    return _dataset(_Scanner(open_source(source), choices))
+
+
+def rescan(dataset: Dataset, mended: Iterable[Mended]) -> Dataset:
+    """Return a dataset anew, with mended files in the place of those on disk.
+
+    Earlier repairs stay. What else was read is not read again.
+    """
+    together = {found.relative: found for found in dataset.mended}
+    for found in mended:
+        before = together.get(found.relative)
+        what = f"{before.what}; {found.what}" if before else found.what
+        together[found.relative] = replace(found, what=what)
+    anew = _dataset(_Scanner(dataset.source, dataset.choices, together, _images(dataset)))
+    kept = {image for image in _images(anew).values() if image.relative not in together}
+    anew.memory |= {key: known for key, known in dataset.memory.items() if _image_of(key) in kept}
+    return anew
+
+
+def _dataset(scanner: _Scanner) -> Dataset:
+    class_map = scanner.class_map()
     mapping = scanner.mapping()
     return Dataset(
-        opened,
+        scanner.source,
         scanner.layout,
         tuple(scanner.grouping.items),
         scanner.unused(),
         class_map,
         mapping,
-        score_base,
+        scanner.choices.score_base,
         tuple(scanner.findings),
+        scanner.choices,
+        tuple(scanner.mended.values()),
     )
+
+
+def _images(dataset: Dataset) -> dict[PurePosixPath, ImageFile]:
+    found = [image for item in dataset.items for image in item.images]
+    return {image.relative: image for image in found}
+
+
+def _image_of(key: Any) -> Any:
+    """Return the image that a key of a dataset's memory is about: ``(what, image)``."""
+    return key[1] if isinstance(key, tuple) else None
 
 
 def _one_of(name: str, value: object, choices: Iterable[object]) -> None:
@@ -194,20 +260,32 @@ def _one_of(name: str, value: object, choices: Iterable[object]) -> None:
 class _Scanner:
     """Sorts the files of one source, and keeps book of those without a use."""
 
-    def __init__(self, source: Source, layout: str, segmentation: str) -> None:
-        self.source = source
+    def __init__(
+        self,
+        source: Source,
+        choices: Choices,
+        mended: MappingABC[PurePosixPath, Mended] = MappingProxyType({}),
+        known: MappingABC[PurePosixPath, ImageFile] = MappingProxyType({}),
+    ) -> None:
+        self.source, self.choices = source, choices
+        self.mended, self.known = mended, known
         self.findings: list[Finding] = list(source.findings)
+        self.findings += [
+            finding("repaired", found.relative, found.what) for found in mended.values()
+        ]
         self._reasons: dict[PurePosixPath, str] = {}
         niftis = [file for file in source.files if is_nifti(file.name)]
         if not niftis:
             self.findings.append(finding("source-empty", "", f"{source.given}: no NIfTI file"))
-        self.layout = detect_layout(niftis) if layout == "auto" else layout
-        self.grouping = self._grouped(niftis, segmentation)
+        auto = choices.layout == "auto"
+        self.layout = detect_layout(niftis) if auto else choices.layout
+        self.grouping = self._grouped(niftis, choices.segmentation)
         self._reasons.update(self.grouping.unused)
         self.findings += self.grouping.findings
+        pairs = frozenset(map(pair_key, source.files))
         for file in source.files:
             if not is_nifti(file.name) and file.suffix.casefold() not in _OTHER_INPUTS:
-                self._reasons[file] = _why_unused(file)
+                self._reasons[file] = why_unused(file, pairs)
 
     def _files(self, suffix: str) -> list[PurePosixPath]:
         found = [file for file in self.source.files if file.suffix.casefold() == suffix]
@@ -220,18 +298,35 @@ class _Scanner:
         paths = tuple((self.source.root / table, table) for table in tables)
         readable = {image.relative for image in images}
         unreadable = tuple(file for file in niftis if file not in readable)
-        return group_files(self.layout, Files(tuple(images), paths, segmentation, unreadable))
+        files = Files(tuple(images), paths, segmentation, unreadable)
+        grouping = group_files(self.layout, files)
+        grouping.items = [self._with_tables(item) for item in grouping.items]
+        return grouping
+
+    def _with_tables(self, item: Item) -> Item:
+        """Return an item whose score tables are the mended ones, where there are such."""
+        if not any(table.relative in self.mended for table in item.tables):
+            return item
+        tables = (replace(table, content=self._content(table.relative)) for table in item.tables)
+        return replace(item, tables=tuple(tables))
+
+    def _content(self, file: PurePosixPath) -> bytes | None:
+        return self.mended[file].content if file in self.mended else None
 
     def _header(self, file: PurePosixPath) -> ImageFile | None:
+        content = self._content(file)
+        if file in self.known and content is self.known[file].content:
+            return self.known[file]
         try:
-            return read_header(self.source.root / file, file)
+            return read_header(self.source.root / file, file, content)
         except NiftiKitError as error:
             self.findings.append(file_fault(file, error))
             self._reasons[file] = ""
             return None
 
-    def class_map(self, given: ClassMap | None) -> ClassMap:
+    def class_map(self) -> ClassMap:
         """Return the class map in force; texts that are none have no use."""
+        given = self.choices.classes
         read = [self._read_map(file, given) for file in self._files(".txt")]
         maps = [found for found in read if found is not None]
         chosen = self._chosen_map(maps) if given is None else given
@@ -323,12 +418,6 @@ class _Scanner:
 
 
 _OTHER_INPUTS = (".csv", ".txt", ".json")
-
-
-def _why_unused(file: PurePosixPath) -> str:
-    if file.name.casefold().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")):
-        return "an archive inside the source is not unpacked"
-    return "neither a NIfTI file nor a score table, class map or mapping"
 
 
 def describe(error: NiftiKitError) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "BadSource",
     "NiftiKitError",
     "PlanBlocked",
+    "RepairRefused",
     "TargetError",
     "UnreadableFile",
     "UnsupportedImage",
@@ -105,6 +106,10 @@ class BadMapping(NiftiKitError):
 
 class PlanBlocked(NiftiKitError):
     """A plan with unresolved errors was handed to :func:`nifti_kit.upload`."""
+
+
+class RepairRefused(NiftiKitError):
+    """A repair that would not do what its name says on this file."""
 
 
 class TargetError(NiftiKitError, OSError):

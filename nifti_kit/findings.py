@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from nifti_kit import html
-from nifti_kit.catalog import lookup
+from nifti_kit.catalog import CATALOG, lookup
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.files import write_bytes
+from nifti_kit.html import Illustration, Markup
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
@@ -19,6 +24,24 @@ __all__ = ["Finding", "Findings", "finding"]
 
 SHOWN_PER_CODE = 5
 """Repeats of one code that a repr shows before it says "and N other files"."""
+
+UNFOLDED = 20
+"""Findings of one code that a report lists openly; the rest is folded, not left out."""
+
+PICTURES_PER_CODE = 3
+"""Pictures of one code in a report: more of the same show nothing new."""
+
+PICTURES = 24
+"""Pictures in a report: about 1 MB, and a few seconds to draw."""
+
+TRIED_PER_CODE = 6
+"""Files of one code that are tried for pictures: unreadable ones have none."""
+
+ENDINGS = (".html", ".json", ".csv")
+"""What a report can be saved as."""
+
+Illustrate = Callable[["Finding"], Illustration | None]
+"""What draws a finding; None where there is nothing to see."""
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
@@ -82,9 +105,28 @@ def finding(
 
 
 class Findings(Sequence[Finding]):
-    """An immutable sequence of findings, errors first, with text, table, JSON and HTML forms."""
+    """An immutable sequence of findings, errors first, with text, table, JSON and HTML forms.
 
-    def __init__(self, findings: Iterable[Finding] = (), waive: Iterable[str] = ()) -> None:
+    Parameters
+    ----------
+    findings
+        In any order; equal ones count once.
+    waive
+        Codes that a person accepts.
+    illustrate
+        What draws a finding for a saved report. It is no part of the content: equality ignores
+        it, and a pickled copy is without.
+    source
+        The name of what was checked, for the report's title.
+    """
+
+    def __init__(
+        self,
+        findings: Iterable[Finding] = (),
+        waive: Iterable[str] = (),
+        illustrate: Illustrate | None = None,
+        source: str = "",
+    ) -> None:
         waived = _known_codes(waive)
         unique = dict.fromkeys(
             replace(found, waived=True) if found.code in waived else found for found in findings
@@ -92,6 +134,14 @@ class Findings(Sequence[Finding]):
         self._items = tuple(
             sorted(unique, key=lambda found: (_ORDER[found.severity], found.code, found.path))
         )
+        self._illustrate, self._source = illustrate, source
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What draws holds files open to it: it stays with the process that has them.
+        return {**self.__dict__, "_illustrate": None}
+
+    def _part(self, items: Iterable[Finding]) -> Findings:
+        return Findings(items, (), self._illustrate, self._source)
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -99,7 +149,7 @@ class Findings(Sequence[Finding]):
     def __getitem__(self, index: slice) -> Findings: ...
     def __getitem__(self, index: int | slice) -> Finding | Findings:
         if isinstance(index, slice):
-            return Findings(self._items[index])
+            return self._part(self._items[index])
         return self._items[index]
 
     def __len__(self) -> int:
@@ -117,22 +167,22 @@ class Findings(Sequence[Finding]):
     @property
     def errors(self) -> Findings:
         """The errors that were not waived: what blocks an upload."""
-        return Findings(f for f in self._items if f.severity == "error" and not f.waived)
+        return self._part(f for f in self._items if f.severity == "error" and not f.waived)
 
     @property
     def warnings(self) -> Findings:
         """The warnings that were not waived."""
-        return Findings(f for f in self._items if f.severity == "warning" and not f.waived)
+        return self._part(f for f in self._items if f.severity == "warning" and not f.waived)
 
     @property
     def notes(self) -> Findings:
         """The notes that were not waived."""
-        return Findings(f for f in self._items if f.severity == "note" and not f.waived)
+        return self._part(f for f in self._items if f.severity == "note" and not f.waived)
 
     @property
     def waived(self) -> Findings:
         """What a person accepted by its code."""
-        return Findings(f for f in self._items if f.waived)
+        return self._part(f for f in self._items if f.waived)
 
     @property
     def ok(self) -> bool:
@@ -144,7 +194,7 @@ class Findings(Sequence[Finding]):
         groups: defaultdict[str, list[Finding]] = defaultdict(list)
         for found in self._items:
             groups[found.code].append(found)
-        return {code: Findings(group) for code, group in groups.items()}
+        return {code: self._part(group) for code, group in groups.items()}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per finding."""
@@ -169,12 +219,45 @@ class Findings(Sequence[Finding]):
             said.append(f"{len(self.waived)} waived")
         return ", ".join(said) or "nothing to report"
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the findings to a file: ``.html`` (a report), ``.json`` or ``.csv``.
+
+        The report is one page with pictures of the first files of each code; it needs no network
+        and no other file. A file that is there is replaced.
+
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
+        """
+        target = Path(path)
+        ending = target.suffix.casefold()
+        if ending not in ENDINGS:
+            raise NiftiKitError(
+                "findings cannot be saved as this kind of file",
+                path=target,
+                found=repr(target.suffix),
+                expected=" or ".join(ENDINGS),
+                remedy="Give the name one of these endings, such as findings.html.",
+            )
+        if ending == ".html":
+            content = _report(self)
+        else:
+            content = self.to_json() if ending == ".json" else self.to_frame().to_csv(index=False)
+        # A file name may hold bytes that are no letters; they are written as their codes.
+        encoded = content.encode("utf-8", "backslashreplace")
+        try:
+            write_bytes(target, encoded)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise NiftiKitError("the file cannot be written", path=target, found=reason) from error
+
     def __repr__(self) -> str:
         lines = [f"Findings: {self.summary()}"]
         for group in self.by_code().values():
             lines += [f"  {found}" for found in group[:SHOWN_PER_CODE]]
             if len(group) > SHOWN_PER_CODE:
-                lines.append(f"  ... and {len(group) - SHOWN_PER_CODE} more [{group[0].code}]")
+                lines.append(f"  ... and {_others(group)} [{group[0].code}]")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -191,7 +274,7 @@ class Findings(Sequence[Finding]):
                 for f in group[:SHOWN_PER_CODE]
             ]
             if len(group) > SHOWN_PER_CODE:
-                more = f"... and {len(group) - SHOWN_PER_CODE} more"
+                more = f"... and {_others(group)}"
                 rows.append((group[0].severity, group[0].code, more, "", ""))
         head = ("severity", "code", "file", "what was found", "what to do")
         return html.title(f"Findings: {self.summary()}") + (html.table(head, rows) if rows else "")
@@ -203,3 +286,113 @@ def _known_codes(codes: Iterable[str]) -> frozenset[str]:
     for code in names:
         lookup(code)
     return frozenset(names)
+
+
+def _others(group: Sequence[Finding]) -> str:
+    """Return how much of a group is not shown: in how many other files, or how many findings."""
+    shown, hidden = group[:SHOWN_PER_CODE], group[SHOWN_PER_CODE:]
+    files = len({found.path for found in hidden} - {found.path for found in shown} - {""})
+    if not files:
+        return counted(len(hidden), "more finding")
+    more = f" ({len(hidden):,} more findings)" if len(hidden) > files else ""
+    return counted(files, "other file") + more
+
+
+_HEADINGS = (
+    "Errors: they block an upload",
+    "Warnings: a person should look",
+    "Notes",
+    "Waived: accepted by a person",
+)
+
+
+def _report(findings: Findings) -> str:
+    """Return the page of a report; the same findings give the same page."""
+    pictures = _pictures(findings)
+    parts = [_overview(findings)]
+    sorts = (findings.errors, findings.warnings, findings.notes, findings.waived)
+    for heading, some in zip(_HEADINGS, sorts, strict=True):
+        if some:
+            parts.append(html.element("h2", heading))
+        parts += [_section(group, pictures) for group in some.by_code().values()]
+    source = findings._source
+    return html.page(f"Findings: {source}" if source else "Findings", *parts)
+
+
+def _overview(findings: Findings) -> Markup:
+    files = len({found.path for found in findings} - {""})
+    about = f"{findings.summary()}; in {counted(files, 'file')}" if findings else findings.summary()
+    said = "An upload is blocked." if findings.errors else "Nothing blocks an upload."
+    rows = []
+    for group in findings.by_code().values():
+        first = group[0]
+        severity = first.severity + " (waived)" * first.waived
+        link = Markup(f"<a href='#{html.text(first.code)}'>{html.text(first.code)}</a>")
+        count = len({found.path for found in group} - {""})
+        rows.append((html.element("span", severity, kind=first.severity), link, len(group), count))
+    head = ("severity", "code", "findings", "files")
+    return html.join(
+        [
+            html.element("p", about),
+            html.element("p", said, kind="faint"),
+            html.table(head, rows) if rows else Markup(""),
+        ]
+    )
+
+
+def _section(group: Sequence[Finding], pictures: Mapping[Finding, Illustration]) -> Markup:
+    """Return what a report says of one code."""
+    first = group[0]
+    entry = CATALOG.get(first.code)
+    usual = entry.remedy if entry and not first.waived else ""
+    lines = [_line(found, usual) for found in group]
+    drawn = [
+        html.figure(pictures[found], html.element("div", found.path, kind="file"))
+        for found in group
+        if found in pictures
+    ]
+    severity = html.element("span", first.severity, kind=first.severity)
+    parts = [
+        html.element("h3", severity, " ", html.element("code", first.code)),
+        html.element("p", entry.meaning if entry else ""),
+        html.element("p", html.element("b", "What to do: "), usual) if usual else Markup(""),
+        html.element("div", *drawn, kind="pictures") if drawn else Markup(""),
+        html.element("ul", *lines[:UNFOLDED]),
+    ]
+    if len(lines) > UNFOLDED:
+        rest = html.element("ul", *lines[UNFOLDED:])
+        parts.append(html.details(f"and {counted(len(lines) - UNFOLDED, 'more finding')}", rest))
+    return html.element("section", *parts, anchor=first.code)
+
+
+def _line(found: Finding, usual: str) -> Markup:
+    """Return a finding in a report's list; its remedy where it is not the usual one."""
+    parts = [html.element("span", found.path or "the source", kind="file"), ": ", found.message]
+    if found.voxel is not None:
+        parts.append(" (voxel {}, {}, {} from 0)".format(*found.voxel))
+    if found.remedy and found.remedy != usual and not found.waived:
+        parts += [" ", html.element("b", "What to do: "), found.remedy]
+    return html.element("li", *parts)
+
+
+def _pictures(findings: Findings) -> dict[Finding, Illustration]:
+    """Return pictures of the first files of each code: one of each code, then a second, ..."""
+    illustrate = findings._illustrate
+    pictures: dict[Finding, Illustration] = {}
+    if illustrate is None:
+        return pictures
+    queues = [iter(_first_of_each_file(group)) for group in findings.by_code().values()]
+    for queue in queues * PICTURES_PER_CODE:
+        for found in queue:
+            picture = illustrate(found) if len(pictures) < PICTURES else None
+            if picture is not None:
+                pictures[found] = picture
+                break
+    return pictures
+
+
+def _first_of_each_file(group: Sequence[Finding]) -> list[Finding]:
+    firsts: dict[str, Finding] = {}
+    for found in group:
+        firsts.setdefault(found.path, found)
+    return list(firsts.values())[:TRIED_PER_CODE]

@@ -22,10 +22,13 @@ __all__ = [
     "Grid",
     "Orientation",
     "compare_grids",
+    "fields_meet",
     "frame_to_slice",
+    "gap_mm",
     "lattice_orientation",
     "plane_axis",
     "ras_orientation",
+    "share_inside",
 ]
 
 Affine = npt.NDArray[np.float64]
@@ -41,6 +44,18 @@ SHEAR_COSINE = 1e-3
 
 LATTICE_VOXELS = 0.01
 """How far (in voxels) corners may lie from whole voxels of the other grid to be its lattice."""
+
+OVERLAP_POINTS = 40
+"""Points along each axis of a field of view that an overlap is counted on: exact to 2 %."""
+
+TOUCHING_MM = 1e-6
+"""Fields of view that share less than this depth only touch (mm)."""
+
+SMALLEST_MM = 1e-9
+"""A shorter axis is a fault: electron microscopes have voxels of 1e-6 (mm)."""
+
+FARTHEST_MM = 1e9
+"""What is further than a thousand kilometres has no place, and no digits for 1e-4 mm (mm)."""
 
 PLANES = {"sag": 0, "cor": 1, "axl": 2}
 """The RAS+ axis that is the normal of each plane: sagittal R, coronal A, axial S."""
@@ -126,7 +141,8 @@ class Grid:
     @cached_property
     def voxel_size(self) -> tuple[float, float, float]:
         """The distance between neighbouring voxel centres along i, j, k (mm)."""
-        sizes = np.linalg.norm(self.affine[:3, :3], axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):  # ``problem`` names what comes of it
+            sizes = np.linalg.norm(self.affine[:3, :3], axis=0)
         return (float(sizes[0]), float(sizes[1]), float(sizes[2]))
 
     @property
@@ -141,11 +157,18 @@ class Grid:
 
     @cached_property
     def problem(self) -> str:
-        """Why the grid cannot be used: not finite, an axis of length 0, flat, or sheared."""
+        """Why the grid cannot be used: not finite, of no size that an image has, or flat."""
         if not np.isfinite(self.affine).all():
             return "the affine has a value that is not finite"
+        if not np.isfinite(self.voxel_size).all():
+            return "the affine has an axis of endless length"
         if min(self.voxel_size) <= 0:
             return "the affine has an axis of length 0"
+        if min(self.voxel_size) < SMALLEST_MM:
+            return f"the affine has an axis of {min(self.voxel_size):.3g} mm"
+        if np.abs(self.world(self.corners())).max() > FARTHEST_MM:
+            farthest = np.abs(self.world(self.corners())).max()
+            return f"the affine places voxels {farthest:.3g} mm from the scanner"
         if abs(np.linalg.det(self.directions)) < SHEAR_COSINE:
             return "the axes of the affine lie in one plane"
         return ""
@@ -180,6 +203,13 @@ class Grid:
         """Return (8, 3): the indices of the corner voxels."""
         ends = [(0, size - 1) for size in self.shape]
         return np.array(list(itertools.product(*ends)), dtype=np.float64)
+
+    def field_of_view(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the box that the voxels fill, to their outer faces (RAS+ mm).
+
+        (3,): its corner before the first voxel; (3, 3): column a is its edge along axis a.
+        """
+        return self.world([-0.5, -0.5, -0.5]), self.affine[:3, :3] * np.array(self.shape)
 
     def reoriented(self, orientation: Orientation) -> Grid:
         """Return the grid of ``orientation.apply(array)``: the same voxels, in the new order."""
@@ -281,12 +311,15 @@ class Alignment:
         infinite where the shapes differ.
     orientation
         For the first four: the exact reordering into the volume's voxel order; else None.
+    overlap
+        The share of the mask's field of view that lies inside the volume's: 0 to 1.
     """
 
     verdict: str
     displacement_mm: float
     displacement_voxels: float
     orientation: Orientation | None
+    overlap: float = 0.0
 
     @property
     def lands(self) -> bool:
@@ -302,7 +335,7 @@ def compare_grids(mask: Grid, volume: Grid) -> Alignment:
     if orientation is not None:
         mm, voxels = _corner_distance(mask.reoriented(orientation), volume)
         if mm <= ROUNDING_MM:
-            return Alignment(_lattice_verdict(orientation, mm), mm, voxels, orientation)
+            return Alignment(_lattice_verdict(orientation, mm), mm, voxels, orientation, 1.0)
     return _misaligned(mask, volume)
 
 
@@ -320,12 +353,14 @@ def _misaligned(mask: Grid, volume: Grid) -> Alignment:
     mm = voxels = float("inf")
     if ordered.shape == reference.shape:
         mm, voxels = _corner_distance(ordered, reference)
+    overlap = share_inside(mask, volume)
     if mask.shape == volume.shape and _is_bare(mask) and not _is_bare(volume):
         mm, voxels = _corner_distance(mask, volume)
-        return Alignment("header lost", mm, voxels, None)
+        return Alignment("header lost", mm, voxels, None, overlap)
     if np.isfinite(mm) and np.allclose(ordered.affine[:3, :3], reference.affine[:3, :3], atol=1e-4):
-        return Alignment("translated", mm, voxels, None)
-    return Alignment("resampled" if _overlap(mask, volume) else "apart", mm, voxels, None)
+        return Alignment("translated", mm, voxels, None, overlap)
+    verdict = "resampled" if fields_meet(mask, volume) else "apart"
+    return Alignment(verdict, mm, voxels, None, overlap)
 
 
 def _is_bare(grid: Grid) -> bool:
@@ -341,7 +376,58 @@ def _is_bare(grid: Grid) -> bool:
     return bool(diagonal and (centred or np.allclose(grid.origin, 0.0)))
 
 
-def _overlap(first: Grid, second: Grid) -> bool:
-    """Say whether the bounding boxes of two grids in world space meet."""
-    a, b = first.world(first.corners()), second.world(second.corners())
-    return bool((a.max(0) >= b.min(0)).all() and (b.max(0) >= a.min(0)).all())
+def fields_meet(first: Grid, second: Grid) -> bool:
+    """Say whether the fields of view of two usable grids share a part of space, however turned.
+
+    Two boxes are apart exactly where they are along a normal of one of their faces, or along a
+    line perpendicular to an edge of each (separating axis theorem).
+    """
+    (corner, edges), (other_corner, other_edges) = first.field_of_view(), second.field_of_view()
+    unit, other_unit = first.directions, second.directions
+    sides = [np.cross(one[:, a], one[:, b]) for one in (unit, other_unit) for a, b in _PAIRS]
+    sides += [np.cross(unit[:, a], other_unit[:, b]) for a in range(3) for b in range(3)]
+    between = other_corner + other_edges.sum(axis=1) / 2 - corner - edges.sum(axis=1) / 2
+    for side in sides:
+        length = np.linalg.norm(side)
+        if length < SHEAR_COSINE**2:  # two parallel edges span no direction
+            continue
+        reach = (np.abs(side @ edges).sum() + np.abs(side @ other_edges).sum()) / 2
+        if abs(side @ between) > reach - TOUCHING_MM * length:
+            return False
+    return True
+
+
+_PAIRS = ((0, 1), (1, 2), (2, 0))
+
+
+def share_inside(inner: Grid, outer: Grid) -> float:
+    """Return the share (0 to 1) of a usable grid's field of view that lies inside another's.
+
+    It is counted on a regular lattice of points.
+    """
+    (corner, edges), (outer_corner, outer_edges) = inner.field_of_view(), outer.field_of_view()
+    # Along each edge of the outer box, from 0 to 1: where the inner one begins, and its edges.
+    start = np.linalg.solve(outer_edges, corner - outer_corner)
+    along = np.linalg.solve(outer_edges, edges)
+    steps = (np.arange(OVERLAP_POINTS) + 0.5) / OVERLAP_POINTS
+    inside = np.ones((OVERLAP_POINTS,) * 3, dtype=bool)
+    for first, (i, j, k) in zip(start, along, strict=True):
+        places = first + i * steps[:, None, None] + j * steps[:, None] + k * steps
+        inside &= (places >= 0) & (places <= 1)
+    return float(inside.mean())
+
+
+def gap_mm(first: Grid, second: Grid) -> float:
+    """Return the shortest distance between the fields of view of two usable grids (mm).
+
+    0 where they meet. Points of both boxes are moved along their edges until they are nearest.
+    """
+    if fields_meet(first, second):
+        return 0.0
+    from scipy.optimize import lsq_linear
+
+    (corner, edges), (other_corner, other_edges) = first.field_of_view(), second.field_of_view()
+    along = np.hstack([edges, -other_edges])
+    # The default method may stop millimetres short; this one ends at a corner, edge or face.
+    nearest = lsq_linear(along, other_corner - corner, bounds=(0, 1), method="bvls")
+    return float(np.linalg.norm(nearest.fun))

@@ -1,4 +1,4 @@
-"""Escaped HTML for notebook reprs: plain string builders without knowledge of what they show.
+"""Escaped HTML for notebook reprs and pages: string builders without knowledge of what they show.
 
 Everything that comes from a file name, a class name or a table cell passes :func:`text`, because
 a file may be named ``<img src=x onerror=...>.nii.gz``.
@@ -6,18 +6,78 @@ a file may be named ``<img src=x onerror=...>.nii.gz``.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from html import escape
 
-__all__ = ["Markup", "details", "join", "swatch", "table", "text", "title"]
+__all__ = [
+    "Illustration",
+    "Markup",
+    "details",
+    "element",
+    "figure",
+    "join",
+    "page",
+    "swatch",
+    "table",
+    "text",
+    "title",
+]
 
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
+
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""What a page may load: its own pictures and styles, nothing from the network, no script."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2024; --faint: #5b6470; --sheet: #ffffff;
+  --card: #f5f6f8; --line: #d5d9df; --error: #b3261e; --warning: #8a5a00; --note: #1f5fae; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8eaed; --faint: #a3abb6; --sheet: #15171a; --card: #1f2328; --line: #3a4048;
+    --error: #ff8a80; --warning: #f2b84b; --note: #8ab8ff; } }
+body { margin: 0 auto; padding: 1.5rem; max-width: 64rem; background: var(--sheet);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
+h3 { font-size: 1rem; margin: 0; } p { margin: .35rem 0; } a { color: inherit; }
+code, .file { font-family: ui-monospace, monospace; font-size: .92em; unicode-bidi: isolate; }
+table { border-collapse: collapse; } ul { margin: .5rem 0; padding-left: 1.2rem; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 6px;
+  padding: .8rem 1rem; margin: .8rem 0; }
+summary { cursor: pointer; } .faint { color: var(--faint); }
+.error, .warning, .note { font-weight: 600; } .error { color: var(--error); }
+.warning { color: var(--warning); } .note { color: var(--note); }
+.pictures { display: flex; flex-wrap: wrap; gap: .8rem; margin: .6rem 0; }
+figure { margin: 0; width: 15rem; } figcaption { font-size: .85em; color: var(--faint); }
+img { display: block; max-width: 100%; height: auto; background: #000; }
+"""
 
 
 class Markup(str):
     """HTML that is already safe; any other string is escaped when it is put into a builder."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """A picture with what it shows in words.
+
+    Attributes
+    ----------
+    png
+        The content of a PNG file.
+    caption
+        What is seen, for a person who does not know the colours.
+    width, height
+        Pixels.
+    """
+
+    png: bytes = field(repr=False)
+    caption: str
+    width: int
+    height: int
 
 
 def text(value: object) -> Markup:
@@ -59,3 +119,34 @@ def details(summary: object, content: Markup, *, unfolded: bool = False) -> Mark
 def join(parts: Iterable[Markup]) -> Markup:
     """Return the parts, one after the other."""
     return Markup("".join(parts))
+
+
+def element(name: str, *parts: object, kind: str = "", anchor: str = "") -> Markup:
+    """Return an element with the parts in it; ``kind`` is its class, ``anchor`` its id."""
+    attributes = "".join(
+        f" {key}='{text(value)}'" for key, value in (("class", kind), ("id", anchor)) if value
+    )
+    return Markup(f"<{name}{attributes}>{join(map(text, parts))}</{name}>")
+
+
+def figure(picture: Illustration, *title_parts: object) -> Markup:
+    """Return a picture with its caption; its bytes are within the page."""
+    source = "data:image/png;base64," + base64.b64encode(picture.png).decode()
+    image = Markup(
+        f"<img src='{source}' width='{picture.width}' height='{picture.height}' "
+        f"alt='{text(picture.caption)}'>"
+    )
+    caption = element("figcaption", *title_parts, element("div", picture.caption))
+    return element("figure", image, caption)
+
+
+def page(heading: str, *parts: Markup) -> str:
+    """Return a whole page that needs no network, no script and no other file."""
+    return (
+        "<!DOCTYPE html>\n"
+        "<html lang='en'><head><meta charset='utf-8'>"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>{text(heading)}</title><style>{_STYLE}</style></head>\n"
+        f"<body>{element('h1', heading)}\n{join(parts)}</body></html>\n"
+    )

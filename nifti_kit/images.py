@@ -20,9 +20,17 @@ from isal import igzip
 
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
 from nifti_kit.geometry import Grid
-from nifti_kit.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
+from nifti_kit.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 
-__all__ = ["ImageFile", "iter_frames", "iter_scaled_frames", "read_header", "read_voxels"]
+__all__ = [
+    "ImageFile",
+    "encode_image",
+    "iter_frames",
+    "iter_scaled_frames",
+    "pick_frame",
+    "read_header",
+    "read_voxels",
+]
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEADER_BYTES = 544
@@ -44,6 +52,15 @@ MAX_RANK = 7
 
 NO_ROTATION = 1e-7
 """Below this 1 - (b2 + c2 + d2) is rounding, and a is 0 (nifti1_io, nifti_quatern_to_mat44)."""
+
+NIFTI1_BYTES = 348
+"""The size of a NIfTI-1 header; NIfTI-2 has 540."""
+
+EXTENSION_FLAG_BYTES = 4
+"""Behind the header; all 0: no extension follows."""
+
+PACKING_LEVEL = 1
+"""Of isal's 0 to 3: as fast as 0, and label maps get no smaller beyond it."""
 
 UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """``xyzt_units`` & 7 to millimetres: unknown, metre, millimetre, micron."""
@@ -75,6 +92,8 @@ class ImageFile:
         ``sform_code`` and ``qform_code`` as they stand.
     pixdim
         ``pixdim[1:4]`` as it stands, without its unit.
+    unit_mm
+        The header's unit of length (``xyzt_units``) in mm; 1 where it names none.
     is_packed
         Whether the bytes are gzip, whatever the name says.
     scaling_fault
@@ -95,6 +114,7 @@ class ImageFile:
     version: int
     codes: tuple[int, int] = (0, 0)
     pixdim: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    unit_mm: float = 1.0
     is_packed: bool = False
     scaling_fault: str = ""
     content: bytes | None = field(default=None, repr=False)
@@ -181,14 +201,9 @@ def _unreadable(relative: PurePosixPath, message: str, **facts: Any) -> Unreadab
 
 
 def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> ImageFile:
-    version, order = _identify(start, relative)
-    from nibabel.nifti1 import header_dtype as nifti1
-    from nibabel.nifti2 import header_dtype as nifti2
-
-    layout = (nifti1 if version == 1 else nifti2).newbyteorder(order)
-    header = np.frombuffer(start, dtype=layout, count=1)[0]
+    header, _, dtype = _layout(start, relative)
+    version = 1 if header.dtype.itemsize == NIFTI1_BYTES else 2
     shape = _shape(header, relative)
-    dtype = _dtype(header, relative).newbyteorder(order)
     offset = _offset(header, relative)
     end = offset + math.prod(shape) * dtype.itemsize
     if end > most:
@@ -214,8 +229,20 @@ def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> Imag
         version,
         (int(header["sform_code"]), int(header["qform_code"])),
         (i, j, k),
+        _unit_mm(header),
         scaling_fault=scaling_fault,
     )
+
+
+def _layout(start: bytes, relative: PurePosixPath) -> tuple[Any, int, np.dtype[Any]]:
+    """Return the header's fields, its length in bytes, and the type of the voxels on disk."""
+    version, order = _identify(start, relative)
+    from nibabel.nifti1 import header_dtype as nifti1
+    from nibabel.nifti2 import header_dtype as nifti2
+
+    layout = (nifti1 if version == 1 else nifti2).newbyteorder(order)
+    header = np.frombuffer(start, dtype=layout, count=1)[0]
+    return header, layout.itemsize, _dtype(header, relative).newbyteorder(order)
 
 
 def _identify(start: bytes, relative: PurePosixPath) -> tuple[int, Literal["<", ">"]]:
@@ -328,12 +355,17 @@ def _scaling(header: Any) -> tuple[float, float, str]:
     return slope, intercept, ""
 
 
+def _unit_mm(header: Any) -> float:
+    return UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is named by the grid
 def _affines(header: Any) -> tuple[Any, Any, npt.NDArray[np.float64]]:
     """Return sform, qform (None where not set) and the affine in force, in RAS+ mm.
 
     NIfTI-1: method 3 where sform_code > 0, else method 2 where qform_code > 0, else method 1.
     """
-    unit = UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+    unit = _unit_mm(header)
     scale = np.diag([unit, unit, unit, 1.0])
     sform = qform = None
     if int(header["sform_code"]) > 0:
@@ -419,6 +451,66 @@ def iter_scaled_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
         yield frame.astype(np.float64) * image.slope + image.intercept
 
 
+def encode_image(voxels: npt.NDArray[Any], grid: Grid) -> bytes:
+    """Return a NIfTI-1 file, gzip, of a 3D array at its place; the same bytes each time.
+
+    sform and qform say the same (code 1), but a sheared grid has only a sform: a quaternion has
+    no shear. NIfTI-1 keeps both as float32.
+    """
+    from nibabel.nifti1 import Nifti1Image
+
+    image = Nifti1Image(voxels, grid.affine, dtype=voxels.dtype)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(grid.affine, code=1)
+    image.set_qform(None if grid.is_sheared else grid.affine, code=0 if grid.is_sheared else 1)
+    return _packed(image.to_bytes())
+
+
+def _packed(content: bytes) -> bytes:
+    return igzip.compress(content, PACKING_LEVEL, mtime=0)
+
+
+def pick_frame(
+    path: Path, relative: PurePosixPath, frame: int, content: bytes | None = None
+) -> bytes:
+    """Return one frame (from 1) of a 4D image as a 3D NIfTI file, gzip, bit for bit.
+
+    Dimensions above the fourth are counted through, the fourth first. Header fields are kept,
+    extensions are not.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is damaged.
+    UnsupportedImage
+        If it has no such frame, or not one real number per voxel.
+    """
+    try:
+        start, _, _ = _first_bytes(path, content)
+        header, length, dtype = _layout(start, relative)
+        sizes = [int(size) for size in header["dim"][1 : int(header["dim"][0]) + 1]]
+        count = math.prod(sizes[3:])
+        if len(sizes) < len("ijk") or min(sizes) < 1 or not 1 <= frame <= count:
+            text = " x ".join(map(str, sizes))
+            raise UnsupportedImage(
+                "the image has no such frame",
+                path=str(relative),
+                found=f"{text} voxels, frame {frame} asked for",
+                expected=f"a frame from 1 to {count}",
+            )
+        size = math.prod(sizes[:3]) * dtype.itemsize
+        with open_stream(path, content) as stream:
+            skip(stream, _offset(header, relative) + (frame - 1) * size)
+            voxels = np.empty(size, dtype=np.uint8)
+            fill(stream, voxels, "the file ends before the frame's last voxel")
+    except STREAM_FAULTS as error:
+        raise _unreadable(relative, f"its voxels cannot be read: {error}") from error
+    single = header.copy()
+    single["dim"][0], single["dim"][4:] = 3, 1
+    single["vox_offset"] = length + EXTENSION_FLAG_BYTES
+    return _packed(single.tobytes() + bytes(EXTENSION_FLAG_BYTES) + voxels.tobytes())
+
+
 def _swapped(dtype: np.dtype[Any]) -> bool:
     return not dtype.isnative
 
@@ -435,7 +527,7 @@ class _Reader:
         except OSError as error:
             raise self._broken(error) from error
         try:
-            self._skip(self._image.offset)
+            skip(self._stream, self._image.offset)
         except STREAM_FAULTS as error:
             self._stream.close()
             raise self._broken(error) from error
@@ -443,13 +535,6 @@ class _Reader:
 
     def __exit__(self, *exc: object) -> None:
         self._stream.close()
-
-    def _skip(self, count: int) -> None:
-        while count > 0:
-            skipped = len(self._stream.read(min(count, CHUNK)))
-            if not skipped:
-                raise EOFError("the file ends before its voxels")
-            count -= skipped
 
     def fill(self, flat: npt.NDArray[Any]) -> None:
         try:

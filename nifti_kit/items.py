@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nifti_kit.geometry import Grid
@@ -51,11 +51,22 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A score table of an item; ``index`` is that of the one annotation file it belongs to."""
+    """A score table of an item.
+
+    Attributes
+    ----------
+    path, relative
+        The file, and its path below the source.
+    index
+        That of the one annotation file it belongs to, or None.
+    content
+        The file's bytes where they are in memory (a repair), in place of those at ``path``.
+    """
 
     path: Path
     relative: PurePosixPath
     index: int | None = None
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +102,12 @@ class Item:
     case: str = ""
     folder: str = ""
     segmentation: str | None = None
+
+    @property
+    def images(self) -> tuple[ImageFile, ...]:
+        """The volume, where there is one, and the annotation files."""
+        masks = tuple(mask.image for mask in self.masks)
+        return masks if self.volume is None else (self.volume, *masks)
 
     @property
     def scores(self) -> Path | None:

@@ -14,15 +14,43 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import BadLabels
-from nifti_kit.images import ImageFile, iter_frames, iter_scaled_frames
+from nifti_kit.images import ImageFile, iter_frames
+from nifti_kit.wording import counted
 
-__all__ = ["MAX_LABEL", "Label", "LabelMap", "LabelSurvey", "read_labels", "survey_labels"]
+__all__ = [
+    "MAX_LABEL",
+    "Label",
+    "LabelFrames",
+    "LabelMap",
+    "LabelSurvey",
+    "label_frames",
+    "read_labels",
+    "survey_labels",
+]
 
 MAX_LABEL = 65535
 """Label values above this are refused: they would be an index of 64-bit ids, not classes."""
 
 INTEGER_TOLERANCE = 1e-3
 """A float this near to an integer is that integer with rounding: 1.0000001, 7014.9999."""
+
+MOST_SHOWN = 1e15
+"""Above this a float's digits say nothing: it is shown as 1e+30."""
+
+MOST = 0.5
+"""Inside a resampled mask most voxels keep their label; a probability map has few whole values."""
+
+NEARLY_ALL = 0.99
+"""A probability map lies between 0 and 1, but for a few odd voxels."""
+
+REMEDY = "Save the label map with integers; a probability map needs a threshold first."
+REMEDY_PROBABILITY = (
+    "Choose a threshold: nk.repairs.round_labels(..., threshold=0.5), or save the mask anew."
+)
+REMEDY_RESAMPLED = (
+    "Resample the original mask with nearest neighbours (nk.repairs.resample). A mask of one "
+    "label can be rounded: nk.repairs.round_labels; of several, that makes labels between them."
+)
 
 Box = tuple[slice, slice, slice]
 
@@ -88,30 +116,28 @@ def survey_labels(image: ImageFile) -> LabelSurvey:
     UnreadableFile
         If the file is damaged.
     """
-    survey = _Survey(image)
-    for frame in _label_frames(image, survey):
+    survey, frames = _Survey(), label_frames(image)
+    for frame in frames:
         survey.add(frame)
-    return survey.result()
+    return survey.result(frames)
 
 
 def read_labels(image: ImageFile) -> LabelMap:
     """Return a label file's voxels with their survey. Raises as :func:`survey_labels`."""
-    survey = _Survey(image)
+    survey, frames = _Survey(), label_frames(image)
     voxels: npt.NDArray[Any] = np.empty(image.shape, dtype=np.uint8, order="F")
-    for k, frame in enumerate(_label_frames(image, survey)):
+    for k, frame in enumerate(frames):
         if frame.dtype == np.uint16 and voxels.dtype == np.uint8:
             voxels = voxels.astype(np.uint16, order="F")
         voxels[:, :, k] = frame
         survey.add(frame)
-    return LabelMap(voxels, survey.result())
+    return LabelMap(voxels, survey.result(frames))
 
 
 class _Survey:
     """Collects counts and boxes over frames that come in the order of k."""
 
-    def __init__(self, image: ImageFile) -> None:
-        self.image = image
-        self.rounded = 0
+    def __init__(self) -> None:
         self._frame = 0
         self._counts: dict[int, int] = {}
         self._boxes: dict[int, list[int]] = {}
@@ -135,38 +161,61 @@ class _Survey:
         box[2], box[3] = min(box[2], j.start), max(box[3], j.stop)
         box[5] = self._frame + 1
 
-    def result(self) -> LabelSurvey:
+    def result(self, frames: LabelFrames) -> LabelSurvey:
         labels = [
             Label(value, self._counts[value], (slice(a, b), slice(c, d), slice(e, f)))
             for value, (a, b, c, d, e, f) in sorted(self._boxes.items())
         ]
-        return LabelSurvey(tuple(labels), self.rounded, self.image.is_scaled)
+        return LabelSurvey(tuple(labels), frames.rounded, frames.image.is_scaled)
 
 
-def _label_frames(image: ImageFile, survey: _Survey) -> Iterator[npt.NDArray[Any]]:
-    """Yield the frames as uint8, or uint16 where a value needs it."""
-    if image.is_scaled or image.dtype.kind == "f":
-        for k, values in enumerate(iter_scaled_frames(image)):
-            yield _narrow(_rounded(values, image, k, survey), image, k)
-    else:
+def label_frames(image: ImageFile) -> LabelFrames:
+    """Return the frames of a label file, to be gone through once or several times."""
+    return LabelFrames(image)
+
+
+class LabelFrames:
+    """The frames of a label file in the order of k: (i, j), uint8, or uint16 where needed.
+
+    The same buffer may be filled again for each frame. Going through them raises as
+    :func:`survey_labels`.
+
+    Attributes
+    ----------
+    image
+        The file.
+    rounded
+        How many voxels were stored as a float next to an integer, in the frames so far.
+    """
+
+    def __init__(self, image: ImageFile) -> None:
+        self.image = image
+        self.rounded = 0
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        image, self.rounded = self.image, 0
+        computed = image.is_scaled or image.dtype.kind == "f"
         for k, frame in enumerate(iter_frames(image)):
-            yield _narrow(frame, image, k)
+            yield _narrow(self._rounded(frame, k) if computed else frame, image, k)
+
+    def _rounded(self, frame: npt.NDArray[Any], k: int) -> npt.NDArray[np.float64]:
+        values = _scaled(frame, self.image)
+        if not np.isfinite(values).all():
+            raise _refused(self.image, k, "values that are not finite (NaN or infinite)")
+        whole = np.rint(values)
+        distance = np.abs(values - whole)
+        if distance.max(initial=0.0) > INTEGER_TOLERANCE:
+            worst = values.flat[int(distance.argmax())]
+            raise _fractions(self.image, k, f"the value {float(worst):.6g}")
+        self.rounded += int(np.count_nonzero(distance))
+        return whole
 
 
-def _rounded(
-    values: npt.NDArray[np.float64], image: ImageFile, k: int, survey: _Survey
-) -> npt.NDArray[np.float64]:
-    if not np.isfinite(values).all():
-        raise _refused(image, k, "values that are not finite (NaN or infinite)")
-    whole = np.rint(values)
-    distance = np.abs(values - whole)
-    if distance.max(initial=0.0) > INTEGER_TOLERANCE:
-        worst = values.flat[int(distance.argmax())]
-        raise _refused(
-            image, k, f"the value {float(worst):.6g}", "a probability map or a resampled mask?"
-        )
-    survey.rounded += int(np.count_nonzero(distance))
-    return whole
+def _scaled(frame: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[np.float64]:
+    """Return the values; what is too large for a number is infinite, without a warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values: npt.NDArray[np.float64] = frame.astype(np.float64)
+        return values * image.slope + image.intercept if image.is_scaled else values
 
 
 def _narrow(frame: npt.NDArray[Any], image: ImageFile, k: int) -> npt.NDArray[Any]:
@@ -174,18 +223,53 @@ def _narrow(frame: npt.NDArray[Any], image: ImageFile, k: int) -> npt.NDArray[An
         return frame
     low, high = frame.min(), frame.max()
     if low < 0:
-        raise _refused(image, k, f"the negative value {int(low)}")
+        raise _refused(image, k, f"the negative value {_shown(low)}")
     if high > MAX_LABEL:
-        raise _refused(image, k, f"the value {int(high)}")
+        raise _refused(image, k, f"the value {_shown(high)}")
     return frame.astype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
 
 
-def _refused(image: ImageFile, k: int, found: str, guess: str = "") -> BadLabels:
+def _shown(value: np.generic) -> str:
+    """Return a whole number in digits, or as 1e+30 where a float is too large for that."""
+    number = value.item()
+    large = isinstance(number, float) and abs(number) >= MOST_SHOWN
+    return f"{number:.6g}" if large else str(int(number))
+
+
+def _refused(
+    image: ImageFile, k: int, found: str, guess: str = "", remedy: str = REMEDY
+) -> BadLabels:
     what = "the file holds values that are no labels"
     return BadLabels(
         f"{what}: {guess}" if guess else what,
         path=str(image.relative),
         found=f"{found} in frame {k + 1} of {image.shape[2]}",
         expected=f"integers from 0 to {MAX_LABEL}",
-        remedy="Save the label map with integers; a probability map needs a threshold first.",
+        remedy=remedy,
     )
+
+
+def _fractions(image: ImageFile, k: int, found: str) -> BadLabels:
+    """Return the error for fractions, with what the file looks like; it is read once more."""
+    labelled = within = whole = 0
+    for frame in iter_frames(image):
+        values = _scaled(frame, image)
+        values = values[np.isfinite(values) & (values != 0)]
+        labelled += values.size
+        within += int(np.count_nonzero((values > 0) & (values <= 1)))
+        whole += int(np.count_nonzero(np.abs(values - np.rint(values)) <= INTEGER_TOLERANCE))
+    looks, remedy = "neither a mask nor a probability map", REMEDY
+    if whole >= MOST * labelled:
+        looks, remedy = "a mask resampled with interpolation", REMEDY_RESAMPLED
+    elif within >= NEARLY_ALL * labelled:
+        looks, remedy = "a probability map", REMEDY_PROBABILITY
+    shares = f"{_share(within, labelled)} lie between 0 and 1, {_share(whole, labelled)} are whole"
+    guess = f"it looks like {looks} (of its {counted(labelled, 'value')} other than 0, {shares})"
+    return _refused(image, k, found, guess, remedy)
+
+
+def _share(count: int, total: int) -> str:
+    """Return a share in percent that says neither none nor all where it is not exactly that."""
+    tenths = round(1000 * count / total)
+    tenths = min(max(tenths, 1), 999) if 0 < count < total else tenths
+    return f"{tenths / 10:g}%"

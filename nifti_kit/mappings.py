@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections import defaultdict
@@ -16,6 +17,18 @@ from nifti_kit.findings import Finding, finding
 from nifti_kit.texts import read_text
 
 __all__ = ["Mapping", "MappingRow", "read_mapping"]
+
+MAX_ID = 2**63 - 1
+"""Ids are 64-bit numbers in the platform's database."""
+
+MAX_DIGITS = 4000
+"""Longer numbers are kept as text: Python refuses to read more than 4300 digits."""
+
+MAX_SHOWN = 60
+"""Letters of a key or a value that a message shows."""
+
+SHOWN = 5
+"""Keys or files that a message lists before it counts the rest; each hint is a long search."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +141,13 @@ def looks_like_mapping(text: str) -> bool:
 
 
 def _is_annotation_key(key: str) -> bool:
-    return key.casefold().endswith((".nii", ".nii.gz"))
+    return key.strip().casefold().endswith((".nii", ".nii.gz"))
 
 
 def _load(text: str, shown: str) -> list[tuple[str, Any]]:
     """Return the pairs of a JSON object, repeated keys included."""
     try:
-        content = json.loads(text, object_pairs_hook=_Pairs)
+        content = json.loads(text, object_pairs_hook=_Pairs, parse_int=_whole)
     except RecursionError as error:
         raise _no_mapping(shown, "JSON that is nested too deep") from error
     except ValueError as error:
@@ -146,6 +159,19 @@ def _load(text: str, shown: str) -> list[tuple[str, Any]]:
 
 class _Pairs(list[tuple[str, Any]]):
     """The pairs of a JSON object; a dict would drop repeated keys without a word."""
+
+
+class _Digits(str):
+    """A whole number that is too long to be an id."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _whole(digits: str) -> int | _Digits:
+    return int(digits) if len(digits) <= MAX_DIGITS else _Digits(digits)
 
 
 def _no_mapping(shown: str, found: str) -> BadMapping:
@@ -162,18 +188,21 @@ def _held_against(
     files: Sequence[PurePosixPath], pairs: Sequence[tuple[str, Any]], shown: str
 ) -> Mapping:
     faults: list[Finding] = []
+    nowhere: list[str] = []
     meant: defaultdict[PurePosixPath, list[int]] = defaultdict(list)
+    ends = _by_name(files)
     for key, value in pairs:
-        matches = _matching(key, files)
-        if len(matches) != 1:
-            names = ", ".join(map(str, matches))
-            message = f"key {key!r} means {names}" if matches else f"key {key!r} names no file"
-            faults.append(finding("mapping-key", shown, message))
-        elif not _is_id(value):
-            message = f"key {key!r}: the id is {value!r}"
-            faults.append(finding("mapping-id", shown, message))
-        else:
+        matches = _matching(key, ends)
+        if not matches:
+            nowhere.append(key)
+        elif len(matches) > 1:
+            faults.append(_several(key, matches, shown))
+        if not _is_id(value):
+            faults.append(_no_id(key, value, shown))
+        elif len(matches) == 1:
             meant[matches[0]].append(value)
+    if nowhere:
+        faults.append(finding("mapping-key", shown, _named_nowhere(nowhere, files)))
     rows = []
     for file in files:
         ids = sorted(set(meant[file]))
@@ -184,14 +213,85 @@ def _held_against(
     return Mapping(rows, shown, faults)
 
 
+def _several(key: str, matches: Sequence[PurePosixPath], shown: str) -> Finding:
+    """Return the fault of a key that means several files: without a dataset folder, or at all."""
+    folders = {file.parts[0] if len(file.parts) > 1 else "." for file in matches}
+    names = ", ".join(map(str, matches[:SHOWN])) + _more(len(matches))
+    code = "mapping-key"
+    if len(_wanted(key).parts) == 1 and len(folders) > 1:
+        code = "mapping-prefix"
+        names = f"files in {len(folders)} dataset folders: {names}"
+    return finding(code, shown, f"key {_short(key)} means {names}")
+
+
+def _named_nowhere(keys: Sequence[str], files: Sequence[PurePosixPath]) -> str:
+    """Return the message for keys that mean no file, the first few with the nearest file."""
+    hints = [(_short(key), _nearest(key, files)) for key in keys[:SHOWN]]
+    if len(keys) == 1:
+        ((key, near),) = hints
+        return f"key {key} names no file" + (f"; the nearest is {near}" if near else "")
+    said = [f"{key} (the nearest is {near})" if near else key for key, near in hints]
+    return f"{len(keys)} keys name no file: {', '.join(said)}{_more(len(keys))}"
+
+
+def _nearest(key: str, files: Sequence[PurePosixPath]) -> str:
+    """Return the file whose path or name is most like a key; empty where none is."""
+    spelled: dict[str, str] = {}
+    for file in files:
+        spelled.setdefault(file.name.casefold(), str(file))
+        spelled[str(file).casefold()] = str(file)
+    near = difflib.get_close_matches(str(_wanted(key)).casefold(), spelled, n=1)
+    return spelled[near[0]] if near else ""
+
+
+def _more(count: int) -> str:
+    return f" and {count - SHOWN} more" if count > SHOWN else ""
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
 def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID
 
 
-def _matching(key: str, files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Return the files that a key can mean: the whole path, else the end of one."""
-    wanted = PurePosixPath(key.strip().replace("\\", "/").removeprefix("./"))
-    exact = [file for file in files if file == wanted]
-    if exact or not wanted.parts:
-        return exact
-    return [file for file in files if file.parts[-len(wanted.parts) :] == wanted.parts]
+def _no_id(key: str, value: Any, shown: str) -> Finding:
+    message = f"key {_short(key)}: the id is {_short(value)}"
+    return finding("mapping-id", shown, message, remedy=_id_remedy(value))
+
+
+def _id_remedy(value: Any) -> str:
+    """Return what to do about an id that is none; empty for what the catalogue says."""
+    if isinstance(value, _Digits) or (isinstance(value, int) and value > MAX_ID):
+        return f"No volume has so large an id ({MAX_ID} at most): correct it."
+    if isinstance(value, str):
+        number = value.strip()
+        plain = number.isascii() and number.isdigit() and len(number) <= len(str(MAX_ID))
+        return "It is text: " + (f"remove the quotes, {number}." if plain else "write a number.")
+    if isinstance(value, bool) or value is None:
+        return f"It is {json.dumps(value)}: write the volume's id, or remove the line."
+    if isinstance(value, float) and value.is_integer() and 0 < value < MAX_ID:
+        return f"It has a decimal point: write {value:.0f}."
+    return ""
+
+
+def _wanted(key: str) -> PurePosixPath:
+    """Return the path that a key means: without blanks around, ``./`` and backslashes."""
+    return PurePosixPath(key.strip().replace("\\", "/").removeprefix("./"))
+
+
+def _by_name(files: Sequence[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
+    names: defaultdict[str, list[PurePosixPath]] = defaultdict(list)
+    for file in files:
+        names[file.name].append(file)
+    return names
+
+
+def _matching(key: str, files: dict[str, list[PurePosixPath]]) -> list[PurePosixPath]:
+    """Return the files (given by their names) that a key means: the whole path, else the end."""
+    wanted = _wanted(key)
+    alike = files.get(wanted.name, [])
+    exact = [file for file in alike if file == wanted]
+    return exact or [file for file in alike if file.parts[-len(wanted.parts) :] == wanted.parts]

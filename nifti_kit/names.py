@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -20,10 +20,12 @@ __all__ = [
     "FileName",
     "is_nifti",
     "natural_key",
+    "pair_key",
     "parse_name",
     "speaks_of_annotation",
     "stem",
     "unique_names",
+    "why_unused",
 ]
 
 PLANE_WORDS = ("axl", "cor", "sag")
@@ -231,3 +233,49 @@ def _number(names: list[str], clashes: Sequence[int]) -> None:
             name = f"{names[index]}_{number}"
         taken.add(name.casefold())
         names[index] = name
+
+
+_ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+
+_FORMATS = {
+    ".nrrd": "NRRD", ".nhdr": "NRRD", ".mha": "MetaImage", ".mhd": "MetaImage",
+    ".mgz": "FreeSurfer MGH", ".mgh": "FreeSurfer MGH", ".dcm": "DICOM", ".ima": "DICOM",
+    ".mnc": "MINC", ".gipl": "GIPL", ".vtk": "VTK", ".vti": "VTK", ".tif": "TIFF", ".tiff": "TIFF",
+    ".npy": "NumPy", ".npz": "NumPy",
+}  # fmt: skip
+"""Formats that people keep volumes and masks in, by the ending of the name."""
+
+_PACKED_NIFTI = re.compile(r"\.nii\.(zip|bz2|xz|zst|z|7z|rar|lz4)$", re.IGNORECASE)
+_PAIR = re.compile(r"\.(hdr|img)(\.gz)?$", re.IGNORECASE)
+
+
+def pair_key(relative: PurePosixPath) -> tuple[str, str] | None:
+    """Return what the two files of an image have in common: path without ending, and the ending.
+
+    ``head.hdr`` and ``head.img.gz`` give (``head``, ``hdr``) and (``head``, ``img``); any other
+    name gives None.
+    """
+    match = _PAIR.search(relative.name)
+    if match is None:
+        return None
+    return str(relative.parent / relative.name[: match.start()]), match[1].lower()
+
+
+def why_unused(file: PurePosixPath, beside: Container[tuple[str, str] | None] = ()) -> str:
+    """Return why a file that is neither NIfTI, table nor text will not land.
+
+    Empty for the two files of an ANALYZE or NIfTI pair, which have a finding of their own;
+    ``beside`` are the ``pair_key`` of the source's files.
+    """
+    if packed := _PACKED_NIFTI.search(file.name):
+        return f"a NIfTI file packed as .{packed[1].lower()}: unpack it, or convert it to .nii.gz"
+    if file.name.casefold().endswith(_ARCHIVE_ENDINGS):
+        return "an archive inside the source is not unpacked"
+    if pair := pair_key(file):
+        other = "img" if pair[1] == "hdr" else "hdr"
+        if (pair[0], other) in beside:
+            return ""
+        return f"half of an image in two files: its .{other} is not there"
+    if known := _FORMATS.get(file.suffix.casefold()):
+        return f"an image in another format ({known}): convert it to .nii.gz"
+    return "neither a NIfTI file nor a score table, class map or mapping"

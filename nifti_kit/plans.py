@@ -255,8 +255,9 @@ def _row(item: PlannedItem, planned: PlannedObject) -> dict[str, Any]:
 def _identity(image: ImageFile | None) -> list[Any] | None:
     if image is None:
         return None
-    stat = image.path.stat()
-    return [str(image.relative), stat.st_size]
+    if image.content is not None:
+        return [str(image.relative), hashlib.sha256(image.content).hexdigest()]
+    return [str(image.relative), image.path.stat().st_size]
 
 
 def _object_facts(item: PlannedItem) -> list[Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "Scene",
     "SceneClass",
     "Section",
+    "section_of",
 ]
 
 Color = tuple[int, int, int]
@@ -214,6 +215,13 @@ class Scene:
         return any(self.section(found, plane).any() for plane in (SAGITTAL, CORONAL, AXIAL))
 
 
+def section_of(mask: Mask, grid: Grid, plane: Plane, index: int) -> Section:
+    """Return where a mask lies in a slice (across, up) of a grid in RAS+ order; index from 0."""
+    section = np.zeros((grid.shape[plane.across], grid.shape[plane.up]), dtype=bool)
+    _mark(section, mask, grid, plane, index)
+    return section
+
+
 def _ordered(what: str, array: npt.NDArray[Any], grid: Grid) -> tuple[npt.NDArray[Any], Grid]:
     """Return an image in RAS+ order: a view of it, and its grid."""
     if array.shape != grid.shape:
@@ -328,8 +336,9 @@ def _mark(section: Section, mask: Mask, grid: Grid, plane: Plane, index: int) ->
     if not mask.inside.size:
         return
     ends = _moved(mask.grid, grid, _outer_corners(mask.grid))
-    low = np.maximum(np.floor(ends.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(ends.max(axis=0)).astype(int) + 1, grid.shape)
+    # Clipped while they are floats: a far index is no int64.
+    low = np.clip(np.floor(ends.min(axis=0)), 0, grid.shape).astype(int)
+    high = np.clip(np.ceil(ends.max(axis=0)) + 1, 0, grid.shape).astype(int)
     if not low[plane.normal] <= index < high[plane.normal]:
         return
     part = section[low[plane.across] : high[plane.across], low[plane.up] : high[plane.up]]
@@ -337,7 +346,7 @@ def _mark(section: Section, mask: Mask, grid: Grid, plane: Plane, index: int) ->
     points[..., plane.normal] = index
     points[..., plane.across] = np.arange(low[plane.across], high[plane.across])[:, None]
     points[..., plane.up] = np.arange(low[plane.up], high[plane.up])
-    at = np.rint(_moved(grid, mask.grid, points)).astype(int)
+    at = np.clip(np.rint(_moved(grid, mask.grid, points)), -1, mask.inside.shape).astype(int)
     within = ((at >= 0) & (at < mask.inside.shape)).all(axis=-1)
     i, j, k = at[within].T
     part[within] |= mask.inside[i, j, k] != 0

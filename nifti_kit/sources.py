@@ -10,12 +10,13 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
+import unicodedata
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -36,7 +37,19 @@ MAX_UNPACK_RATIO = 100
 MAX_MEMBERS = 200_000
 """More members than any data set has; listing them costs memory before a byte is unpacked."""
 
+MAX_DEPTH = 100
+"""Folders within folders of an archive: more than people make, less than recursion takes."""
+
+MAX_NAME_BYTES = 2**20
+"""Longest header extension of a tar member: it holds a name, and is read into memory whole."""
+
+_SHOWN_OF_NAME = 60
+"""Letters of an endless name that a message shows."""
+
 _CHUNK = 2**20
+
+_UNPRINTABLE = ("Cc", "Zl", "Zp")
+"""Unicode's categories of control characters and of line and paragraph ends."""
 
 _ZIP_MAGIC = b"PK\x03\x04"
 """How a zip begins. Its table is at the end, so a tar whose last file is a zip has one too."""
@@ -48,6 +61,8 @@ _UNPACK_FAULTS = (
     lzma.LZMAError,
     EOFError,
     OSError,
+    IndexError,  # zipfile's for a member without a name
+    struct.error,
     RuntimeError,  # zipfile's word for "encrypted" and for unknown compression methods
     ValueError,
 )
@@ -64,7 +79,8 @@ class Source:
     root
         The folder that paths are relative to (a temporary one for an archive).
     files
-        Every file below the root, relative, with ``/``, sorted; hidden ones excluded.
+        Every file below the root, relative, with ``/``, sorted; without hidden ones and those
+        whose name cannot be written down.
     findings
         What was passed over, and why.
     """
@@ -83,9 +99,15 @@ def open_source(source: str | os.PathLike[str]) -> Source:
     Raises
     ------
     BadSource
-        If there is no such path, or the archive is damaged or hostile.
+        If there is no such path, its name is not UTF-8, or the archive is damaged or hostile.
     """
     given = Path(source).expanduser()
+    if not _is_utf8(str(given)):
+        raise BadSource(
+            "the path is not UTF-8: no report could name it",
+            path=_escaped(str(given)),
+            remedy="Rename the file or folder.",
+        )
     if not given.exists():
         raise BadSource(
             "there is no such file or folder",
@@ -96,6 +118,9 @@ def open_source(source: str | os.PathLike[str]) -> Source:
         return _listed(given, given)
     if given.name.lower().endswith(ARCHIVE_ENDINGS):
         return _unpacked(given)
+    fault = _name_fault(given.name)
+    if fault:
+        return Source(given, given.parent, (), (_unnameable(PurePosixPath(given.name), fault),))
     return Source(given, given.parent, (PurePosixPath(given.name),))
 
 
@@ -113,40 +138,119 @@ def _unpacked(given: Path) -> Source:
 
 
 def _listed(given: Path, root: Path) -> Source:
-    findings: list[Finding] = []
-    files = list(_walk(root, PurePosixPath(), {os.path.realpath(root)}, findings))
-    return Source(given, root, tuple(sorted(files, key=_natural)), tuple(findings))
+    listing = _Listing(root)
+    listing.walk()
+    findings = sorted(listing.findings, key=lambda found: found.path)
+    return Source(given, root, tuple(sorted(listing.files, key=_natural)), tuple(findings))
 
 
 def _natural(path: PurePosixPath) -> tuple[str, str]:
     return (str(path).casefold(), str(path))
 
 
-def _walk(
-    root: Path, folder: PurePosixPath, seen: set[str], findings: list[Finding]
-) -> Iterator[PurePosixPath]:
-    """Yield the files below ``root / folder``; name hidden entries, broken and looping links."""
-    try:
-        entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
-    except OSError as error:
-        findings.append(finding("file-unreadable", folder, f"the folder cannot be listed: {error}"))
-        return
-    for entry in entries:
-        path = folder / entry.name
+class _Listing:
+    """The files below a root, and what was passed over.
+
+    Folders wait in a list: those of an unpacked archive may be deeper than Python can recurse.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: list[PurePosixPath] = []
+        self.findings: list[Finding] = []
+        self._linked: set[str] = set()
+        self._waiting: list[tuple[PurePosixPath, tuple[str, ...]]] = [
+            (PurePosixPath(), (os.path.realpath(root),))
+        ]
+
+    def walk(self) -> None:
+        while self._waiting:
+            folder, above = self._waiting.pop()
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for entry in sorted(entries, key=lambda entry: entry.name):
+                        self._take(entry, folder / entry.name, above)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                message = f"the folder cannot be listed: {reason}"
+                self.findings.append(finding("file-unreadable", folder, message))
+
+    def _take(self, entry: os.DirEntry[str], path: PurePosixPath, above: tuple[str, ...]) -> None:
+        """Sort one entry; ``above`` are the real paths of the folders that it lies in."""
         if entry.name.startswith(".") or entry.name == "__MACOSX":
-            findings.append(finding("file-hidden", path, "hidden, passed over"))
-            continue
-        kind = _kind(entry)
-        if kind == "folder":
+            self._pass_over("file-hidden", path, "hidden, passed over")
+            return
+        kind, fault = _kind(entry), _name_fault(entry.name)
+        if fault:
+            self.findings.append(_unnameable(path, fault, is_folder=kind == "folder"))
+            return
+        if kind not in ("folder", "file"):
+            self._pass_over("file-unreadable", path, kind)
+            return
+        real = f"{above[-1]}{os.sep}{entry.name}"
+        if entry.is_symlink():
             real = os.path.realpath(entry.path)
-            if entry.is_symlink() and real in seen:
-                findings.append(finding("file-unused", path, "a link back into this tree"))
-                continue
-            yield from _walk(root, path, seen | {real}, findings)
-        elif kind == "file":
-            yield path
+            if kind == "folder" and real in above:
+                self._pass_over("file-unused", path, "a link back into this tree")
+                return
+            # Folders full of links to each other would have more paths than can be listed.
+            if kind == "folder" and real in self._linked:
+                message = f"a second link to {_escaped(real)}, whose files are listed already"
+                self._pass_over("file-unused", path, message)
+                return
+            if not any(_is_below(real, folder) for folder in above):
+                message = f"a link to {_escaped(real)}, outside the source; it is followed"
+                self._pass_over("link-outside", path, message)
+        if kind == "folder":
+            if entry.is_symlink():
+                self._linked.add(real)
+            self._waiting.append((path, (*above, real)))
         else:
-            findings.append(finding("file-unreadable", path, kind))
+            self.files.append(path)
+
+    def _pass_over(self, code: str, path: PurePosixPath, message: str) -> None:
+        self.findings.append(finding(code, _escaped(str(path)), message))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _is_utf8(text: str) -> bool:
+    """Say whether a text can be written as UTF-8: names of other bytes hold lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _name_fault(name: str) -> str:
+    """Return why a name cannot be written in a report or a project; empty where it can."""
+    if not _is_utf8(name):
+        return "its name is not UTF-8"
+    if any(unicodedata.category(letter) in _UNPRINTABLE for letter in name):
+        return "its name has control characters or line ends"
+    return ""
+
+
+def _escaped(text: str) -> str:
+    """Return a text that can be written: other bytes and control characters as escapes."""
+    try:
+        printable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        letter.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(letter) in _UNPRINTABLE
+        else letter
+        for letter in printable
+    )
+
+
+def _unnameable(path: PurePosixPath, fault: str, *, is_folder: bool = False) -> Finding:
+    what = "; nothing in this folder is taken" if is_folder else ""
+    return finding("file-name", _escaped(str(path)), f"{fault}{what}")
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
@@ -191,6 +295,11 @@ class _Budget:
         if count > MAX_MEMBERS:
             raise self._refused(f"over {MAX_MEMBERS} members")
 
+    def promised(self, size: int) -> None:
+        """Refuse a member by the size that it claims, before a byte of it is unpacked."""
+        if size > self._left:
+            raise self._refused(f"more than {self._limit} bytes of content")
+
     def spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
@@ -216,26 +325,49 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
                 raise _hostile(archive, info.filename, "a link")
             if not info.is_dir():
                 target = _inside(archive, folder, info.filename)
+                budget.promised(info.file_size)
                 with opened.open(info) as stream:
                     _copy(stream, target, budget)
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     budget = _Budget(archive)
-    with tarfile.open(archive, "r:*") as opened:
+    with tarfile.open(archive, "r:*", tarinfo=_Member) as opened:
         for count, member in enumerate(opened, start=1):
             budget.members(count)
             if member.isdir():
                 continue
             if not member.isfile():
                 raise _hostile(archive, member.name, "a link or a special file")
+            budget.promised(member.size)
             stream = opened.extractfile(member)
             assert stream is not None  # a plain file has one
             _copy(stream, _inside(archive, folder, member.name), budget)
-        _finish_tar(opened)
+        _finish_tar(opened, _Budget(archive))
 
 
-def _finish_tar(opened: tarfile.TarFile) -> None:
+class _Member(tarfile.TarInfo):
+    """A member whose header extensions are of a size that names can have.
+
+    tarfile reads an extension (a long name, attributes) into memory before its member is seen; a
+    packed one of zeros would take a thousand times the size of the archive.
+    """
+
+    _EXTENSIONS = (
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    )
+
+    def _proc_member(self, opened: tarfile.TarFile) -> Any:
+        if self.type in self._EXTENSIONS and self.size > MAX_NAME_BYTES:
+            raise ValueError(f"a header extension of {self.size} bytes")
+        return super()._proc_member(opened)  # type: ignore[misc]
+
+
+def _finish_tar(opened: tarfile.TarFile, budget: _Budget) -> None:
     """Read a tar to its end, so that a checksum that does not fit is found.
 
     Behind its last member stands a block of zeros. tarfile stops without a word at anything else
@@ -245,8 +377,8 @@ def _finish_tar(opened: tarfile.TarFile) -> None:
     opened.fileobj.seek(opened.offset)
     if opened.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
         raise tarfile.ReadError(f"no member and no end of the archive at byte {opened.offset}")
-    while opened.fileobj.read(_CHUNK):
-        pass
+    while rest := opened.fileobj.read(_CHUNK):
+        budget.spend(len(rest))
 
 
 def _inside(archive: Path, folder: Path, name: str) -> Path:
@@ -254,6 +386,9 @@ def _inside(archive: Path, folder: Path, name: str) -> Path:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
         raise _hostile(archive, name, "a path that leaves the archive")
+    if len(path.parts) > MAX_DEPTH:
+        found = f"a path of {len(path.parts)} folders"
+        raise _hostile(archive, f"{name[:_SHOWN_OF_NAME]}...", found)
     target = folder.joinpath(*path.parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-__all__ = ["CHUNK", "MAX_DEFLATE_RATIO", "STREAM_FAULTS", "fill"]
+__all__ = ["CHUNK", "MAX_DEFLATE_RATIO", "STREAM_FAULTS", "fill", "skip"]
 
 CHUNK = 2**20
 """Bytes asked of a stream at once: a gzip stream copies what it is asked for."""
@@ -19,6 +19,21 @@ MAX_DEFLATE_RATIO = 1032
 
 STREAM_FAULTS: tuple[Any, ...] = (OSError, EOFError, zlib.error, isal_zlib.error)
 """How a damaged file shows itself while it is read."""
+
+
+def skip(stream: Any, count: int) -> None:
+    """Read over ``count`` bytes.
+
+    Raises
+    ------
+    EOFError
+        If the stream ends before.
+    """
+    while count > 0:
+        skipped = len(stream.read(min(count, CHUNK)))
+        if not skipped:
+            raise EOFError("the file ends before its voxels")
+        count -= skipped
 
 
 def fill(stream: Any, flat: npt.NDArray[Any], short: str) -> None:

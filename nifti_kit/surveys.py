@@ -14,11 +14,21 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.findings import Finding, finding
 from nifti_kit.geometry import Alignment, Orientation, compare_grids, frame_to_slice, plane_axis
 from nifti_kit.geometry import ras_orientation as to_ras
+from nifti_kit.images import ImageFile
 from nifti_kit.items import Item, MaskFile, TableFile
 from nifti_kit.labels import LabelSurvey, survey_labels
 from nifti_kit.scores import Score, ScoreTable, read_scores
+from nifti_kit.shapes import ShapeSurvey, survey_shapes
 
-__all__ = ["ItemSurvey", "MaskSurvey", "SliceScore", "survey_item", "survey_mask"]
+__all__ = [
+    "ItemSurvey",
+    "MaskSurvey",
+    "SliceScore",
+    "TableSurvey",
+    "shapes_of",
+    "survey_item",
+    "survey_mask",
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,22 @@ Scored = dict[tuple[int, int], tuple[SliceScore, ...]]
 
 
 @dataclass(frozen=True)
+class TableSurvey:
+    """A score table that was read.
+
+    Attributes
+    ----------
+    targets
+        For each value that has a column: (position of the mask in its item, pixel value) of
+        everything that the column scores.
+    """
+
+    table: TableFile
+    read: ScoreTable
+    targets: dict[int, list[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
 class ItemSurvey:
     """What the masks and score tables of an item hold."""
 
@@ -65,14 +91,17 @@ class ItemSurvey:
     masks: tuple[MaskSurvey, ...]
     scores: Scored
     score_findings: tuple[Finding, ...]
+    tables: tuple[TableSurvey, ...] = ()
 
 
 def survey_item(dataset: Dataset, item: Item) -> ItemSurvey:
     """Return the survey of an item; each of its files is read once in a dataset's life."""
     if item not in dataset.memory:
         masks = tuple(survey_mask(dataset, item, mask) for mask in item.masks)
-        scores, findings = _Scoring(item, masks, dataset.score_base).place()
-        dataset.memory[item] = ItemSurvey(item, masks, scores, tuple(findings))
+        scoring = _Scoring(item, masks, dataset.score_base)
+        scores, findings = scoring.place()
+        tables = tuple(scoring.tables)
+        dataset.memory[item] = ItemSurvey(item, masks, scores, tuple(findings), tables)
     survey: ItemSurvey = dataset.memory[item]
     return survey
 
@@ -80,16 +109,37 @@ def survey_item(dataset: Dataset, item: Item) -> ItemSurvey:
 def survey_mask(dataset: Dataset, item: Item, mask: MaskFile) -> MaskSurvey:
     """Return the survey of one annotation file."""
     if mask not in dataset.memory:
-        labels = error = None
-        try:
-            labels = survey_labels(mask.image)
-        except NiftiKitError as caught:
-            error = caught
+        labels, error = _labels_of(dataset, mask.image)
         alignment = compare_grids(mask.grid, item.volume.grid) if item.volume else None
         orientation = _into_ras(item, mask, alignment)
         dataset.memory[mask] = MaskSurvey(mask, labels, error, alignment, orientation)
     survey: MaskSurvey = dataset.memory[mask]
     return survey
+
+
+def _labels_of(
+    dataset: Dataset, image: ImageFile
+) -> tuple[LabelSurvey | None, NiftiKitError | None]:
+    key = ("labels", image)
+    if key not in dataset.memory:
+        try:
+            dataset.memory[key] = (survey_labels(image), None)
+        except NiftiKitError as fault:
+            # Without its traceback, which would hold the buffers of the reading.
+            dataset.memory[key] = (None, fault.with_traceback(None))
+    labels, error = dataset.memory[key]
+    return labels, error
+
+
+def shapes_of(image: ImageFile) -> ShapeSurvey | None:
+    """Return the parts and profiles of a label map's values; None where it cannot be read.
+
+    They are not kept with the dataset: those of a thousand masks would fill memory.
+    """
+    try:
+        return survey_shapes(image)
+    except NiftiKitError:  # the label survey of the same file names the fault
+        return None
 
 
 def _into_ras(item: Item, mask: MaskFile, alignment: Alignment | None) -> Orientation | None:
@@ -110,12 +160,17 @@ class _Scoring:
     def __init__(self, item: Item, masks: tuple[MaskSurvey, ...], base: int) -> None:
         self.item, self.masks, self.base = item, masks, base
         self.findings: list[Finding] = []
+        self.tables: list[TableSurvey] = []
         self.placed: dict[tuple[int, int], dict[int, SliceScore]] = {}
 
     def place(self) -> tuple[Scored, list[Finding]]:
         for table in self.item.tables:
+            # What a repair wrote counts from 1.
+            base = self.base if table.content is None else 1
             try:
-                read = read_scores(table.path, base=self.base, relative=str(table.relative))
+                read = read_scores(
+                    table.path, base=base, relative=str(table.relative), content=table.content
+                )
             except NiftiKitError as error:
                 code = "scores-unreadable"
                 found = finding(code, table.relative, describe(error), remedy=error.remedy)
@@ -139,6 +194,7 @@ class _Scoring:
             message = "Label-N is read as the class index of the annotation files"
             self.findings.append(finding("scores-by-class", table.relative, message))
         targets = {value: self._targets(value, positions, by_class) for value in read.values}
+        self.tables.append(TableSurvey(table, read, targets))
         for value in read.values:
             if not targets[value]:
                 self._name_absent(table, read, value, by_class)

@@ -13,8 +13,10 @@ MAX_TEXT_BYTES = 64 * 2**20
 """No table, class map or mapping is larger; a larger file is something else."""
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str], content: bytes | None = None) -> str:
     """Return a file's text: UTF-8 (with or without BOM), UTF-16 with BOM, else Windows-1252.
+
+    ``content`` stands for the file's bytes where they are in memory.
 
     Raises
     ------
@@ -22,12 +24,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         If the file is not there, is too large, or is no text.
     """
     file = Path(path)
-    try:
-        if file.stat().st_size > MAX_TEXT_BYTES:
-            raise _no_text(file, f"{file.stat().st_size} bytes")
-        content = file.read_bytes()
-    except OSError as error:
-        raise _no_text(file, str(error)) from error
+    content = _content(file) if content is None else content
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encodings = ["utf-16"]
     elif b"\0" in content:
@@ -40,6 +37,15 @@ def read_text(path: str | os.PathLike[str]) -> str:
         except UnicodeDecodeError:
             continue
     raise _no_text(file, "bytes that are no text")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MAX_TEXT_BYTES:
+            raise _no_text(file, f"{file.stat().st_size} bytes")
+        return file.read_bytes()
+    except OSError as error:
+        raise _no_text(file, str(error)) from error
 
 
 def _no_text(path: Path, found: str) -> UnreadableFile:

@@ -429,7 +429,7 @@ def test_a_fourth_dimension_of_one_is_taken(tmp_path: Path) -> None:
 
 UNUSED = {
     "scan.pdf": "neither a NIfTI file nor a score table, class map or mapping",
-    "CT.nrrd": "neither a NIfTI file nor a score table, class map or mapping",
+    "CT.nrrd": "an image in another format (NRRD): convert it to .nii.gz",
     "log": "neither a NIfTI file nor a score table, class map or mapping",
     "log1": "neither a NIfTI file nor a score table, class map or mapping",
     "1²2.md": "neither a NIfTI file nor a score table, class map or mapping",

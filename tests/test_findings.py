@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
+import pickle
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from nifti_kit import findings as module
 from nifti_kit.catalog import lookup
+from nifti_kit.errors import NiftiKitError
 from nifti_kit.findings import Finding, Findings, finding
+from nifti_kit.html import Illustration
 
 ERROR = Finding("mask-apart", "error", "b.nii", "apart", "Look.")
 ERROR_2 = Finding("mask-apart", "error", "a.nii", "apart", "Look.")
@@ -193,10 +201,32 @@ def test_five_findings_of_one_code_are_all_shown() -> None:
 def test_more_than_five_findings_of_one_code_are_counted() -> None:
     lines = repr(repeated(8)).splitlines()
     assert len(lines) == 7
-    assert lines[-1] == "  ... and 3 more [mask-apart]"
+    assert lines[-1] == "  ... and 3 other files [mask-apart]"
     markup = repeated(8)._repr_html_()
     assert markup.count("<tr>") == 7
-    assert "... and 3 more" in markup
+    assert "... and 3 other files" in markup
+
+
+@pytest.mark.parametrize(
+    ("paths", "text"),
+    [
+        ("abcdef", "1 other file"),
+        ("aaaaaaaa", "3 more findings"),
+        ("aaaaaa", "1 more finding"),
+        ("abcdeff", "1 other file (2 more findings)"),
+        ("aaaaaabc", "2 other files (3 more findings)"),
+        (["", "", "", "", "", "", ""], "2 more findings"),
+    ],
+)
+def test_what_is_not_shown_is_counted_by_files(paths: str | list[str], text: str) -> None:
+    some = Findings(
+        Finding("mask-apart", "error", path, f"{n}", "") for n, path in enumerate(paths)
+    )
+    assert repr(some).splitlines()[-1] == f"  ... and {text} [mask-apart]"
+    assert (
+        f"<td style='text-align:left;padding:2px 10px 2px 0;vertical-align:top'>... and {text}"
+        in (some._repr_html_())
+    )
 
 
 def test_the_html_form_escapes_names_and_messages() -> None:
@@ -220,3 +250,217 @@ def test_no_findings_have_no_table() -> None:
     assert Findings()._repr_html_() == (
         "<p style='margin:6px 0'><b>Findings: nothing to report</b></p>"
     )
+
+
+PNG = b"\x89PNG"
+HOSTILE_NAME = "<img src=x onerror=alert(1)>.nii.gz"
+
+
+class Drawer:
+    """Draws everything but what it was told not to, and keeps book."""
+
+    def __init__(self, *unseen: str) -> None:
+        self.unseen, self.asked = unseen, []
+
+    def __call__(self, found: Finding) -> Illustration | None:
+        self.asked.append(found.path)
+        if found.path in self.unseen:
+            return None
+        return Illustration(PNG, f"picture of {found.path}", 240, 120)
+
+
+class Report(HTMLParser):
+    """What a browser sees of a report: tags with attributes, and the text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(path.read_bytes().decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, wanted: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == wanted]
+
+
+def saved(found: Findings, folder: Path) -> Report:
+    found.save(folder / "report.html")
+    return Report(folder / "report.html")
+
+
+def test_a_report_says_everything_of_every_finding(tmp_path: Path) -> None:
+    odd = finding("mask-apart", "d.nii", "far", remedy="Ask the site.", voxel=(1, 2, 3))
+    every = Findings([*EVERY, odd], ["file-unused"], source="knee")
+    text = saved(every, tmp_path).text
+    assert "Findings: knee" in text
+    assert "4 errors, 1 note, 1 waived; in 5 files" in text
+    assert "An upload is blocked." in text
+    for found in every:
+        assert found.path in text
+        assert found.message in text
+        assert lookup(found.code).meaning in text
+    assert "d.nii: far (voxel 1, 2, 3 from 0) What to do: Ask the site." in text
+    assert f"What to do: {lookup('mask-apart').remedy}" in text
+    assert "the source: hidden" in text
+
+
+def test_a_report_puts_waived_findings_last_and_asks_nothing_of_them(tmp_path: Path) -> None:
+    text = saved(Findings([ERROR, NOTE], "mask-apart"), tmp_path).text
+    notes, waived = text.split("Waived: accepted by a person")
+    assert "b.nii: apart" in waived
+    assert "b.nii: apart" not in notes
+    assert "What to do" in notes
+    assert "What to do" not in waived
+    assert "Nothing blocks an upload." in text
+
+
+def test_a_report_of_nothing_says_so(tmp_path: Path) -> None:
+    report = saved(Findings(), tmp_path)
+    assert "nothing to report" in report.text
+    assert not report.of("table")
+
+
+def test_a_report_runs_nothing_and_loads_nothing(tmp_path: Path) -> None:
+    hostile = Finding("mask-apart", "error", HOSTILE_NAME, "<script>a</script>", "'\"><b>")
+    report = saved(Findings([hostile], illustrate=Drawer(), source="<script>x</script>"), tmp_path)
+    assert HOSTILE_NAME in report.text
+    assert "<script>x</script>" in report.text
+    images = report.of("img")
+    assert [image["src"] for image in images] == ["data:image/png;base64,iVBORw=="]
+    assert images[0]["alt"] == f"picture of {HOSTILE_NAME}"
+    assert not report.of("script")
+    assert not any(name.startswith("on") for _, found in report.tags for name in found)
+    assert [link["href"] for link in report.of("a")] == ["#mask-apart"]
+    assert "mask-apart" in [section["id"] for section in report.of("section")]
+
+
+def test_a_report_folds_what_is_beyond_twenty_and_leaves_nothing_out(tmp_path: Path) -> None:
+    found = repeated(45)
+    report = saved(found, tmp_path)
+    assert len(report.of("li")) == 45
+    assert len(report.of("details")) == 1
+    open_part, folded = report.text.split("and 25 more findings")
+    listed = [f"{one.path}: m" for one in found]
+    assert all(line in open_part for line in listed[:20])
+    assert all(line in folded for line in listed[20:])
+    assert not saved(repeated(20), tmp_path).of("details")
+
+
+def test_the_same_findings_give_the_same_report(tmp_path: Path) -> None:
+    Findings(EVERY, illustrate=Drawer()).save(tmp_path / "a.html")
+    Findings(reversed(EVERY), illustrate=Drawer()).save(tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_three_files_of_a_code_have_pictures(tmp_path: Path) -> None:
+    report = saved(Findings(repeated(8), illustrate=Drawer("1.nii")), tmp_path)
+    seen = [image["alt"] for image in report.of("img")]
+    assert seen == ["picture of 0.nii", "picture of 2.nii", "picture of 3.nii"]
+    assert report.of("img")[0]["width"] == "240"
+
+
+def test_a_file_has_one_picture_of_a_code(tmp_path: Path) -> None:
+    same = [Finding("mask-apart", "error", "a.nii", f"{n}", "") for n in range(5)]
+    assert len(saved(Findings(same, illustrate=Drawer()), tmp_path).of("img")) == 1
+
+
+def test_no_more_than_six_files_of_a_code_are_tried(tmp_path: Path) -> None:
+    drawer = Drawer(*(f"{n}.nii" for n in range(50)))
+    assert not saved(Findings(repeated(50), illustrate=drawer), tmp_path).of("img")
+    assert drawer.asked == [f"{n}.nii" for n in (0, 1, 10, 11, 12, 13)]
+
+
+def test_every_code_has_a_picture_before_one_has_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PICTURES", 3)
+    some = [*repeated(3), WARNING]
+    seen = [
+        image["alt"] for image in saved(Findings(some, illustrate=Drawer()), tmp_path).of("img")
+    ]
+    assert seen == ["picture of 0.nii", "picture of 1.nii", "picture of c.pdf"]
+
+
+def test_a_report_has_twenty_four_pictures_at_most(tmp_path: Path) -> None:
+    many = [Finding(f"code-{n}", "note", f"{m}", "", "") for n in range(30) for m in range(4)]
+    drawer = Drawer()
+    assert len(saved(Findings(many, illustrate=drawer), tmp_path).of("img")) == 24
+    assert len(drawer.asked) == 24
+
+
+def test_parts_keep_what_draws_them(tmp_path: Path) -> None:
+    every = Findings(EVERY, illustrate=Drawer(), source="knee")
+    for part in (every[:2], every.errors, every.by_code()["mask-apart"]):
+        report = saved(part, tmp_path)
+        assert report.of("img")
+        assert "Findings: knee" in report.text
+
+
+def test_what_draws_is_no_part_of_the_content() -> None:
+    drawn = Findings([ERROR], illustrate=Drawer(), source="knee")
+    assert drawn == Findings([ERROR])
+    assert hash(drawn) == hash(Findings([ERROR]))
+
+
+def test_findings_can_be_pickled_without_what_draws_them(tmp_path: Path) -> None:
+    found = Findings(EVERY, "mask-apart", illustrate=lambda _: None, source="knee")
+    copy = pickle.loads(pickle.dumps(found))
+    assert copy == found
+    assert "Findings: knee" in saved(copy, tmp_path).text
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.JSON"])
+def test_findings_are_saved_as_json(tmp_path: Path, name: str) -> None:
+    found = Findings([ERROR, NOTE])
+    found.save(tmp_path / name)
+    assert (tmp_path / name).read_text(encoding="utf-8") == found.to_json()
+
+
+def test_findings_are_saved_as_a_table(tmp_path: Path) -> None:
+    Findings([finding("mask-apart", 'a,"b".nii', "x", voxel=(1, 2, 3))]).save(tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["code", "severity", "path", "message", "remedy", "waived", "voxel"],
+        [
+            *("mask-apart", "error", 'a,"b".nii', "x"),
+            *(lookup("mask-apart").remedy, "False", "(1, 2, 3)"),
+        ],
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.json", "a.csv"])
+def test_a_name_with_bytes_that_are_no_letters_is_saved(tmp_path: Path, name: str) -> None:
+    Findings([finding("mask-apart", os.fsdecode(b"a\xff.nii"), "x")]).save(tmp_path / name)
+    assert "a\\udcff.nii" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_a_report_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    for found in (Findings(EVERY), Findings()):
+        found.save(str(tmp_path / "report.html"))
+    assert "nothing to report" in Report(tmp_path / "report.html").text
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report"])
+def test_other_endings_are_refused_by_naming_the_choices(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NiftiKitError) as caught:
+        Findings().save(tmp_path / name)
+    assert str(caught.value) == (
+        f"{tmp_path / name}: findings cannot be saved as this kind of file "
+        f"Found: '{Path(name).suffix}'. Expected: .html or .json or .csv. "
+        "Remedy: Give the name one of these endings, such as findings.html."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.html").mkdir()
+    with pytest.raises(NiftiKitError, match=r"a\.html: the file cannot be written Found: Is a dir"):
+        Findings().save(tmp_path / "a.html")

@@ -10,6 +10,8 @@ import pytest
 from builders import AFFINE, SHAPE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import untimed
+from scipy.optimize import lsq_linear
 
 from nifti_kit.geometry import (
     NORMALS,
@@ -18,10 +20,13 @@ from nifti_kit.geometry import (
     Grid,
     Orientation,
     compare_grids,
+    fields_meet,
     frame_to_slice,
+    gap_mm,
     lattice_orientation,
     plane_axis,
     ras_orientation,
+    share_inside,
 )
 
 AS_IT_IS = Orientation((0, 1, 2), (False, False, False))
@@ -466,3 +471,109 @@ def test_at_a_tie_of_45_degrees_the_mask_follows_its_volume(orientation):
     np.testing.assert_array_equal(
         into_ras.apply(stored.apply(array)), ras_orientation(volume).apply(array)
     )
+
+
+# Fields of view
+
+TURNED = np.array([[1, -1, 0], [1, 1, 0], [0, 0, np.sqrt(2)]]) / np.sqrt(2)
+"""A turn of 45 degrees around z."""
+
+
+def cube(x=0.0, y=0.0, z=0.0, rotation=None, shape=(10, 10, 10)):
+    """A grid of 1 mm voxels whose field of view has its middle at (x, y, z)."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3) if rotation is None else rotation
+    middle = (np.array(shape) - 1) / 2
+    affine[:3, 3] = np.array([x, y, z]) - affine[:3, :3] @ middle
+    return Grid(shape, affine)
+
+
+FIELDS = {
+    # another grid against cube(): do they meet, share of it inside, mm between
+    "the same": (cube(), True, 1, 0),
+    "half": (cube(5), True, 0.5, 0),
+    "face to face": (cube(10), False, 0, 0),
+    "apart along x": (cube(13), False, 0, 3),
+    "apart over a corner": (cube(13, 14, 22), False, 0, 13),
+    "inside": (cube(shape=(4, 4, 4)), True, 1, 0),
+    "around": (cube(shape=(20, 20, 20)), True, 1 / 8, 0),
+    "one slice": (cube(0, 0, 4.5, shape=(10, 10, 1)), True, 1, 0),
+    # Turned, the bounding box reaches 7.07 mm; the edge points along x, the faces along x + y.
+    "turned, its edge within": (cube(12, rotation=TURNED), True, None, 0),
+    "turned, its edge without": (cube(12.1, rotation=TURNED), False, 0, 12.1 - 5 - 50**0.5),
+    "turned, bounding boxes meet": (
+        cube(11, 11, rotation=TURNED),
+        False,
+        0,
+        242**0.5 - 50**0.5 - 5,
+    ),
+}
+
+
+@pytest.mark.parametrize(("other", "meet", "share", "gap"), FIELDS.values(), ids=FIELDS)
+def test_fields_of_view_meet_share_and_lie_apart(other, meet, share, gap):
+    assert fields_meet(cube(), other) is meet
+    assert fields_meet(other, cube()) is meet
+    assert gap_mm(cube(), other) == pytest.approx(gap, abs=1e-4)
+    if share is not None:
+        assert share_inside(other, cube()) == pytest.approx(share, abs=0.01)
+
+
+def test_a_turned_grid_beside_its_volume_is_apart_though_their_bounding_boxes_meet():
+    other = cube(11, 11, rotation=TURNED)
+    assert compare_grids(other, cube()).verdict == "apart"
+    assert compare_grids(cube(7, 7, rotation=TURNED), cube()).verdict == "resampled"
+
+
+def test_edges_alone_can_keep_two_grids_apart():
+    """Two bars, crosswise: no face parts them, only the line perpendicular to an edge of each."""
+    turn = np.array([[1, 0, 0], [0, 1, -1], [0, 1, 1]]) / np.array([[1], [2**0.5], [2**0.5]])
+    first = cube(shape=(20, 4, 4), rotation=turn)
+    turn = np.array([[1, 0, 1], [0, 2**0.5, 0], [-1, 0, 1]]) / 2**0.5
+    touching = 2 * 2**0.5 + 2 * 2**0.5
+    for away, meet in ((touching - 0.01, True), (touching + 0.01, False)):
+        second = cube(0, 0, away, shape=(4, 20, 4), rotation=turn)
+        assert fields_meet(first, second) is meet
+
+
+@pytest.mark.parametrize(
+    ("mask", "overlap"),
+    [
+        (Grid(SHAPE, AFFINE), 1.0),
+        (Grid(SHAPE, FLIPPED), 1.0),
+        (Grid(SHAPE, changed(0, 3, 5)), 0.5),
+        (Grid(SHAPE, changed(2, 3, 900)), 0.0),
+        (Grid(SHAPE, changed(0, 0, -2)), 0.0),
+    ],
+    ids=["same", "flipped", "half", "far away", "unusable"],
+)
+def test_an_alignment_says_how_much_of_the_mask_lies_in_its_volume(mask, overlap):
+    assert compare_grids(mask, Grid(SHAPE, AFFINE)).overlap == pytest.approx(overlap, abs=1e-9)
+
+
+def test_an_affine_beyond_measure_is_a_problem_not_a_traceback():
+    assert Grid(SHAPE, np.diag([1e200, 1, 1, 1])).problem == (
+        "the affine has an axis of endless length"
+    )
+
+
+@settings(untimed)
+@given(
+    st.lists(st.floats(-30, 30), min_size=3, max_size=3),
+    st.floats(0, 2 * np.pi),
+    st.floats(0, np.pi),
+)
+def test_fields_meet_exactly_where_no_gap_is_between_them(place, turn, tilt):
+    around_z = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    around_x = [[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]]
+    other = cube(*place, rotation=np.array(around_z) @ np.array(around_x), shape=(4, 9, 14))
+    gap = gap_mm(cube(), other)
+    if not fields_meet(cube(), other):
+        assert share_inside(other, cube()) == 0
+    else:
+        assert gap == 0
+        # The nearest points of two boxes that meet are one point.
+        (corner, edges), (start, sides) = cube().field_of_view(), other.field_of_view()
+        along = np.hstack([edges, -sides])
+        nearest = lsq_linear(along, start - corner, bounds=(0, 1), method="bvls")
+        assert np.linalg.norm(nearest.fun) < 1e-3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from properties import untimed
 
 from nifti_kit import html
-from nifti_kit.html import Markup
+from nifti_kit.html import Illustration, Markup
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#x27;"
@@ -95,6 +95,33 @@ def test_a_table_without_rows_has_an_empty_body() -> None:
     assert html.table(["a"], []).endswith("</thead><tbody></tbody></table>")
 
 
+def test_an_element_has_its_class_and_id() -> None:
+    assert html.element("p", "a<", Markup("<b>c</b>"), kind="x'", anchor="y") == (
+        "<p class='x&#x27;' id='y'>a&lt;<b>c</b></p>"
+    )
+    assert html.element("p") == "<p></p>"
+
+
+def test_a_figure_holds_its_bytes_and_an_escaped_caption() -> None:
+    shown = html.figure(Illustration(b"\0\1", "a 'b' <c>", 2, 3), html.text("<d>"))
+    assert shown == (
+        "<figure><img src='data:image/png;base64,AAE=' width='2' height='3' "
+        "alt='a &#x27;b&#x27; &lt;c&gt;'>"
+        "<figcaption>&lt;d&gt;<div>a &#x27;b&#x27; &lt;c&gt;</div></figcaption></figure>"
+    )
+
+
+def test_a_page_is_whole_and_may_load_nothing() -> None:
+    page = html.page(HOSTILE, html.title("x"))
+    assert page.startswith("<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>")
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page
+    assert "prefers-color-scheme: dark" in page
+    assert "://" not in page
+    assert f"<title>{ESCAPED}</title>" in page
+    assert f"<body><h1>{ESCAPED}</h1>\n{html.title('x')}</body></html>\n" in page
+    assert not {"script", "link", "img"} & set(Seen(page).tags)
+
+
 BUILDERS: dict[str, tuple[Callable[[str], Markup], list[str]]] = {
     "text": (html.text, []),
     "title": (html.title, ["p", "b"]),
@@ -103,6 +130,7 @@ BUILDERS: dict[str, tuple[Callable[[str], Markup], list[str]]] = {
         lambda value: html.table([], [[value]]),
         ["table", "thead", "tr", "tbody", "tr", "td"],
     ),
+    "element": (lambda value: html.element("p", value), ["p"]),
     "head": (lambda value: html.table([value], []), ["table", "thead", "tr", "th", "tbody"]),
 }
 

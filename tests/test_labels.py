@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from nifti_kit.errors import BadLabels, UnreadableFile
 from nifti_kit.images import read_header
-from nifti_kit.labels import Label, read_labels, survey_labels
+from nifti_kit.labels import Label, label_frames, read_labels, survey_labels
 
 
 def by_numpy(array):
@@ -104,17 +104,28 @@ def test_whole_floats_are_not_counted_as_rounded(tmp_path, kind, order):
     assert (survey.values, survey.rounded, survey.scaled) == ((1, 2), 0, False)
 
 
-PROBABILITY = "the file holds values that are no labels: a probability map or a resampled mask?"
 NO_LABELS = "the file holds values that are no labels"
+PROBABILITY = (
+    f"{NO_LABELS}: it looks like a probability map (of its 1 value other than 0, 100% lie "
+    "between 0 and 1, 0% are whole)"
+)
+NEITHER = (
+    f"{NO_LABELS}: it looks like neither a mask nor a probability map (of its 1 value other "
+    "than 0, 0% lie between 0 and 1, 0% are whole)"
+)
+REMEDY = "Save the label map with integers; a probability map needs a threshold first."
+THRESHOLD = (
+    "Choose a threshold: nk.repairs.round_labels(..., threshold=0.5), or save the mask anew."
+)
 
 
 @pytest.mark.parametrize(
     ("kind", "value", "message", "found"),
     [
         ("f4", 0.5, PROBABILITY, "the value 0.5"),
-        ("f8", 1.0011, PROBABILITY, "the value 1.0011"),
+        ("f8", 1.0011, NEITHER, "the value 1.0011"),
         ("f4", 0.9882353, PROBABILITY, "the value 0.988235"),
-        ("f8", -0.25, PROBABILITY, "the value -0.25"),
+        ("f8", -0.25, NEITHER, "the value -0.25"),
         ("f4", np.nan, NO_LABELS, "values that are not finite (NaN or infinite)"),
         ("f8", np.inf, NO_LABELS, "values that are not finite (NaN or infinite)"),
         ("f8", -1.0, NO_LABELS, "the negative value -1"),
@@ -126,6 +137,9 @@ NO_LABELS = "the file holds values that are no labels"
         ("i8", 2**40, NO_LABELS, f"the value {2**40}"),
         ("u8", 2**64 - 1, NO_LABELS, f"the value {2**64 - 1}"),
         ("f4", 65536.0, NO_LABELS, "the value 65536"),
+        ("f8", 1e300, NO_LABELS, "the value 1e+300"),
+        ("f8", -1e300, NO_LABELS, "the negative value -1e+300"),
+        ("i8", -(2**63), NO_LABELS, f"the negative value {-(2**63)}"),
     ],
 )
 @pytest.mark.parametrize("read", [survey_labels, read_labels])
@@ -135,10 +149,11 @@ def test_what_is_no_label_is_refused_and_named(tmp_path, kind, value, message, f
     image = read_header(write_array(tmp_path / "a.nii", array))
     with pytest.raises(BadLabels) as caught:
         read(image)
-    assert str(caught.value) == (
-        f"a.nii: {message} Found: {found} in frame 3 of 7. Expected: integers from 0 to 65535. "
-        "Remedy: Save the label map with integers; a probability map needs a threshold first."
-    )
+    error = caught.value
+    assert error.message == message
+    assert error.found == f"{found} in frame 3 of 7"
+    assert error.expected == "integers from 0 to 65535"
+    assert error.remedy == (THRESHOLD if message == PROBABILITY else REMEDY)
 
 
 def test_the_value_that_is_furthest_from_an_integer_is_named(tmp_path):
@@ -163,8 +178,58 @@ def test_a_scaled_label_file_has_its_scaled_values(tmp_path, slope, inter, store
 
 def test_a_slope_that_makes_fractions_is_refused(tmp_path):
     path = write_array(tmp_path / "a.nii", labels(), scl_slope=1 / 255)
-    with pytest.raises(BadLabels, match="a probability map or a resampled mask"):
+    with pytest.raises(BadLabels, match="it looks like a probability map"):
         survey_labels(read_header(path))
+
+
+def refused(path):
+    with pytest.raises(BadLabels) as caught:
+        survey_labels(read_header(path))
+    return caught.value
+
+
+def test_a_mask_that_was_resampled_with_interpolation_is_told_from_a_probability_map(tmp_path):
+    array = np.zeros((9, 9, 9), np.float32)
+    array[2:7, 2:7, 1:8], array[1, 2:7, 1:8] = 3, 1.5
+    error = refused(write_array(tmp_path / "a.nii", array))
+    assert error.message == (
+        f"{NO_LABELS}: it looks like a mask resampled with interpolation (of its 210 values other "
+        "than 0, 0% lie between 0 and 1, 83.3% are whole)"
+    )
+    assert error.remedy == (
+        "Resample the original mask with nearest neighbours (nk.repairs.resample). A mask of one "
+        "label can be rounded: nk.repairs.round_labels; of several, that makes labels between them."
+    )
+
+
+def test_a_share_is_all_or_none_only_where_it_is_exactly_that(tmp_path):
+    array = np.ones((20, 20, 20), np.float32)
+    array[0, 0, 0] = 0.5
+    assert "(of its 8,000 values other than 0, 100% lie between 0 and 1, 99.9% are whole)" in (
+        refused(write_array(tmp_path / "a.nii", array)).message
+    )
+
+
+def test_infinite_values_beyond_a_fraction_count_for_nothing(tmp_path):
+    array = np.zeros(SHAPE, np.float32)
+    array[0, 0, 0], array[0, 0, 1] = 0.5, np.inf
+    assert "(of its 1 value other than 0, 100%" in (
+        refused(write_array(tmp_path / "a.nii", array)).message
+    )
+
+
+def test_a_slope_that_makes_values_too_large_for_a_float_is_refused(tmp_path):
+    path = write_array(tmp_path / "a.nii", np.full(SHAPE, 1e300), scl_slope=1e38)
+    assert refused(path).found == "values that are not finite (NaN or infinite) in frame 1 of 7"
+
+
+def test_the_frames_can_be_gone_through_again(tmp_path):
+    array = labels().astype(np.float32)
+    array[0, 0, 0] = 1.0004
+    frames = label_frames(read_header(write_array(tmp_path / "a.nii", array)))
+    first, second = ([frame.copy() for frame in frames] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert frames.rounded == 1
 
 
 def test_an_intercept_without_a_slope_is_ignored(tmp_path):

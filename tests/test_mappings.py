@@ -78,24 +78,22 @@ def test_a_whole_path_goes_before_the_end_of_another(tmp_path: Path) -> None:
     assert mapping.faults == ()
 
 
+NEAREST = "the nearest is dataset2/sag_mask_2.nii"
+
 UNKNOWN_KEYS = {
-    "no such file": ("axl_mask.nii", "key 'axl_mask.nii' names no file"),
-    "another ending": ("sag_mask_2.nii.gz", "key 'sag_mask_2.nii.gz' names no file"),
-    "no ending": ("sag_mask_2", "key 'sag_mask_2' names no file"),
-    "another case": ("SAG_mask_2.nii", "key 'SAG_mask_2.nii' names no file"),
-    "another folder": ("other/sag_mask_2.nii", "key 'other/sag_mask_2.nii' names no file"),
-    "part of a name": ("mask_2.nii", "key 'mask_2.nii' names no file"),
-    "absolute": ("/dataset2/sag_mask_2.nii", "key '/dataset2/sag_mask_2.nii' names no file"),
+    "no such file": ("liver.nii", "key 'liver.nii' names no file"),
+    "another ending": ("sag_mask_2.nii.gz", f"key 'sag_mask_2.nii.gz' names no file; {NEAREST}"),
+    "no ending": ("sag_mask_2", f"key 'sag_mask_2' names no file; {NEAREST}"),
+    "another case": ("SAG_mask_2.nii", f"key 'SAG_mask_2.nii' names no file; {NEAREST}"),
+    "another folder": ("x/sag_mask_2.nii", f"key 'x/sag_mask_2.nii' names no file; {NEAREST}"),
+    "part of a name": ("mask_2.nii", f"key 'mask_2.nii' names no file; {NEAREST}"),
+    "absolute": (f"/{NESTED[2]}", f"key '/{NESTED[2]}' names no file; {NEAREST}"),
     "empty": ("", "key '' names no file"),
-    "two files": (
-        "cor_inference_1.nii",
-        f"key 'cor_inference_1.nii' means {NESTED[0]}, {NESTED[1]}",
-    ),
 }
 
 
 @pytest.mark.parametrize(("key", "message"), UNKNOWN_KEYS.values(), ids=list(UNKNOWN_KEYS))
-def test_a_key_that_means_no_file_or_several_is_named_and_the_others_are_kept(
+def test_a_key_that_means_no_file_is_named_with_the_nearest_one_and_the_others_are_kept(
     key: str, message: str, tmp_path: Path
 ) -> None:
     mapping = read(tmp_path, {key: 123, "dataset2/sag_mask_2.nii": 456}, NESTED)
@@ -104,26 +102,112 @@ def test_a_key_that_means_no_file_or_several_is_named_and_the_others_are_kept(
     assert mapping.faults[0].severity == "error"
 
 
-IDS = {
-    "text": ("123", "'123'"),
-    "null": (None, "None"),
-    "true": (True, "True"),
-    "zero": (0, "0"),
-    "negative": (-5, "-5"),
-    "a fraction": (1.5, "1.5"),
-    "a float": (123.0, "123.0"),
-    "a list": ([123], "[123]"),
+def test_keys_that_mean_no_file_are_named_together(tmp_path: Path) -> None:
+    keys = {f"volume_{number}.nii": number + 1 for number in range(6)}
+    mapping = read(tmp_path, {"SAG_mask_2.nii": 9, **keys})
+    assert faults(mapping) == [
+        (
+            "mapping-key",
+            (
+                "7 keys name no file: 'SAG_mask_2.nii' (the nearest is sag_mask_2.nii), "
+                "'volume_0.nii', 'volume_1.nii', 'volume_2.nii', 'volume_3.nii' and 2 more"
+            ),
+        )
+    ]
+
+
+def test_a_key_without_a_folder_that_fits_several_dataset_folders_needs_one(
+    tmp_path: Path,
+) -> None:
+    mapping = read(tmp_path, {"cor_inference_1.nii": 123, "sag_mask_2.nii": 4}, NESTED)
+    assert ids(mapping) == [None, None, 4]
+    assert faults(mapping) == [
+        (
+            "mapping-prefix",
+            f"key 'cor_inference_1.nii' means files in 2 dataset folders: {NESTED[0]}, {NESTED[1]}",
+        )
+    ]
+    assert mapping.faults[0].severity == "error"
+
+
+SEVERAL = {
+    "in one dataset folder": ("a.nii", ("x/1/a.nii", "x/2/a.nii")),
+    "with a folder in the key": ("1/a.nii", ("x/1/a.nii", "y/1/a.nii")),
 }
 
 
-@pytest.mark.parametrize(("value", "shown"), IDS.values(), ids=list(IDS))
-def test_an_id_that_is_no_whole_number_above_0_is_named_and_the_others_are_kept(
-    value: Any, shown: str, tmp_path: Path
+@pytest.mark.parametrize(("key", "files"), SEVERAL.values(), ids=list(SEVERAL))
+def test_a_key_that_fits_several_files_otherwise_is_named(
+    key: str, files: tuple[str, ...], tmp_path: Path
 ) -> None:
-    mapping = read(tmp_path, {"cor_inference_1.nii": value, "sag_mask_2.nii": 456})
+    mapping = read(tmp_path, {key: 1}, files)
+    assert ids(mapping) == [None, None]
+    assert faults(mapping) == [("mapping-key", f"key {key!r} means {files[0]}, {files[1]}")]
+
+
+def test_of_many_files_that_a_key_fits_the_first_few_are_shown(tmp_path: Path) -> None:
+    files = tuple(f"set{number}/a.nii" for number in range(7))
+    assert faults(read(tmp_path, {"a.nii": 1}, files)) == [
+        (
+            "mapping-prefix",
+            (
+                "key 'a.nii' means files in 7 dataset folders: "
+                "set0/a.nii, set1/a.nii, set2/a.nii, set3/a.nii, set4/a.nii and 2 more"
+            ),
+        )
+    ]
+
+
+PLAIN = "Write the volume's id as a plain number."
+TOO_LARGE = "No volume has so large an id (9223372036854775807 at most): correct it."
+NO_VALUE = "write the volume's id, or remove the line."
+
+IDS = {
+    "text": ('"123"', "'123'", "It is text: remove the quotes, 123."),
+    "a word": ('"abc"', "'abc'", "It is text: write a number."),
+    "digits without end": (f'"{"9" * 5000}"', f"'{'9' * 59}...", "It is text: write a number."),
+    "null": ("null", "None", f"It is null: {NO_VALUE}"),
+    "true": ("true", "True", f"It is true: {NO_VALUE}"),
+    "zero": ("0", "0", PLAIN),
+    "negative": ("-5", "-5", PLAIN),
+    "a fraction": ("1.5", "1.5", PLAIN),
+    "a float": ("123.0", "123.0", "It has a decimal point: write 123."),
+    "no number": ("NaN", "nan", PLAIN),
+    "infinite": ("Infinity", "inf", PLAIN),
+    "too large a float": ("1e30", "1e+30", PLAIN),
+    "too large": (str(2**63), str(2**63), TOO_LARGE),
+    "far too large": ("9" * 5000, f"{'9' * 60}...", TOO_LARGE),
+    "a list": ("[123]", "[123]", PLAIN),
+}
+
+
+@pytest.mark.parametrize(("value", "shown", "remedy"), IDS.values(), ids=list(IDS))
+def test_an_id_that_is_no_whole_number_above_0_is_named_and_the_others_are_kept(
+    value: str, shown: str, remedy: str, tmp_path: Path
+) -> None:
+    mapping = read(tmp_path, f'{{"cor_inference_1.nii": {value}, "sag_mask_2.nii": 456}}')
     assert ids(mapping) == [None, 456]
     assert faults(mapping) == [("mapping-id", f"key 'cor_inference_1.nii': the id is {shown}")]
-    assert mapping.faults[0].severity == "error"
+    assert (mapping.faults[0].severity, mapping.faults[0].remedy) == ("error", remedy)
+
+
+def test_the_largest_id_is_fine(tmp_path: Path) -> None:
+    mapping = read(tmp_path, {"sag_mask_2.nii": 2**63 - 1})
+    assert (ids(mapping), mapping.faults) == ([None, 2**63 - 1], ())
+
+
+def test_a_line_with_a_wrong_key_and_a_wrong_id_is_named_for_both(tmp_path: Path) -> None:
+    mapping = read(tmp_path, {"liver.nii": "7"})
+    assert faults(mapping) == [
+        ("mapping-id", "key 'liver.nii': the id is '7'"),
+        ("mapping-key", "key 'liver.nii' names no file"),
+    ]
+
+
+def test_the_message_for_broken_json_has_line_and_column(tmp_path: Path) -> None:
+    with pytest.raises(BadMapping) as caught:
+        read(tmp_path, '{\n "cor_inference_1.nii": 1\n "sag_mask_2.nii": 2\n}')
+    assert caught.value.found == "Expecting ',' delimiter: line 3 column 2 (char 29)"
 
 
 def test_a_key_that_stands_twice_with_two_ids_is_named(tmp_path: Path) -> None:
@@ -153,7 +237,6 @@ REFUSED = {
     "a list": ('[{"a.nii": 1}]', "a JSON list"),
     "a number": ("1", "a JSON int"),
     "nested too deep": ("[" * 100_000, "JSON that is nested too deep"),
-    "a number that is far too long": (f'{{"sag_mask_2.nii": {"9" * 5000}}}', "Exceeds the limit"),
 }
 
 
@@ -194,6 +277,7 @@ def test_a_dataset_gives_its_annotation_files(tmp_path: Path) -> None:
     [
         ('{"a.nii": 1}', True),
         ('{"x/A.NII.GZ": "text"}', True),
+        ('{" a.nii ": 1}', True),
         ('{"note": "", "a.nii": 1}', True),
         ("{}", True),
         ('{"a.nii": 1', True),

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import untimed
 
-from nifti_kit.names import is_nifti, natural_key, parse_name, stem, unique_names
+from nifti_kit.names import (
+    is_nifti,
+    natural_key,
+    pair_key,
+    parse_name,
+    stem,
+    unique_names,
+    why_unused,
+)
 
 
 class Case(NamedTuple):
@@ -261,3 +269,48 @@ def test_unique_names_are_unique_in_any_case_and_end_in_nrrd(paths: list[PurePos
 def test_a_word_that_holds_both_roles_is_ambiguous() -> None:
     assert parse_name("axl_anatomicmask.nii").role == "ambiguous"
     assert parse_name("axl_anatomicx.nii").role == "volume"
+
+
+# Files of other kinds.
+
+PLAIN = "neither a NIfTI file nor a score table, class map or mapping"
+REASONS = {
+    "scan.pdf": PLAIN,
+    "log": PLAIN,
+    "CT.nrrd": "an image in another format (NRRD): convert it to .nii.gz",
+    "CT.MHA": "an image in another format (MetaImage): convert it to .nii.gz",
+    "brain.mgz": "an image in another format (FreeSurfer MGH): convert it to .nii.gz",
+    "0001.dcm": "an image in another format (DICOM): convert it to .nii.gz",
+    "CT.nii.zip": "a NIfTI file packed as .zip: unpack it, or convert it to .nii.gz",
+    "CT.nii.BZ2": "a NIfTI file packed as .bz2: unpack it, or convert it to .nii.gz",
+    "CT.nii.xz": "a NIfTI file packed as .xz: unpack it, or convert it to .nii.gz",
+    "more.zip": "an archive inside the source is not unpacked",
+    "more.tar.bz2": "an archive inside the source is not unpacked",
+    "CT.hdr": "half of an image in two files: its .img is not there",
+    "deep/CT.img.gz": "half of an image in two files: its .hdr is not there",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), REASONS.items(), ids=list(REASONS))
+def test_a_file_of_no_use_has_a_reason_that_says_what_it_is(name: str, reason: str) -> None:
+    assert why_unused(PurePosixPath(name)) == reason
+
+
+def test_the_two_files_of_an_image_have_a_finding_of_their_own() -> None:
+    pair = [PurePosixPath("a/CT.hdr"), PurePosixPath("a/CT.IMG.gz")]
+    keys = frozenset(map(pair_key, pair))
+    assert [why_unused(file, keys) for file in pair] == ["", ""]
+    assert why_unused(PurePosixPath("b/CT.hdr"), keys) != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("a/CT.v2.hdr", ("a/CT.v2", "hdr")),
+        ("CT.Img.GZ", ("CT", "img")),
+        ("CT.nii", None),
+        ("CT.hdr.txt", None),
+    ],
+)
+def test_a_pair_is_known_by_path_and_ending(name: str, key: tuple[str, str] | None) -> None:
+    assert pair_key(PurePosixPath(name)) == key

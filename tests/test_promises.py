@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_named_and_nothing_else_changes(tmp_path: Path) -> 
     assert set(found) == {"file-unused", "value-without-class", "scores-without-value"}
     assert found["file-unused"].path == "notes from the scanner.pdf"
     assert found["value-without-class"].path == "axl_inference.nii.gz"
-    assert "value 77 (1 voxels)" in found["value-without-class"].message
+    assert "value 77 (1 voxel)" in found["value-without-class"].message
     assert found["scores-without-value"].path == "axl_score.csv"
     assert "Label-55" in found["scores-without-value"].message
     assert "1 scores" in found["scores-without-value"].message

@@ -27,15 +27,14 @@ def bytes_read(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         if ".nii" not in path.name:
             return stream
         counts.setdefault(path.name, 0)
-        read = stream.read
 
         class Counted(io.BufferedReader):
             def read(self, size: int | None = -1) -> bytes:
-                found = read(size)
+                found = super().read(size)
                 counts[path.name] += len(found)
                 return found
 
-        return Counted(stream.raw)
+        return Counted(stream.detach())
 
     monkeypatch.setattr(Path, "open", counting)
     return counts

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import untimed
 
-from nifti_kit.errors import BadScores, NiftiKitError, UnreadableFile
-from nifti_kit.scores import Score, ScoreTable, read_scores
+from nifti_kit.errors import BadScores, NiftiKitError, TargetError, UnreadableFile
+from nifti_kit.scores import Score, ScoreTable, in_ranges, read_scores
 
 SPECIFICATION = """\
 Layer, Label-2, Label-4
@@ -70,13 +72,16 @@ FINE: dict[str, tuple[str | bytes, list[Cell]]] = {
     "blank lines": ("\nLayer,Label-1\n\n1,0.8\n,\n2,0.5\n\n", TWO),
     "blank cells": ("Layer,Label-1,Label-2\n1,0.8,\n2,,0.5\n3,,\n4\n", [TWO[0], (2, 2, "0.50")]),
     "upper and lower case": ("LAYER,label-1\n1,0.8\n2,0.5", TWO),
-    "other dashes": ("layer,Label_1,Label 2\n1,0.8,\n2,0.5,", TWO),
+    "other dashes": ("layer,Label_1,Label 2\n1,0.8,\n2,,0.5", [TWO[0], (2, 2, "0.50")]),
     "no dash": ("Layer,Label1\n1,0.8\n2,0.5", TWO),
     "columns in any order": ("Label-1,Layer\n0.8,1\n0.5,2", TWO),
     "rows in any order": ("Layer,Label-1\n2,0.5\n1,0.8", [TWO[1], TWO[0]]),
     "layers with a fraction of 0": ("Layer,Label-1\n1.0,0.8\n2.00,0.5", TWO),
     "label with leading zeros": ("Layer,Label-01\n1,0.8\n2,0.5", TWO),
-    "no rows": ("Layer,Label-1\n", []),
+    "a byte order mark and CRLF and semicolons and blank cells": (
+        b"\xef\xbb\xbfLayer; Label-1; Label-2\r\n1; 0,8; \r\n2; ; 0,5\r\n",
+        [TWO[0], (2, 2, "0.50")],
+    ),
 }
 
 
@@ -141,7 +146,8 @@ def test_a_score_outside_0_to_1_lands_and_is_named(text: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["nan", "inf", "-inf", "high", "80%", "0.8.1", "0_1", "1e400", "0.8 0.9", "-"]
+    "text",
+    ["nan", "inf", "-inf", "high", "80%", "0.8.1", "0_1", "1e400", "1e-99999", "0.8 0.9", "-"],
 )
 def test_a_cell_that_is_no_number_is_named_and_the_others_are_kept(
     text: str, tmp_path: Path
@@ -203,6 +209,51 @@ def test_of_a_repeated_layer_no_row_lands(tmp_path: Path) -> None:
         ("scores-layer-repeated", "row 2: Layer 3 stands twice"),
         ("scores-layer-repeated", "row 4: Layer 3 stands twice"),
     ]
+
+
+def test_a_layer_may_be_repeated_more_than_once(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n3,0.8\n3,0.7\n3,0.9\n")
+    assert faults(table)[0] == ("scores-layer-repeated", "row 2: Layer 3 stands 3 times")
+    assert len(table.faults) == 3
+
+
+def test_the_same_text_in_many_cells_of_a_column_is_named_once_with_its_rows(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"{layer},n/a,{0.5 if layer != 4 else 'x'}\n" for layer in range(1, 6))
+    table = read(tmp_path, f"Layer,Label-1,Label-2\n{rows}")
+    assert faults(table) == [
+        ("scores-cell", "rows 2-6, column 2 (Label-1): 'n/a' is no number"),
+        ("scores-cell", "row 5, column 3 (Label-2): 'x' is no number"),
+    ]
+
+
+def test_scores_in_percent_are_named_once_for_each_column(tmp_path: Path) -> None:
+    rows = "".join(f"{layer},{layer}0,0.5\n" for layer in range(1, 8))
+    table = read(tmp_path, f"Layer,Label-1,Label-2\n{rows}9,0.5,1.5\n")
+    assert len(table) == 16
+    assert faults(table) == [
+        (
+            "scores-range",
+            (
+                "column 2 (Label-1): 7 scores are outside 0 to 1: "
+                "10 in row 2, 20 in row 3, 30 in row 4, 40 in row 5, 50 in row 6 and 2 more"
+            ),
+        ),
+        ("scores-range", "row 9, column 3 (Label-2): 1.5 is outside 0 to 1"),
+    ]
+
+
+def test_columns_without_any_score_are_named_in_one_note(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Label-2,Label-7\n1,0.5,,\n2,,, \n")
+    assert faults(table) == [("scores-column-empty", "no score in Label-2, Label-7")]
+    assert table.faults[0].severity == "note"
+    assert table.values == (1, 2, 7)
+
+
+def test_a_column_of_text_is_not_without_scores(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n1,x\n")
+    assert [code for code, _ in faults(table)] == ["scores-cell"]
 
 
 def test_columns_of_no_use_are_named(tmp_path: Path) -> None:
@@ -304,6 +355,16 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         read(tmp_path, b"Layer,Label-1\0")
 
 
+def test_a_zero_byte_in_a_wide_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadScores, match="the table cannot be read Found: a zero byte"):
+        read(tmp_path, "Layer,Label-1,Comment-1\n1,0.5,a\0b\n".encode("utf-16"))
+
+
+def test_bytes_in_memory_stand_for_the_file(tmp_path: Path) -> None:
+    table = read_scores(tmp_path / "gone.csv", content=b"Layer,Label-1\n1,0.8\n2,0.5\n")
+    assert cells(table) == TWO
+
+
 def test_the_path_stands_in_faults_where_no_other_name_is_given(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("Layer,Label-1\n0,1")
@@ -326,6 +387,17 @@ PIECES = st.sampled_from(
 
 
 @untimed
+@given(content=st.binary())
+def test_any_bytes_are_a_table_or_refused(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "bytes.csv"
+    path.write_bytes(b"Layer,Label-1\n" + content)
+    found = table_or_error(path)
+    assert isinstance(found, ScoreTable | BadScores | UnreadableFile)
+
+
+@untimed
 @given(text=st.one_of(st.text(), st.lists(PIECES).map("".join)), header=st.booleans())
 def test_any_text_is_a_table_or_refused(
     text: str, header: bool, tmp_path_factory: pytest.TempPathFactory
@@ -337,6 +409,12 @@ def test_any_text_is_a_table_or_refused(
     if isinstance(table, ScoreTable):
         assert all(score.frame >= 1 and score.value in table.values for score in table)
         assert all(re.fullmatch(r"-?\d+\.\d{2,}", s.score) for s in table if s.score is not None)
+
+
+def numbers(ranges: str) -> list[int]:
+    """Return the numbers of ``2, 4-6``."""
+    ends = [list(map(int, piece.split("-"))) for piece in ranges.split(", ")]
+    return [number for end in ends for number in range(end[0], end[-1] + 1)]
 
 
 GOOD = st.sampled_from(["0.8", "1", ".25", "0.123"])
@@ -355,13 +433,290 @@ def test_every_cell_lands_or_is_named(
     path.write_text("\n".join(lines))
     found = read_scores(path)
     named = " ".join(fault.message for fault in found.faults)
+    unread = {
+        (row, int(column), text)
+        for rows, column, text in re.findall(r"rows? ([\d, -]+), column (\d) [^']*'(.*?)'", named)
+        for row in numbers(rows)
+    }
     landed = {(score.frame, score.column) for score in found}
     for frame, row in enumerate(table, start=1):
         for column, text in enumerate(row, start=2):
             if column in (2, 4) and text in ("0.8", "1", ".25", "0.123"):
                 assert (frame, column) in landed
             elif column in (2, 4) and text:
-                assert f"row {frame + 1}, column {column} (Label-" in named
+                assert (frame + 1, column, text) in unread
             elif text:
                 assert f"row {frame + 1}: cells without a header: " in named
     assert len(landed) == len(found)
+
+
+# Mending and writing.
+
+MIXED = "Layer,Label-1,Label-2,Comment-2\n3,0.8,0.9,\n7,0.70,,unclear\n"
+
+
+def mixed(folder: Path, base: int = 1) -> ScoreTable:
+    return read(folder, MIXED, base)
+
+
+def test_a_table_is_written_with_its_layers_from_1(tmp_path: Path) -> None:
+    mixed(tmp_path, base=0).save(tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == (
+        b"Layer,Label-1,Label-2,Comment-2\n4,0.80,0.90,\n8,0.70,,unclear\n"
+    )
+
+
+def test_rows_are_written_by_frame_and_texts_in_quotes_where_they_need_them(
+    tmp_path: Path,
+) -> None:
+    text = 'Label-9;Layer;Comment-9\n0,5;7;"a ""b"", c"\n;2;"two\nlines"\n0,125;1;\n'
+    read(tmp_path, text).save(tmp_path / "new" / "out.csv")
+    assert (tmp_path / "new" / "out.csv").read_text() == (
+        'Layer,Label-9,Comment-9\n1,0.125,\n2,,"two\nlines"\n7,0.50,"a ""b"", c"\n'
+    )
+
+
+COMMENTS = st.one_of(
+    st.none(),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
+    st.text(' ,;"\n\r\tx\ufeff', max_size=8),
+)
+NUMBERS = st.one_of(
+    st.none(), st.decimals(allow_nan=False, allow_infinity=False, places=4), st.floats(0, 1)
+)
+
+
+@untimed
+@given(
+    entries=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4), NUMBERS, COMMENTS), min_size=1)
+)
+def test_what_is_written_is_read_alike(
+    entries: list[tuple[int, int, Any, str | None]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    table = ScoreTable("made.csv", 1, (), (), ())
+    for entry in entries:
+        table = table.with_score(*entry)
+    table.save(path, overwrite=True)
+    again = read_scores(path)
+    assert again.cells == table.cells
+    assert again.values == table.values
+    assert {fault.code for fault in again.faults} <= {"scores-range", "scores-column-empty"}
+    again.save(path, overwrite=True)
+    assert read_scores(path) == again
+
+
+@untimed
+@given(text=st.lists(PIECES).map("".join), base=st.sampled_from([0, 1]))
+def test_any_table_that_is_read_is_written_and_read_alike(
+    text: str, base: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any_written.csv"
+    path.write_bytes(f"Layer,Label-1,Comment-1,Label-2\n{text}".encode())
+    try:
+        table = read_scores(path, base=base)
+    except BadScores:
+        return
+    table.save(path, overwrite=True, drop_faulty=True)
+    assert read_scores(path).cells == table.cells
+
+
+def test_a_file_that_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
+    table = mixed(tmp_path)
+    before = (tmp_path / "axl_score.csv").read_bytes()
+    with pytest.raises(TargetError, match=r"there is such a file already Remedy: Choose another"):
+        table.save(tmp_path / "axl_score.csv")
+    assert (tmp_path / "axl_score.csv").read_bytes() == before
+    table.save(tmp_path / "axl_score.csv", overwrite=True)
+    assert read_scores(tmp_path / "axl_score.csv").cells == table.cells
+    assert [path.name for path in tmp_path.iterdir()] == ["axl_score.csv"]
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    table = mixed(tmp_path)
+    with pytest.raises(TargetError, match="the table cannot be written"):
+        table.save(tmp_path / "axl_score.csv" / "out.csv")
+
+
+def test_a_table_with_faults_is_not_written_without_saying_so(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n0,0.5\n1,x\n2,0.7\n")
+    with pytest.raises(BadScores) as caught:
+        table.save(tmp_path / "out.csv")
+    assert str(caught.value) == (
+        "axl_score.csv: 2 faults of the table would be missing in the saved file Found: "
+        "row 2: Layer 0, but layers count from 1; row 3, column 2 (Label-1): 'x' is no number. "
+        "Remedy: Correct the table, or leave them out: save(..., drop_faulty=True)."
+    )
+    assert not (tmp_path / "out.csv").exists()
+    table.save(tmp_path / "out.csv", drop_faulty=True)
+    assert (tmp_path / "out.csv").read_text() == "Layer,Label-1\n2,0.70\n"
+
+
+def test_of_many_faults_the_first_few_are_said(tmp_path: Path) -> None:
+    rows = "".join(f"{layer},x{layer}\n" for layer in range(1, 8))
+    with pytest.raises(BadScores, match=r"'x5' is no number; and 2 more\."):
+        read(tmp_path, f"Layer,Label-1\n{rows}").to_csv()
+
+
+def test_warnings_do_not_hold_a_table_back(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Reader\n1,80,me\n")
+    assert table.to_csv() == "Layer,Label-1\n1,80.00\n"
+
+
+def test_frames_are_moved(tmp_path: Path) -> None:
+    table = mixed(tmp_path).moved(-2)
+    assert cells(table) == [(1, 1, "0.80"), (1, 2, "0.90"), (5, 1, "0.70"), (5, 2, None)]
+    assert table.scores[3].comment == "unclear"
+    assert mixed(tmp_path).moved(-2).moved(2) == mixed(tmp_path)
+
+
+def test_frames_are_not_moved_out_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(BadScores) as caught:
+        mixed(tmp_path).moved(-7)
+    assert str(caught.value) == (
+        "axl_score.csv: a table moved by -7 has frames below 1 "
+        "Found: frames 3, 7 as read. Expected: frames from 1."
+    )
+
+
+def test_a_table_that_is_rebased_is_as_though_it_were_read_with_that_base(tmp_path: Path) -> None:
+    assert mixed(tmp_path, 1).rebased(0) == mixed(tmp_path, 0)
+    assert mixed(tmp_path, 0).rebased(1) == mixed(tmp_path, 1)
+    assert mixed(tmp_path, 1).rebased(1) == mixed(tmp_path, 1)
+
+
+def test_a_table_is_not_rebased_to_another_base_or_below_it(tmp_path: Path) -> None:
+    with pytest.raises(BadScores, match="layers count from 0 or from 1 Found: 2"):
+        mixed(tmp_path).rebased(2)
+    with pytest.raises(BadScores, match="a table counted from 1 has frames below 1"):
+        read(tmp_path, "Layer,Label-1\n0,0.5\n", base=0).rebased(1)
+
+
+def test_frames_are_counted_from_the_other_end(tmp_path: Path) -> None:
+    table = mixed(tmp_path).reversed(7)
+    assert cells(table) == [(5, 1, "0.80"), (5, 2, "0.90"), (1, 1, "0.70"), (1, 2, None)]
+    assert table.reversed(7) == mixed(tmp_path)
+    with pytest.raises(BadScores, match="a table reversed in 6 frames has frames below 1"):
+        mixed(tmp_path).reversed(6)
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.1 + 0.2, "0.30000000000000004"),
+        ("0,8", "0.80"),
+        (1, "1.00"),
+        (Decimal("0.500"), "0.500"),
+        (np.float32(0.8), "0.80"),
+        (np.float64(0.25), "0.25"),
+    ],
+)
+def test_a_score_is_set(score: Any, text: str, tmp_path: Path) -> None:
+    table = mixed(tmp_path).with_score(np.int64(7), 2, score, " sure ")
+    assert table.cells == {**mixed(tmp_path).cells, (7, 2): (text, "sure")}
+    assert table.faults == ()
+
+
+def test_a_score_is_removed_and_its_column_stays(tmp_path: Path) -> None:
+    table = mixed(tmp_path).with_score(3, 2, None).with_score(7, 2, None)
+    assert table.cells == {(3, 1): ("0.80", None), (7, 1): ("0.70", None)}
+    assert table.values == (1, 2)
+    assert mixed(tmp_path).with_score(99, 1, None) == mixed(tmp_path)
+
+
+def test_a_score_of_a_new_value_gets_a_column(tmp_path: Path) -> None:
+    table = mixed(tmp_path).with_score(1, 5, "0.5")
+    assert table.to_csv() == (
+        "Layer,Label-1,Label-2,Label-5,Comment-2\n1,,,0.50,\n3,0.80,0.90,,\n7,0.70,,,unclear\n"
+    )
+
+
+def test_a_comment_may_stand_without_a_score(tmp_path: Path) -> None:
+    table = mixed(tmp_path).with_score(3, 1, None, "blurred")
+    assert table.cells[3, 1] == (None, "blurred")
+
+
+def test_a_cell_that_was_no_number_is_mended(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Label-2\n1,x,80\n2,x,\n")
+    assert [message for _, message in faults(table)] == [
+        "rows 2, 3, column 2 (Label-1): 'x' is no number",
+        "row 2, column 3 (Label-2): 80 is outside 0 to 1",
+    ]
+    mended = table.with_score(1, 1, 0.5)
+    assert [message for _, message in faults(mended)] == [
+        "row 3, column 2 (Label-1): 'x' is no number",
+        "row 2, column 3 (Label-2): 80 is outside 0 to 1",
+    ]
+    mended = mended.with_score(2, 1, None).with_score(1, 2, 0.8)
+    assert mended.faults == ()
+    assert mended.to_csv() == "Layer,Label-1,Label-2\n1,0.50,0.80\n"
+
+
+def test_a_cell_is_mended_after_its_frame_moved(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n1,x\n2,0.5\n").moved(3)
+    assert len(table.with_score(1, 1, 0.5).faults) == 1
+    assert table.with_score(4, 1, 0.5).faults == ()
+
+
+def test_a_score_that_is_set_outside_0_to_1_is_named(tmp_path: Path) -> None:
+    table = mixed(tmp_path).with_score(4, 1, 80).with_score(5, 1, "-1")
+    assert faults(table) == [
+        ("scores-range", "Label-1: 2 scores are outside 0 to 1: 80 in frame 4, -1 in frame 5")
+    ]
+    (one,) = mixed(tmp_path).with_score(4, 1, 80).faults
+    assert one.message == "frame 4, Label-1: 80 is outside 0 to 1"
+
+
+def test_a_column_that_gets_a_score_is_no_longer_empty(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Label-2\n")
+    assert table.with_score(1, 1, None, "x").faults == table.faults
+    (fault,) = table.with_score(1, 1, 0.5).faults
+    assert fault.message == "no score in Label-2"
+
+
+REFUSED_CELLS = {
+    "frame 0": ((0, 1, 0.5), "there is no such frame", "0", "a whole number from 1"),
+    "a frame and a half": ((1.5, 1, 0.5), "there is no such frame", "1.5", "a whole number from 1"),
+    "true": ((True, 1, 0.5), "there is no such frame", "True", "a whole number from 1"),
+    "a negative value": (
+        (1, -1, 0.5),
+        "there is no such value",
+        "-1",
+        "a whole number from 0 to 999999999",
+    ),
+    "a large value": (
+        (1, 10**9, 0.5),
+        "there is no such value",
+        "1000000000",
+        "a whole number from 0 to 999999999",
+    ),
+    "NaN": ((1, 1, float("nan")), "the score is no number", "nan", NUMBER := "a number, "),
+    "text": ((1, 1, "high"), "the score is no number", "'high'", NUMBER),
+    "no text": ((1, 1, ""), "the score is no number", "''", NUMBER),
+    "a truth value": ((1, 1, True), "the score is no number", "True", NUMBER),
+    "a zero byte": ((1, 1, 1, "a\0"), "a file cannot hold the comment", "'a\\x00'", "a text"),
+    "half a letter": ((1, 1, 1, "\ud800"), "a file cannot hold the comment", "'\\ud800'", "a text"),
+    "too long": ((1, 1, 1, "x" * 131_073), "a file cannot hold the comment", "'xxx", "a text"),
+    "a number": ((1, 1, 1, 5), "a file cannot hold the comment", "5", "a text"),
+}
+
+
+@pytest.mark.parametrize(
+    ("cell", "message", "found", "expected"), REFUSED_CELLS.values(), ids=list(REFUSED_CELLS)
+)
+def test_what_is_no_cell_is_refused(
+    cell: tuple[Any, ...], message: str, found: str, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadScores) as caught:
+        mixed(tmp_path).with_score(*cell)
+    assert (caught.value.message, caught.value.path) == (message, "axl_score.csv")
+    assert str(caught.value.found).startswith(found)
+    assert str(caught.value.expected).startswith(expected)
+
+
+def test_whole_numbers_are_said_in_ranges() -> None:
+    assert in_ranges([7, 3, 1, 2, 2]) == "1-3, 7"
+    assert in_ranges([4, 5, 9]) == "4, 5, 9"
+    assert in_ranges([]) == ""
+    assert in_ranges([1, 3, 5, 6, 10, 11, 12, 13], most=2) == "1, 3 and 6 more"
+    assert in_ranges([1, 2, 3, 5], most=2) == "1-3, 5"

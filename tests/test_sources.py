@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import io
 import os
 import random
@@ -20,6 +21,7 @@ from properties import untimed
 
 from nifti_kit import sources
 from nifti_kit.errors import BadSource
+from nifti_kit.findings import Findings
 from nifti_kit.sources import Source, open_source
 
 MEMBERS = {"set/axl.nii": b"axial", "set/deep/cor.nii.gz": b"coronal", "map.txt": b"1 Femur"}
@@ -29,7 +31,7 @@ LISTED = ["map.txt", "set/axl.nii", "set/deep/cor.nii.gz"]
 def write(folder: Path, *names: str) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(os.fsencode(name))
     return folder
 
 
@@ -99,7 +101,46 @@ def test_links_to_files_and_folders_are_followed(tmp_path: Path) -> None:
     write(tmp_path, "store/axl.nii", "in/cor.nii")
     (tmp_path / "in" / "axl.nii").symlink_to("../store/axl.nii")
     (tmp_path / "in" / "set").symlink_to("../store")
-    assert listed(open_source(tmp_path / "in")) == ["axl.nii", "cor.nii", "set/axl.nii"]
+    source = open_source(tmp_path / "in")
+    assert listed(source) == ["axl.nii", "cor.nii", "set/axl.nii"]
+    assert passed_over(source) == [
+        ("link-outside", path, f"a link to {target}, outside the source; it is followed")
+        for path, target in [
+            ("axl.nii", tmp_path / "store" / "axl.nii"),
+            ("set", tmp_path / "store"),
+        ]
+    ]
+
+
+def test_a_link_that_stays_inside_is_no_finding_nor_is_one_within_a_linked_folder(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "store/axl.nii", "in/cor.nii")
+    (tmp_path / "in" / "again.nii").symlink_to("cor.nii")
+    (tmp_path / "store" / "copy.nii").symlink_to("axl.nii")
+    (tmp_path / "in" / "set").symlink_to("../store")
+    source = open_source(tmp_path / "in")
+    assert listed(source) == ["again.nii", "cor.nii", "set/axl.nii", "set/copy.nii"]
+    assert [found.path for found in source.findings] == ["set"]
+
+
+def test_a_folder_whose_name_begins_like_the_sources_is_outside(tmp_path: Path) -> None:
+    write(tmp_path, "in/cor.nii", "inner/axl.nii")
+    (tmp_path / "in" / "axl.nii").symlink_to("../inner/axl.nii")
+    assert [found.code for found in open_source(tmp_path / "in").findings] == ["link-outside"]
+
+
+def test_folders_full_of_links_to_each_other_are_listed_once_each(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(12)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "axl.nii").write_bytes(b"")
+        for other in names:
+            if other != name:
+                (tmp_path / name / other).symlink_to(tmp_path / other)
+    source = open_source(tmp_path)
+    assert len(source.files) == 2 * len(names)
+    assert {found.code for found in source.findings} == {"file-unused"}
 
 
 def test_the_source_itself_may_be_a_link(tmp_path: Path) -> None:
@@ -170,12 +211,111 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_listed(
     source = open_source(tmp_path)
     assert listed(source) == ["open/axl.nii"]
     assert passed_over(source) == [
-        (
-            "file-unreadable",
-            "closed",
-            "the folder cannot be listed: [Errno 13] Permission denied",
-        )
+        ("file-unreadable", "closed", "the folder cannot be listed: Permission denied")
     ]
+
+
+# Names that cannot be written down.
+
+BAD_NAMES = {
+    "Latin-1": (b"caf\xe9.nii", r"caf\xe9.nii", "its name is not UTF-8"),
+    "line end": (b"a\nb.nii", r"a\nb.nii", "its name has control characters or line ends"),
+    "escape": (b"\x1b[31m.nii", r"\x1b[31m.nii", "its name has control characters or line ends"),
+    "line separator": (
+        "a\u2028b.nii".encode(),
+        r"a\u2028b.nii",
+        "its name has control characters or line ends",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "shown", "fault"), BAD_NAMES.values(), ids=list(BAD_NAMES))
+def test_a_name_that_cannot_be_written_is_an_error_and_left_out(
+    name: bytes, shown: str, fault: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "good.nii")
+    (tmp_path / os.fsdecode(name)).write_bytes(b"a")
+    source = open_source(tmp_path)
+    assert listed(source) == ["good.nii"]
+    assert passed_over(source) == [("file-name", shown, fault)]
+    assert source.findings[0].severity == "error"
+    Findings(source.findings).to_json().encode()
+
+
+@pytest.mark.parametrize(("name", "shown", "fault"), BAD_NAMES.values(), ids=list(BAD_NAMES))
+def test_such_a_file_alone_is_an_error_too(
+    name: bytes, shown: str, fault: str, tmp_path: Path
+) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(b"a")
+    if b"\xe9" in name:
+        with pytest.raises(BadSource, match=r"caf\\xe9\.nii: the path is not UTF-8"):
+            open_source(path)
+        return
+    source = open_source(path)
+    assert listed(source) == []
+    assert passed_over(source) == [("file-name", shown, fault)]
+
+
+def test_nothing_in_a_folder_of_such_a_name_is_taken_and_a_hidden_one_stays_hidden(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, os.fsdecode(b"Universit\xe4t/axl.nii"), os.fsdecode(b".caf\xe9"))
+    source = open_source(tmp_path)
+    assert listed(source) == []
+    assert passed_over(source) == [
+        ("file-hidden", r".caf\xe9", "hidden, passed over"),
+        (
+            *("file-name", r"Universit\xe4t"),
+            "its name is not UTF-8; nothing in this folder is taken",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Zoë Ünal 脳.nii", "a b\u00a0c.nii", "👩‍⚕️.nii"])
+def test_any_letter_that_can_be_written_is_a_good_name(name: str, tmp_path: Path) -> None:
+    assert listed(open_source(write(tmp_path, name))) == [name]
+
+
+def test_a_link_to_such_a_place_is_named_with_escapes(tmp_path: Path) -> None:
+    write(tmp_path, os.fsdecode(b"caf\xe9/axl.nii"), "in/cor.nii")
+    (tmp_path / "in" / "axl.nii").symlink_to(tmp_path / os.fsdecode(b"caf\xe9") / "axl.nii")
+    (note,) = open_source(tmp_path / "in").findings
+    assert r"caf\xe9/axl.nii, outside the source" in note.message
+
+
+@settings(untimed, max_examples=60)
+@given(name=st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 47} & set(name)))
+def test_any_name_is_listed_or_named_in_a_finding_that_can_be_written(
+    name: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("names")
+    if name in (b".", b".."):
+        return
+    (folder / os.fsdecode(name)).write_bytes(b"a")
+    source = open_source(folder)
+    assert len(source.files) + len(source.findings) == 1
+    text = "".join([*listed(source), Findings(source.findings).to_json()])
+    text.encode()
+    assert len(repr(Findings(source.findings)).splitlines()) == 1 + len(source.findings)
+
+
+def test_folders_may_be_deeper_than_python_can_recurse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    depth = 1200
+    for _ in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("axl.nii").write_bytes(b"a")
+    source = open_source(tmp_path / "in")
+    assert listed(source) == ["d/" * depth + "axl.nii"]
+    Path("axl.nii").unlink()
+    for _ in range(depth):  # what pytest would remove recurses
+        os.chdir("..")
+        Path("d").rmdir()
 
 
 # Archives.
@@ -415,6 +555,96 @@ def test_an_archive_of_too_many_members_is_refused(
     gc.collect()
     path = make(tmp_path / f"4.{ending}", {**three, "3.nii": b"a"})
     assert refused(path, temp).found == "over 3 members"
+
+
+def test_a_name_that_is_not_utf8_in_a_tar_is_an_error_and_left_out(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        add(archive, os.fsdecode(b"caf\xe9.nii"), b"a")
+        add(archive, "good.nii", b"b")
+    source = open_source(tmp_path / "a.tar")
+    assert listed(source) == ["good.nii"]
+    assert passed_over(source) == [("file-name", r"caf\xe9.nii", "its name is not UTF-8")]
+
+
+def test_a_sparse_member_that_claims_a_terabyte_is_refused_unread(
+    tmp_path: Path, temp: Path
+) -> None:
+    member = tarfile.TarInfo("axl.nii")
+    member.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": "axl.nii",
+        "GNU.sparse.realsize": str(10**12),
+    }
+    content = f"1\n{10**12}\n0\n".encode().ljust(tarfile.BLOCKSIZE, b"\0")
+    member.size = len(content)
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(content))
+    assert refused(tmp_path / "a.tar", temp).found == "more than 268435456 bytes of content"
+
+
+def test_a_zip_that_claims_a_terabyte_is_refused_unread(tmp_path: Path, temp: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"axl.nii": b"a"})
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (2**32 - 2).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    assert refused(path, temp).found == "more than 268435456 bytes of content"
+
+
+def test_a_zip_that_claims_less_than_it_holds_is_refused(tmp_path: Path, temp: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"axl.nii": bytes(9999)}, zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (5).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    assert "Bad CRC-32" in str(refused(path, temp).found)
+
+
+def test_a_tar_header_that_would_fill_the_memory_is_refused(tmp_path: Path, temp: Path) -> None:
+    size = sources.MAX_NAME_BYTES + 1
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        add(archive, "long", bytes(size), type=tarfile.GNUTYPE_LONGNAME)
+        add(archive, "axl.nii", b"a")
+    assert f"a header extension of {size} bytes" in str(refused(tmp_path / "a.tar.gz", temp).found)
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_zeros_behind_the_end_of_a_tar_count_too(tmp_path: Path, temp: Path) -> None:
+    tar = make_tar(tmp_path / "inner", {"axl.nii": b"a"})
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar.read_bytes() + bytes(200_000)))
+    assert refused(path, temp).found == "more than 99999 bytes of content"
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar], ids=["zip", "tar"])
+@pytest.mark.parametrize("name", ["a" * 300 + ".nii", "."], ids=["long", "dot"])
+def test_a_name_that_no_file_can_have_is_our_error(
+    make: Callable[[Path, dict[str, bytes]], Path], name: str, tmp_path: Path, temp: Path
+) -> None:
+    path = make(tmp_path / f"a.{make.__name__.removeprefix('make_')}", {name: b"a"})
+    assert refused(path, temp).message == "the archive cannot be unpacked"
+
+
+def test_a_zip_member_without_a_name_is_our_error(tmp_path: Path, temp: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"x": b"a"})
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\x01\x02")
+    content[at + 28], content[at + 30] = 0, 1  # the name becomes an extra field
+    path.write_bytes(bytes(content))
+    assert refused(path, temp).message == "the archive cannot be unpacked"
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar], ids=["zip", "tar"])
+def test_folders_nested_without_end_are_refused(
+    make: Callable[[Path, dict[str, bytes]], Path], tmp_path: Path, temp: Path
+) -> None:
+    ending = make.__name__.removeprefix("make_")
+    deepest = "d/" * (sources.MAX_DEPTH - 1) + "a.nii"
+    assert listed(open_source(make(tmp_path / f"100.{ending}", {deepest: b"a"}))) == [deepest]
+    gc.collect()
+    error = refused(make(tmp_path / f"101.{ending}", {f"d/{deepest}": b"a"}), temp)
+    assert error.found == f"a path of 101 folders: {'d/' * 30 + '...'!r}"
 
 
 # Damaged archives.

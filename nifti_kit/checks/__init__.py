@@ -1,18 +1,52 @@
-"""Checks: one small function per rule; ``check`` runs them all."""
+"""Checks: one small function per rule; ``check`` runs them all.
+
+There are two tiers. What a plan needs too is found by headers, names and one look at each mask
+(:func:`findings_of`). What takes a closer look (parts, overlaps, volumes to their end, content)
+is found by :func:`check` alone: warnings and notes, but for damaged volumes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-from nifti_kit.checks.classes import exported_instances, values_without_class
-from nifti_kit.checks.files import volume_voxels, volumes_named_masks
-from nifti_kit.checks.geometry import grids, mask_alignment
-from nifti_kit.checks.labels import label_notes, label_values
+from nifti_kit.checks.classes import (
+    class_names_alike,
+    class_without_value,
+    exported_instances,
+    segmentation_ambiguous,
+    values_without_class,
+)
+from nifti_kit.checks.files import (
+    analyze_pairs,
+    file_packing,
+    volume_voxels,
+    volumes_named_masks,
+)
+from nifti_kit.checks.geometry import grids, mask_alignment, reader_places, voxel_sizes
+from nifti_kit.checks.labels import (
+    label_disconnected,
+    label_notes,
+    label_specks,
+    label_values,
+    labels_gradient,
+    mask_full,
+    scaling_ignored,
+)
+from nifti_kit.checks.mapping import shared_ids, unmatched
+from nifti_kit.checks.overlaps import masks_overlap
+from nifti_kit.checks.scores import score_evidence
+from nifti_kit.checks.sets import content_repeated, names_alike, planes_apart
 from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, Findings
-from nifti_kit.surveys import survey_item
+from nifti_kit.items import Item
+from nifti_kit.surveys import ItemSurvey, shapes_of, survey_item
+from nifti_kit.thumbnails import Illustrator
 
 __all__ = ["check", "findings_of"]
+
+BAR_AFTER_S = 2
+"""A check that is done sooner shows no bar (seconds)."""
 
 
 def check(dataset: Dataset, *, voxels: bool = True, waive: Iterable[str] = ()) -> Findings:
@@ -32,25 +66,66 @@ def check(dataset: Dataset, *, voxels: bool = True, waive: Iterable[str] = ()) -
     KeyError
         If ``waive`` has a code that the catalogue does not know.
     """
-    found = findings_of(dataset, voxels=voxels)
+    Findings((), waive)  # an unknown code ends it before the work
+    found = findings_of(dataset, voxels=voxels) + list(unmatched(dataset))
     if voxels:
-        for item in dataset.items:
-            found += volume_voxels(item)
-    return Findings(found, waive)
+        found += _closer_look(dataset)
+    return Findings(found, waive, Illustrator(dataset), dataset.source.given.name)
 
 
 def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
     """Return what scanning found and what masks, scores and headers show; no volume is read."""
-    found = [*dataset.findings, *volumes_named_masks(dataset)]
+    found = [*dataset.findings]
+    for of_dataset in (
+        volumes_named_masks,
+        analyze_pairs,
+        planes_apart,
+        names_alike,
+        class_names_alike,
+        shared_ids,
+    ):
+        found += of_dataset(dataset)
     for item in dataset.items:
-        found += grids(item)
+        for of_item in (grids, voxel_sizes, reader_places, file_packing, scaling_ignored):
+            found += of_item(item)
         found += mask_alignment(item)
         found += exported_instances(dataset, item)
-        if voxels:
-            survey = survey_item(dataset, item)
-            for mask in survey.masks:
-                found += label_values(mask)
-                found += label_notes(mask)
-                found += values_without_class(dataset, item, mask)
-            found += survey.score_findings
+    if voxels:
+        found += _labels_and_scores(dataset)
     return found
+
+
+def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
+    surveys = [survey_item(dataset, item) for item in dataset.items]
+    for survey in surveys:
+        for mask in survey.masks:
+            yield from label_values(mask)
+            yield from label_notes(mask)
+            yield from mask_full(mask)
+            yield from values_without_class(dataset, survey.item, mask)
+        yield from survey.score_findings
+    yield from class_without_value(dataset, surveys)
+    yield from segmentation_ambiguous(dataset, surveys)
+
+
+def _closer_look(dataset: Dataset) -> Iterator[Finding]:
+    from tqdm.auto import tqdm
+
+    # No name in the bar's text: notebooks show it as HTML.
+    for item in tqdm(dataset.items, desc="Checking", unit="item", delay=BAR_AFTER_S, leave=False):
+        yield from volume_voxels(item)
+        yield from _closer_look_at(dataset, item, survey_item(dataset, item))
+    yield from content_repeated(dataset)
+
+
+def _closer_look_at(dataset: Dataset, item: Item, survey: ItemSurvey) -> Iterator[Finding]:
+    # Kept for one item only: the profiles of a thousand masks would fill memory.
+    shapes = lru_cache(maxsize=None)(shapes_of)
+    yield from masks_overlap(survey)
+    for mask in survey.masks:
+        found = shapes(mask.mask.image) if mask.labels is not None else None
+        if found is not None:
+            yield from label_specks(mask, found)
+            yield from label_disconnected(item, mask, found)
+            yield from labels_gradient(mask, found)
+    yield from score_evidence(dataset, survey, shapes)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
+from nifti_kit.classes import ClassMap
 from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, finding
 from nifti_kit.items import Item
 from nifti_kit.names import parse_name
-from nifti_kit.surveys import MaskSurvey
+from nifti_kit.surveys import ItemSurvey, MaskSurvey
+from nifti_kit.wording import counted
 
-__all__ = ["exported_instances", "values_without_class"]
+__all__ = [
+    "class_names_alike",
+    "class_without_value",
+    "exported_instances",
+    "segmentation_ambiguous",
+    "values_without_class",
+]
 
 EXPORTED_MAP = "color_map.txt"
 """The name under which the platform's exporter writes its class map."""
+
+SHOWN = 5
+"""Values or classes that a message names before it counts the rest."""
 
 
 def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
@@ -28,12 +41,21 @@ def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> It
             message = f"index {number} has no class: Segment_{number}"
             yield finding("value-without-class", survey.mask.relative, message)
         return
-    for label in survey.labels.labels if survey.labels else ():
-        if dataset.classes.by_value(label.value) is None:
-            message = (
-                f"value {label.value} ({label.voxels} voxels) has no class: Segment_{label.value}"
-            )
-            yield finding("value-without-class", survey.mask.relative, message)
+    labels = survey.labels.labels if survey.labels else ()
+    missing = [label for label in labels if dataset.classes.by_value(label.value) is None]
+    if not missing:
+        return
+    named = [f"{label.value} ({counted(label.voxels, 'voxel')})" for label in missing]
+    names = [f"Segment_{label.value}" for label in missing]
+    values = "value {} has" if len(missing) == 1 else "values {} have"
+    message = f"{values.format(_listed(named))} no class: {_listed(names)}"
+    yield finding("value-without-class", survey.mask.relative, message)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first few, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
@@ -54,3 +76,137 @@ def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
         if not tail or (tail == own and extended):
             message = "an exported instance file; its number is no class of color_map.txt"
             yield finding("instance-classes-unknown", mask.relative, message)
+
+
+def class_without_value(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
+    """Every class of the class map is in some annotation file."""
+    classes = dataset.classes
+    masks = [(survey.item, mask) for survey in surveys for mask in survey.masks]
+    if not masks or any(mask.labels is None for _, mask in masks):
+        return  # what a file holds that cannot be read is not known
+    used = {number for item, mask in masks for number in _numbers(classes, item, mask)}
+    unused = [f"{entry.value} {entry.name}" for entry in classes if entry.value not in used]
+    if unused:
+        are = "is" if len(unused) == 1 else "are"
+        message = (
+            f"{len(unused)} of its {counted(len(classes), 'class')} {are} in no annotation file: "
+            f"{_listed(unused)}"
+        )
+        yield finding("class-without-value", classes.path, message)
+
+
+def _numbers(classes: ClassMap, item: Item, survey: MaskSurvey) -> Iterable[int]:
+    """Return the entries of the class map that an annotation file uses, by their values."""
+    values = survey.labels.values if survey.labels else ()
+    mask = survey.mask
+    if item.segmentation == "semantic" or not values:
+        return values
+    if mask.class_name is not None:
+        entry = classes.by_name(mask.class_name)
+        return () if entry is None else (entry.value,)
+    return (mask.index or 1,)
+
+
+def class_names_alike(dataset: Dataset) -> Iterator[Finding]:
+    """Class names that differ only in case, spaces, ``_`` or ``-`` are written in one way."""
+    spellings: defaultdict[str, defaultdict[str, list[PurePosixPath]]]
+    spellings = defaultdict(lambda: defaultdict(list))
+    by_value = False
+    for item in dataset.items:
+        for mask in item.masks:
+            if mask.class_name is None or item.segmentation == "semantic":
+                by_value = True
+            else:
+                spellings[_plain(mask.class_name)][mask.class_name].append(mask.relative)
+    for entry in dataset.classes if by_value else ():
+        path = PurePosixPath(dataset.classes.path or "the class map")
+        spellings[_plain(entry.name)][entry.name].append(path)
+    for names in spellings.values():
+        (usual, files), *others = sorted(names.items(), key=lambda name: -len(name[1]))
+        for name, own in others:
+            message = f"class {name!r} ({_where(own)}) and class {usual!r} ({_where(files)})"
+            message += " land as two classes"
+            yield finding("class-names-alike", own[0], message)
+
+
+def _plain(name: str) -> str:
+    """Return a name without what tools change in it: case, spaces, ``_`` and ``-``."""
+    numbers_apart = re.sub(r"(?<=\d)[\s_-]+(?=\d)", "+", name)  # L1-2 is not L12
+    return re.sub(r"[\s_-]+", "", numbers_apart).casefold() or name
+
+
+def _where(files: Sequence[PurePosixPath]) -> str:
+    more = len(files) - 1
+    return str(files[0]) + (f" and {counted(more, 'other file')}" if more else "")
+
+
+def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
+    """The names of annotation files and their values agree on semantic or instance.
+
+    One finding for each set of planes, on its first annotation file.
+    """
+    if not dataset.classes or dataset.choices.segmentation != "auto":
+        return
+    for masks in _sets(surveys):
+        values = sorted({value for _, m in masks if m.labels for value in m.labels.values})
+        kinds = {item.segmentation for item, _ in masks}
+        first = masks[0][1].mask.relative
+        named = _listed([str(value) for value in values])
+        if kinds == {"instance"} and _may_be_semantic(dataset.classes, masks, values):
+            message = (
+                "read as instance, because of the number at the end of its name; but it is the "
+                f"only annotation file of its plane, and values {named} all have a class: "
+                "it may be semantic"
+            )
+            yield finding("segmentation-ambiguous", first, message)
+        elif kinds == {"semantic"} and _may_be_instances(dataset.classes, values):
+            message = (
+                "read as semantic, as the only annotation file of its plane; but of its values "
+                f"{named} only 1 can have a class in the class map: they may be instances"
+            )
+            yield finding("segmentation-ambiguous", first, message)
+
+
+def _may_be_semantic(
+    classes: ClassMap, masks: Iterable[tuple[Item, MaskSurvey]], values: Sequence[int]
+) -> bool:
+    """Say whether files read as instance by their number alone have a class for each value."""
+    several = any(mask.labels and len(mask.labels.values) > 1 for _, mask in masks)
+    numbered = any(_number(mask.mask.relative) not in ((), _own(item)) for item, mask in masks)
+    return several and numbered and all(classes.by_value(value) is not None for value in values)
+
+
+def _may_be_instances(classes: ClassMap, values: Sequence[int]) -> bool:
+    """Say whether values count objects: 1, 2, ... n, and the class map knows 1 at the most."""
+    counts = len(values) > 1 and list(values) == list(range(1, len(values) + 1))
+    return counts and all(classes.by_value(value) is None for value in values[1:])
+
+
+def _number(relative: PurePosixPath) -> tuple[int, ...]:
+    return parse_name(relative.name).tail
+
+
+def _own(item: Item) -> tuple[int, ...]:
+    """Return the numbers at the end of the name of an item's volume."""
+    return _number(item.volume.relative) if item.volume else ()
+
+
+def _sets(surveys: Iterable[ItemSurvey]) -> Iterator[list[tuple[Item, MaskSurvey]]]:
+    """Yield the annotation files of each set of planes, where no plane has several.
+
+    A set is a folder and case; where a plane occurs in it more than once, the volumes' numbers
+    tell several sets apart.
+    """
+    groups: defaultdict[tuple[str, str], list[ItemSurvey]] = defaultdict(list)
+    for survey in surveys:
+        if survey.item.plane is not None:
+            groups[survey.item.folder, survey.item.case].append(survey)
+    for group in groups.values():
+        numbered = len({survey.item.plane for survey in group}) < len(group)
+        sets: defaultdict[tuple[int, ...], list[tuple[Item, MaskSurvey]]] = defaultdict(list)
+        for survey in group:
+            key = _own(survey.item) if numbered else ()
+            sets[key] += [(survey.item, mask) for mask in survey.masks]
+        for masks in sets.values():
+            if masks and len({item.plane for item, _ in masks}) == len(masks):
+                yield masks

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from nifti_kit.datasets import Dataset, file_fault
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.findings import Finding, finding
 from nifti_kit.images import iter_frames
 from nifti_kit.items import Item
-from nifti_kit.names import speaks_of_annotation, stem
+from nifti_kit.names import pair_key, speaks_of_annotation, stem
 
-__all__ = ["volume_voxels", "volumes_named_masks"]
+__all__ = ["analyze_pairs", "file_packing", "volume_voxels", "volumes_named_masks"]
 
 
 def volume_voxels(item: Item) -> Iterator[Finding]:
@@ -40,3 +41,27 @@ def volumes_named_masks(dataset: Dataset) -> Iterator[Finding]:
         elif speaks_of_annotation(relative):
             message = "it lands as a volume, though its name or folder says annotation"
             yield finding("volume-named-mask", relative, message)
+
+
+def analyze_pairs(dataset: Dataset) -> Iterator[Finding]:
+    """No image of the source is in two files (.hdr and .img)."""
+    halves: dict[str, dict[str, PurePosixPath]] = {}
+    for file in dataset.source.files:
+        if key := pair_key(file):
+            halves.setdefault(key[0], {})[key[1]] = file
+    for pair in halves.values():
+        if len(pair) > 1:
+            message = f"an image in two files: {pair['hdr'].name} and {pair['img'].name}"
+            yield finding("analyze-pair", pair["hdr"], message)
+
+
+def file_packing(item: Item) -> Iterator[Finding]:
+    """The name of each image says whether its bytes are gzip."""
+    for image in item.images:
+        named = image.relative.name.casefold().endswith(".gz")
+        if image.is_packed and not named:
+            message = "its bytes are gzip, but its name ends in .nii: nibabel and ITK refuse it"
+            yield finding("file-name-packing", image.relative, message)
+        elif named and not image.is_packed:
+            message = "its name ends in .gz, but its bytes are not gzip: nibabel refuses it"
+            yield finding("file-name-packing", image.relative, message)

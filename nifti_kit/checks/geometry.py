@@ -1,18 +1,29 @@
-"""Rules about where voxels are."""
+"""Rules about where voxels are.
+
+One fact has one code. Without sform and qform: ``affine-missing``. Two forms that differ:
+``affine-forms-disagree``, which also says who takes the qform. A pixdim that is none, or not the
+affine's voxel size: ``voxel-size-odd``, which also says how far ITK goes astray with it. What is
+left of nibabel and ITK placing voxels elsewhere: ``readers-disagree``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
+from nifti_kit.checks.readers import Reading, distance_mm, form_in_force, readings
 from nifti_kit.findings import Finding, finding
 from nifti_kit.geometry import Alignment, compare_grids
 from nifti_kit.images import ImageFile
 from nifti_kit.items import Item
 
-__all__ = ["grids", "mask_alignment", "misaligned"]
+__all__ = ["grids", "mask_alignment", "misaligned", "reader_places", "share_text", "voxel_sizes"]
 
 FORMS_DISAGREE_MM = 0.1
 """sform and qform further apart than this are two places, not two roundings (mm)."""
+
+VOXEL_SIZE_TOLERANCE = 0.01
+"""pixdim may be this part off the affine's voxel size: more than any rounding of decimals."""
 
 _VERDICT_CODES = {
     "header lost": "mask-header-lost",
@@ -24,9 +35,8 @@ _VERDICT_CODES = {
 
 def grids(item: Item) -> Iterator[Finding]:
     """The header of each image gives a usable place in space, and only one."""
-    for image in (item.volume, *(mask.image for mask in item.masks)):
-        if image is not None:
-            yield from _grid(image)
+    for image in item.images:
+        yield from _grid(image)
 
 
 def _grid(image: ImageFile) -> Iterator[Finding]:
@@ -37,12 +47,88 @@ def _grid(image: ImageFile) -> Iterator[Finding]:
     if grid.is_sheared:
         message = f"its axes deviate from right angles by up to {grid.shear_degrees:.2f} degrees"
         yield finding("grid-sheared", image.relative, message)
-    if image.form_distance_mm > FORMS_DISAGREE_MM:
+    if _forms_disagree(image):
         message = f"sform and qform place a corner {image.form_distance_mm:.2f} mm apart"
+        read = readings(image)
+        if others := [reading.reader for reading in read if reading.form == "qform"]:
+            take = "takes" if len(others) == 1 else "take"
+            message += f"; {' and '.join(others)} {take} the qform"
         yield finding("affine-forms-disagree", image.relative, message)
-    if image.sform is None and image.qform is None:
+    if form_in_force(image) == "pixdim":
         message = "neither sform nor qform is set: voxel size only"
+        if said := _said(image, readings(image)):
+            message += f"; {said}"
         yield finding("affine-missing", image.relative, message)
+
+
+def _forms_disagree(image: ImageFile) -> bool:
+    return image.form_distance_mm > FORMS_DISAGREE_MM
+
+
+def _said(image: ImageFile, others: Iterable[Reading]) -> str:
+    """Return which readers place a corner elsewhere, by how much; empty where none does."""
+    parts = []
+    for reading in others:
+        away = distance_mm(image, reading.affine)
+        if away > FORMS_DISAGREE_MM:
+            why = f" ({reading.why})" if reading.why else ""
+            parts.append(f"{reading.reader} places a corner {_length(away)} mm elsewhere{why}")
+    return "; ".join(parts)
+
+
+def _length(mm: float) -> str:
+    """Return a length with four digits, and never as a power of ten."""
+    return f"{mm:.4g}" if mm < _THOUSAND else f"{mm:,.0f}"
+
+
+_THOUSAND = 1000
+
+
+def voxel_sizes(item: Item) -> Iterator[Finding]:
+    """The pixdim of each image is a voxel size, and that of the affine in force."""
+    for image in item.images:
+        if image.grid.problem or not _is_odd(image):
+            continue
+        form = form_in_force(image)
+        said = _sizes(size * image.unit_mm for size in image.pixdim)
+        used = _sizes(image.grid.voxel_size)
+        message = f"pixdim says {said}, but the {form} {used}, which are used"
+        if form != "sform":
+            message = f"pixdim says {said}: without the sign {used}, which are used"
+        own = form if form != "pixdim" else ""  # without a form affine-missing says it
+        by_itk = [r for r in readings(image) if r.reader == "ITK" and r.form == own]
+        if moved := _said(image, by_itk):
+            message += f"; {moved}"
+        yield finding("voxel-size-odd", image.relative, message)
+
+
+def _sizes(sizes: Iterable[float]) -> str:
+    return f"{' x '.join(f'{size:.6g}' for size in sizes)} mm"
+
+
+def _is_odd(image: ImageFile) -> bool:
+    """Say whether pixdim is no voxel size, or another one than the affine's."""
+    if any(not math.isfinite(size) or size <= 0 for size in image.pixdim):
+        return True
+    pairs = zip(image.pixdim, image.grid.voxel_size, strict=True)
+    return any(
+        abs(size * image.unit_mm - used) > VOXEL_SIZE_TOLERANCE * used for size, used in pairs
+    )
+
+
+def reader_places(item: Item) -> Iterator[Finding]:
+    """ITK and nibabel place the voxels of each image where the standard does."""
+    for image in item.images:
+        form = form_in_force(image)
+        if image.grid.problem or form == "pixdim":
+            continue
+        others = list(readings(image))
+        if _forms_disagree(image):
+            others = [reading for reading in others if reading.form == form]
+        if _is_odd(image):
+            others = [reading for reading in others if reading.reader != "ITK"]
+        if said := _said(image, others):
+            yield finding("readers-disagree", image.relative, said)
 
 
 def mask_alignment(item: Item) -> Iterator[Finding]:
@@ -62,10 +148,28 @@ def misaligned(alignment: Alignment, mask: ImageFile, volume: str) -> Iterator[F
     if alignment.verdict not in _VERDICT_CODES:
         return
     message = (
-        f"{alignment.verdict}: up to {alignment.displacement_mm:.4g} mm "
+        f"{alignment.verdict}: up to {_length(alignment.displacement_mm)} mm "
         f"({alignment.displacement_voxels:.3g} voxels) from its volume {volume}"
     )
     if alignment.displacement_mm == float("inf"):
         shape = " x ".join(map(str, mask.shape))
         message = f"{alignment.verdict}: {shape} voxels, other than its volume {volume}"
+    share = alignment.overlap
+    if alignment.verdict == "resampled" and not share:
+        share = _LEAST_SHARE
+    message += f"; its field of view lies to {share_text(share)} in the volume's"
     yield finding(_VERDICT_CODES[alignment.verdict], mask.relative, message)
+
+
+_LEAST_SHARE = 1e-9
+"""Fields of view that meet, but between the points that an overlap is counted on."""
+
+
+def share_text(share: float) -> str:
+    """Return a share in percent; neither a little nor nearly all of it is rounded away."""
+    percent = round(100 * share)
+    if share and not percent:
+        return "under 1 %"
+    if share < 1 and percent == 100:  # noqa: PLR2004
+        return "over 99 %"
+    return f"{percent} %"

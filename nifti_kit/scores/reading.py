@@ -1,92 +1,35 @@
-"""Score tables: CSV files with a ``Layer`` column and a ``Label-N`` column for each pixel value.
-
-``Layer`` is the frame number in the NIfTI file, counted from 1 (specification). The platform's
-exporter counts from 0; that is read with ``base=0``.
-"""
+"""Score tables from files: every cell is a score, or is named in a fault."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from nifti_kit.errors import BadScores
 from nifti_kit.findings import Finding, finding
+from nifti_kit.scores.cells import as_written, decimal, rows_of
+from nifti_kit.scores.entries import Score, Unread, cell_faults
+from nifti_kit.scores.tables import ScoreTable, check_base
 from nifti_kit.texts import read_text
 
-__all__ = ["Score", "ScoreTable", "read_scores"]
+__all__ = ["read_scores"]
 
-MIN_DECIMALS = 2
-"""The platform shows scores with two decimals; more are kept as written."""
+TWICE = 2
+"""What is said in one word of a layer that is repeated."""
 
 _LABEL = re.compile(r"label[\s_-]*(\d{1,9})", re.IGNORECASE)
 _COMMENT = re.compile(r"comment[\s_-]*(\d{1,9})", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Score:
-    """One cell of a score table.
-
-    Attributes
-    ----------
-    frame
-        The frame in the NIfTI file, from 1, whatever the base of the table.
-    value
-        The pixel value that the column names.
-    score
-        As it was written, with at least two decimals; None where there is only a comment.
-    comment
-        The text of the ``Comment-N`` column, or None.
-    row, column
-        Where it stands in the file, from 1.
-    """
-
-    frame: int
-    value: int
-    score: str | None
-    comment: str | None
-    row: int
-    column: int
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """The scores of one file, and the faults of its cells.
-
-    Attributes
-    ----------
-    path
-        The file.
-    base
-        What its layers count from: 1, or 0.
-    values
-        The pixel values that have a column.
-    scores
-        Every cell that can be read.
-    faults
-        Every cell, row or column that cannot.
-    """
-
-    path: str
-    base: int
-    values: tuple[int, ...]
-    scores: tuple[Score, ...]
-    faults: tuple[Finding, ...]
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __iter__(self) -> Iterator[Score]:
-        return iter(self.scores)
-
-
-def read_scores(path: str | os.PathLike[str], *, base: int = 1, relative: str = "") -> ScoreTable:
+def read_scores(
+    path: str | os.PathLike[str],
+    *,
+    base: int = 1,
+    relative: str = "",
+    content: bytes | None = None,
+) -> ScoreTable:
     """Return the scores of a CSV file; what cannot be read is in its ``faults``.
 
     Fine are: spaces around cells, a byte order mark, any line ends, ``;`` or tabs between cells
@@ -100,6 +43,8 @@ def read_scores(path: str | os.PathLike[str], *, base: int = 1, relative: str = 
         What the ``Layer`` column counts from: 1 (specification) or 0 (the platform's exporter).
     relative
         The name for people; the path by default.
+    content
+        The file's bytes where they are in memory, in place of those at ``path``.
 
     Raises
     ------
@@ -108,10 +53,12 @@ def read_scores(path: str | os.PathLike[str], *, base: int = 1, relative: str = 
     UnreadableFile
         If the file is no text.
     """
-    if base not in (0, 1):
-        raise BadScores("layers count from 0 or from 1", path=path, found=base, expected="0 or 1")
-    shown = relative or str(path)
-    rows = _rows(read_text(path), shown)
+    check_base(base, path)
+    return _parsed(read_text(path, content), relative or str(path), base)
+
+
+def _parsed(text: str, shown: str, base: int) -> ScoreTable:
+    rows = rows_of(text, shown)
     header, body = (rows[0][1], rows[1:]) if rows else ([], [])
     columns = _Columns.of(header)
     if columns.layer is None or not columns.labels:
@@ -123,29 +70,6 @@ def read_scores(path: str | os.PathLike[str], *, base: int = 1, relative: str = 
             remedy="Correct the header line.",
         )
     return _Table(shown, base, columns, body).read()
-
-
-def _rows(text: str, shown: str) -> list[tuple[int, list[str]]]:
-    """Return (line number, stripped cells) of every line that is not blank."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
-    lines = io.StringIO(text, newline="")
-    # strict: a quote that is never closed would take all following rows into its cell.
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    rows = []
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                rows.append((reader.line_num, stripped))
-    except csv.Error as error:
-        raise BadScores(
-            "the table cannot be read",
-            path=shown,
-            found=f"{error} in line {reader.line_num}",
-            remedy="Save it as CSV again.",
-        ) from error
-    return rows
 
 
 @dataclass(frozen=True)
@@ -181,6 +105,7 @@ class _Table:
         self.shown, self.base, self.columns, self.body = shown, base, columns, body
         self.faults: list[Finding] = []
         self.scores: list[Score] = []
+        self.unread: list[Unread] = []
 
     def fault(self, code: str, message: str) -> None:
         self.faults.append(finding(code, self.shown, message))
@@ -195,11 +120,18 @@ class _Table:
             if layer is None:
                 continue
             if counts[layer] > 1:
-                self.fault("scores-layer-repeated", f"row {row}: Layer {layer} stands twice")
+                times = "twice" if counts[layer] == TWICE else f"{counts[layer]} times"
+                self.fault("scores-layer-repeated", f"row {row}: Layer {layer} stands {times}")
                 continue
             self._read_row(row, cells, layer - self.base + 1)
         values = tuple(sorted(self.columns.labels))
-        return ScoreTable(self.shown, self.base, values, tuple(self.scores), tuple(self.faults))
+        empty = tuple(value for value in values if self._is_blank(self.columns.labels[value]))
+        self.faults += cell_faults(self.shown, self.unread, self.scores, empty)
+        scores, faults, unread = tuple(self.scores), tuple(self.faults), tuple(self.unread)
+        return ScoreTable(self.shown, self.base, values, scores, faults, unread, empty)
+
+    def _is_blank(self, column: int) -> bool:
+        return not any(cells[column] for _, cells in self.body if column < len(cells))
 
     def _orphan_comments(self) -> None:
         for value, column in self.columns.comments.items():
@@ -210,7 +142,7 @@ class _Table:
     def _layer(self, row: int, cells: list[str]) -> int | None:
         assert self.columns.layer is not None
         text = cells[self.columns.layer] if self.columns.layer < len(cells) else ""
-        number = _decimal(text)
+        number = decimal(text)
         if number is None or number != int(number):
             self.fault("scores-layer", f"row {row}, column Layer: {text!r} is no whole number")
             return None
@@ -230,9 +162,12 @@ class _Table:
         for value, column in sorted(self.columns.labels.items()):
             text = cells[column] if column < len(cells) else ""
             comment = self._comment(cells, value)
-            score = self._score(row, column, value, text) if text else None
+            number = decimal(text)
+            score = None if number is None else as_written(number)
+            if text and score is None:
+                self.unread.append(Unread(frame, value, row, column + 1, text))
             if score is not None or comment is not None:
-                self.scores.append(Score(frame, value, score, comment, row, column + 1))
+                self.scores.append(Score(frame, value, score, comment, row, column + 1, text))
 
     def _headed(self) -> set[int | None]:
         columns = self.columns
@@ -244,33 +179,3 @@ class _Table:
         if column is None or column >= len(cells):
             return None
         return cells[column] or None
-
-    def _score(self, row: int, column: int, value: int, text: str) -> str | None:
-        number = _decimal(text)
-        if number is None:
-            where = f"row {row}, column {column + 1} (Label-{value})"
-            self.fault("scores-cell", f"{where}: {text!r} is no number")
-            return None
-        if not 0 <= number <= 1:
-            where = f"row {row}, column {column + 1} (Label-{value})"
-            self.fault("scores-range", f"{where}: {text} is outside 0 to 1")
-        return _as_written(number)
-
-
-def _decimal(text: str) -> Decimal | None:
-    """Return a finite number as it was written, or None; a decimal comma is fine."""
-    try:
-        number = Decimal(text.replace(",", ".").replace("_", "x"))
-    except InvalidOperation:
-        return None
-    # An exponent beyond a float's would be written out as that many digits.
-    return number if number.is_finite() and math.isfinite(float(number)) else None
-
-
-def _as_written(number: Decimal) -> str:
-    """Return the digits as written, with at least two decimals: 0.8 is '0.80', 1 is '1.00'."""
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)
-    if exponent > -MIN_DECIMALS:
-        return f"{number:.{MIN_DECIMALS}f}"
-    return f"{number:f}"

@@ -1,0 +1,31 @@
+"""Repairs: called by name, never automatic; source files are never touched.
+
+Each function takes a dataset and files (paths, or findings about them), and returns a
+:class:`Repair`: the dataset with the mended files in memory, and the proof of what changed.
+
+    repair = nk.repairs.take_header(dataset, findings.by_code()["mask-header-lost"])
+    repair                            # per label: voxels, mm3 and centroid before and after
+    plan = nk.plan(repair.dataset)    # the repair is on record in the plan and the receipt
+    repair.save("repaired/")          # or to a new folder
+"""
+
+from __future__ import annotations
+
+from nifti_kit.repairs.base import FileChange, LabelChange, Measure, Repair
+from nifti_kit.repairs.frames import pick_frame
+from nifti_kit.repairs.masks import drop_specks, reorient, resample, round_labels, take_header
+from nifti_kit.repairs.tables import rebase_layers
+
+__all__ = [
+    "FileChange",
+    "LabelChange",
+    "Measure",
+    "Repair",
+    "drop_specks",
+    "pick_frame",
+    "rebase_layers",
+    "reorient",
+    "resample",
+    "round_labels",
+    "take_header",
+]

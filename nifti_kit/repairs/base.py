@@ -1,0 +1,371 @@
+"""What every repair takes and gives: files by any name, a dataset anew, and the proof."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from isal import igzip
+
+from nifti_kit import html
+from nifti_kit.datasets import Dataset, Mended, rescan
+from nifti_kit.errors import NiftiKitError, RepairRefused
+from nifti_kit.files import write_bytes
+from nifti_kit.findings import Finding
+from nifti_kit.geometry import Grid, compare_grids
+from nifti_kit.images import GZIP_MAGIC, ImageFile
+from nifti_kit.items import Item, MaskFile
+from nifti_kit.labels import label_frames
+from nifti_kit.wording import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FileChange", "LabelChange", "Measure", "Repair", "located", "measured", "repaired"]
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One label: voxels, volume (mm3), and the mean position of its voxels (RAS+ mm)."""
+
+    voxels: int
+    mm3: float
+    centroid: Point
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """One label before and after a repair; a side is None where the label is not there.
+
+    Volumes are in mm3, centroids in RAS+ mm.
+    """
+
+    file: str
+    value: int
+    before: Measure | None
+    after: Measure | None
+
+    @property
+    def moved_mm(self) -> float | None:
+        """How far the centroid moved in world space (mm); None where one side is missing."""
+        if self.before is None or self.after is None:
+            return None
+        return float(np.linalg.norm(np.subtract(self.after.centroid, self.before.centroid)))
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """What was done to a file, and how it stood before and after, in words."""
+
+    file: str
+    what: str
+    before: str
+    after: str
+
+
+class Repair:
+    """A dataset in which files are mended in memory, with the proof of what changed.
+
+    Attributes
+    ----------
+    dataset
+        The dataset to check, plan or repair further; the one that was given is as it was.
+    files
+        What was done to each file, and its alignment before and after.
+    labels
+        Each label of each mask: voxels, volume and centroid before and after.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        mended: Sequence[PurePosixPath],
+        files: Sequence[FileChange],
+        labels: Sequence[LabelChange],
+    ) -> None:
+        self.dataset = dataset
+        self.files = tuple(files)
+        self.labels = tuple(labels)
+        self._mended = tuple(mended)
+
+    @property
+    def lost(self) -> tuple[LabelChange, ...]:
+        """The labels that had voxels before and have none now."""
+        return tuple(change for change in self.labels if change.before and not change.after)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`, one row per label."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(change) for change in self.labels], columns=_COLUMNS)
+
+    def save(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+        """Write the repaired items to a new folder, with all their files, and return the paths.
+
+        Written are the sets (volumes, masks, tables of one folder and case) that a mended file
+        belongs to, and the class map: ``scan(folder)`` finds them as they are in ``dataset``.
+
+        Raises
+        ------
+        RepairRefused
+            If the folder is not empty, lies in the source, or cannot be written.
+        """
+        return _saved(self.dataset, self._mended, Path(folder).expanduser())
+
+    def _title(self) -> str:
+        lost = f", {counted(len(self.lost), 'label')} LOST" if self.lost else ""
+        files, labels = counted(len(self.files), "file"), counted(len(self.labels), "label")
+        return f"Repair: {files}, {labels}{lost}"
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        for change in self.files:
+            lines.append(f"  {change.file}: {change.what}")
+            lines.append(f"    before: {change.before}")
+            lines.append(f"    after:  {change.after}")
+        for label in self.labels:
+            cells = [f"{name} {cell}" for name, cell in _row(label).items() if name != "file"]
+            lines.append(f"  {label.file}: {', '.join(cells)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = ("file", "what was done", "before", "after")
+        files = html.table(head, [tuple(asdict(change).values()) for change in self.files])
+        rows = [tuple(_row(change).values()) for change in self.labels]
+        labels = [html.table(_COLUMNS, rows)] if rows else []
+        return html.join([html.title(self._title()), files, *labels])
+
+
+_COLUMNS = [
+    "file",
+    "value",
+    "voxels before",
+    "voxels after",
+    "mm3 before",
+    "mm3 after",
+    "centroid before (RAS+ mm)",
+    "centroid after (RAS+ mm)",
+    "moved (mm)",
+]
+
+
+def _row(change: LabelChange) -> dict[str, Any]:
+    sides = (change.before, change.after)
+    voxels = [0 if side is None else side.voxels for side in sides]
+    volumes = [0.0 if side is None else round(side.mm3, 2) for side in sides]
+    centres = [
+        "" if side is None else ", ".join(f"{mm:.2f}" for mm in side.centroid) for side in sides
+    ]
+    moved = "" if change.moved_mm is None else f"{change.moved_mm:.3f}"
+    cells = (change.file, change.value, *voxels, *volumes, *centres, moved)
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def located(dataset: Dataset, files: Any) -> list[PurePosixPath]:
+    """Return the files that are meant, relative to the source, each once.
+
+    Parameters
+    ----------
+    dataset
+        Where they are.
+    files
+        A path (relative to the source, its end if that is unique, or absolute), a finding, a
+        mask file, or any of these in a sequence, such as ``findings.by_code()["mask-apart"]``.
+
+    Raises
+    ------
+    RepairRefused
+        If there is no such file, or more than one.
+    """
+    found = [_located(dataset, name) for name in _names(files)]
+    if not found:
+        raise RepairRefused("no file was given to repair", remedy="Give a path or a finding.")
+    return list(dict.fromkeys(found))
+
+
+def _names(files: Any) -> Iterator[PurePosixPath | Path]:
+    if isinstance(files, (MaskFile, ImageFile)):
+        yield files.relative
+    elif isinstance(files, Finding):
+        yield PurePosixPath(files.path)
+    elif isinstance(files, (str, os.PathLike)):
+        yield Path(files)
+    elif isinstance(files, Iterable):
+        for each in files:
+            yield from _names(each)
+    else:
+        raise RepairRefused(
+            "that is no file", found=type(files).__name__, expected="a path, a finding or several"
+        )
+
+
+def _located(dataset: Dataset, name: PurePosixPath | Path) -> PurePosixPath:
+    wanted = PurePosixPath(name.as_posix())
+    if wanted.is_absolute():
+        for root in (dataset.root, dataset.root.resolve()):
+            if Path(name).is_relative_to(root):
+                wanted = PurePosixPath(Path(name).relative_to(root).as_posix())
+    known = dataset.source.files
+    if wanted in known:
+        return wanted
+    ends = [
+        file for file in known if wanted.parts and file.parts[-len(wanted.parts) :] == wanted.parts
+    ]
+    if len(ends) == 1:
+        return ends[0]
+    raise RepairRefused(
+        "there are several such files" if ends else "there is no such file in the source",
+        path=str(name),
+        found=", ".join(map(str, ends[:5])) or None,
+        remedy="Give the path relative to the source.",
+    )
+
+
+def repaired(
+    dataset: Dataset,
+    mended: Sequence[Mended],
+    before: Mapping[PurePosixPath, dict[int, Measure]] = MappingProxyType({}),
+) -> Repair:
+    """Return the dataset with mended files in their places, and what that changed.
+
+    ``before`` holds the labels of masks that could not be read as label maps.
+    """
+    anew = rescan(dataset, mended)
+    old, new = _places(dataset), _places(anew)
+    files: list[FileChange] = []
+    labels: list[LabelChange] = []
+    for change in mended:
+        sides = old.get(change.relative), new.get(change.relative)
+        files.append(FileChange(str(change.relative), change.what, *map(_standing, sides)))
+        first, last = (_labels(side) for side in sides)
+        first = before.get(change.relative, first)
+        labels += [
+            LabelChange(str(change.relative), value, first.get(value), last.get(value))
+            for value in sorted({*first, *last})
+        ]
+    return Repair(anew, [change.relative for change in mended], files, labels)
+
+
+Place = tuple[Item, ImageFile]
+
+
+def _places(dataset: Dataset) -> dict[PurePosixPath, Place]:
+    return {image.relative: (item, image) for item in dataset.items for image in item.images}
+
+
+def _standing(place: Place | None) -> str:
+    """Return how a file lies against its volume, in words."""
+    if place is None:
+        return "not usable"
+    item, image = place
+    size = " x ".join(map(str, image.shape))
+    if item.volume is None or item.volume is image:
+        return f"{size} voxels"
+    alignment = compare_grids(image.grid, item.volume.grid)
+    if not np.isfinite(alignment.displacement_mm):
+        return f"{alignment.verdict}: {size} voxels"
+    return f"{alignment.verdict}: {size} voxels, {alignment.displacement_mm:.4g} mm"
+
+
+def _labels(place: Place | None) -> dict[int, Measure]:
+    """Return the labels of a mask; none of a volume, and none where they cannot be read."""
+    if place is None or place[0].volume is place[1]:
+        return {}
+    try:
+        return measured(label_frames(place[1]), place[1].grid)
+    except NiftiKitError:
+        return {}
+
+
+def measured(frames: Iterable[Any], grid: Grid) -> dict[int, Measure]:
+    """Return voxels, volume (mm3) and centroid (RAS+ mm) of every value but 0.
+
+    ``frames`` are those of a label map, (i, j) each, along k.
+    """
+    counts: dict[int, int] = {}
+    sums: dict[int, Any] = {}
+    for k, frame in enumerate(frames):
+        i, j = np.nonzero(frame)
+        if not len(i):
+            continue
+        values, which = np.unique(frame[i, j], return_inverse=True)
+        number = np.bincount(which)
+        along = (np.bincount(which, i), np.bincount(which, j), number * k)
+        for position, value in enumerate(values.tolist()):
+            counts[value] = counts.get(value, 0) + int(number[position])
+            sums[value] = sums.get(value, 0.0) + np.array([axis[position] for axis in along])
+    voxel_mm3 = abs(float(np.linalg.det(grid.affine[:3, :3])))
+    return {
+        value: Measure(count, count * voxel_mm3, tuple(grid.world(sums[value] / count).tolist()))
+        for value, count in sorted(counts.items())
+    }
+
+
+def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> tuple[Path, ...]:
+    _refuse_folder(dataset, folder)
+    contents = {found.relative: found.content for found in dataset.mended}
+    written = []
+    try:
+        for relative in _sets_of(dataset, set(mended)):
+            path = folder / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if relative in contents:
+                write_bytes(path, _as_named(relative, contents[relative]))
+            else:
+                shutil.copyfile(dataset.root / relative, path)
+            written.append(path)
+    except OSError as error:
+        message = f"the repaired files cannot be written: {error}"
+        raise RepairRefused(message, path=folder, remedy="Choose another folder.") from error
+    return tuple(written)
+
+
+def _refuse_folder(dataset: Dataset, folder: Path) -> None:
+    source = dataset.source.given.resolve()
+    inside = source.is_dir() and source in (folder.resolve(), *folder.resolve().parents)
+    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if inside or taken:
+        raise RepairRefused(
+            "source files are never touched" if inside else "the folder is not empty",
+            path=folder,
+            expected="a new folder outside of the source",
+            remedy="Choose another folder.",
+        )
+
+
+def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath]:
+    """Return the files of every set (folder and case) that has a mended file, and the class map."""
+    files_of = {
+        item: [*(i.relative for i in item.images), *(t.relative for t in item.tables)]
+        for item in dataset.items
+    }
+    sets = {
+        (item.folder, item.case if item.plane else item.name)
+        for item, files in files_of.items()
+        if mended & set(files)
+    }
+    chosen = [
+        file
+        for item, files in files_of.items()
+        if (item.folder, item.case if item.plane else item.name) in sets
+        for file in files
+    ]
+    maps = [f for f in dataset.source.files if str(f) == dataset.classes.path]
+    return list(dict.fromkeys([*chosen, *sorted(mended), *maps]))
+
+
+def _as_named(relative: PurePosixPath, content: bytes) -> bytes:
+    """Return an image's bytes packed or not, as its name says: other readers go by the name."""
+    packed = content[:2] == GZIP_MAGIC
+    wanted = relative.name.casefold().endswith(".gz")
+    if packed and not wanted:
+        return bytes(igzip.decompress(content))
+    return content

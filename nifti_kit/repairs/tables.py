@@ -1,0 +1,118 @@
+"""Repairs of score tables: which frame a layer is."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from nifti_kit.datasets import Dataset, Mended, rescan
+from nifti_kit.errors import RepairRefused
+from nifti_kit.geometry import plane_axis
+from nifti_kit.items import Item, TableFile
+from nifti_kit.repairs.base import FileChange, Repair, located
+from nifti_kit.scores import ScoreTable, in_ranges, read_scores
+from nifti_kit.surveys import survey_item
+from nifti_kit.wording import counted
+
+__all__ = ["rebase_layers"]
+
+SHOWN_RANGES = 8
+"""Ranges of layers that a proof lists before it counts the rest."""
+
+
+def rebase_layers(
+    dataset: Dataset,
+    files: Any,
+    *,
+    base: int = 0,
+    reverse: bool = False,
+    drop_faulty: bool = False,
+) -> Repair:
+    """Return the dataset with score tables whose layers are counted anew.
+
+    Parameters
+    ----------
+    dataset
+        What :func:`nifti_kit.scan` returned.
+    files
+        The score tables: paths, or findings about them.
+    base
+        What their ``Layer`` column really counts from: 0 (the platform's exporter) or 1.
+    reverse
+        Whether it really counts from the last frame of the mask.
+    drop_faulty
+        Whether rows and cells that cannot be read are left out; else they are refused.
+
+    Raises
+    ------
+    RepairRefused
+        If a file is no score table of the dataset, or belongs to masks of several lengths.
+    BadScores
+        If a table cannot be read, has faulty cells, or has layers that do not fit.
+    """
+    tables = [_table(dataset, relative) for relative in located(dataset, files)]
+    read = [_read(table, base, item, dataset, reverse) for item, table in tables]
+    how = f"read as counting from {base}{', from the last frame' if reverse else ''}"
+    mended = [
+        Mended(table.relative, after.to_csv(drop_faulty=drop_faulty).encode(), f"layers {how}")
+        for (_, table), after in zip(tables, read, strict=True)
+    ]
+    anew = rescan(dataset, mended)
+    changes = [
+        FileChange(
+            str(table.relative),
+            f"layers {how}",
+            _standing(dataset, table.relative),
+            _standing(anew, table.relative),
+        )
+        for _, table in tables
+    ]
+    return Repair(anew, [table.relative for _, table in tables], changes, ())
+
+
+def _table(dataset: Dataset, relative: PurePosixPath) -> tuple[Item, TableFile]:
+    for item in dataset.items:
+        for table in item.tables:
+            if table.relative == relative:
+                return item, table
+    raise RepairRefused(
+        "it is no score table of this dataset",
+        path=str(relative),
+        remedy="The findings say why it is not used.",
+    )
+
+
+def _read(table: TableFile, base: int, item: Item, dataset: Dataset, reverse: bool) -> ScoreTable:
+    read = read_scores(table.path, base=base, relative=str(table.relative), content=table.content)
+    return read.reversed(_frames(item, dataset, table)) if reverse else read
+
+
+def _frames(item: Item, dataset: Dataset, table: TableFile) -> int:
+    """Return how many frames the masks of a table have along the plane's normal."""
+    counts = {
+        mask.mask.grid.shape[plane_axis(mask.mask.grid, item.plane, mask.orientation)[0]]
+        for mask in survey_item(dataset, item).masks
+        if mask.orientation is not None and item.plane is not None
+    }
+    if len(counts) != 1:
+        raise RepairRefused(
+            "its masks do not say how many frames there are",
+            path=str(table.relative),
+            found=f"{sorted(counts) or 'no mask with a usable grid'}",
+            remedy="Repair the masks first, or turn the table round with ScoreTable.reversed.",
+        )
+    return counts.pop()
+
+
+def _standing(dataset: Dataset, relative: PurePosixPath) -> str:
+    """Return what a table says and how much of it lands, in words."""
+    item, _ = _table(dataset, relative)
+    survey = survey_item(dataset, item)
+    for found in survey.tables:
+        if found.table.relative == relative:
+            layers = sorted({score.frame - 1 + found.read.base for score in found.read})
+            ranges = in_ranges(layers, SHOWN_RANGES) if layers else "none"
+            faults = [f for f in survey.score_findings if f.path == str(relative)]
+            wrong = f"; {counted(len(faults), 'finding')}" if faults else ""
+            return f"{counted(len(found.read), 'score')} on layers {ranges}{wrong}"
+    return "not readable"

@@ -1,0 +1,14 @@
+"""Score tables: CSV files with a ``Layer`` column and a ``Label-N`` column for each pixel value.
+
+``Layer`` is the frame number in the NIfTI file, counted from 1 (specification). The platform's
+exporter counts from 0; that is read with ``base=0``.
+"""
+
+from __future__ import annotations
+
+from nifti_kit.scores.cells import in_ranges
+from nifti_kit.scores.entries import Score
+from nifti_kit.scores.reading import read_scores
+from nifti_kit.scores.tables import ScoreTable
+
+__all__ = ["Score", "ScoreTable", "in_ranges", "read_scores"]

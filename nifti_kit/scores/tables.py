@@ -1,0 +1,270 @@
+"""Score tables in memory: what they say, how they are mended, and how they are written."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nifti_kit.errors import BadScores, TargetError
+from nifti_kit.files import write_bytes
+from nifti_kit.findings import Finding
+from nifti_kit.scores.cells import as_written, csv_text, decimal, in_ranges
+from nifti_kit.scores.entries import SHOWN_CELLS, Score, Unread, cell_faults
+from nifti_kit.wording import counted
+
+__all__ = ["ScoreTable", "check_base"]
+
+MAX_VALUE = 999_999_999
+"""The largest number that the header of a column is read with."""
+
+MAX_SHOWN = 60
+"""Letters of a comment that an error shows."""
+
+MAX_COMMENT = 131_072
+"""A longer cell (characters) is refused by readers of CSV."""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The scores of one file, and the faults of its cells.
+
+    Attributes
+    ----------
+    path
+        The file.
+    base
+        What its layers count from: 1, or 0.
+    values
+        The pixel values that have a column.
+    scores
+        Every cell that can be read.
+    faults
+        Every cell, row or column that cannot.
+    unread
+        The cells that are no number.
+    empty
+        The pixel values whose column is blank.
+    """
+
+    path: str
+    base: int
+    values: tuple[int, ...]
+    scores: tuple[Score, ...]
+    faults: tuple[Finding, ...]
+    unread: tuple[Unread, ...] = field(default=(), repr=False)
+    empty: tuple[int, ...] = field(default=(), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    @property
+    def cells(self) -> dict[tuple[int, int], tuple[str | None, str | None]]:
+        """(frame from 1, pixel value) to (score, comment): what the table says."""
+        return {(cell.frame, cell.value): (cell.score, cell.comment) for cell in self.scores}
+
+    def moved(self, by: int) -> ScoreTable:
+        """Return the table with every frame moved ``by`` frames.
+
+        Raises
+        ------
+        BadScores
+            If a frame would be below 1.
+        """
+        return self._replaced(lambda frame: frame + by, f"moved by {by}")
+
+    def rebased(self, base: int) -> ScoreTable:
+        """Return the table as though its ``Layer`` column counted from ``base`` (0 or 1).
+
+        A Layer 0 that was read with base 1 is among the faults, not among the scores: to have it
+        too, read the file again with ``read_scores(path, base=0)``.
+
+        Raises
+        ------
+        BadScores
+            If the base is another one, or a layer would be below it.
+        """
+        check_base(base, self.path)
+        by = self.base - base
+        moved = self._replaced(lambda frame: frame + by, f"counted from {base}")
+        return replace(moved, base=base)
+
+    def reversed(self, count: int) -> ScoreTable:
+        """Return the table counted from the other end of ``count`` frames: f is count + 1 - f.
+
+        Raises
+        ------
+        BadScores
+            If a frame is above ``count``.
+        """
+        return self._replaced(lambda frame: count + 1 - frame, f"reversed in {count} frames")
+
+    def _replaced(self, place: Callable[[int], int], how: str) -> ScoreTable:
+        below = sorted({cell.frame for cell in self.scores if place(cell.frame) < 1})
+        if below:
+            raise BadScores(
+                f"a table {how} has frames below 1",
+                path=self.path,
+                found=f"frames {in_ranges(below)} as read",
+                expected="frames from 1",
+            )
+        return replace(
+            self,
+            scores=tuple(replace(cell, frame=place(cell.frame)) for cell in self.scores),
+            unread=tuple(cell._replace(frame=place(cell.frame)) for cell in self.unread),
+        )
+
+    def with_score(
+        self, frame: int, value: int, score: Any, comment: str | None = None
+    ) -> ScoreTable:
+        """Return the table with one cell set, or removed.
+
+        Parameters
+        ----------
+        frame
+            The frame in the NIfTI file, from 1.
+        value
+            The pixel value; it gets a column if it has none.
+        score
+            A number, or a text that is one; it is kept as written. None: no score.
+        comment
+            A text, or None. Where both are None the cell is removed.
+
+        Raises
+        ------
+        BadScores
+            If the frame or value is no whole number in range, the score is no finite number, or
+            the comment is no text that a file can hold.
+        """
+        _check_whole("frame", frame, 1, None, self.path)
+        _check_whole("value", value, 0, MAX_VALUE, self.path)
+        written = "" if score is None else str(score).strip()
+        text = None if score is None else _checked_score(score, written, self.path)
+        remark = _checked_comment(comment, self.path)
+        cell = Score(int(frame), int(value), text, remark, 0, 0, written)
+        scores = [s for s in self.scores if (s.frame, s.value) != (frame, value)]
+        if cell.score is not None or cell.comment is not None:
+            scores.append(cell)
+        derived = set(cell_faults(self.path, self.unread, self.scores, self.empty))
+        changed = replace(
+            self,
+            values=tuple(sorted({*self.values, cell.value})),
+            scores=tuple(scores),
+            faults=tuple(fault for fault in self.faults if fault not in derived),
+            unread=tuple(u for u in self.unread if (u.frame, u.value) != (frame, value)),
+            empty=tuple(v for v in self.empty if text is None or v != value),
+        )
+        found = cell_faults(self.path, changed.unread, changed.scores, changed.empty)
+        return replace(changed, faults=(*changed.faults, *found))
+
+    def save(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, drop_faulty: bool = False
+    ) -> None:
+        """Write the table as CSV: ``Layer`` from 1, ``Label-N``, ``Comment-N``; UTF-8, LF, commas.
+
+        Rows go by frame, scores are as written. Columns that are not used (``scores-column``) are
+        not in it. The file is written beside its place first, then renamed.
+
+        Parameters
+        ----------
+        path
+            The file to write.
+        overwrite
+            Whether a file that is there is replaced.
+        drop_faulty
+            Whether rows and cells that could not be read are left out; else they are refused.
+
+        Raises
+        ------
+        BadScores
+            If a row or a cell could not be read.
+        TargetError
+            If the file is there, or cannot be written.
+        """
+        content = self.to_csv(drop_faulty=drop_faulty)
+        file = Path(path)
+        if file.exists() and not overwrite:
+            remedy = "Choose another name, or replace the file: save(..., overwrite=True)."
+            raise TargetError("there is such a file already", path=path, remedy=remedy)
+        try:
+            write_bytes(file, content.encode())
+        except OSError as error:
+            raise TargetError("the table cannot be written", path=path, found=error) from error
+
+    def to_csv(self, *, drop_faulty: bool = False) -> str:
+        """Return the text that ``save`` writes.
+
+        Raises
+        ------
+        BadScores
+            If a row or a cell could not be read, and ``drop_faulty`` does not leave it out.
+        """
+        if not drop_faulty:
+            self._refuse_faulty()
+        return csv_text(self._rows())
+
+    def _rows(self) -> Iterator[list[str]]:
+        """Yield the header and a row for each frame, as texts."""
+        commented = sorted({cell.value for cell in self.scores if cell.comment is not None})
+        scores = [f"Label-{value}" for value in self.values]
+        yield ["Layer", *scores, *(f"Comment-{value}" for value in commented)]
+        by_frame: defaultdict[int, dict[int, Score]] = defaultdict(dict)
+        for cell in self.scores:
+            by_frame[cell.frame][cell.value] = cell
+        for frame, row in sorted(by_frame.items()):
+            texts = [row[value].score if value in row else None for value in self.values]
+            texts += [row[value].comment if value in row else None for value in commented]
+            yield [str(frame), *(text or "" for text in texts)]
+
+    def _refuse_faulty(self) -> None:
+        errors = [fault.message for fault in self.faults if fault.severity == "error"]
+        if errors:
+            more = f"; and {len(errors) - SHOWN_CELLS} more" if len(errors) > SHOWN_CELLS else ""
+            raise BadScores(
+                f"{counted(len(errors), 'fault')} of the table would be missing in the saved file",
+                path=self.path,
+                found="; ".join(errors[:SHOWN_CELLS]) + more,
+                remedy="Correct the table, or leave them out: save(..., drop_faulty=True).",
+            )
+
+
+def check_base(base: int, path: str | os.PathLike[str]) -> None:
+    """Refuse what layers cannot count from."""
+    if base not in (0, 1):
+        raise BadScores("layers count from 0 or from 1", path=path, found=base, expected="0 or 1")
+
+
+def _check_whole(what: str, number: Any, low: int, high: int | None, path: str) -> None:
+    """Refuse what is no whole number from low to high; numpy's integers are fine."""
+    whole = hasattr(number, "__index__") and not isinstance(number, bool)
+    if not whole or number < low or (high is not None and number > high):
+        expected = f"a whole number from {low}" + (f" to {high}" if high is not None else "")
+        raise BadScores(
+            f"there is no such {what}", path=path, found=repr(number), expected=expected
+        )
+
+
+def _checked_score(score: Any, written: str, path: str) -> str:
+    number = None if isinstance(score, bool) else decimal(written)
+    if number is None:
+        expected = "a number, usually from 0 to 1"
+        raise BadScores("the score is no number", path=path, found=repr(score), expected=expected)
+    return as_written(number)
+
+
+def _checked_comment(comment: str | None, path: str) -> str | None:
+    """Return a comment without blanks around; None where nothing is left."""
+    fine = comment is None or isinstance(comment, str)
+    text = (comment or "").strip() if fine else ""
+    unwritable = "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
+    if not fine or unwritable or len(text) > MAX_COMMENT:
+        expected = f"a text of up to {MAX_COMMENT} letters"
+        found = repr(comment)[:MAX_SHOWN]
+        raise BadScores("a file cannot hold the comment", path=path, found=found, expected=expected)
+    return text or None

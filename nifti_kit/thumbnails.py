@@ -1,0 +1,495 @@
+"""Thumbnails: a small picture of the place that a finding speaks of.
+
+One volume slice and one mask are in memory at a time, whatever the size of the volume. Pictures
+follow the radiological convention, as :mod:`nifti_kit.scenes` has it, in the volume's RAS+ order.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.datasets import Dataset
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.findings import Finding
+from nifti_kit.geometry import PLANES, Grid, ras_orientation
+from nifti_kit.html import Illustration
+from nifti_kit.images import ImageFile, iter_frames
+from nifti_kit.items import Item
+from nifti_kit.scenes import (
+    AXIAL,
+    CORONAL,
+    DIRECTIONS,
+    SAGITTAL,
+    Color,
+    Mask,
+    Plane,
+    Scene,
+    Section,
+    section_of,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Illustrator"]
+
+Points = npt.NDArray[np.float64]
+
+MISALIGNED = frozenset(
+    ("mask-header-lost", "mask-translated", "mask-resampled", "mask-apart", "mask-reoriented")
+)
+"""Codes about where a mask lies: both places are drawn."""
+
+LONGEST = 240
+"""The longer side of a picture (pixels): three stand beside each other in a report."""
+
+NARROWEST = 60
+"""A picture is at least as wide and high, with black beside it: letters and marks need it."""
+
+MAX_SIDE = 512
+"""A longer side of a slice is sampled: more than two voxels a pixel are not seen."""
+
+MAX_MASK_VOXELS = 2**28
+"""A larger mask is sampled: its voxels take a byte each (256 MB)."""
+
+MAX_POINTS = 200_000
+"""Labelled voxels from which the slice is chosen, evenly spread."""
+
+INK, EDGE, BOX = (240, 240, 240), (0, 0, 0), (120, 126, 134)
+"""Letters, what stands around them, and the volume's box in a schematic."""
+
+MARK: Color = (255, 214, 10)
+"""Yellow: the ring around a finding's voxel."""
+
+RING = 9
+"""Radius of that ring (pixels)."""
+
+LETTER = 13
+"""Height of a letter (pixels)."""
+
+OWN: Color = (255, 59, 48)
+"""Red: where a mask's own header puts it."""
+
+ASSUMED: Color = (0, 229, 255)
+"""Cyan, dashed: where a mask would be with its volume's header."""
+
+FILL = 0.25
+"""Of a mask's colour over the image: the grey values stay visible under it."""
+
+DASH = 4
+"""Pixels of a dash, and of the gap after it."""
+
+COVERED = 80
+"""Of 255: a pixel of which a mask covers as much is in it; thin structures stay in view."""
+
+MARGIN = 24
+"""Around the two boxes of a schematic (pixels): the letters stand there."""
+
+FARTHEST_MM = 1e9
+"""Images further from the scanner than a thousand kilometres are not drawn (mm)."""
+
+DOT = 3
+"""Half the size of a box in a schematic, at least (pixels): far apart, boxes become points."""
+
+_PLANES = {plane.normal: plane for plane in (SAGITTAL, CORONAL, AXIAL)}
+
+
+@dataclass(frozen=True)
+class Illustrator:
+    """Draws findings of a dataset: call it with one.
+
+    It returns the picture of the slice where the fault is seen best; None where the finding is
+    about no item's file, or its files cannot be read or placed.
+    """
+
+    dataset: Dataset
+
+    def __call__(self, found: Finding) -> Illustration | None:
+        """Return the picture of a finding, or None."""
+        subject = self._subject(found.path)
+        if subject is None:
+            return None
+        try:
+            # Grey values may be anything: NaN, infinite, or too large for a difference.
+            with np.errstate(all="ignore"):
+                return _drawn(subject, found)
+        except NiftiKitError:
+            return None  # the finding itself, or another one, says what is wrong with the file
+
+    def _subject(self, path: str) -> _Subject | None:
+        for item in self.dataset.items if path else ():
+            if item.volume is not None and str(item.volume.relative) == path:
+                return _Subject.of(item, None, about=item.volume)
+            for mask in item.masks:
+                if str(mask.relative) == path:
+                    return _Subject.of(item, mask.image, about=mask.image)
+            for table in item.tables:
+                if str(table.relative) == path:
+                    own = [mask for mask in item.masks if mask.index == table.index]
+                    masks = own or list(item.masks)
+                    return _Subject.of(item, masks[0].image if masks else None, about=None)
+        return None
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is drawn: ``base`` is the volume, or the mask itself where there is none.
+
+    ``about`` is the image that a finding's voxel counts in.
+    """
+
+    base: ImageFile
+    volume: ImageFile | None
+    mask: ImageFile | None
+    about: ImageFile | None
+    plane: Plane
+
+    @classmethod
+    def of(cls, item: Item, mask: ImageFile | None, about: ImageFile | None) -> _Subject | None:
+        base = item.volume or mask
+        if base is None or not all(_can_be_placed(image) for image in (base, mask or base)):
+            return None
+        plane = _PLANES[PLANES[item.plane]] if item.plane else AXIAL
+        return cls(base, item.volume, mask, about, plane)
+
+
+def _can_be_placed(image: ImageFile) -> bool:
+    grid = image.grid
+    return not grid.problem and bool(np.abs(_whole(grid)).max() < FARTHEST_MM)
+
+
+class _View(NamedTuple):
+    """Which slice is drawn, and why; ``at`` is the RAS+ voxel to mark, or None."""
+
+    plane: Plane
+    position: int
+    why: str
+    at: Points | None = None
+
+
+def _drawn(subject: _Subject, found: Finding) -> Illustration:
+    masks = _masks(subject, misplaced=found.code in MISALIGNED)
+    ras = subject.base.grid.to_ras()
+    places = [_into(ras, mask.grid.world(_labelled(mask))) for mask in masks]
+    view = _marked(subject, found, ras)
+    pair = subject.volume is not None and subject.mask is not None
+    if view is None and pair and _is_elsewhere(found, places, ras):
+        return _schematic(subject.base.grid, masks[0])
+    view = view or _fullest(subject.plane, ras, places)
+    picture, scene = _slice_picture(subject, view, masks)
+    where = f"{view.plane.title} slice at {scene.place(view.plane.normal)}, {view.why}."
+    return _illustration(picture, where + _legend(masks, places, subject.base.grid))
+
+
+def _masks(subject: _Subject, *, misplaced: bool) -> list[Mask]:
+    """Return the mask where its header puts it and, if misplaced, where the volume's would."""
+    if subject.mask is None:
+        return []
+    own = _inside(subject.mask)
+    if not misplaced or subject.mask.shape != subject.base.shape or subject.volume is None:
+        return [own]
+    step = math.ceil(subject.mask.shape[0] / own.inside.shape[0])
+    assumed = _sampled(subject.volume.grid, (0, 0, 0), (step,) * 3, own.inside.shape)
+    return [own, Mask("assumed", ASSUMED, own.inside, assumed)]
+
+
+def _inside(image: ImageFile) -> Mask:
+    """Return where a label map is not 0, one byte a voxel; a very large one is sampled."""
+    step = math.ceil((math.prod(image.shape) / MAX_MASK_VOXELS) ** (1 / 3))
+    step = max(1, step)
+    inside = np.empty([math.ceil(size / step) for size in image.shape], dtype=bool, order="F")
+    for k, frame in enumerate(iter_frames(image)):
+        if k % step == 0:
+            inside[:, :, k // step] = _is_label(frame[::step, ::step], image)
+    return Mask("own", OWN, inside, _sampled(image.grid, (0, 0, 0), (step,) * 3, inside.shape))
+
+
+def _is_label(stored: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[np.bool_]:
+    if stored.dtype.kind != "f" and not image.is_scaled:
+        return np.asarray(stored != 0)
+    values = np.rint(stored.astype(np.float64) * image.slope + image.intercept)
+    return np.asarray(np.isfinite(values) & (values != 0))
+
+
+def _sampled(grid: Grid, start: Sequence[int], step: Sequence[int], shape: Sequence[int]) -> Grid:
+    """Return the grid of the voxels ``start``, ``start + step``, ... of a grid."""
+    affine = grid.affine.copy()
+    affine[:3, :3] *= step
+    affine[:3, 3] = grid.world(start)
+    return Grid((shape[0], shape[1], shape[2]), affine)
+
+
+def _labelled(mask: Mask) -> npt.NDArray[np.int64]:
+    """Return indices of labelled voxels (n, 3), evenly spread, frame by frame."""
+    rows = mask.inside.shape[0]
+    step = max(1, math.ceil(np.count_nonzero(mask.inside) / MAX_POINTS))
+    pieces, seen = [np.empty((0, 3), dtype=np.int64)], 0
+    for k in range(mask.inside.shape[2]):
+        flat = np.flatnonzero(mask.inside[:, :, k].T)
+        chosen = flat[-seen % step :: step]
+        pieces.append(np.stack([chosen % rows, chosen // rows, np.full_like(chosen, k)], axis=1))
+        seen += len(flat)
+    return np.concatenate(pieces)
+
+
+def _into(grid: Grid, world: Points) -> Points:
+    """Return the voxel indices of a grid (..., 3), not rounded, for RAS+ positions (mm)."""
+    inverse = np.linalg.inv(grid.affine[:3, :3])
+    return np.asarray((world - grid.origin) @ inverse.T)
+
+
+def _within(indices: Points, grid: Grid) -> Points:
+    """Return those of the indices, rounded, that are voxels of a grid."""
+    whole = np.rint(indices)
+    return np.asarray(whole[((whole >= 0) & (whole < grid.shape)).all(axis=-1)])
+
+
+def _is_elsewhere(found: Finding, places: Sequence[Points], ras: Grid) -> bool:
+    """Say whether there are labelled voxels, and a slice would not show where."""
+    if found.code == "mask-apart":
+        return True
+    return any(map(len, places)) and not any(len(_within(place, ras)) for place in places)
+
+
+def _marked(subject: _Subject, found: Finding, ras: Grid) -> _View | None:
+    """Return the slice through the finding's own voxel, if it has one in view."""
+    if found.voxel is None or subject.about is None:
+        return None
+    at = _within(_into(ras, subject.about.grid.world([found.voxel])), ras)
+    if not len(at):
+        return None
+    i, j, k = found.voxel
+    why = f"through voxel {i}, {j}, {k} of the file (ring)"
+    return _View(subject.plane, int(at[0][subject.plane.normal]), why, at[0])
+
+
+def _fullest(plane: Plane, ras: Grid, places: Sequence[Points]) -> _View:
+    """Return the slice with most labelled voxels, of all places together; else the middle."""
+    plane = _telling_plane(plane, ras, places)
+    size = ras.shape[plane.normal]
+    merit = np.zeros(size)
+    for place in places:
+        at = _within(place, ras)[:, plane.normal].astype(np.int64)
+        counts = np.bincount(at, minlength=size)
+        merit += counts / max(1, counts.max())
+    if not merit.any():
+        return _View(plane, size // 2, "in the middle")
+    best = np.flatnonzero(merit >= merit.max() - 1e-9)
+    return _View(plane, int(best[len(best) // 2]), "where most voxels are labelled")
+
+
+def _telling_plane(plane: Plane, ras: Grid, places: Sequence[Points]) -> Plane:
+    """Return a plane in which two places of a mask lie apart: the usual one if it shows that."""
+    if len(places) == 1 or not places or not len(places[0]):
+        return plane
+    apart = np.abs(places[0] - places[1]).mean(axis=0) * ras.voxel_size
+    if apart[plane.normal] <= max(apart[plane.across], apart[plane.up]):
+        return plane
+    return _PLANES[int(apart.argmin())]
+
+
+def _legend(masks: Sequence[Mask], places: Sequence[Points], base: Grid) -> str:
+    if not masks:
+        return ""
+    if not len(places[0]):
+        return " The mask has no labelled voxel."
+    if len(masks) == 1:
+        return " Red: the mask."
+    unseen, ras = "", base.to_ras()
+    if not len(_within(places[0], ras)):
+        away = np.linalg.norm(_gap(_whole(base), ras.world(places[0])))
+        unseen = f", {away:,.1f} mm outside of the volume"
+    return (
+        f" Red: where the mask's own header puts it{unseen}. "
+        "Cyan, dashed: where it would be with the volume's header."
+    )
+
+
+def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tuple[Image, Scene]:
+    """Return the picture of a slice, and the scene it shows."""
+    voxels, grid = _slice(subject.base, view)
+    if subject.volume is None:
+        voxels = np.zeros(voxels.shape)  # a mask without a volume: its own values are no greys
+    scene = Scene.of(voxels, grid, (), None, None)
+    picture, box = _grey_picture(scene, view.plane)
+    pixels = np.array(picture)
+    left, top, width, height = box
+    part = pixels[top : top + height, left : left + width]
+    for mask in masks:
+        section = section_of(mask, scene.grid, view.plane, scene.position[view.plane.normal])
+        _paint(part, _fitted(section, width, height), mask.color, dashed=mask.color == ASSUMED)
+    picture = _image(pixels)
+    if view.at is not None:
+        sizes = subject.base.grid.to_ras().shape
+        across = 1 - (view.at[view.plane.across] + 0.5) / sizes[view.plane.across]
+        up = 1 - (view.at[view.plane.up] + 0.5) / sizes[view.plane.up]
+        _ring(picture, left + across * width, top + up * height)
+    _letters(picture, view.plane)
+    return picture, scene
+
+
+def _slice(image: ImageFile, view: _View) -> tuple[npt.NDArray[np.float64], Grid]:
+    """Return the values of a slice (i, j, k), one of them of length 1, and its grid.
+
+    The file is read frame by frame; nothing but the slice is kept.
+    """
+    orientation = ras_orientation(image.grid)
+    axis = orientation.axes[view.plane.normal]
+    index = view.position
+    if orientation.flips[view.plane.normal]:
+        index = image.shape[axis] - 1 - index
+    start, step = [0, 0, 0], [max(1, math.ceil(size / MAX_SIDE)) for size in image.shape]
+    start[axis], step[axis] = index, image.shape[axis]
+    stop = start[2] + 1 if axis == len("ij") else None
+    frames = islice(iter_frames(image), start[2], stop, step[2])
+    # Copies: each frame is read into the same buffer.
+    kept = [frame[start[0] :: step[0], start[1] :: step[1]].copy() for frame in frames]
+    stored = np.stack(kept, axis=2)
+    step[axis] = 1
+    values = stored.astype(np.float64) * image.slope + image.intercept
+    return values, _sampled(image.grid, start, step, stored.shape)
+
+
+def _grey_picture(scene: Scene, plane: Plane) -> tuple[Image, tuple[int, int, int, int]]:
+    """Return a slice in true proportions, and where it is in the picture: x, y, width, height."""
+    from PIL.Image import Resampling, new
+
+    grey = _image((scene.grey(plane) * 255).astype(np.uint8).T[::-1, ::-1])
+    sizes = np.array(scene.pixel_size(plane))
+    sides = sizes / sizes.max() * grey.size
+    width, height = (max(1, round(side)) for side in (sides * LONGEST / sides.max()).tolist())
+    canvas = new("RGB", (max(width, NARROWEST), max(height, NARROWEST)))
+    left, top = (canvas.width - width) // 2, (canvas.height - height) // 2
+    canvas.paste(grey.resize((width, height), Resampling.BICUBIC), (left, top))
+    return canvas, (left, top, width, height)
+
+
+def _image(pixels: npt.NDArray[np.uint8]) -> Image:
+    from PIL.Image import fromarray
+
+    return fromarray(np.ascontiguousarray(pixels))
+
+
+def _fitted(section: Section, width: int, height: int) -> Section:
+    """Return a section as rows of pixels, in the size of the picture."""
+    from PIL.Image import Resampling
+
+    rows = _image(section.astype(np.uint8).T[::-1, ::-1] * 255)
+    return np.asarray(rows.resize((width, height), Resampling.BOX)) >= COVERED
+
+
+def _paint(part: npt.NDArray[np.uint8], inside: Section, color: Color, *, dashed: bool) -> None:
+    """Draw a mask over a picture (rows, columns, RGB): its outline and, if solid, a light fill."""
+    padded = np.pad(inside, 1)
+    core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    outline = inside & ~core
+    if dashed:
+        row, column = np.indices(inside.shape)
+        # A chessboard: lines of every direction are dashed.
+        outline &= (row // DASH + column // DASH) % 2 == 0
+    else:
+        part[inside] = (part[inside] * (1 - FILL) + np.array(color) * FILL).astype(np.uint8)
+    part[outline] = color
+
+
+def _ring(picture: Image, x: float, y: float) -> None:
+    from PIL.ImageDraw import Draw
+
+    for radius, width, color in ((RING + 1, 4, EDGE), (RING, 2, MARK)):
+        box = (x - radius, y - radius, x + radius, y + radius)
+        Draw(picture).ellipse(box, outline=color, width=width)
+
+
+def _letters(picture: Image, plane: Plane) -> None:
+    """Write where the patient's sides are at the edges."""
+    from PIL.ImageDraw import Draw
+    from PIL.ImageFont import load_default
+
+    draw, font = Draw(picture), load_default(LETTER)
+    width, height = picture.size
+    (left, right), (top, bottom) = DIRECTIONS[plane.across], DIRECTIONS[plane.up]
+    for letter, place, anchor in (
+        (left, (3, height / 2), "lm"),
+        (right, (width - 3, height / 2), "rm"),
+        (top, (width / 2, 3), "mt"),
+        (bottom, (width / 2, height - 3), "mb"),
+    ):
+        draw.text(place, letter, INK, font, anchor, stroke_width=1, stroke_fill=EDGE)
+
+
+def _schematic(volume: Grid, own: Mask) -> Illustration:
+    """Return both fields of view in world space, from the side that shows the gap."""
+    from PIL.Image import new
+    from PIL.ImageDraw import Draw
+
+    labelled = _labelled(own)
+    boxes = [_whole(volume), _whole(own.grid)]
+    if len(labelled):
+        boxes.append(_box(own.grid, labelled.min(axis=0) - 0.5, labelled.max(axis=0) + 0.5))
+    gap = _gap(boxes[0], boxes[1])
+    plane = min((CORONAL, SAGITTAL, AXIAL), key=lambda plane: gap[plane.normal])
+    corners = np.concatenate(boxes)[:, [plane.across, plane.up]]
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    scale = (LONGEST - 2 * MARGIN) / float((high - low).max())
+    size = np.maximum(np.rint((high - low) * scale).astype(int) + 2 * MARGIN, NARROWEST)
+    picture = new("RGB", (int(size[0]), int(size[1])))
+    draw = Draw(picture)
+    middle = (low + high) / 2
+    for box, color in zip(boxes, (BOX, OWN, OWN), strict=False):
+        # Right to left and upward, as slices are drawn.
+        flat = size / 2 - (box[:, [plane.across, plane.up]] - middle) * scale
+        for first, second in _EDGES:
+            draw.line([tuple(flat[first]), tuple(flat[second])], fill=color, width=2)
+        if (flat.max(axis=0) - flat.min(axis=0)).max() < 2 * DOT:
+            x, y = flat.mean(axis=0).tolist()
+            draw.rectangle((x - DOT, y - DOT, x + DOT, y + DOT), fill=color)
+    _letters(picture, plane)
+    return _illustration(picture, _apart(plane, gap, boxes))
+
+
+def _apart(plane: Plane, gap: Points, boxes: Sequence[Points]) -> str:
+    """Return the caption of a schematic."""
+    mm, what = float(np.linalg.norm(gap)), "the mask's field of view (red)"
+    if not mm and boxes[2:]:
+        mm = float(np.linalg.norm(_gap(boxes[0], boxes[-1])))
+        what = "what the mask labels (the inner red box)"
+    how = f"{mm:,.1f} mm from" if mm else "beside"
+    return (
+        f"{plane.title} view of where both lie, not of a slice: {what} is {how} its volume (grey)."
+    )
+
+
+_EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b).bit_count() == 1]
+"""Corners of a box that an edge joins: they differ in one axis."""
+
+
+def _box(grid: Grid, low: npt.ArrayLike, high: npt.ArrayLike) -> Points:
+    """Return the world positions (8, 3) of the corners of a box of indices (RAS+ mm)."""
+    ends = np.stack([np.asarray(low, np.float64), np.asarray(high, np.float64)])
+    corners = [[ends[at >> axis & 1, axis] for axis in range(3)] for at in range(8)]
+    return grid.world(corners)
+
+
+def _whole(grid: Grid) -> Points:
+    """Return the corners of a field of view, at the outer faces of its voxels (RAS+ mm)."""
+    return _box(grid, [-0.5] * 3, np.array(grid.shape) - 0.5)
+
+
+def _gap(first: Points, second: Points) -> Points:
+    """Return how far two sets of points lie apart along each RAS+ axis (mm); 0 where they meet."""
+    between = np.maximum(first.min(0) - second.max(0), second.min(0) - first.max(0))
+    return np.asarray(np.maximum(between, 0))
+
+
+def _illustration(picture: Image, caption: str) -> Illustration:
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return Illustration(out.getvalue(), caption, *picture.size)

@@ -1,0 +1,212 @@
+"""For each code about files, space and sets: an input that has it, and a sound near neighbour."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
+from handmade import write_raw
+
+import nifti_kit as nk
+from nifti_kit.findings import Findings
+
+Case = Callable[[Path], Findings]
+
+FORM = {"sform_code": 1, "srow_x": AFFINE[0], "srow_y": AFFINE[1], "srow_z": AFFINE[2]}
+"""The fields of an sform whose voxel size is the pixdim of handmade headers."""
+
+
+def found(folder: Path) -> Findings:
+    """Return what check() finds."""
+    return nk.check(nk.scan(folder))
+
+
+def named(*names: str) -> Case:
+    """Return a case of volumes of these names, each with voxels of its own."""
+
+    def case(folder: Path) -> Findings:
+        for number, name in enumerate(names):
+            write_nifti(folder / name, volume() + np.int16(number))
+        return found(folder)
+
+    return case
+
+
+def beside(*names: str) -> Case:
+    """Return a case of a volume and of files of other kinds."""
+
+    def case(folder: Path) -> Findings:
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(b"1 Femur")
+        return named("CT.nii")(folder)
+
+    return case
+
+
+def header(**fields: Any) -> Case:
+    """Return a case of one volume with the given header fields."""
+
+    def case(folder: Path) -> Findings:
+        write_raw(folder / "CT.nii", **fields)
+        return found(folder)
+
+    return case
+
+
+def masked(affine: Any, shape: tuple[int, int, int] = SHAPE) -> Case:
+    """Return a case of a volume and a mask with its own affine."""
+
+    def case(folder: Path) -> Findings:
+        write_nifti(folder / "CT.nii")
+        write_nifti(folder / "CT" / "lung.nii", labels(shape), affine)
+        return found(folder)
+
+    return case
+
+
+def planes(move_mm: float = 0.0, *names: str) -> Case:
+    """Return a case of three planes, the last one moved, with volumes more."""
+
+    def case(folder: Path) -> Findings:
+        write_planes(folder)
+        moved = AFFINE.copy()
+        moved[2, 3] += move_mm
+        write_nifti(folder / "sag_anatomic.nii.gz", affine=moved)
+        write_nifti(folder / "sag_inference.nii.gz", labels(), moved)
+        return named(*names)(folder)
+
+    return case
+
+
+def content(cut: int) -> Case:
+    """Return a case of a file that lacks bytes at its end."""
+
+    def case(folder: Path) -> Findings:
+        path = write_nifti(folder / "CT.nii")
+        path.write_bytes(path.read_bytes()[: path.stat().st_size - cut])
+        return found(folder)
+
+    return case
+
+
+def bytes_named(name: bytes) -> Case:
+    def case(folder: Path) -> Findings:
+        (folder / os.fsdecode(name)).write_bytes(write_raw(folder / "CT.nii", **FORM).read_bytes())
+        return found(folder)
+
+    return case
+
+
+def linked(target: str) -> Case:
+    def case(folder: Path) -> Findings:
+        write_nifti(folder / "store" / "MR.nii")
+        write_nifti(folder / "in" / "CT.nii", volume() + np.int16(1))
+        (folder / "in" / "link.nii").symlink_to(folder / target)
+        return found(folder / "in")
+
+    return case
+
+
+def packed(*, as_named: bool) -> Case:
+    def case(folder: Path) -> Findings:
+        raw = write_raw(folder / "CT.nii", **FORM).read_bytes()
+        (folder / "CT.nii").rename(folder / "CT.nii.gz")
+        (folder / "CT.nii.gz").write_bytes(gzip.compress(raw) if as_named else raw)
+        return found(folder)
+
+    return case
+
+
+def two_masks(first: Any, second: Any) -> Case:
+    def case(folder: Path) -> Findings:
+        write_nifti(folder / "CT.nii")
+        write_nifti(folder / "CT" / "left.nii.gz", first)
+        write_nifti(folder / "CT" / "right.nii.gz", second)
+        return found(folder)
+
+    return case
+
+
+def sheared(degrees: float) -> Case:
+    rows = AFFINE.copy()
+    rows[0, 1] = 3 * np.sin(np.radians(degrees))
+    rows[1, 1] = 3 * np.cos(np.radians(degrees))
+    return header(**{**FORM, "srow_x": rows[0], "srow_y": rows[1]})
+
+
+def qform(offset_mm: float) -> dict[str, Any]:
+    """Return the fields of a qform that lies by the sform, or this far from it along x."""
+    x, y, z = AFFINE[:3, 3]
+    return {"qform_code": 1, "qoffset_x": x + offset_mm, "qoffset_y": y, "qoffset_z": z}
+
+
+def moved(x: float, *, scale: float = 1.0) -> np.ndarray:
+    affine = AFFINE @ np.diag([scale, scale, scale, 1])
+    affine[0, 3] += x
+    return affine
+
+
+FLIPPED = AFFINE @ np.array([[-1, 0, 0, SHAPE[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+CASES: dict[str, tuple[Case, Case]] = {
+    # files
+    "source-empty": (found, named("CT.nii")),
+    "file-unused": (beside("CT.nrrd"), beside("classes.txt")),
+    "file-hidden": (beside(".DS_Store"), beside("DS_Store")),
+    "file-unreadable": (content(cut=1), content(cut=0)),
+    "file-name": (bytes_named(b"caf\xe9.nii"), bytes_named("café.nii".encode())),
+    "link-outside": (linked("store/MR.nii"), linked("in/CT.nii")),
+    "analyze-pair": (beside("CT.hdr", "CT.img"), beside("CT.hdr", "MR.img")),
+    "file-name-packing": (packed(as_named=False), packed(as_named=True)),
+    "image-unsupported": (
+        header(datatype=32, bitpix=64, data=bytes(2000), **FORM),
+        header(datatype=64, bitpix=64, data=bytes(2000), **FORM),
+    ),
+    # geometry
+    "grid-unusable": (header(**{**FORM, "srow_z": np.zeros(4)}), header(**FORM)),
+    "grid-sheared": (sheared(degrees=0.07), sheared(degrees=0.05)),
+    "affine-forms-disagree": (
+        header(**FORM, **qform(0.11)),
+        header(**FORM, **qform(0.09)),
+    ),
+    "affine-missing": (header(), header(**FORM)),
+    "voxel-size-odd": (
+        header(**FORM, pixdim=[1, 2, 3, 5.06, 1, 1, 1, 1]),
+        header(**FORM, pixdim=[1, 2, 3, 5.04, 1, 1, 1, 1]),
+    ),
+    "readers-disagree": (header(**{**FORM, "sform_code": 6}), header(**{**FORM, "sform_code": 5})),
+    "mask-reoriented": (masked(FLIPPED), masked(AFFINE)),
+    "mask-header-lost": (masked(np.eye(4)), masked(AFFINE)),
+    "mask-translated": (masked(moved(0.002)), masked(moved(0.0005))),
+    "mask-resampled": (masked(moved(0, scale=0.5), (10, 12, 14)), masked(AFFINE)),
+    "mask-apart": (masked(moved(11, scale=0.5)), masked(moved(9, scale=0.5))),
+    # sets
+    "planes-incomplete": (named("axl_anatomic.nii", "cor_anatomic.nii"), planes()),
+    "annotation-without-volume": (
+        planes(0, "axl_knee_inference.nii"),
+        planes(0, "axl_other.nii"),
+    ),
+    "role-ambiguous": (planes(0, "axl_anatomic_mask.nii"), planes(0, "axl_other.nii")),
+    "name-prefixed": (named("a/CT.nii", "b/CT.nii"), named("a/CT.nii", "b/MR.nii")),
+    "annotation-elsewhere": (
+        named("images/CT.nii", "masks/CT/lung.nii"),
+        named("images/CT.nii", "images/CT/lung.nii"),
+    ),
+    "volume-named-mask": (
+        named("CT.nii", "labels/CT.nii"),
+        named("CT.nii", "more/CT.nii"),
+    ),
+    # Fields of view of 35 mm along z: 27 mm apart they share 8/35, 26 mm apart 9/35.
+    "planes-apart": (planes(27), planes(26)),
+    "content-repeated": (
+        two_masks(labels(), labels()),
+        two_masks(labels(values=()), labels(values=())),
+    ),
+    "names-alike": (named("CT.nii", "ct.nii.gz"), named("CT.nii", "ct1.nii.gz")),
+}
