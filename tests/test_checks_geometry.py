@@ -57,7 +57,7 @@ CASES = {
         "error",
         # At the far corner (4, 5, 6): 14, 5 and 6 mm; the root of 257 is 16.03.
         "header lost: up to 16.03 mm (7 voxels) from its volume CT.nii"
-        "; its field of view lies to 0 % in the volume's",
+        "; 0 % of its field of view is in the volume's",
     ),
     "translated": Case(
         moved(np.diag([2, 2, 2]), (10, 3, 0)),
@@ -65,7 +65,7 @@ CASES = {
         "mask-translated",
         "error",
         "translated: up to 3 mm (1.5 voxels) from its volume CT.nii"
-        "; its field of view lies to 75 % in the volume's",
+        "; 75 % of its field of view is in the volume's",
     ),
     "resampled to as many voxels": Case(
         moved(np.diag([2, 2, 2.5])),
@@ -73,7 +73,7 @@ CASES = {
         "mask-resampled",
         "error",
         "resampled: up to 3 mm (1.5 voxels) from its volume CT.nii"
-        "; its field of view lies to 80 % in the volume's",
+        "; 80 % of its field of view is in the volume's",
     ),
     "resampled to other voxels": Case(
         moved(np.diag([1, 2, 2])),
@@ -81,7 +81,7 @@ CASES = {
         "mask-resampled",
         "error",
         "resampled: 10 x 6 x 7 voxels, other than its volume CT.nii"
-        "; its field of view lies to 95 % in the volume's",
+        "; 95 % of its field of view is in the volume's",
     ),
     "apart": Case(
         moved(np.diag([2, 2, 2]), (500, 0, 0)),
@@ -89,7 +89,7 @@ CASES = {
         "mask-apart",
         "error",
         "apart: 4 x 4 x 4 voxels, other than its volume CT.nii"
-        "; its field of view lies to 0 % in the volume's",
+        "; 0 % of its field of view is in the volume's",
     ),
 }
 
@@ -402,5 +402,5 @@ def test_fields_that_meet_between_the_points_are_said_to(tmp_path: Path) -> None
     (found,) = misaligned(alignment, volume, "MR.nii")
     assert found.message == (
         "resampled: 5 x 6 x 7 voxels, other than its volume MR.nii; "
-        "its field of view lies to under 1 % in the volume's"
+        "under 1 % of its field of view is in the volume's"
     )

@@ -587,7 +587,7 @@ def test_names_are_escaped_and_the_table_has_every_label(tmp_path: Path) -> None
     frame = repair.to_frame()
     assert frame["value"].tolist() == [1, 2]
     assert frame["moved (mm)"].tolist() == ["10.000", "10.000"]
-    assert "voxels before 5, voxels after 5" in repr(repair)
+    assert "value 1: 5 voxels as before, 150.0 -> 150.0 mm3, centre moved 10.000 mm" in repr(repair)
 
 
 def test_a_label_on_one_side_only_has_not_moved() -> None:

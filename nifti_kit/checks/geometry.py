@@ -157,7 +157,7 @@ def misaligned(alignment: Alignment, mask: ImageFile, volume: str) -> Iterator[F
     share = alignment.overlap
     if alignment.verdict == "resampled" and not share:
         share = _LEAST_SHARE
-    message += f"; its field of view lies to {share_text(share)} in the volume's"
+    message += f"; {share_text(share)} of its field of view is in the volume's"
     yield finding(_VERDICT_CODES[alignment.verdict], mask.relative, message)
 
 

@@ -131,9 +131,10 @@ class Repair:
             lines.append(f"  {change.file}: {change.what}")
             lines.append(f"    before: {change.before}")
             lines.append(f"    after:  {change.after}")
+        several = len(self.files) > 1
         for label in self.labels:
-            cells = [f"{name} {cell}" for name, cell in _row(label).items() if name != "file"]
-            lines.append(f"  {label.file}: {', '.join(cells)}")
+            where = f"{label.file}, " if several else ""
+            lines.append(f"    {where}value {label.value}: {_change(label)}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -155,6 +156,22 @@ _COLUMNS = [
     "centroid after (RAS+ mm)",
     "moved (mm)",
 ]
+
+
+def _change(label: LabelChange) -> str:
+    """Return what became of a label, in words."""
+    before, after = label.before, label.after
+    if before is None or after is None:
+        side = before or after
+        assert side is not None  # else there is no such label
+        what = "LOST" if after is None else "new"
+        return f"{what}, {counted(side.voxels, 'voxel')}, {side.mm3:,.1f} mm3"
+    same = before.voxels == after.voxels
+    voxels = counted(after.voxels, "voxel")
+    kept = f"{voxels} as before" if same else f"{before.voxels:,} -> {voxels}"
+    return (
+        f"{kept}, {before.mm3:,.1f} -> {after.mm3:,.1f} mm3, centre moved {label.moved_mm:.3f} mm"
+    )
 
 
 def _row(change: LabelChange) -> dict[str, Any]:
