@@ -162,10 +162,8 @@ class Grid:
             return "the affine has a value that is not finite"
         if not np.isfinite(self.voxel_size).all():
             return "the affine has an axis of endless length"
-        if min(self.voxel_size) <= 0:
-            return "the affine has an axis of length 0"
         if min(self.voxel_size) < SMALLEST_MM:
-            return f"the affine has an axis of {min(self.voxel_size):.3g} mm"
+            return f"the affine has an axis of length {min(self.voxel_size):.3g}"
         if np.abs(self.world(self.corners())).max() > FARTHEST_MM:
             farthest = np.abs(self.world(self.corners())).max()
             return f"the affine places voxels {farthest:.3g} mm from the scanner"

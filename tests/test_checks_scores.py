@@ -209,7 +209,8 @@ def test_the_remedies_name_what_there_is_to_do(tmp_path: Path) -> None:
     remedies = {one.code: one.remedy for one in evidence(nk.scan(tmp_path)) if one.code in SUSPECTS}
     assert "scan(..., score_base=0)" in remedies["scores-base-suspect"]
     assert "nk.repairs.rebase_layers" in remedies["scores-base-suspect"]
-    assert "rebase_layers(dataset, table, base=1, reverse=True)" in remedies["scores-reversed-suspect"]
+    reverse = "rebase_layers(dataset, table, base=1, reverse=True)"
+    assert reverse in remedies["scores-reversed-suspect"]
 
 
 def test_layers_that_count_from_the_last_frame_are_suspected(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ GEOMETRY = (
     Entry(
         "grid-unusable",
         "error",
-        "The header's affine is not finite, or has an axis of length 0.",
+        "The header's affine is not finite, has an axis of length 0, or a size that no image has.",
         "A mask in its volume's voxel order: nk.repairs.take_header. Else write the file again "
         "with a right header (sform or qform).",
     ),
