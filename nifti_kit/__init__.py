@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from nifti_kit.plans import plan
     from nifti_kit.scores import read_scores
     from nifti_kit.targets.folder import ProjectFolder
+    from nifti_kit.targets.instance import Instance
     from nifti_kit.transfer import upload
     from nifti_kit.verification import verify
 
 __all__ = [
+    "Instance",
     "ProjectFolder",
     "align_mask",
     "check",
@@ -41,6 +43,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Instance": "targets.instance",
     "ProjectFolder": "targets.folder",
     "align_mask": "align",
     "check": "checks",

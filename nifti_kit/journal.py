@@ -38,7 +38,7 @@ class Journal:
         self.session = f"{stamp}-{uuid.uuid4().hex[:6]}"
         self._begun: dict[str, list[str]] = {}
         self._made: set[str] = set()
-        self._done: set[str] = set()
+        self._done: dict[str, dict[str, Any]] = {}
         head = {"plan": plan, "target": target, "session": self.session}
         self._unwritten = [head]
         if self.path is not None and self.path.exists():
@@ -67,7 +67,7 @@ class Journal:
                 self._begun[line["begin"]] = list(line["keys"])
                 self._made |= {line["begin"]} if line.get("made") else set()
             elif "done" in line:
-                self._done.add(line["done"])
+                self._done[line["done"]] = dict(line.get("record") or {})
 
     def _append(self, line: dict[str, Any]) -> None:
         if self.path is None:
@@ -89,6 +89,10 @@ class Journal:
         """Say whether an item has landed whole."""
         return item in self._done
 
+    def record_of(self, item: str) -> dict[str, Any]:
+        """Return what was noted when an item had landed."""
+        return self._done.get(item, {})
+
     def made(self, item: str) -> bool:
         """Say whether an item's volume was new when the item was first begun."""
         return item in self._made
@@ -99,10 +103,15 @@ class Journal:
         self._made |= {item} if made else set()
         self._append({"begin": item, "keys": list(keys), "made": self.made(item)})
 
-    def done(self, item: str) -> None:
-        """Note that an item has landed whole."""
-        self._done.add(item)
-        self._append({"done": item})
+    def done(self, item: str, record: dict[str, Any] | None = None) -> None:
+        """Note that an item has landed whole, and with which ids."""
+        self._done[item] = record or {}
+        self._append({"done": item, **({"record": record} if record else {})})
+
+    def close(self) -> None:
+        """Remove the file: everything has landed."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
 
 def _text(path: Path) -> str:

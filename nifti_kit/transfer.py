@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed, wait
@@ -93,14 +94,17 @@ def upload(
     landing: Target = target
     items, findings = _placed(plan, landing)
     _refuse_blocked(findings.errors)
-    notes = Journal(journal, plan.digest, repr(target))
+    own = None if journal is not None else _own_journal(target, plan)
+    notes = Journal(journal if own is None else own, plan.digest, repr(target))
     jobs = [_reserved(item, landing, existing, notes) for item in items]
     landing.add_classes(plan.classes)
     landing.commit(())  # the ids are durable before anything that bears them
     with _reporter(on_progress, jobs) as report:
-        _run(jobs, landing, notes, executor, report)
+        jobs = _run(jobs, landing, notes, executor, report)
+    if own is not None:
+        notes.close()
     landed = tuple(_landed(job, notes) for job in jobs)
-    backup = next((job.backup for job in jobs if job.backup is not None), None)
+    backup = next((job.backup for job in jobs if job.replaced), None)
     return Receipt(repr(target), landed, findings, backup, plan.source)
 
 
@@ -185,7 +189,18 @@ def _name(item: PlannedItem) -> str:
 
 def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) -> ItemJob:
     """Return an item's job; one that landed in an earlier run keeps the keys it got there."""
-    return target.reserve(item, existing, notes.session, notes.keys_of(_name(item)))
+    name = _name(item)
+    recalled = target.recall(item, notes.record_of(name)) if notes.is_done(name) else None
+    return recalled or target.reserve(item, existing, notes.session, notes.keys_of(name))
+
+
+def _own_journal(target: Any, plan: Plan) -> Path | None:
+    """Return the journal of a target that keeps one of its own, in the user's state folder."""
+    folder: Path | None = getattr(target, "journals", None)
+    if folder is None:
+        return None
+    text = f"{target!r} {plan.digest}"
+    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
 
 
 def _run(
@@ -194,17 +209,20 @@ def _run(
     notes: Journal,
     executor: Executor | None,
     report: Callable[[ItemJob], None],
-) -> None:
-    landed = [job for job in jobs if notes.is_done(_name(job.item))]
-    for job in landed:
+) -> list[ItemJob]:
+    """Write what has not landed yet; return the jobs in their order, as they landed."""
+    landed = {_name(job.item): job for job in jobs if notes.is_done(_name(job.item))}
+    for job in landed.values():
         report(job)
+    left = [job for job in jobs if _name(job.item) not in landed]
     try:
-        for job in _written([job for job in jobs if job not in landed], target, notes, executor):
-            landed.append(job)
-            notes.done(_name(job.item))
+        for job in _written(left, target, notes, executor):
+            landed[_name(job.item)] = job
+            notes.done(_name(job.item), job.record)
             report(job)
     finally:
-        target.commit(landed)
+        target.commit(list(landed.values()))
+    return [landed[_name(job.item)] for job in jobs]
 
 
 def _written(
@@ -214,24 +232,22 @@ def _written(
     if executor is None:
         for job in jobs:
             _begin(job, notes)
-            target.write(job)
-            yield job
+            yield target.write(job)
         return
-    futures: dict[Future[None], ItemJob] = {}
+    futures: list[Future[ItemJob]] = []
     for job in jobs:
         _begin(job, notes)
-        futures[executor.submit(target.write, job)] = job
+        futures.append(executor.submit(target.write, job))
     try:
         for future in as_completed(futures):
-            future.result()
-            yield futures[future]
+            yield future.result()
     finally:
         # What has begun is waited for, so that nothing is written once upload() is over.
         wait([future for future in futures if not future.cancel()])
 
 
 def _begin(job: ItemJob, notes: Journal) -> None:
-    notes.begin(_name(job.item), [ref.key for _, ref in job.add], made=job.new_volume)
+    notes.begin(_name(job.item), job.marks, made=job.new_volume)
 
 
 @contextmanager

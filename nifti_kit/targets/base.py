@@ -84,6 +84,10 @@ class ItemJob:
         The objects that go.
     backup
         Where what goes is kept; None where nothing goes.
+    memo
+        What a journal keeps to know the job again; the keys of what is added by default.
+    resumed
+        Whether an interrupted run had begun it.
     """
 
     item: PlannedItem
@@ -93,6 +97,21 @@ class ItemJob:
     kept: tuple[tuple[int, ObjectRef], ...] = ()
     replaced: tuple[ObjectRef, ...] = ()
     backup: Path | None = None
+    memo: tuple[str, ...] | None = None
+    resumed: bool = False
+
+    @property
+    def marks(self) -> list[str]:
+        """What the journal keeps when the job begins."""
+        keys = tuple(ref.key for _, ref in self.add)
+        return list(keys if self.memo is None else self.memo)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the journal keeps when the job is done: ids of volume, objects and figures."""
+        refs = (*self.add, *self.kept)
+        ids = [[at, ref.id, ref.figure_id] for at, ref in refs]
+        return {"volume": self.volume.id, "objects": ids}
 
 
 class Target(Protocol):
@@ -127,12 +146,18 @@ class Target(Protocol):
     ) -> ItemJob:
         """Return the job for an item: names, keys and ids, and what happens to what is there.
 
-        ``session`` names the run (for what it replaces); ``mine`` are the keys that an
-        interrupted run gave to the item's objects.
+        ``session`` names the run (for what it replaces); ``mine`` are the marks of the item's job
+        in an interrupted run (``ItemJob.marks``).
         """
 
-    def write(self, job: ItemJob) -> None:
-        """Land a job; can be repeated."""
+    def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:
+        """Return the job of an item that landed in an earlier run, by its ``ItemJob.record``.
+
+        None where ``reserve`` finds it again by its keys, or it is gone.
+        """
+
+    def write(self, job: ItemJob) -> ItemJob:
+        """Land a job, and return it with the ids that it got; can be repeated."""
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Make the ids durable that were reserved, and forget those that landed jobs replaced."""

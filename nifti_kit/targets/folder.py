@@ -87,7 +87,11 @@ class ProjectFolder(ProjectReader):
         backup = self.path.with_name(f"{self.path.name}.replaced") / session
         return Reservation(self, item, existing, backup).job(mine)
 
-    def write(self, job: ItemJob) -> None:
+    def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:  # noqa: ARG002
+        """Return None: what landed is found again by its keys."""
+        return None
+
+    def write(self, job: ItemJob) -> ItemJob:
         """Land a job: volume, masks, then the annotation. It can be repeated."""
         volume = job.volume
         self._back_up(job)
@@ -98,6 +102,7 @@ class ProjectFolder(ProjectReader):
         self._edit(content, job)
         write_json(self.annotation_path(volume), content)
         self._drop_masks(job)
+        return job
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Write the ids that were reserved to ``key_id_map.json``, without those that went."""

@@ -19,7 +19,7 @@ from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
 from nifti_kit.targets.keys import derived_key, read_json
 from nifti_kit.targets.project import ProjectReader
 
-__all__ = ["Reservation", "backup_of"]
+__all__ = ["CHOICES", "Reservation", "backup_of"]
 
 CHOICES = (
     "Choose existing='skip' (keep what is identical), 'replace' (of the same classes) or 'append'."

@@ -1,0 +1,337 @@
+"""A live Supervisely instance as a target: volumes up, annotations up, everything read back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nifti_kit.errors import TargetError
+from nifti_kit.files import write_bytes, write_json
+from nifti_kit.labels import read_labels
+from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.ras import open_volume
+from nifti_kit.targets import annotation_json as ann
+from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.targets.instance.landing import (
+    add_figures,
+    add_objects,
+    add_volume,
+    batched,
+    remove_volume,
+    upload_masks,
+)
+from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.jobs import CHOICES, backup_of
+
+__all__ = ["Instance"]
+
+MADE = "made"
+"""In a journal: the item's volume is made by the run itself."""
+
+REMOVED_AT_ONCE = 100
+"""Objects of one request."""
+
+
+class Instance(InstanceReader):
+    """A project, or one of its datasets, on a Supervisely instance: a target.
+
+    Parameters
+    ----------
+    api
+        A ``supervisely.Api``; its address and token are taken, nothing else.
+    dataset_id
+        The dataset that volumes and annotations land in.
+    project_id
+        For annotations whose folders are dataset names: the whole project. New volumes need a
+        dataset.
+
+    Raises
+    ------
+    TargetError
+        If the instance is not there, refuses the token, or has no such volume project.
+    """
+
+    def __init__(
+        self, api: Any, dataset_id: int | None = None, *, project_id: int | None = None
+    ) -> None:
+        super().__init__(Connection(api.server_address, api.token), project_id, dataset_id)
+
+    @classmethod
+    def from_env(cls, *, dataset_id: int | None = None, project_id: int | None = None) -> Instance:
+        """Return the instance that ``SERVER_ADDRESS`` and ``API_TOKEN`` name.
+
+        They come from the environment, else from the SDK's own ``~/supervisely.env``.
+
+        Raises
+        ------
+        TargetError
+            If they are not set, or the SDK or its system libraries are missing.
+        """
+        return cls(_api_from_env(), dataset_id, project_id=project_id)
+
+    @property
+    def journals(self) -> Path:
+        """Where an upload is remembered until it is whole; it holds no token."""
+        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        return Path(state).expanduser() / "nifti_kit"
+
+    def add_classes(self, classes: Sequence[PlannedClass]) -> None:
+        """Make the classes that are not there; one that is there keeps its colour.
+
+        Raises
+        ------
+        TargetError
+            If a class is there with a shape that cannot hold a mask.
+        """
+        meta = self.meta()
+        known = {found["title"]: found for found in meta["classes"]}
+        for planned in classes:
+            shape = known.get(planned.name, {}).get("shape", ann.MASK_3D)
+            if shape not in (ann.MASK_3D, "any"):
+                raise TargetError(
+                    f"the class {planned.name!r} is there with another shape",
+                    path=self.connection.address,
+                    found=shape,
+                    expected=ann.MASK_3D,
+                    remedy="Rename the class in the class map, or in the project.",
+                )
+        new = [ann.class_json(planned) for planned in classes if planned.name not in known]
+        if new:
+            meta = {**meta, "classes": [*meta["classes"], *new]}
+            self.connection.post("projects.meta.update", {"id": self.project_id, "meta": meta})
+
+    def reserve(
+        self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
+    ) -> ItemJob:
+        """Return the job for an item, and what happens to what is there.
+
+        ``mine`` are the ids of the objects that were there when an interrupted run began the
+        item: what else is there of its classes is a part of that run, and is made anew.
+        """
+        volume, new_volume = self._reserved_volume(item, existing, mine)
+        there = () if new_volume else self.objects(volume.id)
+        if mine is not None:
+            there = tuple(ref for ref in there if str(ref.id) in mine)
+        names = {planned.class_name for planned in item.objects}
+        clashes = [ref for ref in there if ref.class_name in names]
+        if clashes and existing == "error":
+            raise self._occupied(volume, clashes)
+        kept = self._identical(item, clashes) if existing == "skip" else {}
+        replaced = tuple(clashes) if existing == "replace" else ()
+        add = tuple(
+            (at, object_ref(0, 0, planned.class_name, volume.id, planned.scores))
+            for at, planned in enumerate(item.objects)
+            if at not in kept
+        )
+        before = [MADE] if new_volume else [str(ref.id) for ref in there]
+        memo = tuple(before if mine is None else mine)
+        backup, resumed = self.journals / "kept" / session, mine is not None
+        return ItemJob(
+            item, volume, new_volume, add, tuple(kept.items()), replaced, backup, memo, resumed
+        )
+
+    def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:
+        """Return the finished job of an item that landed in an earlier run; None if it is gone."""
+        try:
+            volume = self.volume(int(record["volume"]))
+            there = {(ref.id, ref.figure_id): ref for ref in self.objects(volume.id)}
+            refs = [(int(at), there[int(o), int(f)]) for at, o, f in record["objects"]]
+        except (TargetError, KeyError):
+            return None
+        return ItemJob(item, volume, False, tuple(refs))
+
+    def write(self, job: ItemJob) -> ItemJob:
+        """Land a job; return it with the ids that the instance gave.
+
+        Whatever an interrupted try of the same item left is taken away first: a volume that it
+        made, or the objects that were not there before.
+        """
+        volume = job.volume
+        self._back_up(job)
+        if job.new_volume:
+            volume = self._write_volume(job)
+        before = [int(mark) for mark in job.memo or () if mark != MADE]
+        dataset_id = self._dataset_of(volume)
+        if job.resumed and not job.new_volume:
+            self._clear(job, volume, before)
+        refs = self._write_objects(job, volume, dataset_id, before)
+        self._remove([ref.id for ref in job.replaced])
+        return replace(job, volume=volume, add=refs)
+
+    def commit(self, jobs: Sequence[ItemJob]) -> None:
+        """Do nothing: the instance keeps its own ids."""
+
+    def _reserved_volume(
+        self, item: PlannedItem, existing: str, mine: Sequence[str] | None
+    ) -> tuple[VolumeRef, bool]:
+        """Return an item's volume, and whether it is to be made."""
+        if item.volume is None:
+            assert item.volume_id is not None
+            return self.volume(item.volume_id), False
+        if self.dataset_id is None:
+            raise TargetError(
+                "new volumes need a dataset",
+                path=self.connection.address,
+                remedy="Name it: Instance(api, dataset_id=...).",
+            )
+        name, grid = item.name, item.volume.grid.to_ras()
+        there = self.find(name)
+        new = VolumeRef(0, "", name, self.dataset_names()[self.dataset_id], grid)
+        if there is None or MADE in (mine or ()):
+            return new, True
+        if existing == "error" and mine is None:
+            raise TargetError(
+                f"the dataset has a volume {name!r} already",
+                path=self.connection.address,
+                remedy=CHOICES,
+            )
+        if not self._is_same_volume(item, there):
+            raise TargetError(
+                f"the dataset has another volume of the name {name!r}",
+                path=self.connection.address,
+                found="other voxels, or another place in space",
+                remedy="Rename the file, or choose another dataset.",
+            )
+        return there, False
+
+    def _is_same_volume(self, item: PlannedItem, there: VolumeRef) -> bool:
+        assert item.volume is not None
+        opened = open_volume(item.volume)
+        if opened.grid.shape != there.grid.shape or not np.allclose(
+            opened.grid.affine, there.grid.affine, atol=1e-4
+        ):
+            return False
+        pairs = zip_longest(opened.slices(), self.iter_volume(there.id))
+        return all(
+            ours is not None and theirs is not None and np.array_equal(ours, theirs, equal_nan=True)
+            for ours, theirs in pairs
+        )
+
+    def _occupied(self, volume: VolumeRef, clashes: Sequence[ObjectRef]) -> TargetError:
+        return TargetError(
+            f"the volume {volume.name!r} has objects of these classes already",
+            path=self.connection.address,
+            found=", ".join(sorted({ref.class_name for ref in clashes})),
+            remedy=CHOICES,
+        )
+
+    def _identical(self, item: PlannedItem, there: Sequence[ObjectRef]) -> dict[int, ObjectRef]:
+        """Return which planned objects are there already, voxel for voxel, each once."""
+        kept: dict[int, ObjectRef] = {}
+        free = list(there)
+        for at, planned in enumerate(item.objects):
+            for ref in free:
+                if ref.class_name == planned.class_name and self._is_same_mask(planned, ref):
+                    kept[at] = ref
+                    free.remove(ref)
+                    break
+        return kept
+
+    def _is_same_mask(self, planned: PlannedObject, ref: ObjectRef) -> bool:
+        if not ref.figure_id or planned.scores != ref.scores:
+            return False
+        if self.mask_grid(ref) != planned.mask.grid.reoriented(planned.orientation):
+            return False
+        voxels = planned.orientation.apply(read_labels(planned.mask.image).voxels)
+        return all(
+            np.array_equal(voxels[:, :, k] == planned.value, page != 0)
+            for k, page in enumerate(self.iter_mask(ref))
+        )
+
+    def _write_volume(self, job: ItemJob) -> VolumeRef:
+        assert job.item.volume is not None
+        assert self.dataset_id is not None
+        left = self.find(job.item.name) if job.resumed else None
+        if left is not None:  # an interrupted try of this very item made it
+            remove_volume(self.connection, left.id)
+        row = add_volume(self.connection, self.dataset_id, job.item.name, job.item.volume)
+        return replace(job.volume, id=int(row["id"]), key=str(row["id"]))
+
+    def _dataset_of(self, volume: VolumeRef) -> int:
+        if self.dataset_id is not None:
+            return self.dataset_id
+        return int(self.connection.post("volumes.info", {"id": volume.id})["datasetId"])
+
+    def _clear(self, job: ItemJob, volume: VolumeRef, before: Sequence[int]) -> None:
+        """Remove what an interrupted try left of the item's classes on its volume.
+
+        It is kept next to the journal, because a person may have added to it since.
+        """
+        names = {planned.class_name for planned in job.item.objects}
+        there = self.objects(volume.id)
+        left = [ref for ref in there if ref.id not in before and ref.class_name in names]
+        if left:
+            self._keep(job, left, f"left-{max(ref.id for ref in left)}")
+            self._remove([ref.id for ref in left])
+
+    def _write_objects(
+        self, job: ItemJob, volume: VolumeRef, dataset_id: int, before: Sequence[int]
+    ) -> tuple[tuple[int, ObjectRef], ...]:
+        added = [(at, job.item.objects[at]) for at, _ in job.add]
+        class_ids = self._class_ids() if added else {}
+        object_ids = add_objects(
+            self.connection,
+            dataset_id,
+            volume.id,
+            [class_ids[planned.class_name] for _, planned in added],
+            before,
+        )
+        pairs = [(number, p) for number, (_, p) in zip(object_ids, added, strict=True)]
+        figure_ids = add_figures(self.connection, dataset_id, volume.id, pairs)
+        masks = [(number, p) for number, (_, p) in zip(figure_ids, added, strict=True)]
+        upload_masks(self.connection, masks)
+        return tuple(
+            (at, object_ref(number, figure, planned.class_name, volume.id, planned.scores))
+            for (at, planned), number, figure in zip(added, object_ids, figure_ids, strict=True)
+        )
+
+    def _class_ids(self) -> dict[str, int]:
+        return {found["title"]: int(found["id"]) for found in self.meta()["classes"]}
+
+    def _remove(self, object_ids: Sequence[int]) -> None:
+        """Remove objects with their figures."""
+        for batch in batched(object_ids, REMOVED_AT_ONCE):
+            self.connection.post("annotation-objects.bulk.remove", batch)
+
+    def _back_up(self, job: ItemJob) -> None:
+        """Keep what a job replaces, annotation and masks, next to the journal."""
+        if job.replaced:
+            self._keep(job, job.replaced, "replaced")
+
+    def _keep(self, job: ItemJob, refs: Sequence[ObjectRef], why: str) -> None:
+        """Save objects of a job's volume: the annotation, and the mask of each."""
+        assert job.backup is not None
+        kept = backup_of(job.backup / why, job.volume)
+        if kept.exists():
+            return
+        for ref in refs:
+            if ref.figure_id and (mask := self.mask_of(ref.figure_id)) is not None:
+                write_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
+        write_json(kept, self.annotation(job.volume.id))
+
+
+def _api_from_env() -> Any:
+    try:
+        import supervisely as sly
+    except (ImportError, OSError) as error:
+        raise TargetError(
+            "the SDK of Supervisely cannot be imported",
+            found=error,
+            expected="supervisely and the libraries libxcb1, libgl1, libglib2.0-0, libmagic1",
+            remedy="apt install libxcb1 libgl1 libglib2.0-0 libmagic1",
+        ) from error
+    try:
+        return sly.Api.from_env()
+    except (KeyError, ValueError) as error:
+        raise TargetError(
+            "the address or the token of the instance is not set",
+            expected="SERVER_ADDRESS and API_TOKEN, in the environment or in ~/supervisely.env",
+            remedy="Set both; the token is on the page of your account.",
+        ) from error

@@ -1,0 +1,270 @@
+"""Requests to an instance: time-outs, retries with back-off, and plain errors.
+
+The SDK's own ``api.post`` has no time-out on a dead server and sends an empty body when it tries a
+multipart request again (6.74), so requests are made here; methods and bodies are the SDK's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from email.message import Message
+from typing import Any, NamedTuple
+
+import requests
+
+from nifti_kit.errors import TargetError
+
+__all__ = ["AnswerLost", "Connection", "FormFile", "NotThere", "hash_of"]
+
+CONNECT_S, ANSWER_S = 5.0, 30.0
+"""How long to wait for a connection, and between two pieces of an answer."""
+
+PATIENCE_S = 45.0
+"""Tries of one request end after this time (s): a dead server is clear within a minute."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0
+"""Between two tries; doubled each time."""
+
+PER_PAGE = 500
+"""Entities asked for at once, where the instance allows it."""
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+
+_BUSY = (429, 500, 502, 503, 504)
+"""Answers that another try may change."""
+
+_REFUSALS = {
+    401: ("the instance does not accept the token", "Set API_TOKEN to a valid token."),
+    403: (
+        "the token has no permission for this, or the plan's quota is full",
+        "Ask for access to the project (annotator rights are not enough), or free some space.",
+    ),
+    404: (
+        "the instance does not know what was asked for",
+        "Check the ids of project, dataset and volumes; an archived project cannot be used.",
+    ),
+    402: ("the quota of the plan is full", "Free some space, or extend the plan."),
+    413: ("the instance refuses a body of this size", "Ask its administrator for the limit."),
+}
+
+
+class FormFile(NamedTuple):
+    """A file in a form: its field, its file name, and its bytes."""
+
+    field: str
+    name: str
+    content: bytes
+    kind: str = "application/octet-stream"
+
+
+class NotThere(TargetError):
+    """The instance does not have what was asked for."""
+
+
+class AnswerLost(TargetError):
+    """A request was sent, and its answer did not come: it may have been carried out."""
+
+
+def hash_of(content: bytes) -> str:
+    """Return the hash by which the platform keeps a file: SHA-256, base64."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+
+
+class Connection:
+    """Requests to the public API of one instance. Its text forms never show the token.
+
+    Parameters
+    ----------
+    address
+        Such as ``https://app.supervisely.com``.
+    token
+        The API token.
+    """
+
+    def __init__(self, address: str, token: str, *, patience: float = PATIENCE_S) -> None:
+        self.address = _clean(address)
+        self.patience = patience
+        self._token = token
+        self._local = threading.local()
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.address}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("a connection holds a token: it is not pickled")
+
+    def post(self, method: str, data: Any, *, repeatable: bool = True) -> Any:
+        """Return the JSON that a method answers.
+
+        Parameters
+        ----------
+        method
+            Such as ``volumes.list``.
+        data
+            The body, as JSON.
+        repeatable
+            False where doing it twice does harm: then a lost answer is an :class:`AnswerLost`.
+
+        Raises
+        ------
+        AnswerLost
+            If it may have been carried out, and must not be sent again.
+        TargetError
+            If the instance refuses, or is not there.
+        """
+        return self._answer(method, repeatable, json=data).json()
+
+    def send(self, method: str, fields: Mapping[str, str], files: Sequence[FormFile]) -> Any:
+        """Return the JSON that a method answers to a form; it may be sent again."""
+        # requests makes the body anew from these bytes for each try.
+        form: list[tuple[str, Any]] = [(name, (None, text)) for name, text in fields.items()]
+        form += [(f.field, (f.name, f.content, f.kind)) for f in files]
+        return self._answer(method, True, files=form).json()
+
+    def bytes_of(self, method: str, data: Any) -> bytes:
+        """Return the bytes that a method answers."""
+        return self._answer(method, True, json=data).content
+
+    def parts_of(self, method: str, data: Any) -> dict[str, bytes]:
+        """Return the parts of the form that a method answers, by name."""
+        answer = self._answer(method, True, json=data)
+        return dict(_parts(answer.headers.get("Content-Type", ""), answer.content))
+
+    def entities(self, method: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return all entities of a list, page by page."""
+        found: list[dict[str, Any]] = []
+        page = 1
+        while True:
+            answer = self.post(method, {**data, "page": page, "per_page": PER_PAGE})
+            found += answer["entities"]
+            if page >= int(answer.get("pagesCount") or 1):
+                return found
+            page += 1
+
+    def _answer(self, method: str, repeatable: bool, **body: Any) -> requests.Response:
+        url = f"{self.address}/public/api/v3/{method}"
+        headers = {"x-api-key": self._token}
+        end = time.monotonic() + self.patience
+        wait, trouble = FIRST_WAIT_S, ""
+        while True:
+            asked = 0.0
+            try:
+                left = min(ANSWER_S, max(CONNECT_S, end - time.monotonic()))
+                times = (CONNECT_S, left)
+                answer = self._session().post(url, headers=headers, timeout=times, **body)
+                if answer.ok:
+                    return answer
+                if answer.status_code not in _BUSY:
+                    raise self._refused(method, answer)
+                trouble = f"status {answer.status_code}"
+                asked = _retry_after(answer)
+            except requests.RequestException as error:
+                self._drop_session()
+                trouble = _plain(error)
+                if not repeatable and not _never_sent(error):
+                    raise AnswerLost(
+                        f"the answer to {method} was lost", path=self.address, found=trouble
+                    ) from None
+            pause = max(asked, wait * random.uniform(0.5, 1.0))
+            if time.monotonic() + pause > end:
+                raise self._gone(method, trouble)
+            time.sleep(pause)
+            wait = min(2 * wait, LONGEST_WAIT_S)
+
+    def _session(self) -> requests.Session:
+        """Return this thread's session, which keeps its connection open."""
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session: requests.Session = self._local.session
+        return session
+
+    def _drop_session(self) -> None:
+        self._session().close()
+        del self._local.session
+
+    def _refused(self, method: str, answer: requests.Response) -> TargetError:
+        said = self._without_token(_said(answer))
+        status = answer.status_code
+        if status == _FORBIDDEN and "token is not valid" in said:
+            status = _UNAUTHORIZED
+        message, remedy = _REFUSALS.get(
+            status, ("the instance refuses a request", "See what it says.")
+        )
+        found = f"status {answer.status_code} to {method}: {said}"
+        kind = NotThere if answer.status_code == _NOT_FOUND else TargetError
+        return kind(message, path=self.address, found=found, remedy=remedy)
+
+    def _gone(self, method: str, trouble: str) -> TargetError:
+        return TargetError(
+            "the instance does not answer",
+            path=self.address,
+            found=f"{trouble} at {method}, for {self.patience:g} s",
+            remedy="Check the address and the network. What has landed is in the journal: the "
+            "same call goes on from there.",
+        )
+
+    def _without_token(self, text: str) -> str:
+        return text.replace(self._token, "***") if self._token else text
+
+
+def _clean(address: str) -> str:
+    address = address.strip().rstrip("/")
+    return address if "://" in address else f"https://{address}"
+
+
+def _retry_after(answer: requests.Response) -> float:
+    """Return the seconds that the instance asks to wait for; 0 where it says nothing."""
+    try:
+        return min(max(float(answer.headers.get("Retry-After", 0)), 0.0), PATIENCE_S)
+    except ValueError:  # a date: our own waiting is as good
+        return 0.0
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Say whether a request cannot have reached the instance."""
+    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
+
+
+def _plain(error: requests.RequestException) -> str:
+    """Return what went wrong without the request's own text, which has headers."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
+        return "no connection"
+    return f"the connection broke ({type(error).__name__})"
+
+
+def _said(answer: requests.Response) -> str:
+    try:
+        content = answer.json()
+    except ValueError:
+        return answer.reason or ""
+    if not isinstance(content, dict):
+        return str(content)[:_MOST]
+    details = content.get("details")
+    said = str(content.get("error", ""))
+    return (f"{said} {details}" if details else said)[:_MOST]
+
+
+_MOST = 300
+"""Characters of an instance's answer that an error shows."""
+
+
+def _parts(kind: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of each part of a multipart answer."""
+    header = Message()
+    header["Content-Type"] = kind
+    boundary = header.get_param("boundary")
+    if not isinstance(boundary, str):
+        raise TargetError("the instance answers in another form", found=kind, expected="a form")
+    for part in content.split(b"--" + boundary.encode("ascii"))[1:-1]:
+        head, _, body = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = re.search(rb'[;\s]name="([^"]*)"', head)
+        if name:
+            yield name[1].decode(), body.removesuffix(b"\r\n")

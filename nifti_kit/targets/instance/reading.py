@@ -1,0 +1,242 @@
+"""What is on an instance: classes, volumes with their grids, objects with their figures."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.errors import TargetError
+from nifti_kit.geometry import Grid
+from nifti_kit.nrrd import iter_slices, read_grid
+from nifti_kit.targets import annotation_json as ann
+from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.targets.instance.connection import Connection, NotThere
+
+__all__ = ["InstanceReader"]
+
+
+class InstanceReader:
+    """The content of a volume project on an instance, or of one of its datasets."""
+
+    def __init__(
+        self, connection: Connection, project_id: int | None, dataset_id: int | None
+    ) -> None:
+        self.connection = connection
+        self.dataset_id = dataset_id
+        if (project_id is None) == (dataset_id is None):
+            raise TargetError(
+                "a project or a dataset is needed, not both",
+                remedy="Instance(api, dataset_id=...) or Instance(api, project_id=...).",
+            )
+        if dataset_id is not None:
+            project_id = int(connection.post("datasets.info", {"id": dataset_id})["projectId"])
+        assert project_id is not None
+        self.project_id = project_id
+        self._check_project()
+        self._scratch = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        self._fetched: tuple[str, Path] | None = None
+
+    def __repr__(self) -> str:
+        scope = f"dataset_id={self.dataset_id}"
+        if self.dataset_id is None:
+            scope = f"project_id={self.project_id}"
+        return f"Instance({self.connection.address!r}, {scope})"
+
+    def _check_project(self) -> None:
+        info = self.connection.post("projects.info", {"id": self.project_id})
+        if info.get("type") != "volumes":
+            raise TargetError(
+                f"the project {info.get('name')!r} is not for volumes",
+                path=self.connection.address,
+                found=info.get("type"),
+                expected="volumes",
+                remedy="Choose a project of the type volumes, or make one.",
+            )
+
+    def dataset_names(self) -> dict[int, str]:
+        """Return the names of the project's datasets by id; nested ones with ``/``."""
+        data = {"projectId": self.project_id, "recursive": True}
+        rows = {int(row["id"]): row for row in self.connection.entities("datasets.list", data)}
+
+        def path(row: dict[str, Any]) -> str:
+            parent = rows.get(int(row.get("parentId") or 0))
+            return f"{path(parent)}/{row['name']}" if parent else str(row["name"])
+
+        return {number: path(row) for number, row in rows.items()}
+
+    def volumes(self) -> tuple[VolumeRef, ...]:
+        """Return the volumes in scope, with id, name, dataset and grid (RAS+ mm)."""
+        names = self.dataset_names()
+        scope = names if self.dataset_id is None else [self.dataset_id]
+        return tuple(
+            _volume_ref(row, names.get(number, ""))
+            for number in scope
+            for row in self.connection.entities("volumes.list", {"datasetId": number})
+        )
+
+    def volume(self, volume_id: int) -> VolumeRef:
+        """Return a volume in scope by its id.
+
+        Raises
+        ------
+        TargetError
+            If there is none.
+        """
+        row = self.connection.post("volumes.info", {"id": volume_id})
+        number, names = int(row["datasetId"]), self.dataset_names()
+        if number not in names or self.dataset_id not in (None, number):
+            raise TargetError(
+                f"the volume {volume_id} lies elsewhere",
+                path=self.connection.address,
+                found=f"in dataset {number}",
+                expected=repr(self),
+                remedy="Correct the id in the mapping, or choose the right project and dataset.",
+            )
+        return _volume_ref(row, names[number])
+
+    def find(self, name: str) -> VolumeRef | None:
+        """Return the volume of a name in the dataset in scope, or None."""
+        found = [ref for ref in self.volumes() if ref.name == name]
+        return found[0] if found and self.dataset_id is not None else None
+
+    def meta(self) -> dict[str, Any]:
+        """Return the project's meta."""
+        meta: dict[str, Any] = self.connection.post("projects.meta", {"id": self.project_id})
+        return meta
+
+    def classes(self) -> tuple[ClassRef, ...]:
+        """Return the classes of the project."""
+        return tuple(
+            ClassRef(
+                found["title"],
+                ann.color_of(found["color"]),
+                found.get("description") or "",
+                found["shape"],
+            )
+            for found in self.meta()["classes"]
+        )
+
+    def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
+        """Return the objects of a volume, one for each 3D figure; ids stand for keys."""
+        content = self.annotation(volume_id)
+        figures: dict[int, list[dict[str, Any]]] = {}
+        for figure in content["spatialFigures"]:
+            figures.setdefault(int(figure["objectId"]), []).append(figure)
+        scores = self._scores(volume_id) if figures else {}
+        return tuple(
+            object_ref(
+                int(found["id"]),
+                int(figure.get("id", 0)),
+                found["classTitle"],
+                volume_id,
+                scores.get(int(figure.get("id", 0)), {}),
+            )
+            for found in content["objects"]
+            for figure in figures.get(int(found["id"]), [{}])
+        )
+
+    def annotation(self, volume_id: int) -> dict[str, Any]:
+        """Return a volume's annotation as the instance has it, without geometries."""
+        found = self.connection.post("volumes.annotations.bulk.info", {"volumeIds": [volume_id]})
+        content: dict[str, Any] = found[0]
+        return content
+
+    def _scores(self, volume_id: int) -> dict[int, Any]:
+        """Return the custom data of a volume's figures by their ids: annotations have none."""
+        dataset = int(self.connection.post("volumes.info", {"id": volume_id})["datasetId"])
+        data = {
+            "datasetId": dataset,
+            "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
+            "fields": ["id", "entityId", "customData"],
+        }
+        rows = self.connection.entities("figures.list", data)
+        return {
+            int(row["id"]): row.get("customData") or {}
+            for row in rows
+            if int(row["entityId"]) == volume_id
+        }
+
+    def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
+        """Yield a volume's slices (i, j) in the order of k; the buffer is used again."""
+        return iter_slices(self._volume_file(volume_id))
+
+    def volume_grid(self, volume_id: int) -> Grid:
+        """Return where a volume's voxels are (RAS+ mm), read anew from its file."""
+        return read_grid(self._volume_file(volume_id))
+
+    def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
+        """Yield a mask's slices (i, j) in the order of k; the buffer is used again."""
+        return iter_slices(self._mask_file(found.figure_id))
+
+    def mask_grid(self, found: ObjectRef) -> Grid:
+        """Return where a mask's voxels are (RAS+ mm), read anew from its geometry."""
+        return read_grid(self._mask_file(found.figure_id))
+
+    def geometry(self, figure_id: int) -> bytes:
+        """Return the geometry of a figure: an NRRD file."""
+        content = self.mask_of(figure_id)
+        if content is None:
+            raise TargetError(
+                f"the figure {figure_id} has no geometry",
+                path=self.connection.address,
+                remedy="Upload the annotation again with existing='replace'.",
+            )
+        return content
+
+    def mask_of(self, figure_id: int) -> bytes | None:
+        """Return the geometry of a figure, or None where it has none."""
+        try:
+            method = "figures.bulk.download.geometry"
+            return self.connection.parts_of(method, {"ids": [figure_id]}).get(str(figure_id))
+        except NotThere:
+            return None
+
+    def _volume_file(self, volume_id: int) -> Path:
+        return self._file(
+            f"volume-{volume_id}",
+            lambda: self.connection.bytes_of("volumes.download", {"id": volume_id}),
+        )
+
+    def _mask_file(self, figure_id: int) -> Path:
+        return self._file(f"figure-{figure_id}", lambda: self.geometry(figure_id))
+
+    def _file(self, name: str, fetch: Any) -> Path:
+        """Return a downloaded file; the one before it goes."""
+        if self._fetched is None or self._fetched[0] != name:
+            if self._fetched is not None:
+                self._fetched[1].unlink(missing_ok=True)
+            path = self._scratch / f"{name}.nrrd"
+            path.write_bytes(fetch())
+            self._fetched = (name, path)
+        return self._fetched[1]
+
+
+def object_ref(
+    object_id: int, figure_id: int, class_name: str, volume_id: int, scores: Any
+) -> ObjectRef:
+    """Return an object of an instance: its ids are its keys."""
+    return ObjectRef(
+        object_id, str(object_id), figure_id, str(figure_id), class_name, volume_id, scores
+    )
+
+
+def _volume_ref(row: dict[str, Any], dataset: str) -> VolumeRef:
+    meta, number = row["meta"], int(row["id"])
+    size = meta["dimensionsIJK"]
+    if "IJK2WorldMatrix" in meta:
+        affine = np.array(meta["IJK2WorldMatrix"], dtype=np.float64).reshape(4, 4)
+    else:
+        affine = np.eye(4)
+        directions = np.array(meta["directions"], dtype=np.float64).reshape(3, 3)
+        affine[:3, :3] = directions * np.array(meta["spacing"], dtype=np.float64)
+        affine[:3, 3] = meta["origin"]
+    shape = (int(size["x"]), int(size["y"]), int(size["z"]))
+    return VolumeRef(number, str(number), row["name"], dataset, Grid(shape, affine))
