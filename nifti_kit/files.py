@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["write_beside", "write_bytes", "write_json"]
+from nifti_kit.errors import NiftiKitError
+
+__all__ = ["save_as", "write_beside", "write_bytes", "write_json"]
 
 
 @contextmanager
@@ -39,3 +41,34 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, UTF-8, indented as the SDK does it."""
     write_bytes(path, json.dumps(content, ensure_ascii=False, indent=4).encode())
+
+
+def save_as(
+    path: str | os.PathLike[str], what: str, forms: Mapping[str, Callable[[], str]]
+) -> None:
+    """Write a text in the form that the file's ending asks for, whole.
+
+    ``what`` is that which is saved, in the plural; ``forms`` gives the text of each ending.
+
+    Raises
+    ------
+    NiftiKitError
+        If the name has another ending, or the file cannot be written.
+    """
+    target = Path(path)
+    form = forms.get(target.suffix.casefold())
+    if form is None:
+        raise NiftiKitError(
+            f"{what} cannot be saved as this kind of file",
+            path=target,
+            found=repr(target.suffix),
+            expected=" or ".join(forms),
+            remedy=f"Give the name one of these endings, such as {what}{next(iter(forms))}.",
+        )
+    # A file name may hold bytes that are no letters; they are written as their codes.
+    content = form().encode("utf-8", "backslashreplace")
+    try:
+        write_bytes(target, content)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise NiftiKitError("the file cannot be written", path=target, found=reason) from error

@@ -7,13 +7,11 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nifti_kit import html
 from nifti_kit.catalog import CATALOG, lookup
-from nifti_kit.errors import NiftiKitError
-from nifti_kit.files import write_bytes
+from nifti_kit.files import save_as
 from nifti_kit.html import Illustration, Markup
 from nifti_kit.wording import counted
 
@@ -37,8 +35,6 @@ PICTURES = 24
 TRIED_PER_CODE = 6
 """Files of one code that are tried for pictures: unreadable ones have none."""
 
-ENDINGS = (".html", ".json", ".csv")
-"""What a report can be saved as."""
 
 Illustrate = Callable[["Finding"], Illustration | None]
 """What draws a finding; None where there is nothing to see."""
@@ -230,27 +226,12 @@ class Findings(Sequence[Finding]):
         NiftiKitError
             If the name has another ending, or the file cannot be written.
         """
-        target = Path(path)
-        ending = target.suffix.casefold()
-        if ending not in ENDINGS:
-            raise NiftiKitError(
-                "findings cannot be saved as this kind of file",
-                path=target,
-                found=repr(target.suffix),
-                expected=" or ".join(ENDINGS),
-                remedy="Give the name one of these endings, such as findings.html.",
-            )
-        if ending == ".html":
-            content = _report(self)
-        else:
-            content = self.to_json() if ending == ".json" else self.to_frame().to_csv(index=False)
-        # A file name may hold bytes that are no letters; they are written as their codes.
-        encoded = content.encode("utf-8", "backslashreplace")
-        try:
-            write_bytes(target, encoded)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise NiftiKitError("the file cannot be written", path=target, found=reason) from error
+        forms = {
+            ".html": lambda: _report(self),
+            ".json": self.to_json,
+            ".csv": lambda: self.to_frame().to_csv(index=False),
+        }
+        save_as(path, "findings", forms)
 
     def __repr__(self) -> str:
         lines = [f"Findings: {self.summary()}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifti_kit import html
-from nifti_kit.files import write_bytes
+from nifti_kit.files import save_as
 from nifti_kit.findings import Findings
 from nifti_kit.plans import PlannedItem, PlannedObject
 from nifti_kit.sources import Source
@@ -87,8 +87,15 @@ class Receipt:
         return json.dumps(content, ensure_ascii=False, indent=1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the receipt as a JSON file."""
-        write_bytes(Path(path), self.to_json().encode())
+        """Write the receipt to a file: ``.json``, or ``.html`` as a page that needs nothing else.
+
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
+        """
+        page = lambda: html.page("Receipt", html.Markup(self._repr_html_()))  # noqa: E731
+        save_as(path, "receipt", {".json": self.to_json, ".html": page})
 
     def _title(self) -> str:
         objects = self.objects

@@ -7,6 +7,7 @@ landed image the whole-voxel map to its source is worked out anew from both head
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from nifti_kit import html
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.files import save_as
 from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
 from nifti_kit.images import ImageFile
 from nifti_kit.items import MaskFile
@@ -113,6 +115,21 @@ class Proof:
                 row["displacement_mm"] = None
         content = {"ok": self.ok, "rows": rows}
         return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the proof to a file: ``.json``, or ``.html`` as a page with every row.
+
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
+        """
+        save_as(path, "proof", {".json": self.to_json, ".html": self._page})
+
+    def _page(self) -> str:
+        head = [name.replace("_", " ") for name in _FIELDS]
+        rows = [tuple(asdict(row).values()) for row in self.rows]
+        return html.page("Proof", html.title(self._title()), html.table(head, rows))
 
     def _title(self) -> str:
         compared = sum(row.compared for row in self.rows)

@@ -22,6 +22,7 @@ from landings import (
 )
 
 import nifti_kit as nk
+from nifti_kit.errors import NiftiKitError
 from nifti_kit.verification import Proof, ProofRow
 
 VOXELS = 5 * 6 * 7
@@ -503,3 +504,19 @@ def test_a_mask_by_another_affine_is_placed_by_its_own(tmp_path):
     proof = nk.verify(land(tmp_path / "in", target), target)
     assert proof.ok
     assert max(row.displacement_mm for row in proof.rows) < 1e-9
+
+
+def test_a_proof_is_saved_as_json_and_as_a_page_with_every_row(tmp_path):
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = land(write_volumes(tmp_path / "in"), target)
+    proof = nk.verify(receipt, target)
+    for saved in (receipt, proof):
+        saved.save(tmp_path / "out.json")
+        assert json.loads((tmp_path / "out.json").read_text()) == json.loads(saved.to_json())
+        saved.save(tmp_path / "out.html")
+        page = (tmp_path / "out.html").read_text()
+        assert page.startswith("<!DOCTYPE html>")
+        assert all(name in page for name in ("A.nrrd", "B.nrrd", "C.nrrd", "liver"))
+        with pytest.raises(NiftiKitError, match="cannot be saved as this kind of file"):
+            saved.save(tmp_path / "out.txt")
+    assert page.count("<tr>") == 1 + len(proof.rows)

@@ -27,10 +27,11 @@ from nifti_kit.targets.instance.landing import (
     remove_volume,
     upload_masks,
 )
+from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, object_ref
 from nifti_kit.targets.jobs import CHOICES, backup_of
 
-__all__ = ["Instance"]
+__all__ = ["Instance", "Place", "Places"]
 
 MADE = "made"
 """In a journal: the item's volume is made by the run itself."""
@@ -74,7 +75,26 @@ class Instance(InstanceReader):
         TargetError
             If they are not set, or the SDK or its system libraries are missing.
         """
-        return cls(_api_from_env(), dataset_id, project_id=project_id)
+        return cls(api_from_env(), dataset_id, project_id=project_id)
+
+    @classmethod
+    def create(cls, api: Any, workspace_id: int, *, project: str, dataset: str) -> Instance:
+        """Return a dataset by the names of its project and itself; what is missing is made.
+
+        Parameters
+        ----------
+        api
+            A ``supervisely.Api``.
+        workspace_id
+            Where the project is; ``Places(api)`` lists teams and workspaces.
+        project
+            The name of a project for volumes.
+        dataset
+            The name of the dataset; nested ones with ``/``.
+        """
+        places = Places(api)
+        found = places.make_project(workspace_id, project)
+        return cls(api, places.make_dataset(found.id, dataset).id)
 
     @property
     def journals(self) -> Path:
@@ -315,23 +335,3 @@ class Instance(InstanceReader):
             if ref.figure_id and (mask := self.mask_of(ref.figure_id)) is not None:
                 write_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
         write_json(kept, self.annotation(job.volume.id))
-
-
-def _api_from_env() -> Any:
-    try:
-        import supervisely as sly
-    except (ImportError, OSError) as error:
-        raise TargetError(
-            "the SDK of Supervisely cannot be imported",
-            found=error,
-            expected="supervisely and the libraries libxcb1, libgl1, libglib2.0-0, libmagic1",
-            remedy="apt install libxcb1 libgl1 libglib2.0-0 libmagic1",
-        ) from error
-    try:
-        return sly.Api.from_env()
-    except (KeyError, ValueError) as error:
-        raise TargetError(
-            "the address or the token of the instance is not set",
-            expected="SERVER_ADDRESS and API_TOKEN, in the environment or in ~/supervisely.env",
-            remedy="Set both; the token is on the page of your account.",
-        ) from error

@@ -18,6 +18,7 @@ from nifti_kit.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
 from nifti_kit.targets.instance.connection import Connection, NotThere
+from nifti_kit.targets.instance.places import dataset_paths
 
 __all__ = ["InstanceReader"]
 
@@ -63,14 +64,7 @@ class InstanceReader:
 
     def dataset_names(self) -> dict[int, str]:
         """Return the names of the project's datasets by id; nested ones with ``/``."""
-        data = {"projectId": self.project_id, "recursive": True}
-        rows = {int(row["id"]): row for row in self.connection.entities("datasets.list", data)}
-
-        def path(row: dict[str, Any]) -> str:
-            parent = rows.get(int(row.get("parentId") or 0))
-            return f"{path(parent)}/{row['name']}" if parent else str(row["name"])
-
-        return {number: path(row) for number, row in rows.items()}
+        return dataset_paths(self.connection, self.project_id)
 
     def volumes(self) -> tuple[VolumeRef, ...]:
         """Return the volumes in scope, with id, name, dataset and grid (RAS+ mm)."""
