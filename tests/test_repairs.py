@@ -288,18 +288,26 @@ def test_drop_specks_removes_small_parts_and_nothing_else(source: Path) -> None:
     assert repair.files[0].what == "dropped 2 specks (3 voxels); no voxel is left of 3"
 
 
-def test_a_speck_within_the_box_of_another_part_takes_nothing_along(source: Path) -> None:
+def test_a_part_within_the_box_of_a_speck_stays(source: Path) -> None:
     array = np.zeros((9, 9, 3), np.uint8)
-    array[0:9, 0, 1] = array[0:9, 8, 1] = array[0, 0:9, 1] = 1  # a frame around
-    array[4:6, 4, 1] = 1  # the speck in the middle
-    array[5, 5, 1] = 1
+    array[range(7), range(7), 1] = 1  # a speck across: its box is 7 x 7
+    array[0:2, 5:7, 0:3] = 1  # 12 voxels in a corner of that box
     for plane in ("axl", "cor", "sag"):
         write_nifti(source / f"{plane}_anatomic.nii.gz", volume((9, 9, 3)))
     write_nifti(source / MASK, array)
-    repair = nk.repairs.drop_specks(nk.scan(source), MASK, fewer_than=5)
+    repair = nk.repairs.drop_specks(nk.scan(source), MASK)
     (change,) = repair.labels
     assert change.after is not None
-    assert change.after.voxels == int(array.sum()) - 3
+    assert change.after.voxels == 12
+
+
+def test_a_part_of_just_as_many_voxels_is_no_speck(source: Path) -> None:
+    array = np.zeros(SHAPE, np.uint8)
+    array[0:2, 0:5, 0] = 1  # 10 voxels
+    array[4, 0:3, 0:3] = 1  # 9 voxels
+    write_nifti(source / MASK, array)
+    repair = nk.repairs.drop_specks(nk.scan(source), MASK, fewer_than=10)
+    assert repair.files[0].what == "dropped 1 speck (9 voxels)"
 
 
 def test_dropping_specks_where_there_are_none_is_refused(source: Path) -> None:
