@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nifti_kit.classes import read_classes
     from nifti_kit.datasets import scan
     from nifti_kit.mappings import read_mapping
+    from nifti_kit.matching import match
     from nifti_kit.plans import plan
     from nifti_kit.scores import read_scores
     from nifti_kit.targets.folder import ProjectFolder
@@ -29,6 +30,7 @@ __all__ = [
     "align_mask",
     "check",
     "errors",
+    "match",
     "plan",
     "plots",
     "read_classes",
@@ -47,6 +49,7 @@ _HOMES = {
     "ProjectFolder": "targets.folder",
     "align_mask": "align",
     "check": "checks",
+    "match": "matching",
     "plan": "plans",
     "read_classes": "classes",
     "read_mapping": "mappings",

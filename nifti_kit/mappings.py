@@ -1,4 +1,4 @@
-"""JSON mappings: which annotation file belongs to which volume of the target."""
+"""Mappings: which annotation file belongs to which volume of the target; their JSON form."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from nifti_kit import html
 from nifti_kit.errors import BadMapping
 from nifti_kit.files import write_json
 from nifti_kit.findings import Finding, finding
 from nifti_kit.texts import read_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Mapping", "MappingRow", "read_mapping"]
 
@@ -26,6 +32,9 @@ MAX_DIGITS = 4000
 
 MAX_SHOWN = 60
 """Letters of a key or a value that a message shows."""
+
+SHOWN_ROWS = 50
+"""Rows that a repr shows; ``to_frame()`` has them all."""
 
 SHOWN = 5
 """Keys or files that a message lists before it counts the rest; each hint is a long search."""
@@ -42,31 +51,102 @@ class MappingRow:
     volume
         The volume's id on the target; None while it is unmatched.
     rule
-        What matched them: ``mapping`` for a row of a JSON file; empty while unmatched.
+        What matched them: ``mapping`` for a row of a JSON file, ``chosen`` for a person's choice,
+        or a rule of :func:`nifti_kit.match`; empty while unmatched.
     candidates
-        The ids that could be meant.
+        The ids that could be meant, the likeliest first.
+    why
+        Why it is unmatched, where that is known.
     """
 
     annotation: PurePosixPath
     volume: int | None
     rule: str = ""
     candidates: tuple[int, ...] = ()
+    why: str = ""
 
 
 class Mapping:
-    """The rows of a mapping, one for each annotation file, and the faults of its JSON file."""
+    """The rows of a mapping, one for each annotation file.
+
+    Attributes
+    ----------
+    rows
+        In the order of the source's files.
+    path
+        The JSON file it was read from; empty where it came from elsewhere.
+    faults
+        What is wrong with the JSON file, or doubtful in what was matched.
+    names
+        The volumes' names, by id, where they are known: ``dataset/name.nrrd``.
+    project
+        Whether folders are dataset names (project scope), so that keys of the JSON form have
+        them; None where that is not known.
+    """
 
     def __init__(
-        self, rows: Iterable[MappingRow], path: str = "", faults: Sequence[Finding] = ()
+        self,
+        rows: Iterable[MappingRow],
+        path: str = "",
+        faults: Sequence[Finding] = (),
+        *,
+        names: MappingABC[int, str] = MappingProxyType({}),
+        project: bool | None = None,
     ) -> None:
         self.rows = tuple(rows)
         self.path = path
         self.faults = tuple(faults)
-        self._ids = {row.annotation: row.volume for row in self.rows}
+        self.names = dict(names)
+        self.project = project
+        self._rows = {row.annotation: row for row in self.rows}
+
+    def row_of(self, annotation: PurePosixPath) -> MappingRow | None:
+        """Return the row of an annotation file, or None."""
+        return self._rows.get(annotation)
 
     def volume_of(self, annotation: PurePosixPath) -> int | None:
         """Return the id of an annotation file's volume, or None."""
-        return self._ids.get(annotation)
+        row = self.row_of(annotation)
+        return None if row is None else row.volume
+
+    def with_volume(self, annotation: str | os.PathLike[str], volume_id: int) -> Mapping:
+        """Return a mapping in which a person chose a file's volume: its rule is ``chosen``.
+
+        Parameters
+        ----------
+        annotation
+            The file's path below the source, or as much of its end as tells it from others.
+        volume_id
+            The id on the target; one of those that were matched, where these are known.
+
+        Raises
+        ------
+        BadMapping
+            If no file, or more than one, is meant, or there is no such volume.
+        """
+        key = PurePosixPath(annotation).as_posix()
+        meant = _matching(key, _by_name(list(self._rows)))
+        if len(meant) != 1:
+            near = _nearest(key, list(self._rows))
+            raise BadMapping(
+                "no annotation file, or more than one, is meant",
+                found=_short(key),
+                expected=", ".join(map(str, meant[:SHOWN])) + _more(len(meant)) if meant else near,
+                remedy="Give the file's path below the source.",
+            )
+        if not _is_id(volume_id) or (self.names and volume_id not in self.names):
+            raise BadMapping(
+                "there is no volume of this id",
+                path=str(meant[0]),
+                found=_short(volume_id),
+                expected=_listed_names(self.names) or "a whole number above 0",
+                remedy="Give the id of a volume of the target.",
+            )
+        chosen = replace(self._rows[meant[0]], volume=volume_id, rule="chosen", why="")
+        rows = [chosen if row.annotation == meant[0] else row for row in self.rows]
+        # What was doubtful of this file, a person has decided.
+        faults = [fault for fault in self.faults if fault.path != str(meant[0])]
+        return Mapping(rows, self.path, faults, names=self.names, project=self.project)
 
     @property
     def unmatched(self) -> tuple[MappingRow, ...]:
@@ -79,17 +159,64 @@ class Mapping:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         matched = len(self.rows) - len(self.unmatched)
-        return f"<Mapping {self.path}: {matched} of {len(self.rows)} annotation files matched>"
+        return f"{matched} of {len(self.rows)} annotation files matched"
+
+    def __repr__(self) -> str:
+        of = f" {self.path}" if self.path else ""
+        lines = [f"<Mapping{of}: {self._title()}>"]
+        known = [row for row in self.unmatched if row.why]
+        lines += [f"  {row.annotation}: {row.why}" for row in known[:SHOWN_ROWS]]
+        return "\n".join(lines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`, one row per annotation file."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "annotation": [str(row.annotation) for row in self.rows],
+                # Whole numbers with gaps: as floats, large ids would be others.
+                "volume": pd.array([row.volume for row in self.rows], dtype="Int64"),
+                "name": [self._name(row.volume) for row in self.rows],
+                "rule": [row.rule for row in self.rows],
+                "candidates": [row.candidates for row in self.rows],
+                "why": [row.why for row in self.rows],
+            }
+        )
+
+    def _name(self, volume_id: int | None) -> str:
+        return "" if volume_id is None else self.names.get(volume_id, "")
+
+    def _shown(self, volume_id: int) -> str:
+        name = self._name(volume_id)
+        return f"{volume_id} ({name})" if name else str(volume_id)
+
+    def _repr_html_(self) -> str:
+        # What needs a choice comes first.
+        ordered = sorted(self.rows, key=lambda row: row.volume is not None)
+        rows = [
+            (
+                row.annotation,
+                "" if row.volume is None else self._shown(row.volume),
+                row.rule or row.why or "unmatched",
+                ", ".join(map(self._shown, row.candidates[:SHOWN])) + _more(len(row.candidates)),
+            )
+            for row in ordered[:SHOWN_ROWS]
+        ]
+        more = len(ordered) - SHOWN_ROWS
+        note = html.title(f"... and {more} more files") if more > 0 else html.Markup("")
+        header = ("annotation", "volume", "rule", "candidates")
+        return html.join([html.title(self._title()), html.table(header, rows), note])
 
     def to_dict(self) -> dict[str, int]:
         """Return the specification's form: file name (with its dataset's folder) to volume id.
 
-        Folders are left out where all files lie in one folder: dataset scope.
+        Folders are left out in dataset scope, where all files lie in one folder.
         """
         rows = [row for row in self.rows if row.volume is not None]
-        flat = len({row.annotation.parent for row in self.rows}) <= 1
+        flat = not self.project and len({row.annotation.parent for row in self.rows}) <= 1
         return {
             row.annotation.name if flat else str(row.annotation): row.volume
             for row in rows
@@ -99,6 +226,11 @@ class Mapping:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the mapping as a JSON file, beside its place first, then renamed."""
         write_json(Path(path), self.to_dict())
+
+
+def _listed_names(names: MappingABC[int, str]) -> str:
+    shown = [f"{number} ({name})" for number, name in list(names.items())[:SHOWN]]
+    return ", ".join(shown) + _more(len(names))
 
 
 def read_mapping(path: str | os.PathLike[str], annotations: Any, *, relative: str = "") -> Mapping:
@@ -210,7 +342,8 @@ def _held_against(
             faults.append(finding("mapping-id", shown, f"{file} has several ids: {ids}"))
         one = ids[0] if len(ids) == 1 else None
         rows.append(MappingRow(file, one, "mapping" if one else "", tuple(ids)))
-    return Mapping(rows, shown, faults)
+    in_folders = any(len(_wanted(key).parts) > 1 for key, _ in pairs)
+    return Mapping(rows, shown, faults, project=in_folders or None)
 
 
 def _several(key: str, matches: Sequence[PurePosixPath], shown: str) -> Finding:
@@ -291,6 +424,9 @@ def _by_name(files: Sequence[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
 
 def _matching(key: str, files: dict[str, list[PurePosixPath]]) -> list[PurePosixPath]:
     """Return the files (given by their names) that a key means: the whole path, else the end."""
+    raw = PurePosixPath(key)  # blanks and backslashes may be part of a name
+    if raw in files.get(raw.name, []):
+        return [raw]
     wanted = _wanted(key)
     alike = files.get(wanted.name, [])
     exact = [file for file in alike if file == wanted]

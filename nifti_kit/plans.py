@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nifti_kit import html
 from nifti_kit.checks import findings_of
+from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
+from nifti_kit.checks.mapping import shared_ids
 from nifti_kit.classes import ClassEntry, Color, free_color
 from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, Findings, finding
@@ -19,6 +21,7 @@ from nifti_kit.images import ImageFile
 from nifti_kit.items import Item, MaskFile
 from nifti_kit.labels import Label
 from nifti_kit.mappings import Mapping
+from nifti_kit.reuse import ProjectClasses
 from nifti_kit.sources import Source
 from nifti_kit.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
 from nifti_kit.wording import counted
@@ -271,6 +274,7 @@ def plan(
     *,
     mapping: Mapping | None = None,
     waive: Iterable[str] = (),
+    target: Any = None,
 ) -> Plan:
     """Return what will land, and what stands in the way; data faults raise nothing.
 
@@ -286,6 +290,10 @@ def plan(
     waive
         Codes of findings that a person accepts: they are kept in the plan and the receipt, and
         do not block.
+    target
+        Where it is to land, such as :class:`nifti_kit.ProjectFolder`: a value that the class map
+        does not have takes the project's class that is described by it
+        (``Mask pixel value: N``), and classes that cannot hold masks are not in the way.
 
     Raises
     ------
@@ -294,17 +302,21 @@ def plan(
     """
     codes = (waive,) if isinstance(waive, str) else tuple(waive)
     findings = findings_of(dataset, voxels=True)
-    planner = _Planner(dataset, dataset.mapping if mapping is None else mapping)
+    project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
+    planner = _Planner(dataset, dataset.mapping if mapping is None else mapping, project)
+    if target is not None:
+        findings = _with_project(dataset, project, findings)
     if dataset.layout == "annotations":
         items = planner.annotations()
         if mapping is not None and mapping is not dataset.mapping:
             findings = [*map(_of_other_mapping, findings), *mapping.faults]
+            findings += shared_ids(dataset, mapping)
     else:
         items = tuple(planner.volume(item) for item in dataset.items)
     return Plan(
         items,
         planner.classes(),
-        Findings([*findings, *planner.findings], codes),
+        Findings([*findings, *planner.findings, *project.findings], codes),
         codes,
         dataset.source,
         {item.name: item.segmentation or "" for item in dataset.items},
@@ -316,14 +328,33 @@ def _of_other_mapping(found: Finding) -> Finding:
     return replace(found, waived=True) if found.code.startswith("mapping-") else found
 
 
+def _with_project(
+    dataset: Dataset, project: ProjectClasses, findings: Iterable[Finding]
+) -> list[Finding]:
+    """Return findings in which the values that have a class in the project have a class."""
+    if not dataset.classes:
+        return list(findings)
+    together = replace(dataset, classes=project.known)
+    found = [one for one in findings if one.code not in _ABOUT_THE_MAP]
+    surveys = [survey_item(dataset, item) for item in dataset.items]
+    for survey in surveys:
+        for mask in survey.masks:
+            found += values_without_class(together, survey.item, mask)
+    return [*found, *segmentation_ambiguous(together, surveys)]
+
+
+_ABOUT_THE_MAP = ("value-without-class", "segmentation-ambiguous")
+
+
 class _Planner:
     """Makes objects of surveys, and collects the classes they need."""
 
-    def __init__(self, dataset: Dataset, mapping: Mapping | None) -> None:
-        self.dataset, self.mapping = dataset, mapping
+    def __init__(self, dataset: Dataset, mapping: Mapping | None, project: ProjectClasses) -> None:
+        self.dataset, self.mapping, self.project = dataset, mapping, project
         self.findings: list[Finding] = []
         self._classes: dict[str, PlannedClass] = {}
         self._taken = {entry.color for entry in dataset.classes if entry.color is not None}
+        self._taken |= set(project.colors)
 
     def classes(self) -> tuple[PlannedClass, ...]:
         return tuple(self._classes.values())
@@ -355,12 +386,16 @@ class _Planner:
         )
 
     def _volume_id(self, relative: PurePosixPath) -> int | None:
-        volume_id = None if self.mapping is None else self.mapping.volume_of(relative)
-        if volume_id is None:
-            missing = self.mapping is None
-            what = "there is no mapping" if missing else "the mapping has no volume for it"
-            self.findings.append(finding("annotation-unmatched", relative, what))
-        return volume_id
+        row = None if self.mapping is None else self.mapping.row_of(relative)
+        if row is not None and row.volume is not None:
+            return row.volume
+        what = "the mapping has no volume for it"
+        if self.mapping is None:
+            what = "there is no mapping"
+        elif row is not None and row.why:
+            what = row.why
+        self.findings.append(finding("annotation-unmatched", relative, what))
+        return None
 
     def _objects(self, survey: ItemSurvey, position: int) -> Iterator[PlannedObject]:
         mask = survey.masks[position]
@@ -388,7 +423,7 @@ class _Planner:
             number = entry.value if entry else label.value
         else:
             number = label.value if item.segmentation == "semantic" else mask.mask.index or 1
-            entry = known.by_value(number)
+            entry = self.project.by_value(number)
             name = entry.name if entry else self._unnamed(number)
         if name not in self._classes:
             self._classes[name] = self._new_class(name, entry, number)
@@ -397,13 +432,18 @@ class _Planner:
     def _unnamed(self, number: int) -> str:
         """Return the name of a class that the map does not have; one that the map has not taken."""
         name = f"Segment_{number}"
-        while self.dataset.classes.by_name(name) is not None:
+        while self.project.known.by_name(name) is not None:
             name += "_unnamed"
         return name
 
     def _new_class(self, name: str, entry: ClassEntry | None, number: int) -> PlannedClass:
-        if entry is not None and entry.color is not None:
-            return PlannedClass(name, entry.color, number, True)
+        given = None if entry is None else entry.color
+        name = self.project.landing_name(name, number, {c.name for c in self.classes()})
+        there = self.project.color_of(name, given)
+        if there is not None:
+            return PlannedClass(name, there, number, given == there)
+        if given is not None:
+            return PlannedClass(name, given, number, True)
         color = free_color(self._taken)
         self._taken.add(color)
         return PlannedClass(name, color, number, False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cases_files
 import cases_labels
+import cases_match
 import cases_repairs
 import cases_scores
 import pytest
@@ -16,7 +17,7 @@ from nifti_kit.findings import Findings
 
 Find = Callable[[Path], Findings]
 
-TOPICS = (cases_files, cases_labels, cases_repairs, cases_scores)
+TOPICS = (cases_files, cases_labels, cases_match, cases_repairs, cases_scores)
 
 CASES: dict[str, tuple[Find, Find]] = {
     code: case for topic in TOPICS for code, case in topic.CASES.items()

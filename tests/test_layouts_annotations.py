@@ -83,6 +83,26 @@ def test_the_kind_may_be_chosen(segmentation: str, index: int | None) -> None:
     assert kinds(grouping) == [segmentation]
 
 
+def test_the_numbers_of_semantic_files_tell_their_volumes_apart() -> None:
+    names = ("axl_mask_1.nii", "axl_mask_2.nii", "axl_score_2.csv")
+    grouping = group(*names, segmentation="semantic")
+    assert owned(grouping) == {
+        "axl_mask_1.nrrd": [("axl_mask_1.nii", None)],
+        "axl_mask_2.nrrd": [("axl_mask_2.nii", None)],
+    }
+    assert [tables(item) for item in grouping.items] == [[], [("axl_score_2.csv", 2)]]
+    assert codes(grouping) == []
+
+
+def test_annotations_without_a_plane_are_for_volumes_without_one() -> None:
+    grouping = group("CTChest_mask.nii", "spine_mask_2.nii", "b.nii")
+    assert [(item.name, item.plane, item.case) for item in grouping.items] == [
+        ("CTChest_mask.nrrd", None, "ctchest"),
+        ("spine_mask_2.nrrd", None, "spine"),
+    ]
+    assert list(unused(grouping)) == ["b.nii"]
+
+
 def test_scores_go_with_the_annotations_of_their_folder_case_and_plane() -> None:
     grouping = group("x/axl_mask.nii", "x/axl_score.csv", "y/axl_mask_1.nii", "y/axl_score_1.csv")
     assert [tables(item) for item in grouping.items] == [

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from properties import untimed
 
 from nifti_kit.errors import BadMapping, NiftiKitError, UnreadableFile
+from nifti_kit.findings import finding
 from nifti_kit.mappings import Mapping, MappingRow, looks_like_mapping, read_mapping
 
 FLAT = ("cor_inference_1.nii", "sag_mask_2.nii")
@@ -340,6 +341,124 @@ def test_a_mapping_that_is_saved_is_read_again(
     assert again.to_dict() == saved.to_dict()
     assert ids(again) == [start + n for n in range(len(paths))]
     assert again.faults == ()
+
+
+def test_in_project_scope_the_keys_have_their_folder_even_where_there_is_one(
+    tmp_path: Path,
+) -> None:
+    rows = [MappingRow(PurePosixPath("x/a.nii"), 1), MappingRow(PurePosixPath("x/b.nii"), 2)]
+    mapping = Mapping(rows, project=True)
+    assert mapping.to_dict() == {"x/a.nii": 1, "x/b.nii": 2}
+    assert Mapping(rows, project=False).to_dict() == {"a.nii": 1, "b.nii": 2}
+    mapping.save(tmp_path / "m.json")
+    again = read_mapping(tmp_path / "m.json", [row.annotation for row in rows])
+    assert again.to_dict() == mapping.to_dict()
+
+
+@untimed
+@given(names=st.lists(st.text(alphabet=" \\.ab", min_size=1), min_size=1, unique=True))
+def test_a_name_with_blanks_or_backslashes_survives_a_round_trip(
+    names: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    paths = [PurePosixPath("x", f"{name}.nii") for name in names]
+    file = tmp_path_factory.getbasetemp() / "blanks.json"
+    Mapping([MappingRow(path, n) for n, path in enumerate(paths, 1)], project=True).save(file)
+    again = read_mapping(file, paths)
+    assert ids(again) == list(range(1, len(paths) + 1))
+    assert again.faults == ()
+
+
+# A person's choice, and how a mapping shows itself
+
+
+NAMES = {3: "knee/axl_anatomic.nrrd", 7: "knee/<b>cor</b>.nrrd"}
+
+
+@pytest.fixture
+def open_mapping() -> Mapping:
+    rows = [
+        MappingRow(PurePosixPath("knee/axl_mask.nii"), 3, "exact name", (3,)),
+        MappingRow(PurePosixPath("knee/<i>cor_mask.nii"), None, "", (7, 3), "2 volumes <fit>"),
+        MappingRow(PurePosixPath("hip/axl_mask.nii"), None),
+    ]
+    doubts = [finding("annotation-name-differs", "knee/axl_mask.nii", "doubtful")]
+    return Mapping(rows, "", doubts, names=NAMES, project=True)
+
+
+def test_a_person_chooses_a_volume_in_a_new_mapping(open_mapping: Mapping) -> None:
+    chosen = open_mapping.with_volume("<i>cor_mask.nii", 7)
+    assert chosen.rows[1] == MappingRow(PurePosixPath("knee/<i>cor_mask.nii"), 7, "chosen", (7, 3))
+    assert (chosen.rows[0], chosen.rows[2]) == (open_mapping.rows[0], open_mapping.rows[2])
+    assert (chosen.faults, chosen.names, chosen.project) == (open_mapping.faults, NAMES, True)
+    assert open_mapping.rows[1].volume is None
+    assert chosen.with_volume(PurePosixPath("knee/axl_mask.nii"), 3).faults == ()
+
+
+NO_CHOICE = {
+    "no such file": ("sag_mask.nii", 3, "Found: 'sag_mask.nii'. Expected: knee/axl_mask.nii."),
+    "several files": ("axl_mask.nii", 3, "Expected: knee/axl_mask.nii, hip/axl_mask.nii."),
+    "no such volume": (
+        "hip/axl_mask.nii",
+        4,
+        "Found: 4. Expected: 3 (knee/axl_anatomic.nrrd), 7 (knee/<b>cor</b>.nrrd).",
+    ),
+    "no id": ("hip/axl_mask.nii", "3", "Found: '3'."),
+}
+
+
+@pytest.mark.parametrize(("file", "volume", "said"), NO_CHOICE.values(), ids=list(NO_CHOICE))
+def test_a_choice_of_what_is_not_there_is_refused(
+    file: str, volume: Any, said: str, open_mapping: Mapping
+) -> None:
+    with pytest.raises(BadMapping) as caught:
+        open_mapping.with_volume(file, volume)
+    assert said in str(caught.value)
+
+
+def test_without_the_names_of_volumes_any_id_may_be_chosen(tmp_path: Path) -> None:
+    mapping = read(tmp_path, {"cor_inference_1.nii": 123})
+    assert ids(mapping.with_volume("sag_mask_2.nii", 9)) == [123, 9]
+    with pytest.raises(BadMapping, match=r"Expected: a whole number above 0\."):
+        mapping.with_volume("sag_mask_2.nii", 0)
+
+
+def test_the_text_form_says_why_files_are_unmatched(open_mapping: Mapping) -> None:
+    assert repr(open_mapping).splitlines() == [
+        "<Mapping: 1 of 3 annotation files matched>",
+        "  knee/<i>cor_mask.nii: 2 volumes <fit>",
+    ]
+
+
+def test_the_table_of_a_mapping_keeps_large_ids(open_mapping: Mapping) -> None:
+    frame = open_mapping.to_frame()
+    assert list(frame.columns) == ["annotation", "volume", "name", "rule", "candidates", "why"]
+    assert frame["volume"].tolist()[0] == 3
+    assert frame["volume"].isna().tolist() == [False, True, True]
+    assert frame["name"].tolist() == ["knee/axl_anatomic.nrrd", "", ""]
+    assert frame["candidates"].tolist() == [(3,), (7, 3), ()]
+    large = Mapping([MappingRow(PurePosixPath(n), v) for n, v in (("a", 2**62 + 1), ("b", None))])
+    assert large.to_frame()["volume"].tolist()[0] == 2**62 + 1
+
+
+def test_the_html_form_has_what_needs_a_choice_first_and_is_escaped(open_mapping: Mapping) -> None:
+    markup = open_mapping._repr_html_()
+    assert "1 of 3 annotation files matched" in markup
+    places = [markup.index(f"{name}</td>") for name in ("cor_mask.nii", "hip/axl_mask.nii")]
+    assert max(places) < markup.index("knee/axl_mask.nii</td>")
+    assert "3 (knee/axl_anatomic.nrrd)" in markup
+    assert "7 (knee/&lt;b&gt;cor&lt;/b&gt;.nrrd), 3 (knee/axl_anatomic.nrrd)" in markup
+    assert "2 volumes &lt;fit&gt;" in markup
+    assert ">unmatched</td>" in markup
+    assert "<i>" not in markup
+    assert "<b>cor" not in markup
+
+
+def test_of_many_rows_the_html_form_shows_the_first() -> None:
+    rows = [MappingRow(PurePosixPath(f"f{n:02}.nii"), 1, "mapping", (1,)) for n in range(53)]
+    markup = Mapping(rows)._repr_html_()
+    assert "f49.nii" in markup
+    assert "f50.nii" not in markup
+    assert "... and 3 more files" in markup
 
 
 JSON = st.recursive(

@@ -433,6 +433,31 @@ def test_the_faults_of_the_mapping_of_the_source_are_named_once(tmp_path: Path) 
         assert blockers(plan).count(("mapping-key", "m.json")) == 1
 
 
+def test_a_given_mapping_that_gives_a_volume_to_two_planes_is_named(tmp_path: Path) -> None:
+    dataset = nk.scan(annotations(tmp_path))
+    plan = nk.plan(dataset, mapping=mapping(axl_1=11, axl_2=11, cor_1=11))
+    assert [(f.code, f.message) for f in plan.findings] == [
+        (
+            "mapping-id-shared",
+            (
+                "volume 11 is given to 2 planes or cases: axl_inference_1.nii (axl), "
+                "cor_inference_1.nii (cor)"
+            ),
+        )
+    ]
+
+
+def test_why_a_file_was_not_matched_is_in_the_finding(tmp_path: Path) -> None:
+    dataset = nk.scan(annotations(tmp_path))
+    rows = [
+        MappingRow(path, None, "", (1, 2), "two volumes fit") for path in dataset.annotation_paths
+    ]
+    plan = nk.plan(dataset, mapping=Mapping(rows))
+    assert {(f.code, f.message) for f in plan.blockers} == {
+        ("annotation-unmatched", "two volumes fit")
+    }
+
+
 # How a plan shows itself.
 
 

@@ -56,6 +56,25 @@ CLASSES = (
         "An instance file of the platform's exporter says nothing of its class but its order.",
         "Give the classes by the files' numbers (none = 1): scan(..., classes={1: 'Kidney'}).",
     ),
+    Entry(
+        "class-differs",
+        "note",
+        "A class of the class map has another name, value or colour in the project.",
+        "Nothing, if the class map is right, or the colour does not matter; else give the "
+        "project's names: scan(..., classes={1: 'Femur'}), or classes={} for its own.",
+    ),
+    Entry(
+        "class-renamed",
+        "note",
+        "The project has a class of that name that cannot hold a mask: a number was put behind it.",
+        "Nothing; rename the class in the class map, or in the project, to choose the name.",
+    ),
+    Entry(
+        "class-value-repeated",
+        "warning",
+        "Several classes of the project have one pixel value in their descriptions.",
+        "Say which one is meant: scan(..., classes={1: 'Femur'}).",
+    ),
 )
 
 MAPPING = (
@@ -98,8 +117,23 @@ MAPPING = (
     Entry(
         "annotation-unmatched",
         "error",
-        "An annotation file has no volume: it is not in the mapping.",
-        "Add it to the mapping.",
+        "An annotation file has no volume: it is not in the mapping, or it fits none, or several.",
+        "Match it with nk.match(dataset, target.volumes()), or choose: "
+        "mapping.with_volume('axl_inference_1.nii', 123).",
+    ),
+    Entry(
+        "annotation-name-differs",
+        "warning",
+        "An annotation file was matched to the only volume of its plane; their names differ.",
+        "If they are of different patients or cases, leave the file out; else choose the volume: "
+        "mapping.with_volume(...).",
+    ),
+    Entry(
+        "annotation-number-shared",
+        "warning",
+        "The number at the end of an annotation's name is its volume's own: it may be no index.",
+        "If each value is a class of its own: scan(..., segmentation='semantic'); else choose the "
+        "volume: mapping.with_volume(...).",
     ),
 )
 

@@ -1,0 +1,131 @@
+"""How the name of an annotation file is like that of a volume: the rules, the strictest first."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from nifti_kit.names import parse_name
+
+__all__ = ["CASE", "EXACT", "NameRule", "PlainName", "name_rules", "one_in_other", "plain_name"]
+
+EXACT = "exact name"
+CASE = "case identifiers"
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class PlainName:
+    """A file's name as it is compared with another's.
+
+    Attributes
+    ----------
+    plane
+        ``axl``, ``cor``, ``sag`` or None.
+    words
+        Plane and case words in their order, without the role word and the numbers at the end.
+    case
+        The case words.
+    tail
+        The numbers at the end.
+    """
+
+    plane: str | None
+    words: tuple[str, ...]
+    case: frozenset[str]
+    tail: tuple[int, ...]
+
+    def is_name_of(self, volume: PlainName) -> bool:
+        """Say whether an annotation's name is a volume's, with or without an index at its end."""
+        same = (self.plane, self.words, self.case) == (volume.plane, volume.words, volume.case)
+        return same and volume.tail in (self.tail, self.tail[:-1])
+
+
+def plain_name(name: str) -> PlainName:
+    """Return a file's name as it is compared: lower case, without role and ending."""
+    parsed = parse_name(name)
+    case = parsed.case.split("_") if parsed.case else []
+    left = Counter([*case, parsed.plane] if parsed.plane else case)
+    words = []
+    for match in _WORD.finditer(parsed.stem):
+        word = match.group().casefold()
+        if left[word]:
+            left[word] -= 1
+            words.append(word)
+    return PlainName(parsed.plane, tuple(words), frozenset(case), parsed.tail)
+
+
+def _spellings(name: str, folders: tuple[str, ...]) -> Iterator[PlainName]:
+    """Yield a file's name with all of its folders' names in front, with fewer, with none.
+
+    A volume of a name that several have got its folders' names in front on the platform.
+    """
+    for first in range(len(folders) + 1):
+        yield plain_name("_".join([*folders[first:], name]))
+
+
+def _words_of(texts: Iterable[str]) -> frozenset[str]:
+    """Return the words of some names, lower case."""
+    return frozenset(match.group().casefold() for text in texts for match in _WORD.finditer(text))
+
+
+@dataclass(frozen=True)
+class NameRule:
+    """One way in which a volume's name may fit a file's.
+
+    Attributes
+    ----------
+    name
+        ``exact name`` or ``case identifiers``.
+    looseness
+        How loose the rule is, from 0.
+    planeless
+        Whether it is for volumes without a plane in their names, or for those of the file's plane.
+    fits
+        Says whether a volume's name fits.
+    """
+
+    name: str
+    looseness: int
+    planeless: bool
+    fits: Callable[[PlainName], bool]
+
+
+def name_rules(name: str, folders: tuple[str, ...]) -> Iterator[NameRule]:
+    """Yield the rules for a file's name, the strictest first.
+
+    Parameters
+    ----------
+    folders
+        The file's folders inside its dataset: their words may be part of the volume's name.
+    """
+    for number, spelled in enumerate(_spellings(name, folders)):
+        yield NameRule(EXACT, number, False, spelled.is_name_of)
+    own = plain_name(name).case
+    number = 0
+    for alike in (_same, one_in_other):
+        for words in (own, own | _words_of(folders)):
+            for planeless in (False, True):
+                yield NameRule(CASE, number, planeless, partial(_case_fits, alike, words))
+                number += 1
+
+
+def _case_fits(
+    alike: Callable[[frozenset[str], frozenset[str]], bool],
+    words: frozenset[str],
+    volume: PlainName,
+) -> bool:
+    return bool(words and volume.case) and alike(words, volume.case)
+
+
+def _same(words: frozenset[str], others: frozenset[str]) -> bool:
+    return words == others
+
+
+def one_in_other(words: frozenset[str], others: frozenset[str]) -> bool:
+    """Say whether all words of one are among those of the other."""
+    return words <= others or words >= others

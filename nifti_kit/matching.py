@@ -1,0 +1,292 @@
+"""Matching: which volume of a target each annotation file belongs to, by its name and its place.
+
+A file's folder says in which dataset its volume is, its name which one that is; the grids, compared
+in world space, say whether that can be. What the names leave open stays open.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nifti_kit.datasets import Dataset
+from nifti_kit.errors import BadSource
+from nifti_kit.findings import Finding, finding
+from nifti_kit.geometry import Grid, compare_grids, lattice_orientation
+from nifti_kit.items import Item, MaskFile
+from nifti_kit.likeness import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
+from nifti_kit.mappings import Mapping, MappingRow
+from nifti_kit.names import natural_key
+from nifti_kit.scopes import DatasetFolders
+from nifti_kit.targets.base import VolumeRef
+
+__all__ = ["CASE", "EXACT", "ONLY", "match"]
+
+ONLY = "only candidate of that plane"
+
+_RULES = (EXACT, CASE, ONLY)
+_LAST = (_RULES.index(ONLY), 0)
+
+SHOWN = 4
+"""Names that a message lists before it counts the rest."""
+
+
+def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
+    """Return which volume each annotation file belongs to; ambiguous files stay unmatched.
+
+    Where volumes of several datasets are given, or a folder of the source is named like their
+    dataset, a file in such a folder goes to that dataset alone. Then the first of these rules that
+    fits exactly one volume counts:
+
+    ``exact name``
+        The file's name without its role word, and without the index at its end, is the volume's
+        name without ``anatomic``; its folders' names may stand in front.
+    ``case identifiers``
+        Plane and case words are the same, or those of one are among those of the other.
+    ``only candidate of that plane``
+        There is one volume of the file's plane; or of those that its name leaves open, one on
+        which its voxels land.
+
+    A volume is taken only if the file's voxels are voxels of it (in whatever order), and if no
+    other case or folder claims it for the same plane as well.
+
+    Parameters
+    ----------
+    dataset
+        What :func:`nifti_kit.scan` returned, of the ``annotations`` layout.
+    volumes
+        What a target's ``volumes()`` returned.
+
+    Raises
+    ------
+    BadSource
+        If the dataset is of another layout.
+    """
+    if dataset.layout != "annotations":
+        raise BadSource(
+            "only annotations without their volumes are matched",
+            path=dataset.source.given,
+            found=f"the layout {dataset.layout}",
+            expected="the layout annotations",
+            remedy="scan(..., layout='annotations')",
+        )
+    there = [_Volume(ref, plain_name(ref.name)) for ref in volumes]
+    folders = DatasetFolders(
+        {volume.ref.dataset for volume in there},
+        {path.parent.parts for path in dataset.annotation_paths},
+    )
+    matcher = _Matcher(there, folders)
+    claims = [matcher.claim(item, mask) for item in dataset.items for mask in item.masks]
+    _settle(claims)
+    names = {volume.ref.id: f"{volume.ref.dataset}/{volume.ref.name}" for volume in there}
+    rows = [_row(claim) for claim in claims]
+    doubts = [*_differing(claims), *_numbered_alike(dataset, claims)]
+    return Mapping(rows, "", doubts, names=names, project=folders.in_force)
+
+
+@dataclass(frozen=True, eq=False)
+class _Volume:
+    """A volume of the target, and what its name says."""
+
+    ref: VolumeRef
+    name: PlainName
+
+    def __str__(self) -> str:
+        return f"{self.ref.dataset}/{self.ref.name} (id {self.ref.id})"
+
+
+@dataclass(eq=False)
+class _Claim:
+    """An annotation file and the volumes that its name fits.
+
+    ``rank`` says how well (less is better): the rule, then how loosely within the rule.
+    """
+
+    item: Item
+    mask: MaskFile
+    name: PlainName
+    rule: str = ""
+    rank: tuple[int, int] = (0, 0)
+    fits: tuple[_Volume, ...] = ()
+    meant: _Volume | None = None
+    why: str = ""
+
+
+class _Matcher:
+    """Finds the volumes that a file's folder and name fit."""
+
+    def __init__(self, there: Sequence[_Volume], folders: DatasetFolders) -> None:
+        self.folders = folders
+        self.by_dataset: defaultdict[str, list[_Volume]] = defaultdict(list)
+        for volume in there:
+            self.by_dataset[volume.ref.dataset].append(volume)
+
+    def claim(self, item: Item, mask: MaskFile) -> _Claim:
+        """Return a file's claim: the one volume it means, or why there is none."""
+        relative = mask.relative
+        claim = _Claim(item, mask, plain_name(relative.name))
+        datasets, inner, why = self.folders.of(relative.parent.parts)
+        if why:
+            claim.fits = tuple(v for name in datasets for v in self.by_dataset[name])
+            claim.why = why
+            return claim
+        pool = [v for name in datasets for v in self.by_dataset[name]]
+        self._fit(claim, inner, pool)
+        if not claim.rule:
+            where = f"dataset {datasets[0]}" if len(datasets) == 1 else "the target"
+            kind = f"of plane {claim.name.plane}" if claim.name.plane else "with such a name"
+            claim.why = f"{where} has no volume {kind}" if pool else f"{where} has no volumes"
+        elif len(claim.fits) == 1:
+            _take(claim, claim.fits[0], pool)
+        else:
+            _narrow(claim)
+        return claim
+
+    def _fit(self, claim: _Claim, inner: tuple[str, ...], pool: Sequence[_Volume]) -> None:
+        """Put the first rule that any volume fits into a claim, with those that fit."""
+        plane = claim.name.plane
+        own = [v for v in pool if plane is None or v.name.plane == plane]
+        bare = [v for v in pool if plane is not None and v.name.plane is None]
+        for rule in name_rules(claim.mask.relative.name, inner):
+            fits = [v for v in (bare if rule.planeless else own) if rule.fits(v.name)]
+            if fits:
+                claim.rule, claim.fits = rule.name, _ranked(claim, fits)
+                claim.rank = (_RULES.index(rule.name), rule.looseness)
+                return
+        if own and plane is not None:
+            claim.rule, claim.rank, claim.fits = ONLY, _LAST, _ranked(claim, own)
+        else:
+            claim.fits = _ranked(claim, bare)
+
+
+def _differ(claim: _Claim, volume: _Volume) -> bool:
+    """Say whether file and volume both have case words, and each some that the other lacks."""
+    own, others = claim.name.case, volume.name.case
+    return bool(own and others) and not one_in_other(own, others)
+
+
+def _ranked(claim: _Claim, volumes: Iterable[_Volume]) -> tuple[_Volume, ...]:
+    """Return volumes, the likeliest first: by words in common, then by place, then by name."""
+    return tuple(
+        sorted(
+            volumes,
+            key=lambda v: (
+                -len(claim.name.case & v.name.case),
+                not _lands(claim, v),
+                natural_key(f"{v.ref.dataset}/{v.ref.name}"),
+            ),
+        )
+    )
+
+
+def _lands(claim: _Claim, volume: _Volume) -> bool:
+    return _is_same_lattice(claim.mask.grid, volume.ref.grid)
+
+
+@lru_cache(maxsize=4096)
+def _is_same_lattice(mask: Grid, there: Grid) -> bool:
+    """Say whether the voxels of one grid are those of the other, in whatever order.
+
+    The same pairs are asked for again and again: instance files share their grid.
+    """
+    if sorted(mask.shape) != sorted(there.shape) or lattice_orientation(mask, there) is None:
+        return False
+    return compare_grids(mask, there).lands
+
+
+def _take(claim: _Claim, volume: _Volume, pool: Iterable[_Volume]) -> None:
+    """Take the volume that the name means, or say that the file's voxels do not land on it."""
+    claim.meant = volume
+    if _lands(claim, volume):
+        return
+    found = compare_grids(claim.mask.grid, volume.ref.grid)
+    far = ""
+    if found.displacement_mm != float("inf"):
+        far = f", by up to {found.displacement_mm:.3g} mm ({found.displacement_voxels:.3g} voxels)"
+    says = "plane" if claim.rule == ONLY else "name"
+    claim.why = f"by its {says} it is for {volume}, but its grid is not: {found.verdict}{far}"
+    plane = volume.name.plane
+    others = _ranked(claim, (v for v in pool if v.name.plane == plane and _lands(claim, v)))
+    if others:
+        claim.why += f"; it fits {_listed(others)}"
+    claim.fits = (volume, *others)
+
+
+def _narrow(claim: _Claim) -> None:
+    """Take the one of several volumes on which the voxels land, if its name is not against it."""
+    landing = [volume for volume in claim.fits if _lands(claim, volume)]
+    if len(landing) == 1 and not _differ(claim, landing[0]):
+        claim.rule, claim.rank, claim.meant = ONLY, _LAST, landing[0]
+        claim.fits = (landing[0], *(v for v in claim.fits if v is not landing[0]))
+        return
+    what = "by its plane" if claim.rule == ONLY else f"by {claim.rule}"
+    claim.why = f"{len(claim.fits)} volumes fit {what}: {_listed(claim.fits)}"
+    if not landing:
+        claim.why += "; its grid is that of none of them"
+
+
+def _listed(things: Sequence[object]) -> str:
+    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
+    return ", ".join(map(str, things[:SHOWN])) + more
+
+
+def _settle(claims: Iterable[_Claim]) -> None:
+    """Leave a volume to the one set of files of a plane that fits it best, or to none."""
+    rivals: defaultdict[tuple[int, str | None], list[_Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.meant is not None:
+            rivals[claim.meant.ref.id, claim.name.plane].append(claim)
+    for group in rivals.values():
+        ranks: dict[Item, tuple[int, int, bool]] = {}
+        for claim in group:
+            # Of two that fit equally by name, one whose grid was refused is out.
+            rank = (*claim.rank, bool(claim.why))
+            ranks[claim.item] = min(rank, ranks.get(claim.item, rank))
+        best = [item for item in ranks if ranks[item] == min(ranks.values())]
+        for claim in group if len(ranks) > 1 else ():
+            others = [item.masks[0].relative for item in best if item is not claim.item]
+            if others:
+                how = "as well" if claim.item in best else "better"
+                fits = "fits" if len(others) == 1 else "fit"
+                claim.why = claim.why or f"{_listed(others)} {fits} {claim.meant} {how}"
+
+
+def _row(claim: _Claim) -> MappingRow:
+    ids = tuple(volume.ref.id for volume in claim.fits)
+    if claim.meant is None or claim.why:
+        return MappingRow(claim.mask.relative, None, "", ids, claim.why)
+    return MappingRow(claim.mask.relative, claim.meant.ref.id, claim.rule, ids)
+
+
+def _differing(claims: Iterable[_Claim]) -> Iterator[Finding]:
+    """A file's case words are not against those of the only volume of its plane."""
+    for claim in claims:
+        if claim.meant is None or claim.why or not _differ(claim, claim.meant):
+            continue
+        ours, theirs = (" ".join(sorted(n.case)) for n in (claim.name, claim.meant.name))
+        message = (
+            f"its name says {ours!r}, that of {claim.meant} {theirs!r}; it is the only volume of "
+            f"plane {claim.name.plane}"
+        )
+        yield finding("annotation-name-differs", claim.mask.relative, message)
+
+
+def _numbered_alike(dataset: Dataset, claims: Iterable[_Claim]) -> Iterator[Finding]:
+    """The number at the end of a volume's only annotation file is not the volume's own."""
+    owned: defaultdict[int, list[_Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.meant is not None and not claim.why:
+            owned[claim.meant.ref.id].append(claim)
+    for group in owned.values():
+        claim = group[0]
+        assert claim.meant is not None
+        own = bool(claim.name.tail) and claim.name.tail == claim.meant.name.tail
+        read_so = dataset.choices.segmentation == "auto" and claim.item.segmentation == "instance"
+        if len(group) == 1 and own and read_so:
+            message = (
+                f"its number {claim.name.tail[-1]} was read as a class index; but it is that of "
+                f"its volume {claim.meant}"
+            )
+            yield finding("annotation-number-shared", claim.mask.relative, message)

@@ -1,0 +1,127 @@
+"""The classes that a project has already: which one a pixel value takes, which are in the way.
+
+The platform's exporter finds a class's pixel value in its description; so does a re-import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from nifti_kit.classes import ClassEntry, ClassMap, Color
+from nifti_kit.findings import Finding, finding
+
+__all__ = ["MASK_SHAPES", "ProjectClasses"]
+
+MASK_SHAPES = ("mask_3d", "any")
+"""The shapes of a class that can hold a mask."""
+
+_PIXEL_VALUE = re.compile(r"Mask pixel value:\s*([0-9]{1,9})\b")
+
+
+class ProjectClasses:
+    """The classes of a project, beside the class map of a source; the class map goes first.
+
+    Parameters
+    ----------
+    found
+        The project's classes: each with ``name``, ``color``, ``description`` and ``shape``.
+    given
+        The class map of the source.
+
+    Attributes
+    ----------
+    known
+        The class map, with the project's classes for the values that it does not have.
+    findings
+        What was found of the classes that were asked for.
+    """
+
+    def __init__(self, found: Iterable[Any], given: ClassMap) -> None:
+        self.given = given
+        self.findings: list[Finding] = []
+        self._colors: dict[str, Color] = {}
+        self._shapes: dict[str, str] = {}
+        self._values: dict[str, int] = {}
+        self._described: defaultdict[int, list[str]] = defaultdict(list)
+        for one in found:
+            self._shapes[one.name] = one.shape
+            self._colors[one.name] = one.color
+            value = _PIXEL_VALUE.search(one.description or "")
+            if value and one.shape in MASK_SHAPES:
+                self._values[one.name] = int(value[1])
+                self._described[int(value[1])].append(one.name)
+        more = (
+            ClassEntry(value, names[0], self._colors[names[0]])
+            for value, names in self._described.items()
+            if len(names) == 1 and given.by_value(value) is None
+        )
+        self.known = ClassMap((*given.entries, *more), given.path, given.faults)
+        self._asked: set[int] = set()
+
+    @property
+    def colors(self) -> Collection[Color]:
+        """The colours of the project's classes (RGB of 0 to 255)."""
+        return self._colors.values()
+
+    def by_value(self, value: int) -> ClassEntry | None:
+        """Return the class of a pixel value: of the class map, else the project's by description.
+
+        Where several of the project's classes have that value, none is taken.
+        """
+        entry, names = self.given.by_value(value), self._described.get(value, ())
+        if value not in self._asked:
+            self._asked.add(value)
+            if entry is not None:
+                self._compare(entry, names)
+            elif len(names) > 1:
+                message = f"value {value}: {', '.join(names)}; none of them is taken"
+                self.findings.append(finding("class-value-repeated", self.given.path, message))
+        return entry or self.known.by_value(value)
+
+    def _compare(self, entry: ClassEntry, names: Sequence[str]) -> None:
+        """Name what the project says otherwise of a value or a name of the class map."""
+        said = []
+        if names and entry.name not in names:
+            said.append(f"value {entry.value} is {', '.join(names)}")
+        if self._values.get(entry.name, entry.value) != entry.value:
+            said.append(f"{entry.name} is value {self._values[entry.name]}")
+        if said:
+            message = (
+                f"value {entry.value} is {entry.name} in the class map; in the project "
+                f"{' and '.join(said)}"
+            )
+            self.findings.append(finding("class-differs", self.given.path, message))
+
+    def landing_name(self, name: str, value: int, taken: Collection[str]) -> str:
+        """Return the name under which a class lands.
+
+        It is its own, unless the project has a class of that name that cannot hold a mask: then
+        the first free one of ``name_1``, ``name_2``, ..., as the platform's own import does it.
+        ``value`` is its pixel value; ``taken`` are the names of other classes that will land.
+        """
+        others = {entry.name for entry in self.given}
+        others |= {found for found, its in self._values.items() if its != value}
+        landing, number = name, 0
+        while self._is_in_the_way(landing) or landing in taken or (number and landing in others):
+            number += 1
+            landing = f"{name}_{number}"
+        if landing != name:
+            shape = self._shapes.get(name)
+            why = f"a class {name} is there as {shape}" if shape else f"another class is {name}"
+            message = f"{why}: this one is named {landing}"
+            self.findings.append(finding("class-renamed", self.given.path, message))
+        return landing
+
+    def _is_in_the_way(self, name: str) -> bool:
+        return self._shapes.get(name, MASK_SHAPES[0]) not in MASK_SHAPES
+
+    def color_of(self, name: str, given: Color | None) -> Color | None:
+        """Return the colour of a class that is there: it keeps it, whatever the class map says."""
+        color = self._colors.get(name)
+        if color is not None and given is not None and color != given:
+            message = f"{name} keeps its colour {color} of the project; the class map has {given}"
+            self.findings.append(finding("class-differs", self.given.path, message))
+        return color

@@ -1,0 +1,70 @@
+"""For each code about matching and the classes of a project: what fires it, and what is near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from builders import AFFINE, SHAPE, labels, write_nifti
+
+import nifti_kit as nk
+from nifti_kit.classes import ClassEntry, ClassMap
+from nifti_kit.findings import Findings
+from nifti_kit.geometry import Grid
+from nifti_kit.reuse import ProjectClasses
+from nifti_kit.targets.base import ClassRef, VolumeRef
+
+Find = Callable[[Path], Findings]
+
+
+def matched(file: str, *volumes: str) -> Find:
+    """Match one annotation file with volumes at its place in space, and plan it."""
+
+    def find(folder: Path) -> Findings:
+        write_nifti(folder / file, labels())
+        dataset = nk.scan(folder)
+        there = [
+            VolumeRef(number, format(number, "032x"), f"{name}.nrrd", "d", Grid(SHAPE, AFFINE))
+            for number, name in enumerate(volumes, start=1)
+        ]
+        return nk.plan(dataset, mapping=nk.match(dataset, there)).findings
+
+    return find
+
+
+def project(name: str, *found: ClassRef) -> Find:
+    """Ask a project for the class of value 1, which the class map may have."""
+
+    def find(_: Path) -> Findings:
+        entries = (ClassEntry(1, name, None),) if name else ()
+        classes = ProjectClasses(found, ClassMap(entries, "color_map.txt"))
+        entry = classes.by_value(1)
+        classes.landing_name(entry.name if entry else "Segment_1", 1, ())
+        return Findings(classes.findings)
+
+    return find
+
+
+def bone(name: str, shape: str = "mask_3d", value: int = 1) -> ClassRef:
+    return ClassRef(name, (1, 2, 3), f"Mask pixel value: {value}", shape)
+
+
+CASES: dict[str, tuple[Find, Find]] = {
+    "annotation-name-differs": (
+        matched("anna_axl_mask.nii", "bert_axl_anatomic"),
+        matched("anna_axl_mask.nii", "anna_left_axl_anatomic"),
+    ),
+    "annotation-number-shared": (
+        matched("axl_mask_1.nii", "axl_anatomic_1"),
+        matched("axl_mask_1.nii", "axl_anatomic"),
+    ),
+    "class-differs": (project("Femur", bone("Bone")), project("Bone", bone("Bone"))),
+    "class-renamed": (
+        project("Femur", bone("Femur", "polygon")),
+        project("Femur", bone("Femur", "any")),
+    ),
+    "class-value-repeated": (
+        project("", bone("Femur"), bone("Bone")),
+        project("", bone("Femur"), bone("Bone", value=2)),
+    ),
+}

@@ -1,0 +1,96 @@
+"""How names are compared: without role and index, in their words' order, or by the words alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from nifti_kit.likeness import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
+
+
+def words(*found: str) -> frozenset[str]:
+    return frozenset(found)
+
+
+PLAIN = {
+    "axl_inference_1.nii": PlainName("axl", ("axl",), words(), (1,)),
+    "item_1_axl_anatomic.nrrd": PlainName("axl", ("item", "1", "axl"), words("item", "1"), ()),
+    "Item 1-AXL.inference.2.nii.gz": PlainName(
+        "axl", ("item", "1", "axl"), words("item", "1"), (2,)
+    ),
+    "axl_knee_mask_7_2.nii": PlainName("axl", ("axl", "knee"), words("knee"), (7, 2)),
+    "knee_mask_axl.nii": PlainName("axl", ("knee", "axl"), words("knee"), ()),
+    "coronal_anatomic.nrrd": PlainName("cor", (), words(), ()),
+    "CTChest.nrrd": PlainName(None, ("ctchest",), words("ctchest"), ()),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), PLAIN.items(), ids=list(PLAIN))
+def test_a_name_is_compared_without_its_role(name: str, expected: PlainName) -> None:
+    assert plain_name(name) == expected
+
+
+SAME = {
+    "no index": ("axl_mask.nii", "axl_anatomic.nrrd", True),
+    "an index": ("axl_mask_3.nii", "axl_anatomic.nrrd", True),
+    "the same number": ("axl_mask_3.nii", "axl_anatomic_3.nrrd", True),
+    "an index behind it": ("axl_mask_3_1.nii", "axl_anatomic_3.nrrd", True),
+    "two numbers": ("axl_mask_3_1.nii", "axl_anatomic.nrrd", False),
+    "another number": ("axl_mask_2.nii", "axl_anatomic_3.nrrd", False),
+    "a number of the volume alone": ("axl_mask.nii", "axl_anatomic_3.nrrd", False),
+    "another plane": ("axl_mask.nii", "cor_anatomic.nrrd", False),
+    "another order": ("axl_b_mask.nii", "b_axl_anatomic.nrrd", False),
+    "planes inside words": ("axlmask.nii", "coranatomic.nrrd", False),
+}
+
+
+@pytest.mark.parametrize(("file", "volume", "expected"), SAME.values(), ids=list(SAME))
+def test_a_name_is_that_of_a_volume_but_for_role_and_index(
+    file: str, volume: str, expected: bool
+) -> None:
+    assert plain_name(file).is_name_of(plain_name(volume)) is expected
+
+
+def first(file: str, folders: tuple[str, ...], volume: str) -> tuple[str, int, bool] | None:
+    """Return the first rule that fits."""
+    for rule in name_rules(file, folders):
+        if rule.fits(plain_name(volume)):
+            return (rule.name, rule.looseness, rule.planeless)
+    return None
+
+
+FIRST = {
+    "all folders in front": (("a", "b"), "a_b_axl_anatomic.nrrd", (EXACT, 0, False)),
+    "one folder in front": (("a", "b"), "b_axl_anatomic.nrrd", (EXACT, 1, False)),
+    "none": (("a", "b"), "axl_anatomic.nrrd", (EXACT, 2, False)),
+    "the folders' words": (("a", "b"), "axl_b_a_anatomic.nrrd", (CASE, 2, False)),
+    "one of them": (("a", "b"), "axl_b_anatomic.nrrd", (CASE, 6, False)),
+    "more than them": (("a",), "axl_a_x_anatomic.nrrd", (CASE, 6, False)),
+    "others": (("a",), "axl_x_anatomic.nrrd", None),
+}
+
+
+@pytest.mark.parametrize(("folders", "volume", "expected"), FIRST.values(), ids=list(FIRST))
+def test_the_first_rule_that_fits_is_the_strictest(
+    folders: tuple[str, ...], volume: str, expected: tuple[str, int, bool] | None
+) -> None:
+    assert first("axl_mask.nii", folders, volume) == expected
+
+
+def test_the_rules_come_from_the_strictest_to_the_loosest() -> None:
+    rules = list(name_rules("anna_axl_mask.nii", ("a",)))
+    assert [(rule.name, rule.looseness) for rule in rules] == [
+        *((EXACT, number) for number in range(2)),
+        *((CASE, number) for number in range(8)),
+    ]
+    assert [rule.planeless for rule in rules] == [False, False] + [False, True] * 4
+
+
+def test_no_words_are_no_case() -> None:
+    assert first("axl_mask.nii", (), "axl_anna.nrrd") is None
+    assert first("axl_anna_mask.nii", (), "axl_anatomic.nrrd") is None
+
+
+def test_words_are_compared_as_sets() -> None:
+    assert one_in_other(words("a"), words("a", "b"))
+    assert one_in_other(words("a", "b"), words("b"))
+    assert not one_in_other(words("a", "b"), words("b", "c"))
