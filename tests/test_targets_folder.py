@@ -172,7 +172,8 @@ def test_a_class_of_another_shape_is_refused_and_nothing_changes(tmp_path):
         land(source, project(tmp_path))
     assert str(caught.value) == (
         f"{path / 'meta.json'}: the class 'flat' is there with another shape Found: rectangle. "
-        "Expected: mask_3d. Remedy: Rename the class in the class map, or in the project."
+        "Expected: mask_3d. Remedy: Plan with the target, plan(..., target=target), which renames "
+        "the class; or rename it yourself."
     )
     assert tree(path) == before
 

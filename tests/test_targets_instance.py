@@ -19,13 +19,21 @@ import pytest
 from builders import AFFINE, SAMPLES, labels, write_nifti
 from instance import Platform, running_platform
 from instance.endpoints import call
-from landings import quiet, write_annotations, write_scored_planes, write_volumes
+from landings import write_annotations, write_scored_planes, write_volumes
+from uploads import (
+    VOLUME_SAMPLES,
+    Killed,
+    api,
+    facts,
+    impatience,
+    land,
+    new_dataset,
+    new_project,
+)
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import Instance, connection
-
-VOLUME_SAMPLES = ["by_volume", "by_plane_semantic", "by_plane_instance", "multi_item", "scores"]
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +45,7 @@ def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait little between two tries."""
-    monkeypatch.setattr(connection, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(connection, "LONGEST_WAIT_S", 0.05)
-    monkeypatch.setattr(connection.Connection.__init__, "__kwdefaults__", {"patience": 1.5})
+    impatience(monkeypatch)
 
 
 @pytest.fixture
@@ -47,23 +53,6 @@ def platform() -> Iterator[Platform]:
     with running_platform() as running:
         yield running
         assert running.unknown == []
-
-
-def api(platform: Platform, token: str | None = None) -> Any:
-    """Return what the target takes of an SDK's Api."""
-    return SimpleNamespace(server_address=platform.address, token=token or platform.token)
-
-
-def new_project(platform: Platform, name: str = "p", kind: str = "volumes") -> int:
-    data = {"workspaceId": platform.state.workspace["id"], "name": name, "type": kind}
-    return int(call(platform.state, "projects.add", data)["id"])
-
-
-def new_dataset(
-    platform: Platform, project: int, name: str = "d", parent: int | None = None
-) -> int:
-    data = {"projectId": project, "name": name, "parentId": parent}
-    return int(call(platform.state, "datasets.add", data)["id"])
 
 
 @pytest.fixture
@@ -74,41 +63,6 @@ def project(platform: Platform) -> int:
 @pytest.fixture
 def target(platform: Platform, project: int) -> Instance:
     return nk.Instance(api(platform), new_dataset(platform, project))
-
-
-def land(source: Path, target: Any, **options: Any) -> Any:
-    plan = nk.plan(nk.scan(source), waive="planes-incomplete")
-    return nk.upload(plan, target, on_progress=quiet, **options)
-
-
-def facts(platform: Platform) -> dict[str, Any]:
-    """Return all that an upload leaves on the platform, without ids."""
-    state = platform.state
-    volumes = {row["id"]: row["name"] for row in state.volumes.rows.values()}
-    classes = {row["id"]: row["name"] for row in state.classes.rows.values()}
-    figures = [
-        (
-            volumes[row["entityId"]],
-            classes[row["classId"]],
-            json.dumps(row["customData"], sort_keys=True),
-            hash(state.geometries.get(row["id"])),
-        )
-        for row in state.figures.rows.values()
-    ]
-    slices = Counter(
-        (volumes[row["volumeId"]], row["axis"], row["sliceIndex"], row["hash"])
-        for row in state.slices.rows.values()
-    )
-    objects = Counter(
-        (volumes[row["entityId"]], classes[row["classId"]]) for row in state.objects.rows.values()
-    )
-    return {
-        "volumes": sorted((row["name"], row["hash"]) for row in state.volumes.rows.values()),
-        "objects": objects,
-        "figures": sorted(figures),
-        "slices": slices,
-        "classes": sorted(classes.values()),
-    }
 
 
 # What lands
@@ -358,10 +312,6 @@ def test_retry_after_is_respected(
     platform.faults.on("volumes.bulk.add", "429", retry_after=1)
     land(write_volumes(tmp_path / "in", {"A": {}}), target)
     assert slept == [1.0]
-
-
-class Killed(BaseException):
-    """What a kill does to the caller: nothing below may handle it."""
 
 
 def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(

@@ -8,6 +8,7 @@ from nifti_kit.geometry import Grid
 from nifti_kit.plans import CustomData, PlannedClass
 
 __all__ = [
+    "MASK_3D",
     "class_json",
     "color_of",
     "empty_meta",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nifti_kit.geometry import Grid
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
 
-__all__ = ["EXISTING", "ClassRef", "ItemJob", "ObjectRef", "Target", "VolumeRef"]
+__all__ = ["EXISTING", "ClassRef", "ItemJob", "Masks", "ObjectRef", "Target", "VolumeRef"]
 
 EXISTING = ("error", "skip", "replace", "append")
 """What to do with a volume or class object that is there already."""
@@ -52,6 +52,11 @@ class ObjectRef:
     class_name: str
     volume_id: int
     scores: CustomData
+
+    @property
+    def has_figure(self) -> bool:
+        """Say whether it has a mask: some objects of others have none."""
+        return bool(self.figure_id or self.figure_key)
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,17 @@ class ItemJob:
         return {"volume": self.volume.id, "objects": ids}
 
 
-class Target(Protocol):
+class Masks(Protocol):
+    """Where masks are read back."""
+
+    def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
+        """Yield a mask's slices (i, j) in the order of k."""
+
+    def mask_grid(self, found: ObjectRef) -> Grid:
+        """Return where a mask's voxels are (RAS+ mm)."""
+
+
+class Target(Masks, Protocol):
     """Where a plan lands, and where what landed is read back."""
 
     def volumes(self) -> Sequence[VolumeRef]:
@@ -131,12 +146,6 @@ class Target(Protocol):
 
     def volume_grid(self, volume_id: int) -> Grid:
         """Return where a volume's voxels are (RAS+ mm), read anew."""
-
-    def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
-        """Yield a mask's slices (i, j) in the order of k."""
-
-    def mask_grid(self, found: ObjectRef) -> Grid:
-        """Return where a mask's voxels are (RAS+ mm)."""
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there."""

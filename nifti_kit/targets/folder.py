@@ -25,6 +25,7 @@ from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.ras import mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.base import ItemJob, ObjectRef
+from nifti_kit.targets.comparing import refuse_other_shapes
 from nifti_kit.targets.jobs import Reservation, backup_of
 from nifti_kit.targets.keys import read_json
 from nifti_kit.targets.project import ProjectReader
@@ -57,17 +58,9 @@ class ProjectFolder(ProjectReader):
         """
         self._check_place()
         meta = self.meta()
-        known = {found["title"]: found for found in meta["classes"]}
+        known = {found["title"] for found in meta["classes"]}
+        refuse_other_shapes(classes, meta["classes"], self.path / "meta.json")
         for planned in classes:
-            shape = known.get(planned.name, {}).get("shape", ann.MASK_3D)
-            if shape not in (ann.MASK_3D, "any"):
-                raise TargetError(
-                    f"the class {planned.name!r} is there with another shape",
-                    path=self.path / "meta.json",
-                    found=shape,
-                    expected=ann.MASK_3D,
-                    remedy="Rename the class in the class map, or in the project.",
-                )
             if planned.name not in known:
                 meta["classes"].append(ann.class_json(planned))
         write_json(self.path / "meta.json", meta)

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from nifti_kit.errors import TargetError
-from nifti_kit.items import MaskFile
-from nifti_kit.labels import read_labels
 from nifti_kit.plans import PlannedItem, PlannedObject
-from nifti_kit.ras import open_volume
 from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.comparing import CHOICES, Comparison, is_same_volume, occupied
 from nifti_kit.targets.keys import derived_key, read_json
 from nifti_kit.targets.project import ProjectReader
 
-__all__ = ["CHOICES", "Reservation", "backup_of"]
-
-CHOICES = (
-    "Choose existing='skip' (keep what is identical), 'replace' (of the same classes) or 'append'."
-)
-
+__all__ = ["Reservation", "backup_of"]
 
 UNSEEN_ENDINGS = (
     "ann",
@@ -53,7 +41,6 @@ class Reservation:
         self, folder: ProjectReader, item: PlannedItem, existing: str, backup: Path
     ) -> None:
         self.folder, self.item, self.existing, self.backup = folder, item, existing, backup
-        self._read: tuple[MaskFile, npt.NDArray[Any]] | None = None
 
     def job(self, mine: Sequence[str] | None = None) -> ItemJob:
         """Return the job.
@@ -73,9 +60,9 @@ class Reservation:
         kept: dict[int, ObjectRef] = {}
         replaced: list[ObjectRef] = []
         if clashes and self.existing == "error":
-            raise self._occupied(volume, clashes)
+            raise occupied(volume, clashes, self.folder.path)
         if self.existing == "skip":
-            kept = self._identical(clashes)
+            kept = Comparison(self.folder, self.item).identical(clashes)
         elif self.existing == "replace":
             earlier = self._replaced_earlier(volume) if self.resumed else None
             replaced = clashes if earlier is None else earlier
@@ -121,7 +108,8 @@ class Reservation:
                 path=self.folder.path,
                 remedy=CHOICES,
             )
-        if not self._is_same_volume(there):
+        pages = self.folder.iter_volume(there.id)
+        if not is_same_volume(self.item.volume, there.grid, pages):
             raise TargetError(
                 f"the dataset {dataset!r} has another volume of the name {self.item.name!r}",
                 path=self.folder.path,
@@ -129,53 +117,6 @@ class Reservation:
                 remedy="Rename the file, or choose another dataset.",
             )
         return there, False, True
-
-    def _is_same_volume(self, there: VolumeRef) -> bool:
-        assert self.item.volume is not None
-        opened = open_volume(self.item.volume)
-        if opened.grid != there.grid:
-            return False
-        pairs = zip_longest(opened.slices(), self.folder.iter_volume(there.id))
-        return all(
-            ours is not None and theirs is not None and np.array_equal(ours, theirs, equal_nan=True)
-            for ours, theirs in pairs
-        )
-
-    def _occupied(self, volume: VolumeRef, clashes: Sequence[ObjectRef]) -> TargetError:
-        names = sorted({ref.class_name for ref in clashes})
-        return TargetError(
-            f"the volume {volume.name!r} has objects of these classes already",
-            path=self.folder.path,
-            found=", ".join(names),
-            remedy=CHOICES,
-        )
-
-    def _identical(self, there: Sequence[ObjectRef]) -> dict[int, ObjectRef]:
-        """Return which planned objects are there already, voxel for voxel, each once."""
-        kept: dict[int, ObjectRef] = {}
-        free = list(there)
-        for at, planned in enumerate(self.item.objects):
-            for ref in free:
-                if ref.class_name == planned.class_name and self._is_same_mask(planned, ref):
-                    kept[at] = ref
-                    free.remove(ref)
-                    break
-        return kept
-
-    def _is_same_mask(self, planned: PlannedObject, ref: ObjectRef) -> bool:
-        if not ref.figure_key or planned.scores != ref.scores:
-            return False
-        grid = planned.mask.grid.reoriented(planned.orientation)
-        if self.folder.mask_grid(ref) != grid:
-            return False
-        if self._read is None or self._read[0] is not planned.mask:
-            self._read = None  # one label map in memory at a time
-            self._read = (planned.mask, read_labels(planned.mask.image).voxels)
-        voxels = planned.orientation.apply(self._read[1])
-        return all(
-            np.array_equal(voxels[:, :, k] == planned.value, page != 0)
-            for k, page in enumerate(self.folder.iter_mask(ref))
-        )
 
     def _assembled(
         self,

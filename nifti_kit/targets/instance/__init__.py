@@ -5,39 +5,38 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nifti_kit.errors import TargetError
 from nifti_kit.files import write_bytes, write_json
-from nifti_kit.labels import read_labels
-from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
-from nifti_kit.ras import open_volume
+from nifti_kit.plans import PlannedClass, PlannedItem
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.comparing import (
+    CHOICES,
+    Comparison,
+    is_same_volume,
+    occupied,
+    refuse_other_shapes,
+)
 from nifti_kit.targets.instance.connection import Connection
 from nifti_kit.targets.instance.landing import (
     add_figures,
     add_objects,
     add_volume,
-    batched,
+    remove_objects,
     remove_volume,
     upload_masks,
 )
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, object_ref
-from nifti_kit.targets.jobs import CHOICES, backup_of
+from nifti_kit.targets.jobs import backup_of
 
 __all__ = ["Instance", "Place", "Places"]
 
 MADE = "made"
 """In a journal: the item's volume is made by the run itself."""
-
-REMOVED_AT_ONCE = 100
-"""Objects of one request."""
 
 
 class Instance(InstanceReader):
@@ -111,17 +110,8 @@ class Instance(InstanceReader):
             If a class is there with a shape that cannot hold a mask.
         """
         meta = self.meta()
-        known = {found["title"]: found for found in meta["classes"]}
-        for planned in classes:
-            shape = known.get(planned.name, {}).get("shape", ann.MASK_3D)
-            if shape not in (ann.MASK_3D, "any"):
-                raise TargetError(
-                    f"the class {planned.name!r} is there with another shape",
-                    path=self.connection.address,
-                    found=shape,
-                    expected=ann.MASK_3D,
-                    remedy="Rename the class in the class map, or in the project.",
-                )
+        refuse_other_shapes(classes, meta["classes"], self.connection.address)
+        known = {found["title"] for found in meta["classes"]}
         new = [ann.class_json(planned) for planned in classes if planned.name not in known]
         if new:
             meta = {**meta, "classes": [*meta["classes"], *new]}
@@ -142,8 +132,8 @@ class Instance(InstanceReader):
         names = {planned.class_name for planned in item.objects}
         clashes = [ref for ref in there if ref.class_name in names]
         if clashes and existing == "error":
-            raise self._occupied(volume, clashes)
-        kept = self._identical(item, clashes) if existing == "skip" else {}
+            raise occupied(volume, clashes, self.connection.address)
+        kept = Comparison(self, item).identical(clashes) if existing == "skip" else {}
         replaced = tuple(clashes) if existing == "replace" else ()
         add = tuple(
             (at, object_ref(0, 0, planned.class_name, volume.id, planned.scores))
@@ -178,11 +168,12 @@ class Instance(InstanceReader):
         if job.new_volume:
             volume = self._write_volume(job)
         before = [int(mark) for mark in job.memo or () if mark != MADE]
-        dataset_id = self._dataset_of(volume)
+        dataset_id = self._dataset_of(volume.id)
         if job.resumed and not job.new_volume:
-            self._clear(job, volume, before)
+            self._clear(job, volume, dataset_id, before)
         refs = self._write_objects(job, volume, dataset_id, before)
-        self._remove([ref.id for ref in job.replaced])
+        old = [ref.id for ref in job.replaced]
+        remove_objects(self.connection, dataset_id, volume.id, old)
         return replace(job, volume=volume, add=refs)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
@@ -212,7 +203,7 @@ class Instance(InstanceReader):
                 path=self.connection.address,
                 remedy=CHOICES,
             )
-        if not self._is_same_volume(item, there):
+        if not is_same_volume(item.volume, there.grid, self.iter_volume(there.id)):
             raise TargetError(
                 f"the dataset has another volume of the name {name!r}",
                 path=self.connection.address,
@@ -221,65 +212,18 @@ class Instance(InstanceReader):
             )
         return there, False
 
-    def _is_same_volume(self, item: PlannedItem, there: VolumeRef) -> bool:
-        assert item.volume is not None
-        opened = open_volume(item.volume)
-        if opened.grid.shape != there.grid.shape or not np.allclose(
-            opened.grid.affine, there.grid.affine, atol=1e-4
-        ):
-            return False
-        pairs = zip_longest(opened.slices(), self.iter_volume(there.id))
-        return all(
-            ours is not None and theirs is not None and np.array_equal(ours, theirs, equal_nan=True)
-            for ours, theirs in pairs
-        )
-
-    def _occupied(self, volume: VolumeRef, clashes: Sequence[ObjectRef]) -> TargetError:
-        return TargetError(
-            f"the volume {volume.name!r} has objects of these classes already",
-            path=self.connection.address,
-            found=", ".join(sorted({ref.class_name for ref in clashes})),
-            remedy=CHOICES,
-        )
-
-    def _identical(self, item: PlannedItem, there: Sequence[ObjectRef]) -> dict[int, ObjectRef]:
-        """Return which planned objects are there already, voxel for voxel, each once."""
-        kept: dict[int, ObjectRef] = {}
-        free = list(there)
-        for at, planned in enumerate(item.objects):
-            for ref in free:
-                if ref.class_name == planned.class_name and self._is_same_mask(planned, ref):
-                    kept[at] = ref
-                    free.remove(ref)
-                    break
-        return kept
-
-    def _is_same_mask(self, planned: PlannedObject, ref: ObjectRef) -> bool:
-        if not ref.figure_id or planned.scores != ref.scores:
-            return False
-        if self.mask_grid(ref) != planned.mask.grid.reoriented(planned.orientation):
-            return False
-        voxels = planned.orientation.apply(read_labels(planned.mask.image).voxels)
-        return all(
-            np.array_equal(voxels[:, :, k] == planned.value, page != 0)
-            for k, page in enumerate(self.iter_mask(ref))
-        )
-
     def _write_volume(self, job: ItemJob) -> VolumeRef:
         assert job.item.volume is not None
         assert self.dataset_id is not None
         left = self.find(job.item.name) if job.resumed else None
         if left is not None:  # an interrupted try of this very item made it
-            remove_volume(self.connection, left.id)
+            remove_volume(self.connection, self.dataset_id, left.id)
         row = add_volume(self.connection, self.dataset_id, job.item.name, job.item.volume)
         return replace(job.volume, id=int(row["id"]), key=str(row["id"]))
 
-    def _dataset_of(self, volume: VolumeRef) -> int:
-        if self.dataset_id is not None:
-            return self.dataset_id
-        return int(self.connection.post("volumes.info", {"id": volume.id})["datasetId"])
-
-    def _clear(self, job: ItemJob, volume: VolumeRef, before: Sequence[int]) -> None:
+    def _clear(
+        self, job: ItemJob, volume: VolumeRef, dataset_id: int, before: Sequence[int]
+    ) -> None:
         """Remove what an interrupted try left of the item's classes on its volume.
 
         It is kept next to the journal, because a person may have added to it since.
@@ -289,7 +233,7 @@ class Instance(InstanceReader):
         left = [ref for ref in there if ref.id not in before and ref.class_name in names]
         if left:
             self._keep(job, left, f"left-{max(ref.id for ref in left)}")
-            self._remove([ref.id for ref in left])
+            remove_objects(self.connection, dataset_id, volume.id, [ref.id for ref in left])
 
     def _write_objects(
         self, job: ItemJob, volume: VolumeRef, dataset_id: int, before: Sequence[int]
@@ -314,11 +258,6 @@ class Instance(InstanceReader):
 
     def _class_ids(self) -> dict[str, int]:
         return {found["title"]: int(found["id"]) for found in self.meta()["classes"]}
-
-    def _remove(self, object_ids: Sequence[int]) -> None:
-        """Remove objects with their figures."""
-        for batch in batched(object_ids, REMOVED_AT_ONCE):
-            self.connection.post("annotation-objects.bulk.remove", batch)
 
     def _back_up(self, job: ItemJob) -> None:
         """Keep what a job replaces, annotation and masks, next to the journal."""

@@ -39,6 +39,9 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _BUSY = (429, 500, 502, 503, 504)
 """Answers that another try may change."""
 
+_GATEWAY = (502, 504)
+"""Of these, what a proxy says who has no answer: the instance may have carried it out."""
+
 _REFUSALS = {
     401: ("the instance does not accept the token", "Set API_TOKEN to a valid token."),
     403: (
@@ -161,16 +164,16 @@ class Connection:
                 if answer.ok:
                     return answer
                 if answer.status_code not in _BUSY:
-                    raise self._refused(method, answer)
+                    raise self._refused(f"{method}{_asked_for(method, body)}", answer)
                 trouble = f"status {answer.status_code}"
+                if not repeatable and answer.status_code in _GATEWAY:
+                    raise self._lost(method, trouble)
                 asked = _retry_after(answer)
             except requests.RequestException as error:
                 self._drop_session()
                 trouble = _plain(error)
                 if not repeatable and not _never_sent(error):
-                    raise AnswerLost(
-                        f"the answer to {method} was lost", path=self.address, found=trouble
-                    ) from None
+                    raise self._lost(method, trouble) from None
             pause = max(asked, wait * random.uniform(0.5, 1.0))
             if time.monotonic() + pause > end:
                 raise self._gone(method, trouble)
@@ -200,6 +203,9 @@ class Connection:
         kind = NotThere if answer.status_code == _NOT_FOUND else TargetError
         return kind(message, path=self.address, found=found, remedy=remedy)
 
+    def _lost(self, method: str, trouble: str) -> AnswerLost:
+        return AnswerLost(f"the answer to {method} was lost", path=self.address, found=trouble)
+
     def _gone(self, method: str, trouble: str) -> TargetError:
         return TargetError(
             "the instance does not answer",
@@ -216,6 +222,17 @@ class Connection:
 def _clean(address: str) -> str:
     address = address.strip().rstrip("/")
     return address if "://" in address else f"https://{address}"
+
+
+def _asked_for(method: str, body: Mapping[str, Any]) -> str:
+    """Return which project, dataset or volume a request names, such as `` (project 3)``."""
+    data = body.get("json")
+    if not isinstance(data, dict):
+        return ""
+    kind = method.split(".", maxsplit=1)[0].removesuffix("s")
+    named = {(kind if key == "id" else key.removesuffix("Id")): data[key]
+             for key in ("id", "projectId", "datasetId", "volumeId") if key in data}  # fmt: skip
+    return f" ({', '.join(f'{what} {number}' for what, number in named.items())})" if named else ""
 
 
 def _retry_after(answer: requests.Response) -> float:

@@ -21,7 +21,14 @@ from nifti_kit.ras import RasVolume, mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.instance.connection import AnswerLost, Connection, FormFile, hash_of
 
-__all__ = ["add_figures", "add_objects", "add_volume", "upload_masks"]
+__all__ = [
+    "add_figures",
+    "add_objects",
+    "add_volume",
+    "remove_objects",
+    "remove_volume",
+    "upload_masks",
+]
 
 SLICES_AT_ONCE = 100
 """Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""
@@ -31,6 +38,9 @@ HASHES_AT_ONCE = 1000
 
 FIGURES_AT_ONCE = 100
 """As the SDK has it."""
+
+REMOVED_AT_ONCE = 100
+"""Objects of one request."""
 
 WORKERS = 4
 """Files encoded and sent at a time; each takes the memory of one."""
@@ -68,7 +78,7 @@ def add_volume(
         try:
             _add_slices(connection, int(row["id"]), opened.array())
         except AnswerLost:
-            remove_volume(connection, int(row["id"]))
+            remove_volume(connection, dataset_id, int(row["id"]))
         else:
             return row
     raise TargetError(
@@ -142,11 +152,7 @@ def once(
                 remedy="Look at the volume on the instance; existing='replace' makes it anew.",
             )
         return answer
-    raise TargetError(
-        f"the answer to {method} is lost each time",
-        path=connection.address,
-        remedy="Check the network; the same call goes on where this one ended.",
-    )
+    raise _lost_each_time(connection, method)
 
 
 def _add_slices(connection: Connection, volume_id: int, voxels: npt.NDArray[Any]) -> None:
@@ -171,9 +177,59 @@ def _add_slices(connection: Connection, volume_id: int, voxels: npt.NDArray[Any]
         list(pool.map(land, batched(places, SLICES_AT_ONCE)))
 
 
-def remove_volume(connection: Connection, volume_id: int) -> None:
+def remove_volume(connection: Connection, dataset_id: int, volume_id: int) -> None:
     """Remove a volume with all that is on it."""
-    connection.post("images.bulk.remove", {"imageIds": [volume_id]})
+
+    def ask() -> list[int]:
+        rows = connection.entities("volumes.list", {"datasetId": dataset_id})
+        return [int(row["id"]) for row in rows]
+
+    _remove(connection, "images.bulk.remove", [volume_id], lambda ids: {"imageIds": ids}, ask)
+
+
+def remove_objects(
+    connection: Connection, dataset_id: int, volume_id: int, object_ids: Sequence[int]
+) -> None:
+    """Remove objects of a volume with their figures."""
+
+    def ask() -> list[int]:
+        return [int(row["id"]) for row in objects_of(connection, dataset_id, volume_id)]
+
+    for batch in batched(object_ids, REMOVED_AT_ONCE):
+        _remove(connection, "annotation-objects.bulk.remove", batch, lambda ids: ids, ask)
+
+
+def _remove(
+    connection: Connection,
+    method: str,
+    ids: Sequence[int],
+    body: Callable[[list[int]], Any],
+    ask: Callable[[], list[int]],
+) -> None:
+    """Remove what has these ids.
+
+    The instance refuses to remove what is gone, so that a request whose answer is lost is not
+    sent again before ``ask`` has said what is still there.
+    """
+    left = list(ids)
+    for _ in range(_TRIES):
+        try:
+            connection.post(method, body(left), repeatable=False)
+            return
+        except AnswerLost:
+            there = set(ask())
+            left = [number for number in left if number in there]
+            if not left:
+                return
+    raise _lost_each_time(connection, method)
+
+
+def _lost_each_time(connection: Connection, method: str) -> TargetError:
+    return TargetError(
+        f"the answer to {method} is lost each time",
+        path=connection.address,
+        remedy="Check the network; the same call goes on where this one ended.",
+    )
 
 
 def send_files(connection: Connection, files: Sequence[bytes]) -> None:

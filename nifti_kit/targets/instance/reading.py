@@ -139,15 +139,20 @@ class InstanceReader:
 
     def annotation(self, volume_id: int) -> dict[str, Any]:
         """Return a volume's annotation as the instance has it, without geometries."""
-        found = self.connection.post("volumes.annotations.bulk.info", {"volumeIds": [volume_id]})
+        data = {"datasetId": self._dataset_of(volume_id), "volumeIds": [volume_id]}
+        found = self.connection.post("volumes.annotations.bulk.info", data)
         content: dict[str, Any] = found[0]
         return content
 
+    def _dataset_of(self, volume_id: int) -> int:
+        if self.dataset_id is not None:
+            return self.dataset_id
+        return int(self.connection.post("volumes.info", {"id": volume_id})["datasetId"])
+
     def _scores(self, volume_id: int) -> dict[int, Any]:
         """Return the custom data of a volume's figures by their ids: annotations have none."""
-        dataset = int(self.connection.post("volumes.info", {"id": volume_id})["datasetId"])
         data = {
-            "datasetId": dataset,
+            "datasetId": self._dataset_of(volume_id),
             "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
             "fields": ["id", "entityId", "customData"],
         }
