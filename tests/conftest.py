@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -22,3 +25,19 @@ def sly() -> ModuleType:
             pytest.fail(reason)
         pytest.skip(reason)
     return sly
+
+
+@pytest.fixture(autouse=True)
+def _no_event_loop_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close the event loop that the SDK leaves open, or it is reported when it is collected."""
+    yield
+    if "sly" not in request.fixturenames:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # there may be no loop
+        try:
+            loop = asyncio.get_event_loop()
+        except RuntimeError:
+            return
+    loop.close()
+    asyncio.set_event_loop(None)
