@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ from nifti_kit.images import ImageFile, read_header
 from nifti_kit.items import Item
 from nifti_kit.layouts import LAYOUTS, Files, Grouping, detect_layout, group_files
 from nifti_kit.mappings import Mapping, looks_like_mapping, read_mapping
-from nifti_kit.names import is_nifti, natural_key, pair_key, why_unused
+from nifti_kit.names import SCORE, is_nifti, natural_key, pair_key, parse_name, why_unused
 from nifti_kit.sources import Source, open_source
 from nifti_kit.texts import read_text
 from nifti_kit.wording import counted
@@ -40,6 +40,12 @@ class Choices:
     segmentation: str = "auto"
     classes: ClassMap | None = None
     score_base: int = 1
+    score_frames: str = "file"
+
+
+SCORE_FRAMES = ("file", "ras", "reversed")
+"""What layers count along: the slices of the NIfTI file, those of the landed volume (RAS+), or
+those from the other end."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,8 @@ class Dataset:
 
     @property
     def annotation_paths(self) -> tuple[PurePosixPath, ...]:
-        """The annotation files, relative to the source."""
-        return tuple(mask.relative for item in self.items for mask in item.masks)
+        """The files that need a volume, relative to the source: annotations, scores alone."""
+        return tuple(path for item in self.items for path in item.annotation_paths)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per item."""
@@ -116,9 +122,11 @@ class Dataset:
 
     def _title(self) -> str:
         masks = sum(len(item.masks) for item in self.items)
+        alone = sum(item.is_scores_alone for item in self.items)
+        tables = f"{counted(alone, 'score table')} alone, " if alone else ""
         return (
             f"{self.source.given.name or self.source.given}: layout {self.layout}, "
-            f"{counted(len(self.items), 'item')}, {counted(masks, 'mask file')}, "
+            f"{counted(len(self.items), 'item')}, {counted(masks, 'mask file')}, {tables}"
             f"{counted(len(self.classes), 'class')} in the class map, "
             f"{counted(len(self.unused), 'file')} unused"
         )
@@ -153,16 +161,16 @@ _COLUMNS = [
 
 
 def _row(item: Item) -> dict[str, Any]:
-    image = item.volume or item.masks[0].image
-    usable = not image.grid.problem
+    image = item.images[0] if item.images else None
+    usable = image is not None and not image.grid.problem
     masks = ", ".join(mask.relative.name for mask in item.masks)
     cells = (
         item.name,
         item.folder,
         item.plane or "",
-        " x ".join(map(str, image.shape)),
-        " x ".join(f"{mm:g}" for mm in image.grid.voxel_size),
-        image.grid.axis_codes if usable else "?",
+        " x ".join(map(str, image.shape)) if image else "",
+        " x ".join(f"{mm:g}" for mm in image.grid.voxel_size) if image else "",
+        (image.grid.axis_codes if usable else "?") if image else "",
         masks,
         item.segmentation or "",
         item.scores.name if item.scores else "",
@@ -177,6 +185,7 @@ def scan(
     segmentation: str = "auto",
     classes: Any = None,
     score_base: int = 1,
+    score_frames: str = "file",
 ) -> Dataset:
     """Return what a folder, an archive or one NIfTI file holds; headers only, no voxel is read.
 
@@ -193,6 +202,11 @@ def scan(
     score_base
         What the ``Layer`` column of score tables counts from: 1, or 0 as the platform's exporter
         writes it.
+    score_frames
+        For score tables without their annotation file: what their layers count along. ``ras``:
+        the slices of the volume on the platform (slice = layer - base), as its exporter writes
+        them; ``reversed``: those slices from the other end (slice = count - 1 - (layer - base));
+        ``file``: the NIfTI file, so that such tables are an error, because it is not there.
 
     Raises
     ------
@@ -203,8 +217,9 @@ def scan(
     _one_of("layout", layout, ("auto", *LAYOUTS))
     _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
     _one_of("score_base", score_base, (0, 1))
+    _one_of("score_frames", score_frames, SCORE_FRAMES)
     given = None if classes is None else as_class_map(classes)
-    choices = Choices(layout, segmentation, given, score_base)
+    choices = Choices(layout, segmentation, given, score_base, score_frames)
     return _dataset(_Scanner(open_source(source), choices))
 
 
@@ -275,17 +290,24 @@ class _Scanner:
         ]
         self._reasons: dict[PurePosixPath, str] = {}
         niftis = [file for file in source.files if is_nifti(file.name)]
-        if not niftis:
-            self.findings.append(finding("source-empty", "", f"{source.given}: no NIfTI file"))
-        auto = choices.layout == "auto"
-        self.layout = detect_layout(niftis) if auto else choices.layout
+        self.layout = self._layout(niftis) if choices.layout == "auto" else choices.layout
         self.grouping = self._grouped(niftis, choices.segmentation)
+        if not niftis and not self.grouping.items:
+            self.findings.append(finding("source-empty", "", f"{source.given}: no NIfTI file"))
         self._reasons.update(self.grouping.unused)
         self.findings += self.grouping.findings
+        if choices.score_frames == "file":
+            self.findings += _frames_unknown(self.grouping.items)
         pairs = frozenset(map(pair_key, source.files))
         for file in source.files:
             if not is_nifti(file.name) and file.suffix.casefold() not in _OTHER_INPUTS:
                 self._reasons[file] = why_unused(file, pairs)
+
+    def _layout(self, niftis: list[PurePosixPath]) -> str:
+        """Return the layout that the names speak of; score tables alone are annotations."""
+        if not niftis and any(_is_score_table(file.name) for file in self._files(".csv")):
+            return "annotations"
+        return detect_layout(niftis)
 
     def _files(self, suffix: str) -> list[PurePosixPath]:
         found = [file for file in self.source.files if file.suffix.casefold() == suffix]
@@ -388,7 +410,7 @@ class _Scanner:
             self._reasons.update(dict.fromkeys(meant, "one of several mappings"))
         if len(meant) != 1:
             return None
-        annotations = [mask.relative for item in self.grouping.items for mask in item.masks]
+        annotations = [path for item in self.grouping.items for path in item.annotation_paths]
         try:
             path = self.source.root / meant[0]
             mapping = read_mapping(path, annotations, relative=str(meant[0]))
@@ -415,6 +437,23 @@ class _Scanner:
                 self.findings.append(finding("file-unused", file, reason))
         ordered = sorted(self._reasons, key=natural_key)
         return tuple(self.source.root / file for file in ordered)
+
+
+def _is_score_table(name: str) -> bool:
+    """Say whether a name is that of the score table of a plane."""
+    parsed = parse_name(name)
+    return parsed.role == SCORE and parsed.plane is not None
+
+
+def _frames_unknown(items: Iterable[Item]) -> Iterator[Finding]:
+    """It is known in which direction the frames of each score table count on the volume."""
+    for item in items:
+        for table in item.tables if item.is_scores_alone else ():
+            message = (
+                "there is no annotation file of its plane and case, which would say in which "
+                "direction its layers count on the volume"
+            )
+            yield finding("scores-frames-unknown", table.relative, message)
 
 
 _OTHER_INPUTS = (".csv", ".txt", ".json")

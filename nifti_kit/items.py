@@ -110,6 +110,17 @@ class Item:
         return masks if self.volume is None else (self.volume, *masks)
 
     @property
+    def is_scores_alone(self) -> bool:
+        """Say whether it has score tables only: they update figures that are on the target."""
+        return self.volume is None and not self.masks and bool(self.tables)
+
+    @property
+    def annotation_paths(self) -> tuple[PurePosixPath, ...]:
+        """Its annotation files below the source; where scores stand alone, their tables."""
+        files = self.tables if self.is_scores_alone else self.masks
+        return tuple(file.relative for file in files)
+
+    @property
     def scores(self) -> Path | None:
         """The score table, or the first of several; None where there is none."""
         return self.tables[0].path if self.tables else None

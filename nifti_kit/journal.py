@@ -64,6 +64,7 @@ class Journal:
         self.session = str(kept.get("session", self.session))
         for line in lines[1:]:
             if "begin" in line:
+                self.undo(line["begin"])  # it had landed, was removed, and is made anew
                 self._begun[line["begin"]] = list(line["keys"])
                 self._made |= {line["begin"]} if line.get("made") else set()
             elif "done" in line:
@@ -96,6 +97,16 @@ class Journal:
     def made(self, item: str) -> bool:
         """Say whether an item's volume was new when the item was first begun."""
         return item in self._made
+
+    def undo(self, item: str) -> None:
+        """Take an item that has landed for one that has begun."""
+        self._done.pop(item, None)
+
+    def forget(self, item: str) -> None:
+        """Take an item that has landed for one that was never begun."""
+        self.undo(item)
+        self._begun.pop(item, None)
+        self._made.discard(item)
 
     def begin(self, item: str, keys: Sequence[str], *, made: bool = False) -> None:
         """Note that an item begins; ``made`` says that its volume is new."""

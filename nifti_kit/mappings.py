@@ -259,7 +259,7 @@ def read_mapping(path: str | os.PathLike[str], annotations: Any, *, relative: st
 
 
 def looks_like_mapping(text: str) -> bool:
-    """Say whether a JSON text may be meant as a mapping: an object with a key that ends .nii(.gz).
+    """Say whether a JSON text may be meant as a mapping: a key of it ends .nii, .nii.gz or .csv.
 
     A text that cannot be parsed may be meant as one too.
     """
@@ -273,7 +273,7 @@ def looks_like_mapping(text: str) -> bool:
 
 
 def _is_annotation_key(key: str) -> bool:
-    return key.strip().casefold().endswith((".nii", ".nii.gz"))
+    return key.strip().casefold().endswith((".nii", ".nii.gz", ".csv"))
 
 
 def _load(text: str, shown: str) -> list[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from nifti_kit.datasets import Dataset
 from nifti_kit.errors import BadSource
 from nifti_kit.findings import Finding, finding
 from nifti_kit.geometry import Grid, compare_grids, lattice_orientation
-from nifti_kit.items import Item, MaskFile
+from nifti_kit.items import Item, MaskFile, TableFile
 from nifti_kit.likeness import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
 from nifti_kit.mappings import Mapping, MappingRow
 from nifti_kit.names import natural_key
@@ -78,12 +78,17 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
         {path.parent.parts for path in dataset.annotation_paths},
     )
     matcher = _Matcher(there, folders)
-    claims = [matcher.claim(item, mask) for item in dataset.items for mask in item.masks]
+    claims = [matcher.claim(item, file) for item in dataset.items for file in _files(item)]
     _settle(claims)
     names = {volume.ref.id: f"{volume.ref.dataset}/{volume.ref.name}" for volume in there}
     rows = [_row(claim) for claim in claims]
     doubts = [*_differing(claims), *_numbered_alike(dataset, claims)]
     return Mapping(rows, "", doubts, names=names, project=folders.in_force)
+
+
+def _files(item: Item) -> Sequence[MaskFile | TableFile]:
+    """Return the files of an item that need a volume: a table only where it stands alone."""
+    return item.tables if item.is_scores_alone else item.masks
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +104,13 @@ class _Volume:
 
 @dataclass(eq=False)
 class _Claim:
-    """An annotation file and the volumes that its name fits.
+    """An annotation file, or a score table that stands alone, and the volumes its name fits.
 
     ``rank`` says how well (less is better): the rule, then how loosely within the rule.
     """
 
     item: Item
-    mask: MaskFile
+    file: MaskFile | TableFile
     name: PlainName
     rule: str = ""
     rank: tuple[int, int] = (0, 0)
@@ -123,10 +128,10 @@ class _Matcher:
         for volume in there:
             self.by_dataset[volume.ref.dataset].append(volume)
 
-    def claim(self, item: Item, mask: MaskFile) -> _Claim:
+    def claim(self, item: Item, file: MaskFile | TableFile) -> _Claim:
         """Return a file's claim: the one volume it means, or why there is none."""
-        relative = mask.relative
-        claim = _Claim(item, mask, plain_name(relative.name))
+        relative = file.relative
+        claim = _Claim(item, file, plain_name(relative.name))
         datasets, inner, why = self.folders.of(relative.parent.parts)
         if why:
             claim.fits = tuple(v for name in datasets for v in self.by_dataset[name])
@@ -149,7 +154,7 @@ class _Matcher:
         plane = claim.name.plane
         own = [v for v in pool if plane is None or v.name.plane == plane]
         bare = [v for v in pool if plane is not None and v.name.plane is None]
-        for rule in name_rules(claim.mask.relative.name, inner):
+        for rule in name_rules(claim.file.relative.name, inner):
             fits = [v for v in (bare if rule.planeless else own) if rule.fits(v.name)]
             if fits:
                 claim.rule, claim.fits = rule.name, _ranked(claim, fits)
@@ -182,7 +187,9 @@ def _ranked(claim: _Claim, volumes: Iterable[_Volume]) -> tuple[_Volume, ...]:
 
 
 def _lands(claim: _Claim, volume: _Volume) -> bool:
-    return _is_same_lattice(claim.mask.grid, volume.ref.grid)
+    """Say whether a file's voxels are voxels of a volume; a table, which has none, is no proof."""
+    file = claim.file
+    return isinstance(file, TableFile) or _is_same_lattice(file.grid, volume.ref.grid)
 
 
 @lru_cache(maxsize=4096)
@@ -199,9 +206,13 @@ def _is_same_lattice(mask: Grid, there: Grid) -> bool:
 def _take(claim: _Claim, volume: _Volume, pool: Iterable[_Volume]) -> None:
     """Take the volume that the name means, or say that the file's voxels do not land on it."""
     claim.meant = volume
+    if isinstance(claim.file, TableFile):
+        if claim.rule == ONLY and _differ(claim, volume):
+            claim.why = f"by its plane it is for {volume}, but its name is not, and it has no grid"
+        return
     if _lands(claim, volume):
         return
-    found = compare_grids(claim.mask.grid, volume.ref.grid)
+    found = compare_grids(claim.file.grid, volume.ref.grid)
     far = ""
     if found.displacement_mm != float("inf"):
         far = f", by up to {found.displacement_mm:.3g} mm ({found.displacement_voxels:.3g} voxels)"
@@ -246,7 +257,7 @@ def _settle(claims: Iterable[_Claim]) -> None:
             ranks[claim.item] = min(rank, ranks.get(claim.item, rank))
         best = [item for item in ranks if ranks[item] == min(ranks.values())]
         for claim in group if len(ranks) > 1 else ():
-            others = [item.masks[0].relative for item in best if item is not claim.item]
+            others = [item.annotation_paths[0] for item in best if item is not claim.item]
             if others:
                 how = "as well" if claim.item in best else "better"
                 fits = "fits" if len(others) == 1 else "fit"
@@ -256,8 +267,8 @@ def _settle(claims: Iterable[_Claim]) -> None:
 def _row(claim: _Claim) -> MappingRow:
     ids = tuple(volume.ref.id for volume in claim.fits)
     if claim.meant is None or claim.why:
-        return MappingRow(claim.mask.relative, None, "", ids, claim.why)
-    return MappingRow(claim.mask.relative, claim.meant.ref.id, claim.rule, ids)
+        return MappingRow(claim.file.relative, None, "", ids, claim.why)
+    return MappingRow(claim.file.relative, claim.meant.ref.id, claim.rule, ids)
 
 
 def _differing(claims: Iterable[_Claim]) -> Iterator[Finding]:
@@ -270,7 +281,7 @@ def _differing(claims: Iterable[_Claim]) -> Iterator[Finding]:
             f"its name says {ours!r}, that of {claim.meant} {theirs!r}; it is the only volume of "
             f"plane {claim.name.plane}"
         )
-        yield finding("annotation-name-differs", claim.mask.relative, message)
+        yield finding("annotation-name-differs", claim.file.relative, message)
 
 
 def _numbered_alike(dataset: Dataset, claims: Iterable[_Claim]) -> Iterator[Finding]:
@@ -289,4 +300,4 @@ def _numbered_alike(dataset: Dataset, claims: Iterable[_Claim]) -> Iterator[Find
                 f"its number {claim.name.tail[-1]} was read as a class index; but it is that of "
                 f"its volume {claim.meant}"
             )
-            yield finding("annotation-number-shared", claim.mask.relative, message)
+            yield finding("annotation-number-shared", claim.file.relative, message)

@@ -24,6 +24,7 @@ from nifti_kit.mappings import Mapping
 from nifti_kit.reuse import ProjectClasses
 from nifti_kit.sources import Source
 from nifti_kit.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
+from nifti_kit.updates import ScorePlanner, ScoreUpdate, landing_too, updates_text
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
@@ -129,16 +130,19 @@ class PlannedItem:
         The id of the volume that is there; None where it is to be made.
     objects
         What will land on it.
+    updates
+        Scores for figures that are there.
     """
 
     name: str
     volume: ImageFile | None
     volume_id: int | None
     objects: tuple[PlannedObject, ...]
+    updates: tuple[ScoreUpdate, ...] = ()
 
     def __repr__(self) -> str:
         where = self.name if self.volume_id is None else f"volume {self.volume_id}"
-        return f"<{where}: {len(self.objects)} objects>"
+        return f"<{where}: {len(self.objects)} objects{updates_text(self.updates)}>"
 
 
 @dataclass(eq=False)
@@ -176,20 +180,27 @@ class Plan:
         return tuple(planned for item in self.items for planned in item.objects)
 
     @property
+    def updates(self) -> tuple[ScoreUpdate, ...]:
+        """The scores for figures that are there, of every item."""
+        return tuple(update for item in self.items for update in item.updates)
+
+    @property
     def digest(self) -> str:
         """A text that is the same for the same plan: what a journal is kept for."""
         facts = [
             [item.name, item.volume_id, _identity(item.volume), _object_facts(item)]
+            + [update.facts for update in item.updates]
             for item in self.items
         ]
         text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per object."""
+        """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
         import pandas as pd
 
         rows = [_row(item, planned) for item in self.items for planned in item.objects]
+        rows += [_update_row(item, update) for item in self.items for update in item.updates]
         return pd.DataFrame(rows, columns=_COLUMNS)
 
     def _title(self) -> str:
@@ -199,7 +210,8 @@ class Plan:
         blocked = f"; BLOCKED by {counted(len(self.blockers), 'error')}" if self.blockers else ""
         return (
             f"Plan: {counted(volumes, 'volume')}, {counted(len(objects), 'object')}, "
-            f"{counted(len(self.classes), 'class')}, {counted(scores, 'score')}{blocked}"
+            f"{counted(len(self.classes), 'class')}, {counted(scores, 'score')}"
+            f"{updates_text(self.updates)}{blocked}"
         )
 
     def __repr__(self) -> str:
@@ -214,6 +226,7 @@ class Plan:
                     f"    {planned.class_name}: value {planned.value}, {planned.voxels} voxels"
                     f"{scores} <- {planned.mask.relative}"
                 )
+            lines += [f"    {update.text}" for update in item.updates]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
@@ -224,7 +237,8 @@ class Plan:
         for position, item in enumerate(self.items):
             where = f" (volume {item.volume_id})" if item.volume_id is not None else ""
             kind = f" - {self.kinds[item.name]}" if self.kinds.get(item.name) else ""
-            summary = f"{item.name}{where}: {counted(len(item.objects), 'object')}{kind}"
+            summary = f"{item.name}{where}: {counted(len(item.objects), 'object')}"
+            summary += f"{updates_text(item.updates)}{kind}"
             rows = [
                 (
                     html.join([html.swatch(colors[planned.class_name]), html.text(name)]),
@@ -232,6 +246,10 @@ class Plan:
                 )
                 for planned in item.objects
                 for _, name, *rest in [_row(item, planned).values()]
+            ]
+            rows += [
+                (html.text(update.class_name), *list(_update_row(item, update).values())[2:])
+                for update in item.updates
             ]
             table = html.table(_COLUMNS[1:], rows)
             parts.append(html.details(summary, table, unfolded=position == 0))
@@ -252,6 +270,13 @@ def _row(item: PlannedItem, planned: PlannedObject) -> dict[str, Any]:
         planned.score_count,
         str(planned.mask.relative),
     )
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _update_row(item: PlannedItem, update: ScoreUpdate) -> dict[str, Any]:
+    """Return the row of an update, for which no voxel lands."""
+    table = str(update.table.relative)
+    cells = (item.name, update.class_name, update.value, 0, len(update.new), table)
     return dict(zip(_COLUMNS, cells, strict=True))
 
 
@@ -293,7 +318,8 @@ def plan(
     target
         Where it is to land, such as :class:`nifti_kit.ProjectFolder`: a value that the class map
         does not have takes the project's class that is described by it
-        (``Mask pixel value: N``), and classes that cannot hold masks are not in the way.
+        (``Mask pixel value: N``), and classes that cannot hold masks are not in the way. Score
+        tables without masks need it: they update figures that are there.
 
     Raises
     ------
@@ -303,7 +329,7 @@ def plan(
     codes = (waive,) if isinstance(waive, str) else tuple(waive)
     findings = findings_of(dataset, voxels=True)
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
-    planner = _Planner(dataset, dataset.mapping if mapping is None else mapping, project)
+    planner = _Planner(dataset, dataset.mapping if mapping is None else mapping, project, target)
     if target is not None:
         findings = _with_project(dataset, project, findings)
     if dataset.layout == "annotations":
@@ -316,7 +342,7 @@ def plan(
     return Plan(
         items,
         planner.classes(),
-        Findings([*findings, *planner.findings, *project.findings], codes),
+        Findings([*findings, *planner.every_finding()], codes),
         codes,
         dataset.source,
         {item.name: item.segmentation or "" for item in dataset.items},
@@ -349,8 +375,11 @@ _ABOUT_THE_MAP = ("value-without-class", "segmentation-ambiguous")
 class _Planner:
     """Makes objects of surveys, and collects the classes they need."""
 
-    def __init__(self, dataset: Dataset, mapping: Mapping | None, project: ProjectClasses) -> None:
+    def __init__(
+        self, dataset: Dataset, mapping: Mapping | None, project: ProjectClasses, target: Any
+    ) -> None:
         self.dataset, self.mapping, self.project = dataset, mapping, project
+        self.scores = ScorePlanner(dataset, project, target)
         self.findings: list[Finding] = []
         self._classes: dict[str, PlannedClass] = {}
         self._taken = {entry.color for entry in dataset.classes if entry.color is not None}
@@ -358,6 +387,9 @@ class _Planner:
 
     def classes(self) -> tuple[PlannedClass, ...]:
         return tuple(self._classes.values())
+
+    def every_finding(self) -> list[Finding]:
+        return [*self.findings, *self.scores.findings, *self.project.findings]
 
     def volume(self, item: Item) -> PlannedItem:
         survey = survey_item(self.dataset, item)
@@ -371,8 +403,15 @@ class _Planner:
     def annotations(self) -> tuple[PlannedItem, ...]:
         """Return one item for each volume that the mapping names."""
         by_volume: dict[int, list[PlannedObject]] = {}
+        updates: dict[int, list[ScoreUpdate]] = {}
         names: dict[int, str] = {}
         for item in self.dataset.items:
+            if item.is_scores_alone:
+                volume_id = self._volume_id(item.tables[0].relative)
+                for update in self.scores.updates(item, volume_id):
+                    updates.setdefault(update.volume_id, []).append(update)
+                    names.setdefault(update.volume_id, item.name)
+                continue
             survey = survey_item(self.dataset, item)
             for position, mask in enumerate(survey.masks):
                 volume_id = self._volume_id(mask.mask.relative)
@@ -380,9 +419,18 @@ class _Planner:
                     objects = by_volume.setdefault(volume_id, [])
                     objects += self._objects(survey, position)
                     names.setdefault(volume_id, item.name)
+        for volume_id, objects in by_volume.items():
+            landing = {planned.class_name: planned.mask.relative for planned in objects}
+            self.findings += landing_too(updates.get(volume_id, ()), landing)
         return tuple(
-            PlannedItem(names[volume_id], None, volume_id, tuple(objects))
-            for volume_id, objects in by_volume.items()
+            PlannedItem(
+                names[volume_id],
+                None,
+                volume_id,
+                tuple(by_volume.get(volume_id, ())),
+                tuple(updates.get(volume_id, ())),
+            )
+            for volume_id in dict.fromkeys((*by_volume, *updates))
         )
 
     def _volume_id(self, relative: PurePosixPath) -> int | None:

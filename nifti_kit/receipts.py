@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from nifti_kit.files import save_as
 from nifti_kit.findings import Findings
 from nifti_kit.plans import PlannedItem, PlannedObject
 from nifti_kit.sources import Source
-from nifti_kit.targets.base import ObjectRef, VolumeRef
+from nifti_kit.targets.base import ObjectRef, ScoreChange, VolumeRef
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class LandedItem:
     added: bool
     objects: tuple[LandedObject, ...]
     replaced: int = 0
+    updates: tuple[ScoreChange, ...] = ()
+    """The scores of figures that were there."""
 
 
 @dataclass(eq=False)
@@ -69,11 +72,16 @@ class Receipt:
         """Every object of every item."""
         return tuple(landed for item in self.items for landed in item.objects)
 
+    @property
+    def updates(self) -> tuple[ScoreChange, ...]:
+        """The scores of figures that were there, of every item."""
+        return tuple(change for item in self.items for change in item.updates)
+
     def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per object."""
+        """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
         import pandas as pd
 
-        rows = [_row(item, landed) for item in self.items for landed in item.objects]
+        rows = [row for item in self.items for row in _rows(item)]
         return pd.DataFrame(rows, columns=_COLUMNS)
 
     def to_json(self) -> str:
@@ -104,10 +112,14 @@ class Receipt:
         replaced = sum(item.replaced for item in self.items)
         extra = [f"{kept} were there already"] * bool(kept)
         extra += [f"{replaced} replaced, kept in {self.backup}"] * bool(replaced)
+        lost = sum(len(change.lost) for change in self.updates)
+        updated = f", {counted(len(self.updates), 'score update')}" if self.updates else ""
+        if lost:
+            updated += f" ({counted(lost, 'earlier score')} kept in {self.backup})"
         more = f" ({'; '.join(extra)})" if extra else ""
         return (
             f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
-            f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}"
+            f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}"
         )
 
     def __repr__(self) -> str:
@@ -118,6 +130,7 @@ class Receipt:
                 names[landed.ref.class_name] = names.get(landed.ref.class_name, 0) + 1
             classes = ", ".join(f"{name} x {n}" if n > 1 else name for name, n in names.items())
             lines.append(f"  {item.volume.id} {item.volume.name}: {classes or 'no objects'}")
+            lines += [f"    {_update_text(change)}" for change in item.updates]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
@@ -125,8 +138,10 @@ class Receipt:
     def _repr_html_(self) -> str:
         parts = [html.title(self._title())]
         for item in self.items:
-            rows = [list(_row(item, landed).values())[2:] for landed in item.objects]
+            rows = [list(row.values())[2:] for row in _rows(item)]
             objects = counted(len(item.objects), "object")
+            if item.updates:
+                objects += f", {counted(len(item.updates), 'score update')}"
             summary = f"{item.volume.id} {item.volume.name}: {objects}"
             parts.append(html.details(summary, html.table(_COLUMNS[2:], rows)))
         if self.findings:
@@ -135,6 +150,33 @@ class Receipt:
 
 
 _COLUMNS = ["volume id", "volume", "object id", "class", "value", "voxels", "scores", "from"]
+
+
+def _rows(item: LandedItem) -> Iterator[dict[str, Any]]:
+    for landed in item.objects:
+        yield _row(item, landed)
+    for change in item.updates:
+        yield _update_row(item, change)
+
+
+def _update_row(item: LandedItem, change: ScoreChange) -> dict[str, Any]:
+    """Return the row of an update, for which no voxel landed."""
+    ref, update = change.ref, change.update
+    table = str(update.table.relative)
+    scores = len(change.landed)
+    cells = (
+        item.volume.id, item.volume.name, ref.id, ref.class_name, update.value, 0, scores, table
+    )  # fmt: skip
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _update_text(change: ScoreChange) -> str:
+    lost = f", {len(change.lost)} of them gone" if change.lost else ""
+    return (
+        f"{change.ref.class_name} (object {change.ref.id}): scores on "
+        f"{counted(len(change.landed), 'slice')} of plane {change.update.plane} "
+        f"({len(change.before)} before{lost}) <- {change.update.table.relative}"
+    )
 
 
 def _row(item: LandedItem, landed: LandedObject) -> dict[str, Any]:
@@ -173,5 +215,20 @@ def _item_json(item: LandedItem) -> dict[str, Any]:
                 "added": landed.added,
             }
             for landed in item.objects
+        ],
+        "updates": [
+            {
+                "id": change.ref.id,
+                "key": change.ref.key,
+                "figure_id": change.ref.figure_id,
+                "figure_key": change.ref.figure_key,
+                "class": change.ref.class_name,
+                "value": change.update.value,
+                "source": str(change.update.table.relative),
+                "plane": change.update.plane,
+                "before": change.before,
+                "scores": change.landed,
+            }
+            for change in item.updates
         ],
     }

@@ -184,6 +184,9 @@ class _Scoring:
         }, self.findings
 
     def _place_table(self, table: TableFile, read: ScoreTable) -> None:
+        if self.item.is_scores_alone:  # a plan places them, on the figures of the target
+            self.tables.append(TableSurvey(table, read, {}))
+            return
         positions = self._masks_of(table)
         if not positions:
             message = f"no annotation file has index {table.index}; {len(read)} scores unused"

@@ -18,26 +18,37 @@ from nifti_kit.geometry import compare_grids
 from nifti_kit.journal import Journal
 from nifti_kit.plans import Plan, PlannedItem, PlannedObject
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
-from nifti_kit.targets.base import EXISTING, ItemJob, Target, VolumeRef
+from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef
+from nifti_kit.targets.scoring import with_scores
 from nifti_kit.wording import counted
 
 __all__ = ["Progress", "upload"]
 
 
+BYTES_PER_MB = 1_000_000
+"""As networks and disks are measured."""
+
+
 @dataclass(frozen=True)
 class Progress:
-    """How far an upload is: items and objects done, and which item came last."""
+    """How far an upload is: items and objects done, which item came last, and the bytes.
+
+    ``bytes_done`` is what this call has written or sent for the items that have landed; what
+    landed in an earlier run is not in it.
+    """
 
     items_done: int
     items_total: int
     objects_done: int
     objects_total: int
     item: str
+    bytes_done: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.items_done} of {self.items_total} volumes, "
-            f"{self.objects_done} of {self.objects_total} objects: {self.item}"
+            f"{self.objects_done} of {self.objects_total} objects, "
+            f"{self.bytes_done / BYTES_PER_MB:.1f} MB: {self.item}"
         )
 
 
@@ -66,7 +77,9 @@ def upload(
     existing
         What to do with volumes and objects of the same classes that are there: ``error``,
         ``skip`` (keep what is identical), ``replace`` (objects of the same classes; what goes is
-        kept beside the project), ``append``.
+        kept beside the project), ``append``. For score tables without masks: ``error`` if a
+        slice has another score, ``skip`` (add to slices without a score), ``replace`` (the
+        plane's scores become those of the table), ``append`` (merge; the table's slices win).
     on_progress
         Called with a :class:`Progress` after each item; a bar by default. An exception that it
         raises ends the upload between two items.
@@ -104,8 +117,12 @@ def upload(
     if own is not None:
         notes.close()
     landed = tuple(_landed(job, notes) for job in jobs)
-    backup = next((job.backup for job in jobs if job.replaced), None)
+    backup = next((job.backup for job in jobs if job.replaced or _loses_scores(job)), None)
     return Receipt(repr(target), landed, findings, backup, plan.source)
+
+
+def _loses_scores(job: ItemJob) -> bool:
+    return any(change.lost for change in job.updates)
 
 
 def _refuse_blocked(blockers: Findings) -> None:
@@ -190,8 +207,15 @@ def _name(item: PlannedItem) -> str:
 def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) -> ItemJob:
     """Return an item's job; one that landed in an earlier run keeps the keys it got there."""
     name = _name(item)
-    recalled = target.recall(item, notes.record_of(name)) if notes.is_done(name) else None
-    return recalled or target.reserve(item, existing, notes.session, notes.keys_of(name))
+    try:
+        recalled = target.recall(item, notes.record_of(name)) if notes.is_done(name) else None
+    except Gone:
+        notes.forget(name)  # what is there now is not of this run
+        recalled = None
+    job = recalled or target.reserve(item, existing, notes.session, notes.keys_of(name))
+    if job.new_volume:
+        notes.undo(name)
+    return with_scores(job, target, existing, notes.session)
 
 
 def _own_journal(target: Any, plan: Plan) -> Path | None:
@@ -256,7 +280,7 @@ def _reporter(
 ) -> Iterator[Callable[[ItemJob], None]]:
     """Give what is called after each item: the caller's function, or a bar."""
     total = sum(len(job.add) for job in jobs)
-    items = objects = 0
+    items = objects = sent = 0
     if on_progress is None:
         from tqdm.auto import tqdm
 
@@ -268,9 +292,9 @@ def _reporter(
         closing = _nothing
 
     def report(job: ItemJob) -> None:
-        nonlocal items, objects
-        items, objects = items + 1, objects + len(job.add)
-        on_progress(Progress(items, len(jobs), objects, total, _name(job.item)))
+        nonlocal items, objects, sent
+        items, objects, sent = items + 1, objects + len(job.add), sent + job.sent
+        on_progress(Progress(items, len(jobs), objects, total, _name(job.item), sent))
 
     try:
         yield report
@@ -287,4 +311,4 @@ def _landed(job: ItemJob, notes: Journal) -> LandedItem:
     refs |= {at: LandedObject(job.item.objects[at], ref, False) for at, ref in job.kept}
     objects = tuple(refs[at] for at in sorted(refs))
     added = job.new_volume or notes.made(_name(job.item))
-    return LandedItem(job.item, job.volume, added, objects, len(job.replaced))
+    return LandedItem(job.item, job.volume, added, objects, len(job.replaced), job.updates)

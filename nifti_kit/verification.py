@@ -24,7 +24,7 @@ from nifti_kit.items import MaskFile
 from nifti_kit.labels import MAX_LABEL, Box, read_labels
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
-from nifti_kit.targets.base import ObjectRef, Target
+from nifti_kit.targets.base import ObjectRef, ScoreChange, Target
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ProofRow:
     Attributes
     ----------
     kind
-        ``volume`` or ``object``.
+        ``volume``, ``object``, or ``scores`` of a figure that was there.
     volume, name, value
         The volume's name; for an object its class and its pixel value in the source.
     source
@@ -97,6 +97,11 @@ class Proof:
         return tuple(row for row in self.rows if row.kind == "volume")
 
     @property
+    def updates(self) -> tuple[ProofRow, ...]:
+        """The rows of scores for figures that were there."""
+        return tuple(row for row in self.rows if row.kind == "scores")
+
+    @property
     def failures(self) -> tuple[ProofRow, ...]:
         """The rows that are not as meant."""
         return tuple(row for row in self.rows if not row.ok)
@@ -134,10 +139,12 @@ class Proof:
     def _title(self) -> str:
         compared = sum(row.compared for row in self.rows)
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
+        updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
         verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
         return (
             f"Proof: {verdict}; {counted(len(self.volumes), 'volume')} and "
-            f"{counted(len(self.objects), 'object')}, {counted(compared, 'voxel')} compared, "
+            f"{counted(len(self.objects), 'object')}{updates}, "
+            f"{counted(compared, 'voxel')} compared, "
             f"{sum(row.differing for row in self.rows):,} differ, "
             f"largest displacement {furthest:.2g} mm"
         )
@@ -230,6 +237,9 @@ class _Verifier:
                 yield self._object(item, landed, found, last)
             except NiftiKitError as error:
                 yield _object_row(item, landed, str(error))
+        for change in item.updates:
+            known = there.get((change.ref.key, change.ref.figure_key))
+            yield _update_row(item, change, known, problem)
 
     def _volume(self, item: LandedItem) -> ProofRow:
         assert item.planned.volume is not None
@@ -296,6 +306,27 @@ def _object_row(item: LandedItem, landed: LandedObject, problem: str = "") -> Pr
         class_ok=False,
         scores_ok=False,
         problem=problem,
+    )
+
+
+def _update_row(
+    item: LandedItem, change: ScoreChange, found: ObjectRef | None, problem: str
+) -> ProofRow:
+    """Return the row of the scores of a figure that was there; no voxel is compared."""
+    update = change.update
+    same = found is not None and found.scores.get(update.plane) == change.landed
+    return ProofRow(
+        "scores",
+        item.volume.name,
+        update.class_name,
+        update.value,
+        str(update.table.relative),
+        compared=0,
+        differing=0,
+        displacement_mm=0.0,
+        class_ok=found is not None and found.class_name == update.class_name,
+        scores_ok=same,
+        problem="" if found is not None else problem,
     )
 
 

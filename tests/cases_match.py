@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from builders import AFFINE, SHAPE, labels, write_nifti
 
@@ -12,7 +14,7 @@ from nifti_kit.classes import ClassEntry, ClassMap
 from nifti_kit.findings import Findings
 from nifti_kit.geometry import Grid
 from nifti_kit.reuse import ProjectClasses
-from nifti_kit.targets.base import ClassRef, VolumeRef
+from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
 
 Find = Callable[[Path], Findings]
 
@@ -49,6 +51,24 @@ def bone(name: str, shape: str = "mask_3d", value: int = 1) -> ClassRef:
     return ClassRef(name, (1, 2, 3), f"Mask pixel value: {value}", shape)
 
 
+def scored(target: bool = True, objects: int = 1, **options: Any) -> Find:
+    """Plan a score table alone, for a volume with objects of its class on the target."""
+
+    def find(folder: Path) -> Findings:
+        (folder / "axl_score.csv").write_text("Layer,Label-1\n1,0.8\n")
+        (folder / "mapping.json").write_text('{"axl_score.csv": 7}')
+        there = SimpleNamespace(
+            classes=lambda: (bone("Bone"),),
+            volumes=lambda: (VolumeRef(7, "7", "CT.nrrd", "d", Grid(SHAPE, AFFINE)),),
+            objects=lambda _: [
+                ObjectRef(n, str(n), n, str(n), "Bone", 7, {}) for n in range(1, objects + 1)
+            ],
+        )
+        return nk.plan(nk.scan(folder, **options), target=there if target else None).findings
+
+    return find
+
+
 CASES: dict[str, tuple[Find, Find]] = {
     "annotation-name-differs": (
         matched("anna_axl_mask.nii", "bert_axl_anatomic"),
@@ -67,4 +87,7 @@ CASES: dict[str, tuple[Find, Find]] = {
         project("", bone("Femur"), bone("Bone")),
         project("", bone("Femur"), bone("Bone", value=2)),
     ),
+    "scores-frames-unknown": (scored(), scored(score_frames="ras")),
+    "scores-need-target": (scored(target=False), scored()),
+    "scores-object-ambiguous": (scored(objects=2), scored(objects=1)),
 }

@@ -836,7 +836,7 @@ TREES = st.dictionaries(
 def places(dataset: Dataset) -> Counter[str]:
     """Return how often each file is used or listed as unused."""
     used = [item.volume.relative for item in dataset.items if item.volume]
-    used += dataset.annotation_paths
+    used += [mask.relative for item in dataset.items for mask in item.masks]
     used += [table.relative for item in dataset.items for table in item.tables]
     used += [PurePosixPath(dataset.classes.path)] if dataset.classes.path else []
     used += [PurePosixPath(dataset.mapping.path)] if dataset.mapping is not None else []

@@ -111,12 +111,31 @@ def test_scores_go_with_the_annotations_of_their_folder_case_and_plane() -> None
     ]
 
 
+def test_each_score_table_without_an_annotation_of_its_plane_and_case_is_an_item() -> None:
+    grouping = group("axl_mask.nii", "axl_score.csv", "cor_score_1.csv", "cor_score_2.csv")
+    assert [(item.name, item.plane, item.segmentation) for item in grouping.items] == [
+        ("cor_score_1.nrrd", "cor", None),
+        ("cor_score_2.nrrd", "cor", None),
+        ("axl_mask.nrrd", "axl", "semantic"),
+    ]
+    assert [tables(item) for item in grouping.items] == [
+        [("cor_score_1.csv", 1)],
+        [("cor_score_2.csv", 2)],
+        [("axl_score.csv", None)],
+    ]
+    assert [item.is_scores_alone for item in grouping.items] == [True, True, False]
+
+
+def test_the_number_of_a_table_alone_is_no_index_where_semantic_is_chosen() -> None:
+    grouping = group("cor_score_1.csv", segmentation="semantic")
+    assert tables(grouping.items[0]) == [("cor_score_1.csv", None)]
+
+
 def test_files_of_no_use_are_named() -> None:
-    grouping = group("axl_mask.nii", "cor_anatomic.nii", "b.nii", "cor_score.csv", "table.csv")
+    grouping = group("axl_mask.nii", "cor_anatomic.nii", "b.nii", "table.csv")
     assert unused(grouping) == {
         "cor_anatomic.nii": "a volume among annotations",
         "b.nii": "its name has no plane (axl, cor or sag)",
-        "cor_score.csv": "its folder has no annotation of its plane and case",
         "table.csv": "its name has no 'score' and no plane (axl, cor or sag)",
     }
 

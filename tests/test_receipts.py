@@ -130,6 +130,7 @@ def test_a_receipt_is_json_that_names_every_source(tmp_path, target, receipt):
         "dataset": "d",
         "added": True,
         "source": "axl_anatomic.nii.gz",
+        "updates": [],
     }
 
 

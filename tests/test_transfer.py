@@ -127,26 +127,34 @@ def test_a_project_beside_a_single_file_is_taken(tmp_path):
 # Progress
 
 
+def landed_bytes(project, name):
+    """Return the size of all that a project has of a volume."""
+    return sum(len(content) for path, content in tree(project / "d").items() if name in path)
+
+
 def test_progress_counts_items_and_objects(source, target):
     seen = []
     land(source, target, on_progress=seen.append)
+    sizes = [landed_bytes(target.path, f"{name}.nrrd") for name in "ABC"]
     assert seen == [
-        Progress(1, 3, 3, 4, "A.nrrd"),
-        Progress(2, 3, 4, 4, "B.nrrd"),
-        Progress(3, 3, 4, 4, "C.nrrd"),
+        Progress(1, 3, 3, 4, "A.nrrd", sizes[0]),
+        Progress(2, 3, 4, 4, "B.nrrd", sizes[0] + sizes[1]),
+        Progress(3, 3, 4, 4, "C.nrrd", sum(sizes)),
     ]
 
 
 def test_progress_reads_as_text(source, target):
     seen = []
     land(source, target, on_progress=lambda progress: seen.append(str(progress)))
-    assert seen[0] == "1 of 3 volumes, 3 of 4 objects: A.nrrd"
+    assert seen[0] == "1 of 3 volumes, 3 of 4 objects, 0.0 MB: A.nrrd"
+    assert str(Progress(1, 2, 3, 4, "A.nrrd", 12_340_000)).endswith(" objects, 12.3 MB: A.nrrd")
 
 
-def test_progress_counts_what_landed_before_too(tmp_path, source, target):
+def test_progress_counts_what_landed_before_too_but_not_its_bytes(tmp_path, source, target):
     land(source, target, journal=tmp_path / "journal")
     seen = []
     land(source, target, journal=tmp_path / "journal", on_progress=seen.append)
+    assert [p.bytes_done for p in seen] == [0, 0, 0]
     assert [(p.items_done, p.objects_done, p.item) for p in seen] == [
         (1, 3, "A.nrrd"),
         (2, 4, "B.nrrd"),

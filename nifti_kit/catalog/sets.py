@@ -232,6 +232,28 @@ SCORES = (
         "If so: nk.repairs.rebase_layers(dataset, table, base=1, reverse=True). If they count from "
         "the other number instead: scan(..., score_base=0).",
     ),
+    Entry(
+        "scores-frames-unknown",
+        "error",
+        "A score table has no annotation file of its plane and case: without it nobody can say in "
+        "which direction its layers count on the volume.",
+        "If they count along the platform's slices, as its exporter writes them: "
+        "scan(..., score_frames='ras'); if from the other end: scan(..., score_frames='reversed'). "
+        "Else put the annotation file beside the table.",
+    ),
+    Entry(
+        "scores-need-target",
+        "error",
+        "A score table without masks updates figures that are on the target; no target was given.",
+        "plan(..., target=target).",
+    ),
+    Entry(
+        "scores-object-ambiguous",
+        "error",
+        "A column of a score table could be meant for several objects of the volume.",
+        "Upload the masks with their table, so that each score has its object. If the number at "
+        "the end of the table's name is no class index: scan(..., segmentation='semantic').",
+    ),
 )
 
 SETS = (

@@ -38,10 +38,10 @@ def shared_ids(dataset: Dataset, mapping: Mapping | None = None) -> Iterator[Fin
         return
     sets: defaultdict[int, dict[Item, str]] = defaultdict(dict)
     for item in dataset.items:
-        for mask in item.masks:
-            volume = mapping.volume_of(mask.relative)
+        for relative in item.annotation_paths:
+            volume = mapping.volume_of(relative)
             if volume is not None:
-                sets[volume].setdefault(item, f"{mask.relative} ({item.plane})")
+                sets[volume].setdefault(item, f"{relative} ({item.plane})")
     for volume, files in sets.items():
         if len(files) > 1:
             shown = ", ".join(list(files.values())[:SHOWN_SETS])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from nifti_kit.items import Item, MaskFile
 from nifti_kit.layouts.grouping import Files, Grouping, folder_of
@@ -22,7 +24,10 @@ __all__ = ["group_annotations"]
 
 
 def group_annotations(files: Files) -> Grouping:
-    """Return one item, without a volume, for each folder, case and plane."""
+    """Return one item, without a volume, for each folder, case and plane.
+
+    A score table without an annotation file of its plane and case is an item of its own.
+    """
     grouping = Grouping()
     volumes, annotations = sorted_by_role(files.images, grouping)
     annotations += _without_plane(files, grouping)
@@ -34,14 +39,21 @@ def group_annotations(files: Files) -> Grouping:
     for file in annotations:
         groups[_group_key(file, whole)].append(_link(file))
     tables: defaultdict[tuple[str, ...], list[Link]] = defaultdict(list)
+    unreadable = {_group_key(_bare(relative), whole) for relative in files.unreadable}
+    alone: list[Link] = []
     for table in named_tables(files.tables, grouping):
         key = _group_key(table, whole)
         if key in groups:
             tables[key].append(_link(table))
+        elif key in unreadable:
+            grouping.unused[table.relative] = "its annotation file cannot be read"
         else:
-            grouping.unused[table.relative] = "its folder has no annotation of its plane and case"
-    names = unique_names([links[0].file.relative for links in groups.values()])
-    for name, (key, links) in zip(names, groups.items(), strict=True):
+            alone.append(replace(_link(table), index=None) if whole else _link(table))
+    firsts = [links[0] for links in groups.values()]
+    names = unique_names([link.file.relative for link in (*firsts, *alone)])
+    for name, link in zip(names[len(firsts) :], alone, strict=True):
+        grouping.items.append(_scores_alone(name, link))
+    for name, (key, links) in zip(names, groups.items(), strict=False):
         planes = (own for other, own in groups.items() if _case(other) == _case(key))
         by_index = is_instance(planes, files.segmentation)
         masks = linked_masks(links, (), instance=by_index, grouping=grouping)
@@ -56,6 +68,10 @@ def _without_plane(files: Files, grouping: Grouping) -> Iterator[NamedFile]:
         if name.role == ANNOTATION and name.plane is None:
             del grouping.unused[image.relative]
             yield NamedFile(name, image.relative, image)
+
+
+def _bare(relative: PurePosixPath) -> NamedFile:
+    return NamedFile(parse_name(relative.name), relative)
 
 
 def _link(file: NamedFile) -> Link:
@@ -80,6 +96,19 @@ def _item(
         first.name.case,
         folder_of(first.relative),
         "instance" if by_index else "semantic",
+    )
+
+
+def _scores_alone(name: str, link: Link) -> Item:
+    file = link.file
+    return Item(
+        name,
+        None,
+        (),
+        table_files([link]),
+        file.name.plane,
+        file.name.case,
+        folder_of(file.relative),
     )
 
 

@@ -9,13 +9,29 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from nifti_kit.errors import TargetError
 from nifti_kit.geometry import Grid
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
+from nifti_kit.updates import ScoreUpdate, SliceScores
 
-__all__ = ["EXISTING", "ClassRef", "ItemJob", "Masks", "ObjectRef", "Target", "VolumeRef"]
+__all__ = [
+    "EXISTING",
+    "ClassRef",
+    "Gone",
+    "ItemJob",
+    "Masks",
+    "ObjectRef",
+    "ScoreChange",
+    "Target",
+    "VolumeRef",
+]
 
 EXISTING = ("error", "skip", "replace", "append")
 """What to do with a volume or class object that is there already."""
+
+
+class Gone(TargetError):
+    """What had landed in an earlier run was removed since."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,35 @@ class ClassRef:
 
 
 @dataclass(frozen=True, eq=False)
+class ScoreChange:
+    """What becomes of the scores of a figure that is there.
+
+    Attributes
+    ----------
+    update
+        What was planned.
+    ref
+        The object with the scores that it is to have, those of all planes.
+    before
+        The scores that the figure had on the plane.
+    """
+
+    update: ScoreUpdate
+    ref: ObjectRef
+    before: SliceScores
+
+    @property
+    def landed(self) -> SliceScores:
+        """The scores that the figure is to have on the plane."""
+        return self.ref.scores[self.update.plane]
+
+    @property
+    def lost(self) -> SliceScores:
+        """What goes: slices that are to have other scores, or none."""
+        return {k: old for k, old in self.before.items() if self.landed.get(k) != old}
+
+
+@dataclass(frozen=True, eq=False)
 class ItemJob:
     """A planned item with the keys and ids that it will have.
 
@@ -93,6 +138,10 @@ class ItemJob:
         What a journal keeps to know the job again; the keys of what is added by default.
     resumed
         Whether an interrupted run had begun it.
+    updates
+        The scores of figures that are there.
+    sent
+        How many bytes were written to disk or sent for it; 0 before it has landed.
     """
 
     item: PlannedItem
@@ -104,6 +153,8 @@ class ItemJob:
     backup: Path | None = None
     memo: tuple[str, ...] | None = None
     resumed: bool = False
+    updates: tuple[ScoreChange, ...] = ()
+    sent: int = 0
 
     @property
     def marks(self) -> list[str]:
@@ -162,11 +213,22 @@ class Target(Masks, Protocol):
     def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:
         """Return the job of an item that landed in an earlier run, by its ``ItemJob.record``.
 
-        None where ``reserve`` finds it again by its keys, or it is gone.
+        None where ``reserve`` finds it again by its keys.
+
+        Raises
+        ------
+        Gone
+            If it was removed since, or a part of it: it is an item like any other then.
         """
 
     def write(self, job: ItemJob) -> ItemJob:
         """Land a job, and return it with the ids that it got; can be repeated."""
+
+    def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
+        """Give a figure its scores, those of all planes; can be repeated."""
+
+    def kept_in(self, session: str) -> Path:
+        """Return the folder in which a run keeps what it replaces."""
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Make the ids durable that were reserved, and forget those that landed jobs replaced."""

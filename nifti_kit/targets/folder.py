@@ -11,7 +11,9 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +23,15 @@ from nifti_kit.errors import TargetError
 from nifti_kit.files import write_beside, write_bytes, write_json
 from nifti_kit.labels import read_labels
 from nifti_kit.nrrd import write_slices
-from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.plans import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.ras import mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import ItemJob, ObjectRef
+from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
 from nifti_kit.targets.comparing import refuse_other_shapes
 from nifti_kit.targets.jobs import Reservation, backup_of
 from nifti_kit.targets.keys import read_json
 from nifti_kit.targets.project import ProjectReader
+from nifti_kit.targets.scoring import keep_scores
 
 __all__ = ["ProjectFolder"]
 
@@ -77,8 +80,11 @@ class ProjectFolder(ProjectReader):
         TargetError
             If something is there that ``existing`` does not allow for, or there is no such volume.
         """
-        backup = self.path.with_name(f"{self.path.name}.replaced") / session
-        return Reservation(self, item, existing, backup).job(mine)
+        return Reservation(self, item, existing, self.kept_in(session)).job(mine)
+
+    def kept_in(self, session: str) -> Path:
+        """Return the folder in which a run keeps what it replaces, beside the project."""
+        return self.path.with_name(f"{self.path.name}.replaced") / session
 
     def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:  # noqa: ARG002
         """Return None: what landed is found again by its keys."""
@@ -95,7 +101,39 @@ class ProjectFolder(ProjectReader):
         self._edit(content, job)
         write_json(self.annotation_path(volume), content)
         self._drop_masks(job)
-        return job
+        return replace(job, sent=self._written(job))
+
+    def _written(self, job: ItemJob) -> int:
+        """Return how many bytes a job has on disk: volume, masks, annotation."""
+        paths = [self.annotation_path(job.volume)]
+        paths += [self.volume_path(job.volume)] * job.new_volume
+        paths += [self.mask_path(job.volume, ref.figure_key) for _, ref in job.add]
+        return sum(path.stat().st_size for path in paths)
+
+    def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
+        """Give a figure its scores, those of all planes.
+
+        Raises
+        ------
+        TargetError
+            If the figure is not in the project.
+        """
+        volume = self.volume(ref.volume_id)
+        content = read_json(self.annotation_path(volume))
+        self._score(content, volume, ref, scores)
+        write_json(self.annotation_path(volume), content)
+
+    def _score(
+        self, content: dict[str, Any], volume: VolumeRef, ref: ObjectRef, scores: CustomData
+    ) -> None:
+        figures = [f for f in content["spatialFigures"] if f.get("key") == ref.figure_key]
+        if not figures:
+            raise TargetError(
+                f"the figure {ref.figure_id} is not there",
+                path=self.annotation_path(volume),
+                remedy="Plan again: plan(..., target=target).",
+            )
+        figures[0]["customData"] = scores
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Write the ids that were reserved to ``key_id_map.json``, without those that went."""
@@ -172,13 +210,16 @@ class ProjectFolder(ProjectReader):
             content["objects"].append(ann.object_json(ref.key, ref.id, ref.class_name))
             figure = ann.figure_json(ref.figure_key, ref.figure_id, ref.key, ref.scores)
             content["spatialFigures"].append(figure)
+        for change in job.updates:
+            self._score(content, job.volume, change.ref, change.ref.scores)
 
     def _back_up(self, job: ItemJob) -> None:
         """Keep what a job replaces beside the project, so that nothing is lost.
 
         The annotation is kept last: where it is, an earlier try of the same job kept everything.
         """
-        if job.backup is None:
+        keep_scores(job)
+        if job.backup is None or not job.replaced:
             return
         kept = backup_of(job.backup, job.volume)
         if kept.exists():

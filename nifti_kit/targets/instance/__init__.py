@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nifti_kit.errors import TargetError
 from nifti_kit.files import write_bytes, write_json
-from nifti_kit.plans import PlannedClass, PlannedItem
+from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
 from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.base import Gone, ItemJob, ObjectRef, VolumeRef
 from nifti_kit.targets.comparing import (
     CHOICES,
     Comparison,
@@ -20,7 +21,7 @@ from nifti_kit.targets.comparing import (
     occupied,
     refuse_other_shapes,
 )
-from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.targets.instance.connection import Connection, NotThere
 from nifti_kit.targets.instance.landing import (
     add_figures,
     add_objects,
@@ -32,6 +33,7 @@ from nifti_kit.targets.instance.landing import (
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, object_ref
 from nifti_kit.targets.jobs import backup_of
+from nifti_kit.targets.scoring import keep_scores
 
 __all__ = ["Instance", "Place", "Places"]
 
@@ -142,19 +144,23 @@ class Instance(InstanceReader):
         )
         before = [MADE] if new_volume else [str(ref.id) for ref in there]
         memo = tuple(before if mine is None else mine)
-        backup, resumed = self.journals / "kept" / session, mine is not None
+        backup, resumed = self.kept_in(session), mine is not None
         return ItemJob(
             item, volume, new_volume, add, tuple(kept.items()), replaced, backup, memo, resumed
         )
 
+    def kept_in(self, session: str) -> Path:
+        """Return the folder in which a run keeps what it replaces, next to the journal."""
+        return self.journals / "kept" / session
+
     def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:
-        """Return the finished job of an item that landed in an earlier run; None if it is gone."""
+        """Return the finished job of an item that landed in an earlier run, or raise ``Gone``."""
         try:
             volume = self.volume(int(record["volume"]))
             there = {(ref.id, ref.figure_id): ref for ref in self.objects(volume.id)}
             refs = [(int(at), there[int(o), int(f)]) for at, o, f in record["objects"]]
-        except (TargetError, KeyError):
-            return None
+        except (NotThere, KeyError):
+            raise Gone(f"{item.name!r} was removed since it landed") from None
         return ItemJob(item, volume, False, tuple(refs))
 
     def write(self, job: ItemJob) -> ItemJob:
@@ -163,6 +169,12 @@ class Instance(InstanceReader):
         Whatever an interrupted try of the same item left is taken away first: a volume that it
         made, or the objects that were not there before.
         """
+        counting = copy(self)  # jobs are written side by side: each counts its own bytes
+        counting.connection = self.connection.counting()
+        landed = counting._write(job)
+        return replace(landed, sent=counting.connection.sent)
+
+    def _write(self, job: ItemJob) -> ItemJob:
         volume = job.volume
         self._back_up(job)
         if job.new_volume:
@@ -174,7 +186,14 @@ class Instance(InstanceReader):
         refs = self._write_objects(job, volume, dataset_id, before)
         old = [ref.id for ref in job.replaced]
         remove_objects(self.connection, dataset_id, volume.id, old)
+        for change in job.updates:
+            self.set_scores(change.ref, change.ref.scores)
         return replace(job, volume=volume, add=refs)
+
+    def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
+        """Give a figure its scores, those of all planes: all custom data that it has."""
+        data = {"id": ref.figure_id, "customData": scores, "updateStrategy": "replace"}
+        self.connection.post("figures.custom-data.update", data)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Do nothing: the instance keeps its own ids."""
@@ -261,6 +280,7 @@ class Instance(InstanceReader):
 
     def _back_up(self, job: ItemJob) -> None:
         """Keep what a job replaces, annotation and masks, next to the journal."""
+        keep_scores(job)
         if job.replaced:
             self._keep(job, job.replaced, "replaced")
 

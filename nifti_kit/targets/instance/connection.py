@@ -95,6 +95,18 @@ class Connection:
         self.patience = patience
         self._token = token
         self._local = threading.local()
+        self._counted = threading.Lock()
+        self.sent = 0
+        """Bytes of the bodies of requests that were answered."""
+
+    def counting(self) -> Connection:
+        """Return a connection to the same instance that counts its own bytes from 0.
+
+        They share what is open, thread by thread.
+        """
+        other = Connection(self.address, self._token, patience=self.patience)
+        other._local = self._local
+        return other
 
     def __repr__(self) -> str:
         return f"<Connection {self.address}>"
@@ -161,6 +173,9 @@ class Connection:
                 left = min(ANSWER_S, max(CONNECT_S, end - time.monotonic()))
                 times = (CONNECT_S, left)
                 answer = self._session().post(url, headers=headers, timeout=times, **body)
+                sent = answer.request.body
+                with self._counted:
+                    self.sent += len(sent) if isinstance(sent, bytes | str) else 0
                 if answer.ok:
                     return answer
                 if answer.status_code not in _BUSY:

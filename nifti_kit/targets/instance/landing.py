@@ -160,7 +160,8 @@ def _add_slices(connection: Connection, volume_id: int, voxels: npt.NDArray[Any]
     places = [(axis, index) for axis in range(3) for index in range(voxels.shape[axis])]
 
     def land(batch: list[tuple[int, int]]) -> None:
-        files = [page_bytes(np.take(voxels, index, axis=axis)) for axis, index in batch]
+        # Views: np.take would copy the whole volume for each slice where it is in file order.
+        files = [page_bytes(np.moveaxis(voxels, axis, 0)[index]) for axis, index in batch]
         send_files(connection, files)
         slices = [
             {

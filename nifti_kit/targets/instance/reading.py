@@ -87,7 +87,7 @@ class InstanceReader:
         row = self.connection.post("volumes.info", {"id": volume_id})
         number, names = int(row["datasetId"]), self.dataset_names()
         if number not in names or self.dataset_id not in (None, number):
-            raise TargetError(
+            raise NotThere(
                 f"the volume {volume_id} lies elsewhere",
                 path=self.connection.address,
                 found=f"in dataset {number}",
