@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.checks.geometry import share_text
 from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
 from nifti_kit.files import write_bytes
-from nifti_kit.geometry import Grid, ras_orientation
+from nifti_kit.geometry import Grid, compare_grids, ras_orientation
 from nifti_kit.images import GZIP_MAGIC, ImageFile, read_header
 from nifti_kit.labels import INTEGER_TOLERANCE, read_labels
 from nifti_kit.names import is_nifti
@@ -64,7 +66,8 @@ def align_mask(
     """Return a mask in RAS+ order, each voxel at its own place in world space.
 
     Option 1 of the specification: an array in the voxel order of a volume, and that volume.
-    Option 2: a NIfTI mask by its own header; ``volume`` is then not needed.
+    Option 2: a NIfTI mask by its own header, always; a ``volume`` is not needed, and if it is
+    given the mask must lie on its voxels.
 
     Parameters
     ----------
@@ -72,14 +75,17 @@ def align_mask(
         (i, j, k) array, or a ``.nii`` / ``.nii.gz`` file.
     volume
         For an array: the volume's NRRD header (``nrrd.read_header``), a ``.nrrd`` or NIfTI file,
-        or a 4 x 4 affine to RAS+ mm. Its axes may be in any order and direction.
+        or a 4 x 4 affine to RAS+ mm. Its axes may be in any order and direction. For a file: the
+        same, to be compared with the file's own header in world space. A mask that is a flip or
+        permutation of the volume's grid fits; the result is by the mask's header all the same.
     value
         The label to take; every value but 0 by default.
 
     Raises
     ------
     NiftiKitError
-        If the array has no volume, or another shape than it.
+        If the array has no volume, or another shape than it; or if a file does not lie on the
+        voxels of the volume that was given with it.
     UnreadableFile
         If a file is damaged.
     BadLabels
@@ -91,6 +97,8 @@ def align_mask(
         voxels = _whole(np.asarray(mask))
         grid = grid_of(volume, voxels.shape)
     _check(voxels, grid)
+    if isinstance(mask, (str, os.PathLike)) and volume is not None:
+        _refuse_misaligned(Path(mask), grid, grid_of(volume, voxels.shape))
     inside = voxels != 0 if value is None else voxels == value
     if not inside.any():
         raise BadLabels(
@@ -155,6 +163,53 @@ def _grid_of_file(path: Path) -> Grid:
     if is_nifti(path.name) or start[:2] == GZIP_MAGIC:
         return read_header(path).grid
     return read_grid(path)
+
+
+def _refuse_misaligned(path: Path, mask: Grid, volume: Grid) -> None:
+    """Refuse a mask file that does not lie on the voxels of its volume, in world space."""
+    alignment = compare_grids(mask, volume)
+    if alignment.lands:
+        return
+    if volume.problem:
+        raise NiftiKitError(
+            "the volume's header gives it no place in space",
+            found=volume.problem,
+            remedy="Write the volume's header again, or leave the volume out.",
+        )
+    sizes = f"{_size(mask)} voxels on {_size(volume)}"
+    if math.isfinite(alignment.displacement_mm):
+        sizes = (
+            f"corners up to {alignment.displacement_mm:.4g} mm "
+            f"({alignment.displacement_voxels:.3g} voxels) away"
+        )
+    share = f"{share_text(alignment.overlap)} of its field of view is in the volume's"
+    raise NiftiKitError(
+        "the mask does not lie on the voxels of its volume",
+        path=path,
+        found=f"{alignment.verdict}: {sizes}; {share}",
+        expected="the volume's grid, in any order of axes",
+        remedy=_REMEDIES.get(alignment.verdict, _BY_OWN_HEADER),
+    )
+
+
+def _size(grid: Grid) -> str:
+    return " x ".join(map(str, grid.shape))
+
+
+_BY_OWN_HEADER = "To place the mask by its own header all the same, leave the volume out."
+
+_BY_VOLUME = (
+    "If its voxels are in the volume's order, give them as an array with the volume: "
+    "align_mask(nibabel.load(file).get_fdata(), volume). "
+)
+
+_REMEDIES = {
+    "header lost": _BY_VOLUME + _BY_OWN_HEADER,
+    "translated": _BY_VOLUME + _BY_OWN_HEADER,
+    "resampled": "Resample the mask onto the volume's grid (nk.repairs.resample). "
+    + _BY_OWN_HEADER,
+    "apart": "Give the volume that the mask was made on. " + _BY_OWN_HEADER,
+}
 
 
 def _check(voxels: npt.NDArray[Any], grid: Grid) -> None:

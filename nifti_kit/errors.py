@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import textwrap
+
+from nifti_kit.escapes import visible
 
 __all__ = [
     "BadClassMap",
@@ -19,8 +22,18 @@ __all__ = [
 ]
 
 
+LINE_WIDTH = 96
+"""Characters of a line in a notebook: about what a cell's output shows without wrapping it."""
+
+_LABEL_WIDTH = 10
+
+
 class NiftiKitError(ValueError):
     """Any fault that the toolkit reports; its text names file, finding, expectation and remedy.
+
+    A notebook shows it without the stack, which says nothing about a person's files: a fault in a
+    file is no fault of the code. Plain Python shows its traceback as of any exception; in a
+    notebook :func:`traceback.print_exception` does.
 
     Parameters
     ----------
@@ -51,7 +64,7 @@ class NiftiKitError(ValueError):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        parts = [f"{self.path}: {self.message}" if self.path else self.message]
+        parts = [f"{visible(self.path)}: {self.message}" if self.path else self.message]
         if self.found is not None:
             parts.append(f"Found: {self.found}.")
         if self.expected is not None:
@@ -63,10 +76,46 @@ class NiftiKitError(ValueError):
     def __str__(self) -> str:
         return self._text()
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows instead of the traceback, line by line (it calls this).
+
+        Names of files are not trusted: what a terminal would obey is escaped.
+        """
+        parts = (
+            ("Where:", None if self.path is None else visible(self.path)),
+            ("Problem:", self.message),
+            ("Found:", self.found),
+            ("Expected:", self.expected),
+            ("Remedy:", self.remedy or None),
+        )
+        shown = [_part(label, part) for label, part in parts if part is not None]
+        return [type(self).__name__, *(line for lines in shown for line in lines)]
+
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling of exceptions,
         # and process pools send exceptions between processes.
         return (_rebuild, (type(self), self.__dict__.copy()))
+
+
+def _part(label: str, part: object) -> list[str]:
+    """Return a part of an error as lines of its own, with its label before the first."""
+    text = visible(part, keep="\n").strip("\n")
+    lines = [
+        piece
+        for line in text.split("\n")
+        for piece in textwrap.wrap(
+            line,
+            LINE_WIDTH - _LABEL_WIDTH,
+            subsequent_indent=" " * (len(line) - len(line.lstrip())),
+            break_long_words=False,  # a path is copied whole
+            break_on_hyphens=False,
+        )
+        or [""]
+    ]
+    labels = [label, *[""] * (len(lines) - 1)]
+    return [
+        f"{label:<{_LABEL_WIDTH}}{line}".rstrip() for label, line in zip(labels, lines, strict=True)
+    ]
 
 
 def _rebuild(cls: type[NiftiKitError], state: dict[str, object]) -> NiftiKitError:

@@ -14,9 +14,10 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nifti_kit.errors import TargetError
+from nifti_kit.targets.files import written
 
 __all__ = ["Journal"]
 
@@ -73,14 +74,18 @@ class Journal:
     def _append(self, line: dict[str, Any]) -> None:
         if self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as out:
+        with written(self.path), self._opened() as out:
             for one in (*self._unwritten, line):
                 # A crash may have left half a line: the break before ours ends it.
                 out.write(f"\n{json.dumps(one)}\n".encode("ascii"))
             out.flush()
             os.fsync(out.fileno())
         self._unwritten.clear()
+
+    def _opened(self) -> IO[bytes]:
+        assert self.path is not None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self.path.open("ab")
 
     def keys_of(self, item: str) -> list[str] | None:
         """Return the keys of an item that was begun earlier; None for one that was not."""

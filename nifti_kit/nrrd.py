@@ -18,6 +18,7 @@ from isal import igzip, isal_zlib
 
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.geometry import Grid
+from nifti_kit.packing import GZIP_LEVEL, SparseGzip
 from nifti_kit.streams import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
 
 __all__ = [
@@ -29,9 +30,6 @@ __all__ = [
     "read_grid",
     "write_slices",
 ]
-
-GZIP_LEVEL = 1
-"""isal's level 1: its size on masks is within 5 % of zlib's 6, at a tenth of the time."""
 
 SMALLEST_FILE = 10_240
 """A mask's file is padded to this size (bytes) with comment lines: the SDK's ``Mask3D.from_bytes``
@@ -168,31 +166,21 @@ def page_bytes(page: npt.NDArray[Any]) -> bytes:
 def box_bytes(grid: Grid, box: tuple[slice, ...], inside: npt.NDArray[np.bool_]) -> bytes:
     """Return a mask's NRRD file: uint8, 1 where ``inside`` is set within ``box``, 0 elsewhere.
 
-    Only slices that meet the box are laid out; a run of empty ones is packed from one buffer of
-    zeros, so that a small organ in a large volume costs what the organ costs.
+    Only the rows of the box are laid out and packed, so that a small organ in a large volume costs
+    what the organ costs.
     """
-    packer = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, 31)
     columns, rows, depth = grid.shape
-    page = np.zeros((rows, columns), dtype=np.uint8)
-    first, last = box[2].start, box[2].stop
-    pieces = [_pack_zeros(packer, columns * rows, first)]
-    for k in range(first, last):
-        page[box[1], box[0]] = inside[:, :, k - first].T
-        pieces.append(packer.compress(memoryview(page).cast("B")))
-    pieces.append(_pack_zeros(packer, columns * rows, depth - last))
-    pieces.append(packer.flush())
-    return _padded(_header_bytes(grid, np.dtype("u1")), b"".join(pieces))
-
-
-_ZEROS = bytes(2**20)
-
-
-def _pack_zeros(packer: Any, page: int, pages: int) -> bytes:
-    left, pieces = page * pages, []
-    while left > 0:
-        pieces.append(packer.compress(memoryview(_ZEROS)[: min(left, len(_ZEROS))]))
-        left -= len(_ZEROS)
-    return b"".join(pieces)
+    across, up, through = box
+    page = np.zeros((up.stop - up.start, columns), dtype=np.uint8)
+    packed = SparseGzip()
+    packed.add_zeros((through.start * rows + up.start) * columns)
+    for k in range(inside.shape[2]):
+        if k:
+            packed.add_zeros((rows - len(page)) * columns)
+        page[:, across] = inside[:, :, k].T
+        packed.add(memoryview(page).cast("B"))
+    packed.add_zeros((rows - up.stop + (depth - through.stop) * rows) * columns)
+    return _padded(_header_bytes(grid, np.dtype("u1")), packed.finish())
 
 
 def _padded(header: bytes, data: bytes) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, as_completed, wait
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +18,12 @@ from nifti_kit.geometry import compare_grids
 from nifti_kit.journal import Journal
 from nifti_kit.plans import Plan, PlannedItem, PlannedObject
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
-from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef
+from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
+from nifti_kit.targets.progress import Ended, OnProgress, Progress, Reporter, progress_bar
 from nifti_kit.targets.scoring import with_scores
 from nifti_kit.wording import counted
 
 __all__ = ["Progress", "upload"]
-
-
-BYTES_PER_MB = 1_000_000
-"""As networks and disks are measured."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an upload is: items and objects done, which item came last, and the bytes.
-
-    ``bytes_done`` is what this call has written or sent for the items that have landed; what
-    landed in an earlier run is not in it.
-    """
-
-    items_done: int
-    items_total: int
-    objects_done: int
-    objects_total: int
-    item: str
-    bytes_done: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.items_done} of {self.items_total} volumes, "
-            f"{self.objects_done} of {self.objects_total} objects, "
-            f"{self.bytes_done / BYTES_PER_MB:.1f} MB: {self.item}"
-        )
-
-
-OnProgress = Callable[[Progress], Any]
 
 
 def upload(
@@ -81,8 +52,11 @@ def upload(
         slice has another score, ``skip`` (add to slices without a score), ``replace`` (the
         plane's scores become those of the table), ``append`` (merge; the table's slices win).
     on_progress
-        Called with a :class:`Progress` after each item; a bar by default. An exception that it
-        raises ends the upload between two items.
+        Called with a :class:`Progress` after each item, and within an item as files, slices and
+        masks land; a bar by default. An exception that it raises ends the upload soon, within an
+        item too: the same call with the same journal goes on from there. Calls come one at a
+        time; with a ``ThreadPoolExecutor`` from its threads. With an executor of another kind,
+        whose workers may be other processes, only whole items are told.
     executor
         Lands items in parallel; each worker takes the memory of one volume or label map. By
         default one item at a time.
@@ -104,7 +78,7 @@ def upload(
     _refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", getattr(target, "path", None))
     _refuse_own_source(plan, "journal", journal)
-    landing: Target = target
+    landing: Target = target.remembering()
     items, findings = _placed(plan, landing)
     _refuse_blocked(findings.errors)
     own = None if journal is not None else _own_journal(target, plan)
@@ -112,8 +86,9 @@ def upload(
     jobs = [_reserved(item, landing, existing, notes) for item in items]
     landing.add_classes(plan.classes)
     landing.commit(())  # the ids are durable before anything that bears them
-    with _reporter(on_progress, jobs) as report:
-        jobs = _run(jobs, landing, notes, executor, report)
+    bar = progress_bar(len(jobs)) if on_progress is None else nullcontext(on_progress)
+    with bar as told:
+        jobs = _run(jobs, landing, notes, executor, Reporter(told, jobs))
     if own is not None:
         notes.close()
     landed = tuple(_landed(job, notes) for job in jobs)
@@ -200,18 +175,14 @@ def _fitted(planned: PlannedObject, volume: VolumeRef, found: list[Finding]) -> 
     return replace(planned, orientation=alignment.orientation)
 
 
-def _name(item: PlannedItem) -> str:
-    return item.name if item.volume_id is None else f"volume {item.volume_id}"
-
-
 def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) -> ItemJob:
     """Return an item's job; one that landed in an earlier run keeps the keys it got there."""
-    name = _name(item)
+    name, recalled = job_name(item), None
     try:
-        recalled = target.recall(item, notes.record_of(name)) if notes.is_done(name) else None
+        if notes.is_done(name):
+            recalled = target.recall(item, notes.record_of(name), notes.session)
     except Gone:
         notes.forget(name)  # what is there now is not of this run
-        recalled = None
     job = recalled or target.reserve(item, existing, notes.session, notes.keys_of(name))
     if job.new_volume:
         notes.undo(name)
@@ -232,83 +203,64 @@ def _run(
     target: Target,
     notes: Journal,
     executor: Executor | None,
-    report: Callable[[ItemJob], None],
+    report: Reporter,
 ) -> list[ItemJob]:
     """Write what has not landed yet; return the jobs in their order, as they landed."""
-    landed = {_name(job.item): job for job in jobs if notes.is_done(_name(job.item))}
-    for job in landed.values():
-        report(job)
-    left = [job for job in jobs if _name(job.item) not in landed]
+    landed = {job.name: job for job in jobs if notes.is_done(job.name)}
+    left = [job for job in jobs if job.name not in landed]
     try:
-        for job in _written(left, target, notes, executor):
-            landed[_name(job.item)] = job
-            notes.done(_name(job.item), job.record)
-            report(job)
-    finally:
-        target.commit(list(landed.values()))
-    return [landed[_name(job.item)] for job in jobs]
+        for job in list(landed.values()):
+            report.landed(job)
+        for job in _written(left, target, notes, executor, report):
+            landed[job.name] = job
+            notes.done(job.name, job.record)
+            report.landed(job)
+    except BaseException as error:
+        with suppress(TargetError):  # what went wrong first is told; annotations have the ids too
+            target.commit(list(landed.values()))
+        if isinstance(error, Ended) and report.error is not None:
+            raise report.error from None
+        raise
+    target.commit(list(landed.values()))
+    return [landed[job.name] for job in jobs]
 
 
 def _written(
-    jobs: list[ItemJob], target: Target, notes: Journal, executor: Executor | None
+    jobs: list[ItemJob],
+    target: Target,
+    notes: Journal,
+    executor: Executor | None,
+    report: Reporter,
 ) -> Iterator[ItemJob]:
     """Yield the jobs as they have landed."""
     if executor is None:
         for job in jobs:
             _begin(job, notes)
-            yield target.write(job)
+            yield target.write(job, tell=report.within(job))
         return
+    # Workers may be other processes: a function that tells could not be sent there.
+    told = isinstance(executor, ThreadPoolExecutor)
     futures: list[Future[ItemJob]] = []
-    for job in jobs:
-        _begin(job, notes)
-        futures.append(executor.submit(target.write, job))
     try:
+        for job in jobs:
+            _begin(job, notes)
+            more = {"tell": report.within(job)} if told else {}
+            futures.append(executor.submit(target.write, job, **more))
         for future in as_completed(futures):
             yield future.result()
     finally:
         # What has begun is waited for, so that nothing is written once upload() is over.
+        report.end()
         wait([future for future in futures if not future.cancel()])
 
 
 def _begin(job: ItemJob, notes: Journal) -> None:
-    notes.begin(_name(job.item), job.marks, made=job.new_volume)
-
-
-@contextmanager
-def _reporter(
-    on_progress: OnProgress | None, jobs: list[ItemJob]
-) -> Iterator[Callable[[ItemJob], None]]:
-    """Give what is called after each item: the caller's function, or a bar."""
-    total = sum(len(job.add) for job in jobs)
-    items = objects = sent = 0
-    if on_progress is None:
-        from tqdm.auto import tqdm
-
-        # No name in the bar's text: notebooks show it as HTML.
-        bar = tqdm(total=len(jobs), desc="Uploading", unit="volume")
-        on_progress = lambda _: bar.update()  # noqa: E731
-        closing = bar.close
-    else:
-        closing = _nothing
-
-    def report(job: ItemJob) -> None:
-        nonlocal items, objects, sent
-        items, objects, sent = items + 1, objects + len(job.add), sent + job.sent
-        on_progress(Progress(items, len(jobs), objects, total, _name(job.item), sent))
-
-    try:
-        yield report
-    finally:
-        closing()
-
-
-def _nothing() -> None:
-    """Close nothing."""
+    notes.begin(job.name, job.marks, made=job.new_volume)
 
 
 def _landed(job: ItemJob, notes: Journal) -> LandedItem:
     refs = {at: LandedObject(job.item.objects[at], ref, True) for at, ref in job.add}
     refs |= {at: LandedObject(job.item.objects[at], ref, False) for at, ref in job.kept}
     objects = tuple(refs[at] for at in sorted(refs))
-    added = job.new_volume or notes.made(_name(job.item))
+    added = job.new_volume or notes.made(job.name)
     return LandedItem(job.item, job.volume, added, objects, len(job.replaced), job.updates)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import NORMALS, PLANES, Grid
+from nifti_kit.geometry import NORMALS, PLANES
+from nifti_kit.holdings import Holdings, ObjectThere, SliceScores, VolumeThere
 from nifti_kit.items import Item, TableFile
 from nifti_kit.names import parse_name
 from nifti_kit.reuse import ProjectClasses
@@ -17,60 +18,13 @@ from nifti_kit.scores import Score
 from nifti_kit.surveys import TableSurvey, survey_item
 from nifti_kit.wording import counted
 
-__all__ = [
-    "ScorePlace",
-    "ScorePlanner",
-    "ScoreUpdate",
-    "SliceScores",
-    "landing_too",
-    "updates_text",
-]
+__all__ = ["ScorePlanner", "ScoreUpdate", "SliceScores", "landing_too", "updates_text"]
 
-SliceScores = dict[str, dict[str, "str | None"]]
-"""RAS+ slice index (from 0) to score and comment: ``{"2": {"score": "0.80", "comment": None}}``."""
+Entry = dict[str, "str | None"]
+"""Score and comment of a slice."""
 
 SHOWN_OBJECTS = 8
 """Ids of objects that a message lists before it counts the rest."""
-
-
-class VolumeThere(Protocol):
-    """What is asked of a volume on the target; the grid is in RAS+ order."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def grid(self) -> Grid: ...
-
-
-class ObjectThere(Protocol):
-    """What is asked of an object on the target, with its one figure."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def figure_id(self) -> int: ...
-    @property
-    def figure_key(self) -> str: ...
-    @property
-    def class_name(self) -> str: ...
-    @property
-    def scores(self) -> dict[str, SliceScores]: ...
-    @property
-    def has_figure(self) -> bool: ...
-
-
-class ScorePlace(Protocol):
-    """Where the figures are whose scores are updated: a target."""
-
-    def volumes(self) -> Sequence[VolumeThere]:
-        """Return the volumes in scope."""
-
-    def objects(self, volume_id: int) -> Sequence[ObjectThere]:
-        """Return the objects of a volume."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +67,19 @@ class ScoreUpdate:
         return [*figure, self.class_name, self.plane, self.new]
 
     @property
+    def overwritten(self) -> dict[str, tuple[Entry, Entry]]:
+        """The slices that have another score or comment: what is there, and what the table says."""
+        both = {
+            index: (old, self.new[index]) for index, old in self.old.items() if index in self.new
+        }
+        return {index: (old, new) for index, (old, new) in both.items() if old != new}
+
+    @property
+    def only_there(self) -> SliceScores:
+        """What the figure has on slices of the plane of which the table says nothing."""
+        return {index: old for index, old in self.old.items() if index not in self.new}
+
+    @property
     def text(self) -> str:
         """What is updated, in words."""
         old = f", {len(self.old)} there" if self.old else ""
@@ -143,13 +110,9 @@ def landing_too(
 class ScorePlanner:
     """Finds the figure and the slices of each column of tables without masks."""
 
-    def __init__(
-        self, dataset: Dataset, project: ProjectClasses, target: ScorePlace | None
-    ) -> None:
+    def __init__(self, dataset: Dataset, project: ProjectClasses, target: Holdings | None) -> None:
         self.dataset, self.project, self.target = dataset, project, target
         self.findings: list[Finding] = []
-        self._volumes: dict[int, VolumeThere] | None = None
-        self._objects: dict[int, Sequence[ObjectThere]] = {}
         self._taken: dict[tuple[int, str, str], ScoreUpdate] = {}
 
     def updates(self, item: Item, volume_id: int | None) -> Iterator[ScoreUpdate]:
@@ -171,11 +134,9 @@ class ScorePlanner:
         self.findings.append(finding(code, table.table.relative, message))
 
     def _on_volume(
-        self, target: ScorePlace, item: Item, table: TableSurvey, volume_id: int
+        self, target: Holdings, item: Item, table: TableSurvey, volume_id: int
     ) -> Iterator[ScoreUpdate]:
-        if self._volumes is None:
-            self._volumes = {volume.id: volume for volume in target.volumes()}
-        volume = self._volumes.get(volume_id)
+        volume = target.volume(volume_id)
         if volume is None:
             self._find("annotation-unmatched", table, f"the target has no volume {volume_id}")
             return
@@ -201,15 +162,13 @@ class ScorePlanner:
         return chosen or own != parse_name(volume.name).tail
 
     def _object(
-        self, target: ScorePlace, table: TableSurvey, volume: VolumeThere, value: int, cells: int
+        self, target: Holdings, table: TableSurvey, volume: VolumeThere, value: int, cells: int
     ) -> ObjectThere | None:
         """Return the one object of a value's class on a volume."""
         entry = self.project.by_value(value)
         what = f"no class has the pixel value {value}"
         if entry is not None:
-            if volume.id not in self._objects:
-                self._objects[volume.id] = target.objects(volume.id)
-            own = [one for one in self._objects[volume.id] if one.class_name == entry.name]
+            own = [one for one in target.objects(volume.id) if one.class_name == entry.name]
             found = [one for one in own if one.has_figure]
             if len(found) == 1:
                 return found[0]

@@ -342,3 +342,97 @@ def test_a_file_that_is_no_volume_is_unreadable(tmp_path):
 def test_a_header_of_an_unknown_space_is_refused():
     with pytest.raises(UnreadableFile, match="the volume's header: the NRRD header does not say"):
         align_mask(labels(), header_of(AFFINE) | {"space": "scanner-xyz"})
+
+
+# A file and a volume
+
+
+def moved(affine, x, y, z):
+    matrix = np.array(affine)
+    matrix[:3, 3] += (x, y, z)
+    return matrix
+
+
+@pytest.mark.parametrize("affine", [AFFINE, OBLIQUE], ids=["straight", "oblique"])
+@pytest.mark.parametrize(("axes", "signs"), ORDERS[::5])
+def test_a_file_that_lies_on_its_volume_goes_by_its_own_header(tmp_path, affine, axes, signs):
+    own = reordered(affine, list(axes), signs)
+    path = write_nifti(tmp_path / "a.nii.gz", labels(), own)
+    grid = read_header(path).grid
+    for fitting in (grid, grid.to_ras()):
+        aligned, alone = align_mask(path, fitting), align_mask(path)
+        np.testing.assert_array_equal(aligned.mask, alone.mask)
+        np.testing.assert_array_equal(aligned.grid.affine, alone.grid.affine)
+
+
+def test_a_file_is_compared_with_a_volume_of_any_kind(tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz", labels())
+    write_nifti(tmp_path / "volume.nii.gz")
+    kinds = [AFFINE, header_of(AFFINE), Grid(SHAPE, AFFINE), tmp_path / "volume.nii.gz"]
+    for fitting in kinds:
+        assert align_mask(path, fitting).mask.sum() == np.count_nonzero(labels())
+    write_nifti(tmp_path / "volume.nii.gz", affine=moved(AFFINE, 2, 0, 0))
+    far = moved(AFFINE, 2, 0, 0)
+    for shifted in (far, header_of(far), Grid(SHAPE, far), tmp_path / "volume.nii.gz"):
+        with pytest.raises(NiftiKitError, match="Found: translated: corners up to 2 mm"):
+            align_mask(path, shifted)
+
+
+OWN = "To place the mask by its own header all the same, leave the volume out."
+ARRAY = (
+    "If its voxels are in the volume's order, give them as an array with the volume: "
+    "align_mask(nibabel.load(file).get_fdata(), volume). "
+)
+APART = {
+    "header lost": (
+        (np.eye(4), SHAPE),
+        "corners up to 35.81 mm (6.23 voxels) away; 0 %",
+        ARRAY,
+    ),
+    "translated": (
+        (moved(AFFINE, 4, 0, 0), SHAPE),
+        "corners up to 4 mm (2 voxels) away; 60 %",
+        ARRAY,
+    ),
+    "resampled": (
+        (AFFINE @ np.diag([0.5, 0.5, 0.5, 1]), (10, 12, 14)),
+        "10 x 12 x 14 voxels on 5 x 6 x 7; 88 %",
+        "Resample the mask onto the volume's grid (nk.repairs.resample). ",
+    ),
+    "apart": (
+        (moved(AFFINE @ np.diag([2, 1, 1, 1]), 900, 0, 0), SHAPE),
+        "corners up to 908 mm (454 voxels) away; 0 %",
+        "Give the volume that the mask was made on. ",
+    ),
+}
+
+
+@pytest.mark.parametrize("verdict", APART)
+def test_a_file_that_lies_elsewhere_is_refused_with_its_distance(tmp_path, verdict):
+    (affine, shape), found, remedy = APART[verdict]
+    path = write_nifti(tmp_path / "a.nii", labels(shape), affine)
+    with pytest.raises(NiftiKitError) as caught:
+        align_mask(path, Grid(SHAPE, AFFINE))
+    assert caught.value.message == "the mask does not lie on the voxels of its volume"
+    assert caught.value.path == str(path)
+    assert caught.value.found == f"{verdict}: {found} of its field of view is in the volume's"
+    assert caught.value.expected == "the volume's grid, in any order of axes"
+    assert caught.value.remedy == remedy + OWN
+    assert align_mask(path).mask.sum() == np.count_nonzero(labels(shape))
+
+
+def test_the_remedy_of_a_lost_header_works(tmp_path):
+    path = write_nifti(tmp_path / "a.nii", labels(), np.eye(4))
+    mask, header = align_mask(nib.load(path).get_fdata(), header_of(OBLIQUE))
+    np.testing.assert_array_equal(header["space origin"], OBLIQUE[:3, 3])
+    assert mask.sum() == np.count_nonzero(labels())
+
+
+def test_a_volume_without_a_place_is_no_fault_of_the_mask(tmp_path):
+    path = write_nifti(tmp_path / "a.nii", labels())
+    with pytest.raises(NiftiKitError) as caught:
+        align_mask(path, np.diag([1.0, 0, 1, 1]))
+    assert str(caught.value) == (
+        "the volume's header gives it no place in space Found: the affine has an axis of length 0. "
+        "Remedy: Write the volume's header again, or leave the volume out."
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,104 @@ def test_every_kind_of_error_is_public() -> None:
         if isinstance(value, type) and issubclass(value, NiftiKitError)
     }
     assert defined == set(errors.__all__)
+
+
+# In a notebook
+
+
+PARTS: dict[str, Any] = {
+    "path": "in/a.nii.gz",
+    "found": "3 bytes",
+    "expected": "5 bytes",
+    "remedy": "Copy it again.",
+}
+
+
+def shown(error: NiftiKitError) -> list[str]:
+    """Return what IPython shows of an error."""
+    return error._render_traceback_()
+
+
+def test_a_notebook_shows_each_part_on_a_line_of_its_own() -> None:
+    assert shown(errors.UnreadableFile("it is cut short", **PARTS)) == [
+        "UnreadableFile",
+        "Where:    in/a.nii.gz",
+        "Problem:  it is cut short",
+        "Found:    3 bytes",
+        "Expected: 5 bytes",
+        "Remedy:   Copy it again.",
+    ]
+    assert shown(NiftiKitError("cut", found=0)) == ["NiftiKitError", "Problem:  cut", "Found:    0"]
+
+
+def test_long_parts_are_wrapped_but_no_path_is_broken() -> None:
+    path = "in/" + "a-long-name " * 3 + "x" * 120 + ".nii"
+    lines = shown(NiftiKitError("a word " * 30, path=path))
+    wide = [line for line in lines if len(line) > errors.LINE_WIDTH]
+    assert wide == [" " * 10 + "x" * 120 + ".nii"]
+    start = lines.index(next(line for line in lines if line.startswith("Problem:")))
+    assert len(lines[start:]) == 3
+    assert " ".join(line[10:] for line in lines[start:]).split() == ["a", "word"] * 30
+    assert all(line.startswith(" " * 10) for line in lines[start + 1 :])
+
+
+def test_lines_of_a_part_stay_lines_with_their_indent() -> None:
+    error = errors.PlanBlocked("2 errors in the way", found="\nFindings: 2 errors\n  ERROR [a] b")
+    assert shown(error)[2:] == ["Found:    Findings: 2 errors", "            ERROR [a] b"]
+
+
+def test_a_name_cannot_paint_or_break_lines_or_turn_the_text() -> None:
+    path = "a\x1b[31m\x1b]8;;http://x\x07\r\n\u202egz.iin\udcff"
+    lines = shown(NiftiKitError("cut \x1b[0m", path=path, found="\x9b31m", remedy="\b\b"))
+    assert lines == [
+        "NiftiKitError",
+        r"Where:    a\x1b[31m\x1b]8;;http://x\x07\r\n\u202egz.iin\udcff",
+        r"Problem:  cut \x1b[0m",
+        r"Found:    \x9b31m",
+        r"Remedy:   \x08\x08",
+    ]
+
+
+FAILING = [
+    "import nifti_kit as nk\nfrom nifti_kit.errors import UnreadableFile",
+    (
+        "try:\n    {}['volume']\n"
+        "except KeyError as error:\n"
+        "    raise UnreadableFile('cut', path='a\\x1b[31m.nii', remedy='Copy it.') from error"
+    ),
+]
+
+
+def test_a_notebook_fails_and_shows_no_stack(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, FAILING)])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources)
+    with pytest.raises(CellExecutionError) as caught:
+        client.execute()
+    (output,) = notebook.cells[1].outputs
+    assert (output.output_type, output.ename) == ("error", "UnreadableFile")
+    assert output.evalue == r"a\x1b[31m.nii: cut Remedy: Copy it."
+    assert output.traceback == [
+        "UnreadableFile",
+        r"Where:    a\x1b[31m.nii",
+        "Problem:  cut",
+        "Remedy:   Copy it.",
+    ]
+    assert "KeyError" not in "\n".join(output.traceback)
+    assert caught.value.ename == "UnreadableFile"
+
+
+def test_plain_python_shows_the_traceback_as_ever(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("\n".join(FAILING))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert "The above exception was the direct cause of the following exception:" in lines
+    assert f'  File "{script}", line 6, in <module>' in lines
+    assert lines[-1] == r"nifti_kit.errors.UnreadableFile: a\x1b[31m.nii: cut Remedy: Copy it."

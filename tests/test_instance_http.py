@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import requests
+import uploads
 from instance import Faults, Platform, State, running_platform
 from instance.client import Client
 from instance.multipart import read as read_form
@@ -19,27 +19,13 @@ from instance.multipart import write as write_form
 from instance.seeds import META, Seed, nrrd_bytes
 from instance.state import hash_of
 
-
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-def platform(state: State) -> Iterator[Platform]:
-    with running_platform(state=state) as running:
-        yield running
+state, seed = uploads.state, uploads.seed
+platform = uploads.platform_of_state
 
 
 @pytest.fixture
 def client(platform: Platform) -> Client:
     return Client(platform)
-
-
-@pytest.fixture
-def seed(state: State) -> Seed:
-    """What the platform holds too, where a test uses both."""
-    return Seed(state)
 
 
 def test_a_geometry_comes_back_byte_for_byte(client: Client, seed: Seed) -> None:

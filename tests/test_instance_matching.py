@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uploads
 from builders import AFFINE, labels, write_nifti, write_planes
-from instance import Platform, running_platform
+from instance import Platform
 from instance.endpoints import call
 from landings import quiet
 from uploads import api, new_dataset, new_project
@@ -20,16 +20,8 @@ DATASETS = ("knee", "hip", "spine")
 PLANES = ("axl", "cor", "sag")
 
 
-@pytest.fixture(autouse=True)
-def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    with running_platform() as running:
-        yield running
-        assert running.unknown == []
+state_home = uploads.state_home
+platform = uploads.platform
 
 
 @pytest.fixture

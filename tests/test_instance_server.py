@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +13,9 @@ import nrrd
 import numpy as np
 import pytest
 import requests
+import uploads
 from builders import SAMPLES
-from instance import Platform, State, running_platform
+from instance import Platform, running_platform
 from instance.seeds import META, SHAPE, Seed, nrrd_bytes, voxels
 from instance.state import hash_of
 
@@ -32,15 +33,8 @@ SPACE = {
 """The header of a mask."""
 
 
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-def platform(state: State) -> Iterator[Platform]:
-    with running_platform(state=state) as running:
-        yield running
+state, seed = uploads.state, uploads.seed
+platform = uploads.platform_of_state
 
 
 @pytest.fixture
@@ -49,12 +43,6 @@ def api(platform: Platform, sly: ModuleType) -> Any:
     return sly.Api(
         platform.address, platform.token, retry_count=2, retry_sleep_sec=0, ignore_task_id=True
     )
-
-
-@pytest.fixture
-def seed(state: State) -> Seed:
-    """What the platform holds too, where a test uses both."""
-    return Seed(state)
 
 
 def finished(sly: ModuleType, api: Any, work: Coroutine[Any, Any, Any]) -> Any:

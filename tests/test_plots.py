@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
+from landings import write_scored_planes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.text import Annotation
@@ -19,6 +21,7 @@ from nifti_kit import plots
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.geometry import Grid, Orientation
 from nifti_kit.plots import Mask, three_planes
+from nifti_kit.plots.notices import noticed
 
 RED, BLUE = (255, 0, 0), (40, 80, 255)
 GRID = Grid((8, 10, 6), np.array([[2.0, 0, 0, -9], [0, 3.0, 0, 4], [0, 0, 5.0, 7], [0, 0, 0, 1]]))
@@ -543,10 +546,118 @@ def test_an_empty_target_says_so(tmp_path):
         plots.landed(nk.ProjectFolder(tmp_path / "none", dataset="x"), 1)
 
 
-def test_annotations_alone_have_no_volume_to_draw():
-    plan = nk.plan(nk.scan(SAMPLES / "annotations_dataset"))
-    with pytest.raises(NiftiKitError, match=r"on the target.*plots.landed\(target, \d\)"):
-        plots.planned(plan)
+@pytest.mark.parametrize("sample", ["annotations_dataset", "annotations_project"])
+def test_annotations_alone_are_drawn_on_their_own_grid_and_say_so(sample):
+    plan = nk.plan(nk.scan(SAMPLES / sample))
+    for at, item in enumerate(plan.items):
+        figure = plots.planned(plan, at)
+        title = f"{item.name} as planned; the volume {item.volume_id} is on the target"
+        assert figure.description.startswith(f"{title}; sagittal slice ")
+        assert figure.description.endswith("; no image: the masks alone, on their own grid")
+        shape = item.objects[0].mask.grid.to_ras().shape
+        assert f"{' x '.join(map(str, shape))} voxels" in footer_of(figure)
+        assert "no image: the masks alone, on their own grid" in footer_of(figure)
+        assert "grey values" not in footer_of(figure)
+        assert [line.split()[1].rstrip(",") for line in legend_of(figure)] == list(
+            dict.fromkeys(planned.class_name for planned in item.objects)
+        )
+
+
+def test_where_no_mask_is_a_figure_without_an_image_is_black(tmp_path):
+    write_nifti(tmp_path / "axl_mask.nii", labels(values=(1,)))
+    (tmp_path / "mapping.json").write_text('{"axl_mask.nii": 5}')
+    i, j, k = map(int, np.argwhere(labels() == 1)[0])
+    figure = plots.planned(nk.plan(nk.scan(tmp_path)), at=(i, j, k))
+    there = three_planes(np.zeros(SHAPE), Grid(SHAPE, AFFINE), [], at=(i, j, k))
+    inside = {"Sagittal": labels()[i], "Coronal": labels()[:, j], "Axial": labels()[:, :, k]}
+    for plane, image in images_of(figure).items():
+        assert np.array_equal(images_of(there)[plane], np.zeros(image.shape))
+        mask = (inside[plane] == 1)[::-1].T
+        assert np.array_equal(image.any(axis=2), mask)
+        assert mask.any()
+
+
+def scores_alone(folder, target, text="Layer,Label-1\n3,0.5\n4,0.25\n"):
+    folder.mkdir()
+    (folder / "axl_score.csv").write_text(text)
+    dataset = nk.scan(folder, score_frames="ras")
+    return nk.plan(dataset, mapping=nk.match(dataset, target.volumes()), target=target)
+
+
+def said_in(figure):
+    return [text.get_text() for text in figure.texts]
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """A project with scores: of the femur on axial slice 2, of the tibia on 2 and 4."""
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    nk.upload(nk.plan(nk.scan(write_scored_planes(tmp_path / "in"))), target, on_progress=str)
+    return target
+
+
+def test_scores_alone_are_told_in_words(scored, tmp_path):
+    plan = scores_alone(tmp_path / "scores", scored, "Layer,Label-2\n3,0.5\n4,0.25\n")
+    figure = plots.planned(plan)
+    (update,) = plan.updates
+    assert said_in(figure) == [
+        f"axl_score.nrrd: scores alone; the volume {update.volume_id} is on the target",
+        f"Tibia (object {update.object_id}): 2 scores on plane 0-0-1, 2 there <- axl_score.csv",
+        "    slice 2: 0.90 -> 0.50",
+        "    slice 3: nothing -> 0.25",
+        "    slice 4: 0.70 there, not in the table",
+    ]
+    assert figure.description == "; ".join(text.strip() for text in said_in(figure))
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
+    assert figure.axes == []
+
+
+def test_masks_with_scores_for_another_object_say_both(scored, tmp_path):
+    (number,) = (ref.id for ref in scored.volumes() if ref.name == "axl_anatomic.nrrd")
+    write_nifti(tmp_path / "both" / "axl_mask.nii", labels(values=(7,)))
+    (tmp_path / "both" / "x_axl_score.csv").write_text("Layer,Label-1\n3,0.5\n")
+    names = ("axl_mask.nii", "x_axl_score.csv")
+    (tmp_path / "both" / "mapping.json").write_text(json.dumps(dict.fromkeys(names, number)))
+    plan = nk.plan(nk.scan(tmp_path / "both", score_frames="ras"), target=scored)
+    assert (len(plan.items), len(plan.objects), len(plan.updates)) == (1, 1, 1)
+    assert plots.planned(plan).description.startswith(
+        f"axl_mask.nrrd as planned (and 1 score update); the volume {number} is on the target; sag"
+    )
+
+
+def test_a_mask_that_cannot_land_is_told_in_words(tmp_path):
+    write_nifti(tmp_path / "axl_mask.nii", labels() * np.float32(0.5))
+    (tmp_path / "mapping.json").write_text('{"axl_mask.nii": 5}')
+    plan = nk.plan(nk.scan(tmp_path))
+    assert [len(item.objects) for item in plan.items] == [0]
+    assert said_in(plots.planned(plan)) == [
+        "axl_mask.nrrd: no object lands; the volume 5 is on the target",
+        "The findings say why.",
+    ]
+
+
+def test_a_plan_of_nothing_says_why(tmp_path):
+    (tmp_path / "axl_score.csv").write_text("Layer,Label-1\n3,0.5\n")
+    title, *lines = said_in(plots.planned(nk.plan(nk.scan(tmp_path, score_frames="ras"))))
+    assert title == "Nothing is planned"
+    assert lines[0].startswith("ERROR [")
+    (tmp_path / "axl_score.csv").unlink()
+    title, *lines = said_in(plots.planned(nk.plan(nk.scan(tmp_path), waive="source-empty")))
+    assert (title, lines) == ("Nothing is planned", ["There are no items."])
+
+
+def test_a_long_notice_is_wrapped_and_counted():
+    figure = noticed("a title " * 20, [f"line {number} " + "$x$ " * 30 for number in range(30)])
+    shown = said_in(figure)
+    assert len(shown) == 1 + 40
+    assert shown[-1] == "and 21 more lines"
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    width, height = figure.bbox.width, figure.bbox.height
+    for text in figure.texts:
+        box = text.get_window_extent(canvas.get_renderer())
+        assert 0 < box.x0 < box.x1 < width
+        assert 0 < box.y0 < box.y1 < height
 
 
 def test_a_blocked_plan_shows_where_the_mask_really_lies(tmp_path):

@@ -403,6 +403,23 @@ def test_a_reversed_table_is_turned_round(source: Path) -> None:
     assert saved["axl_score.csv"].read_text() == "Layer,Label-1\n5,0.30\n7,0.10\n"
 
 
+def test_a_table_without_masks_is_not_reversed_but_scanned_so(tmp_path: Path) -> None:
+    write_scores(tmp_path, "Layer,Label-1\n0,0.1\n3,0.3\n")
+    dataset = nk.scan(tmp_path)
+    with pytest.raises(RepairRefused) as caught:
+        nk.repairs.rebase_layers(dataset, "axl_score.csv", base=0, reverse=True)
+    assert caught.value.message == "a table without masks does not say how many frames there are"
+    assert caught.value.path == "axl_score.csv"
+    assert caught.value.remedy == (
+        "nk.scan(..., score_frames='reversed') counts from the last slice of the volume on the "
+        "target; or give a dataset that has the volume and its masks with the table."
+    )
+    again = nk.scan(tmp_path, score_frames="reversed")
+    repair = nk.repairs.rebase_layers(again, "axl_score.csv", base=0)
+    assert repair.files[0].after == "2 scores on layers 1, 4"
+    assert repair.dataset.choices.score_frames == "reversed"
+
+
 def test_a_table_with_faulty_cells_is_refused_unless_they_may_go(source: Path) -> None:
     write_scores(source, "Layer,Label-1\n1,high\n2,0.4\n")
     dataset = nk.scan(source)
@@ -514,6 +531,33 @@ def test_a_volume_is_no_mask(source: Path) -> None:
         nk.repairs.rebase_layers(nk.scan(source), MASK)
 
 
+def test_what_is_of_another_kind_is_refused_with_what_is_expected(source: Path) -> None:
+    write_scores(source, "Layer,Label-1\n1,0.1\n")
+    dataset = nk.scan(source)
+    with pytest.raises(RepairRefused) as caught:
+        nk.repairs.drop_specks(dataset, "axl_score.csv")
+    assert str(caught.value) == (
+        "axl_score.csv: it is no mask of this dataset Expected: an annotation file of an item. "
+        "Remedy: The findings say why it is not used."
+    )
+    with pytest.raises(RepairRefused) as caught:
+        nk.repairs.rebase_layers(dataset, MASK)
+    assert str(caught.value) == (
+        f"{MASK}: it is no score table of this dataset Expected: a table of an item. "
+        "Remedy: The findings say why it is not used."
+    )
+
+
+def test_a_file_of_a_dataset_is_found_by_itself(source: Path) -> None:
+    write_scores(source, "Layer,Label-1\n1,0.1\n")
+    dataset = nk.scan(source)
+    (item,) = (item for item in dataset.items if item.tables)
+    repair = nk.repairs.rebase_layers(dataset, item.tables[0], base=1)
+    assert [change.file for change in repair.files] == ["axl_score.csv"]
+    for given in (item.masks[0], item.masks[0].image, [MASK, item.masks[0]]):
+        assert [c.file for c in nk.repairs.reorient(dataset, given).files] == [MASK]
+
+
 def test_a_damaged_mask_cannot_be_repaired(source: Path) -> None:
     shape = (64, 64, 32)
     write_nifti(source / "axl_anatomic.nii.gz", volume(shape))
@@ -596,6 +640,22 @@ def test_names_are_escaped_and_the_table_has_every_label(tmp_path: Path) -> None
     assert frame["value"].tolist() == [1, 2]
     assert frame["moved (mm)"].tolist() == ["10.000", "10.000"]
     assert "value 1: 5 voxels as before, 150.0 -> 150.0 mm3, centre moved 10.000 mm" in repr(repair)
+
+
+def test_a_volume_that_was_given_is_named_by_its_file_or_not_at_all(tmp_path: Path) -> None:
+    name = "<b>odd\x1b[31m\nname.nii.gz"
+    write_nifti(tmp_path / "in" / MASK, labels(), moved(10, 0, 0))
+    file = write_nifti(tmp_path / name)
+    dataset = nk.scan(tmp_path / "in")
+    shown = r"took the header of <b>odd\x1b[31m\nname.nii.gz"
+    for given in (file, str(file)):
+        repair = nk.repairs.take_header(dataset, MASK, volume=given)
+        assert repair.files[0].what == shown
+        assert len(repr(repair).splitlines()) == 6
+        assert "&lt;b&gt;odd" in repair._repr_html_()
+    for given in (np.array(AFFINE), read_header(file).grid):
+        repair = nk.repairs.take_header(dataset, MASK, volume=given)
+        assert repair.files[0].what == "took the header of the given volume"
 
 
 def test_a_label_on_one_side_only_has_not_moved() -> None:

@@ -159,6 +159,46 @@ def test_a_plan_names_each_update_with_what_is_there(tmp_path: Path, make: Make)
     assert repr(plan.items[0]).endswith(": 0 objects, 2 score updates>")
 
 
+def test_a_plan_shows_the_scores_that_go_old_and_new(tmp_path: Path, make: Make) -> None:
+    target = make()
+    source = write_table(
+        tmp_path / "in", "axl_score.csv", "Layer,Label-1,Label-2,Comment-2\n3,0.5,0.9,blurred\n"
+    )
+    plan = planned(source, target)
+    femur, tibia = plan.updates
+    assert femur.overwritten == {"2": (entry("0.80"), entry("0.50"))}
+    assert femur.only_there == {}
+    assert tibia.overwritten == {"2": (entry("0.90"), entry("0.90", "blurred"))}
+    assert tibia.only_there == {"4": entry("0.70")}
+    choices = (
+        "existing='replace' and 'append' (which keeps what the table leaves blank) take the new; "
+        "'skip' keeps the old; 'error' refuses."
+    )
+    said = [
+        f"On the target already, old -> new: slice 2: 0.80 -> 0.50. {choices}",
+        f"On the target already, old -> new: slice 2: 0.90 -> 0.90 ('blurred'). {choices}",
+        (
+            "On the target alone: slice 4: 0.70. existing='replace' takes them away and keeps "
+            "them aside; the others leave them."
+        ),
+    ]
+    assert [line.strip() for line in repr(plan).splitlines() if "On the target" in line] == said
+    markup = plan._repr_html_()
+    assert f"<p>Femur (object {femur.object_id}). On the target already, old -&gt; new:" in markup
+    assert f"<p>Tibia (object {tibia.object_id}). On the target alone: slice 4: 0.70." in markup
+
+
+def test_many_slices_are_counted(tmp_path: Path, folder: Make) -> None:
+    rows = [f"{layer},0.{layer}" for layer in range(1, 8)]
+    text = "\n".join(["Layer,Label-1", *rows])
+    plan = planned(write_table(tmp_path / "in", "axl_score.csv", text), folder())
+    nk.upload(plan, folder(), on_progress=quiet, existing="append")
+    write_table(tmp_path / "in", "axl_score.csv", text.replace("0.", "0.0"))
+    again = repr(planned(tmp_path / "in", folder()))
+    assert "slice 5: 0.60 -> 0.06 and 1 more. existing=" in again
+    assert planned(tmp_path / "in", folder(), score_frames="ras").updates[0].only_there == {}
+
+
 def test_the_digest_is_that_of_the_table_not_of_what_is_there(tmp_path: Path, folder: Make) -> None:
     source = write_table(tmp_path / "in", "axl_score.csv", "Layer,Label-1\n1,0.5\n")
     plan = planned(source, folder())
@@ -606,9 +646,9 @@ def test_the_bytes_of_each_item_are_those_of_its_requests(
         write = target.write
         begun: list[int] = []
 
-        def noting(job: Any) -> Any:
+        def noting(job: Any, **options: Any) -> Any:
             begun.append(len(platform.requests))
-            return write(job)
+            return write(job, **options)
 
         target.write = noting  # type: ignore[method-assign]
         seen: list[int] = []

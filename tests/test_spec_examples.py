@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ import nrrd
 import numpy as np
 import oracle
 import pytest
+import uploads
 from builders import SAMPLES, labels, volume, write_nifti
-from instance import Platform, running_platform
+from instance import Platform
 from instance.endpoints import call
 from test_samples import Expected, assert_objects, expected_of, instance
 from uploads import ANNOTATION_SAMPLES, VOLUME_SAMPLES, api, land, new_dataset, new_project, ready
@@ -259,16 +259,8 @@ class InFolder:
 Place = OnPlatform | InFolder
 
 
-@pytest.fixture(autouse=True)
-def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    with running_platform() as running:
-        yield running
-        assert running.unknown == []
+state_home = uploads.state_home
+platform = uploads.platform
 
 
 @pytest.fixture(params=["instance", "folder"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import threading
@@ -132,21 +133,48 @@ def landed_bytes(project, name):
     return sum(len(content) for path, content in tree(project / "d").items() if name in path)
 
 
+def whole(seen):
+    """Return what was told when an item had landed whole."""
+    return [p for p, after in itertools.pairwise(seen) if p.item != after.item] + seen[-1:]
+
+
 def test_progress_counts_items_and_objects(source, target):
     seen = []
     land(source, target, on_progress=seen.append)
     sizes = [landed_bytes(target.path, f"{name}.nrrd") for name in "ABC"]
-    assert seen == [
+    assert whole(seen) == [
         Progress(1, 3, 3, 4, "A.nrrd", sizes[0]),
         Progress(2, 3, 4, 4, "B.nrrd", sizes[0] + sizes[1]),
         Progress(3, 3, 4, 4, "C.nrrd", sum(sizes)),
     ]
 
 
+def test_progress_grows_within_an_item_after_its_volume_and_each_of_its_masks(source, target):
+    seen = []
+    receipt = land(source, target, on_progress=seen.append)
+    volume = target.volume_path(receipt.items[0].volume).stat().st_size
+    refs = [landed.ref for landed in receipt.items[0].objects]
+    masks = [
+        target.mask_path(receipt.items[0].volume, ref.figure_key).stat().st_size for ref in refs
+    ]
+    assert [(p.items_done, p.objects_done, p.bytes_done) for p in seen[:4]] == [
+        (0, objects, volume + sum(masks[:objects])) for objects in range(4)
+    ]
+    assert [(p.items_done, p.objects_done) for p in seen[4:]] == [
+        (1, 3),
+        (1, 3),
+        (1, 4),
+        (2, 4),
+        (2, 4),
+        (3, 4),
+    ]
+
+
 def test_progress_reads_as_text(source, target):
     seen = []
     land(source, target, on_progress=lambda progress: seen.append(str(progress)))
-    assert seen[0] == "1 of 3 volumes, 3 of 4 objects, 0.0 MB: A.nrrd"
+    assert seen[0] == "0 of 3 volumes, 0 of 4 objects, 0.0 MB: A.nrrd"
+    assert seen[4] == "1 of 3 volumes, 3 of 4 objects, 0.0 MB: A.nrrd"
     assert str(Progress(1, 2, 3, 4, "A.nrrd", 12_340_000)).endswith(" objects, 12.3 MB: A.nrrd")
 
 
@@ -167,7 +195,7 @@ def test_progress_names_volumes_that_are_there_by_their_id(tmp_path):
     seen = []
     source = write_annotations(tmp_path / "in", 3, 1)
     land(source, nk.ProjectFolder(tmp_path / "p"), on_progress=seen.append)
-    assert [p.item for p in seen] == ["volume 3", "volume 1"]
+    assert [p.item for p in whole(seen)] == ["volume 3", "volume 1"]
 
 
 class Bar:
@@ -176,11 +204,14 @@ class Bar:
     made: list
 
     def __init__(self, **options):
-        self.options, self.steps, self.closed = options, 0, False
+        self.options, self.steps, self.closed, self.texts = options, 0, False, []
         self.made.append(self)
 
-    def update(self):
-        self.steps += 1
+    def update(self, steps):
+        self.steps += steps
+
+    def set_postfix_str(self, text):
+        self.texts.append(text)
 
     def close(self):
         self.closed = True
@@ -198,6 +229,17 @@ def test_a_bar_shows_the_progress_by_default_and_no_name(source, target, bars):
     assert [(bar.options, bar.steps, bar.closed) for bar in bars] == [
         ({"total": 3, "desc": "Uploading", "unit": "volume"}, 3, True)
     ]
+    counts = [0, 1, 2, 3, 3, 3, 4, 4, 4, 4]
+    assert bars[0].texts == [f"{count} of 4 objects, 0.0 MB" for count in counts]
+
+
+def test_the_real_bar_shows_volumes_and_objects(source, target, capsys):
+    land(source, target, on_progress=None)
+    shown = capsys.readouterr().err
+    assert "Uploading: 100%" in shown
+    assert "3/3" in shown
+    assert "4 of 4 objects, 0.0 MB]" in shown
+    assert "nrrd" not in shown
 
 
 def test_the_bar_is_closed_after_an_error_too(source, target, bars):

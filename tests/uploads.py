@@ -11,7 +11,7 @@ import shutil
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from builders import SAMPLES
 from instance import Platform, State, running_platform
 from instance.endpoints import call
 from instance.faults import RESET_AFTER, RESET_BEFORE, Fault
+from instance.seeds import Seed
 from landings import quiet
 
 import nifti_kit as nk
@@ -151,6 +152,43 @@ def copy_of(state: State) -> State:
     return copy.deepcopy(state, {id(state.lock): RLock(), id(ids): count(next(ids))})
 
 
+# Fixtures; a module takes them by assignment: platform = uploads.platform
+
+
+@pytest.fixture(autouse=True)
+def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for what is kept of uploads: not the user's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    """A platform on which nothing is."""
+    with running_platform() as running:
+        yield running
+        assert running.unknown == []
+
+
+@pytest.fixture
+def state() -> State:
+    """What a platform is to hold, where a test uses it directly too."""
+    return State()
+
+
+@pytest.fixture
+def platform_of_state(state: State) -> Iterator[Platform]:
+    """A platform that holds that state."""
+    with running_platform(state=state) as running:
+        yield running
+
+
+@pytest.fixture
+def seed(state: State) -> Seed:
+    """What the platform holds too, where a test uses both."""
+    return Seed(state)
+
+
 # Samples, each ready to land
 
 
@@ -202,6 +240,40 @@ def renumbered(source: Path, folder: Path, ids: list[int]) -> Path:
     mapping = json.loads(path.read_text())
     path.write_text(json.dumps({name: ids[number - 1] for name, number in mapping.items()}))
     return folder
+
+
+# Uploads that end at a request
+
+
+@contextmanager
+def dying(number: int | None, *, method: str | None = None, heard: bool = False) -> Iterator[None]:
+    """End the caller at a request, counted from 1 among those of a method; carried out or not."""
+    real = connection.Connection._answer
+    count = 0
+
+    def answer(self: Any, name: str, *args: Any, **body: Any) -> Any:
+        nonlocal count
+        count += method in (None, name)
+        if number is not None and count >= number and not heard:
+            raise Killed
+        found = real(self, name, *args, **body)
+        if number is not None and count >= number:
+            raise Killed
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection.Connection, "_answer", answer)
+        yield
+
+
+def killed(run: Callable[[], Any], number: int, **how: Any) -> bool:
+    """Run until the request with a number; say whether it came so far."""
+    with dying(number, **how):
+        try:
+            run()
+        except Killed:
+            return True
+    return False
 
 
 # Processes that are killed

@@ -1,24 +1,47 @@
-"""Figures: an image with its masks in three planes, as planned and as read back."""
+"""Figures: images with their masks, scores, class sizes, boards, one mask in two places."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid
-from nifti_kit.labels import Box, read_labels
+from nifti_kit.outlines import entry_text
 from nifti_kit.plans import Plan, PlannedItem
-from nifti_kit.plots.pictures import Picture, three_planes
+from nifti_kit.plots.alignment import two_places
+from nifti_kit.plots.boards import planned_sheet, tile_of
+from nifti_kit.plots.classes import ClassSize, class_sizes, class_volumes
+from nifti_kit.plots.item_scores import scored
+from nifti_kit.plots.notices import noticed
+from nifti_kit.plots.objects import cropped, planned_masks
+from nifti_kit.plots.pictures import Picture, masks_alone, three_planes
+from nifti_kit.plots.scores import score_map
+from nifti_kit.plots.sheet import Tile, contact_sheet
 from nifti_kit.ras import open_volume
 from nifti_kit.scenes import Color, Mask
 from nifti_kit.targets.base import ObjectRef, Target, VolumeRef
+from nifti_kit.updates import updates_text
 
-__all__ = ["Mask", "Picture", "landed", "planned", "three_planes"]
+__all__ = [
+    "ClassSize",
+    "Mask",
+    "Picture",
+    "Tile",
+    "class_sizes",
+    "class_volumes",
+    "contact_sheet",
+    "landed",
+    "planned",
+    "planned_sheet",
+    "score_map",
+    "scored",
+    "three_planes",
+    "tile_of",
+    "two_places",
+]
 
 
 def planned(
@@ -29,6 +52,9 @@ def planned(
     window: tuple[float, float] | None = None,
 ) -> Picture:
     """Return an item of a plan in three planes, from its source files.
+
+    Annotations whose volume is on the target are shown without an image, on the grid of the first
+    mask; what has no mask either, such as scores for figures that are there, is told in words.
 
     Parameters
     ----------
@@ -42,18 +68,40 @@ def planned(
     Raises
     ------
     NiftiKitError
-        If there is no such item, its volume is not among the source files, or one is damaged.
+        If there is no such item, or one of its files is damaged.
     """
+    if not plan.items:
+        return noticed("Nothing is planned", [*map(str, plan.blockers)] or ["There are no items."])
     chosen = _chosen_item(plan, item)
-    if chosen.volume is None:
-        raise NiftiKitError(
-            f"the volume of {chosen.name!r} is on the target, not in the source",
-            remedy=f"Upload, then plots.landed(target, {chosen.volume_id}).",
-        )
-    volume = open_volume(chosen.volume)
-    title = f"{chosen.name} as planned, from {chosen.volume.relative}"
-    masks = _planned_masks(chosen)
-    return three_planes(volume.array(), volume.grid, masks, at=at, window=window, title=title)
+    masks = planned_masks(chosen)
+    if chosen.volume is not None:
+        volume = open_volume(chosen.volume)
+        title = f"{chosen.name} as planned, from {chosen.volume.relative}"
+        return three_planes(volume.array(), volume.grid, masks, at=at, window=window, title=title)
+    where = f"the volume {chosen.volume_id} is on the target"
+    if chosen.objects:
+        more = f" (and{updates_text(chosen.updates)[1:]})" if chosen.updates else ""
+        title = f"{chosen.name} as planned{more}; {where}"
+        return masks_alone(chosen.objects[0].mask.grid, masks, at=at, title=title)
+    if chosen.updates:
+        return noticed(f"{chosen.name}: scores alone; {where}", _scores_told(chosen))
+    return noticed(f"{chosen.name}: no object lands; {where}", ["The findings say why."])
+
+
+def _scores_told(item: PlannedItem) -> list[str]:
+    """Return the updates of an item in words: each slice with what is there and what comes."""
+    told = []
+    for update in item.updates:
+        told.append(update.text)
+        told += [
+            f"    slice {index}: {entry_text(update.old.get(index))} -> {entry_text(new)}"
+            for index, new in update.new.items()
+        ]
+        told += [
+            f"    slice {index}: {entry_text(old)} there, not in the table"
+            for index, old in update.only_there.items()
+        ]
+    return told
 
 
 def landed(
@@ -121,21 +169,11 @@ def _listed(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + more or "nothing, for there is none"
 
 
-def _planned_masks(item: PlannedItem) -> Iterator[Mask]:
-    """Yield an item's objects, cropped; one label map is in memory at a time."""
-    for mask, objects in groupby(item.objects, key=lambda planned: planned.mask):
-        voxels = read_labels(mask.image).voxels
-        for planned in objects:
-            box = planned.label.box
-            inside = voxels[box] == planned.value
-            yield Mask(planned.class_name, planned.color, inside, _cropped(mask.grid, box))
-
-
 def _landed_mask(target: Target, found: ObjectRef, color: Color) -> Mask:
     """Return an object of a target, cropped."""
     inside = np.stack([page != 0 for page in target.iter_mask(found)], axis=2)
     box = (_extent(inside, 0), _extent(inside, 1), _extent(inside, 2))
-    grid = _cropped(target.mask_grid(found), box)
+    grid = cropped(target.mask_grid(found), box)
     return Mask(found.class_name, color, inside[box].copy(), grid)
 
 
@@ -143,14 +181,3 @@ def _extent(inside: npt.NDArray[Any], axis: int) -> slice:
     others = tuple(other for other in range(3) if other != axis)
     at = np.flatnonzero(inside.any(axis=others))
     return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
-
-
-def _cropped(grid: Grid, box: Box) -> Grid:
-    affine = grid.affine.copy()
-    affine[:3, 3] = grid.world([part.start for part in box])
-    return Grid(_lengths(box), affine)
-
-
-def _lengths(box: Iterable[slice]) -> tuple[int, int, int]:
-    i, j, k = (part.stop - part.start for part in box)
-    return i, j, k

@@ -1,11 +1,7 @@
-"""Pictures: a scene as a matplotlib figure.
-
-Nothing here touches pyplot: no global state, and no figure that stays open.
-"""
+"""Pictures: a scene as a matplotlib figure."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,20 +9,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from matplotlib.textpath import TextToPath
 
 from nifti_kit.geometry import Grid
+from nifti_kit.plots.drawing import (
+    BACKGROUND,
+    FAINT,
+    GAP,
+    INK,
+    LINE,
+    MARGIN,
+    PLAIN,
+    ROW,
+    Picture,
+    count,
+    fitted,
+    letters,
+    outline,
+    shortened,
+    width_of,
+    write,
+)
 from nifti_kit.scenes import (
     AXIAL,
     CORONAL,
-    DIRECTIONS,
     SAGITTAL,
     Color,
     Mask,
@@ -36,10 +45,7 @@ from nifti_kit.scenes import (
     Section,
 )
 
-__all__ = ["Picture", "three_planes"]
-
-BACKGROUND, INK, FAINT = "#15171a", "#f0f0f0", "#a0a0a0"
-"""A dark sheet, as viewers have it: it goes with the light and the dark theme of a notebook."""
+__all__ = ["Picture", "masks_alone", "three_planes"]
 
 UNSEEN = (21, 23, 26)
 """The sheet's own colour, for a line of the legend that is no class."""
@@ -47,14 +53,8 @@ UNSEEN = (21, 23, 26)
 OPACITY = 0.4
 """Of a mask's colour over the image: the grey values stay visible under it."""
 
-DARK = 0.3
-"""A colour of less luminance (0 to 1) gets a white edge, others a black one."""
-
 MAX_ENTRIES = 30
 """Legend entries; with more the legend would be larger than the pictures."""
-
-MAX_NAME = 40
-"""Letters of a name in the legend; a longer one is cut in its middle: its ends tell it apart."""
 
 OBLIQUE_DEGREES = 0.1
 """Above this the letters and millimetres are said to be approximate."""
@@ -68,48 +68,15 @@ NARROWEST = 1.7
 SHEET = (8.6, 11.0)
 """The sheet's least and largest width (inches)."""
 
-MARGIN, GAP, LINE, ROW = 0.2, 0.55, 0.2, 0.178
-"""Around the sheet, between two pictures, a line of text, and one of the legend (inches)."""
-
-HINTING = 1.05
-"""How much longer a text gets, at most, when its letters are moved to whole dots."""
-
 THIN = 0.06
 """Half the height of a number's digits (inches): in a thinner section it stands beside."""
 
-SCREEN_DPI, PNG_DPI = 96, 144
-"""Dots per inch that a picture is shown with, and that it has: sharp on dense screens."""
-
-_PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
-"""For all text: names such as ``cost$^$`` are no formulas."""
+NO_IMAGE = "no image: the masks alone, on their own grid"
+"""Said where black is no grey value."""
 
 _TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _ENTRY: dict[str, Any] = {"size": 9}
 _FOOTER: dict[str, Any] = {"size": 8}
-
-
-class Picture(Figure):
-    """A matplotlib figure that shows itself in a notebook, once, without pyplot.
-
-    Attributes
-    ----------
-    description
-        What it shows, in words; also its ``repr``, for terminals.
-    """
-
-    description = ""
-
-    def __repr__(self) -> str:
-        return f"<Picture: {self.description}>"
-
-    __str__ = __repr__
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        out = io.BytesIO()
-        with rc_context({"savefig.bbox": "standard"}):  # a person's own setting may cut it
-            self.savefig(out, format="png", dpi=PNG_DPI, facecolor=self.get_facecolor())
-        width, height = (round(inches * SCREEN_DPI) for inches in self.get_size_inches())
-        return out.getvalue(), {"width": width, "height": height, "alt": self.description}
 
 
 def three_planes(
@@ -148,19 +115,42 @@ def three_planes(
     NiftiKitError
         If a shape is not that of its grid, there is no such slice, or a window has no width.
     """
-    scene = Scene.of(volume, grid, masks, at, window)
+    return _drawn(Scene.of(volume, grid, masks, at, window), title)
+
+
+def masks_alone(
+    grid: Grid,
+    masks: Iterable[Mask],
+    *,
+    at: Sequence[int | None] | None = None,
+    title: str = "",
+) -> Picture:
+    """Return masks in three planes without an image: black where none is, which the figure says.
+
+    Parameters
+    ----------
+    grid
+        The slices that are shown (RAS+ mm), such as those of the first mask's own file.
+    masks, at, title
+        As :func:`three_planes` has them.
+    """
+    nothing = np.broadcast_to(np.uint8(0), grid.shape)  # takes no memory
+    return _drawn(Scene.of(nothing, grid, masks, at, None), title, has_image=False)
+
+
+def _drawn(scene: Scene, title: str, *, has_image: bool = True) -> Picture:
     legend = _entries(scene)
-    footer = _footer(scene, legend)
+    footer = _footer(scene, legend, has_image)
     sheet = _Sheet.of(scene, legend, len(footer))
     figure = Picture(figsize=(sheet.width, sheet.height), facecolor=BACKGROUND)
     figure.set_layout_engine("none")  # the places are ours, whatever a person has set
-    _write(figure, MARGIN, MARGIN, _fitted(title, sheet.width - 2 * MARGIN), **_TITLE)
+    write(figure, MARGIN, MARGIN, fitted(title, sheet.width - 2 * MARGIN, **_TITLE), **_TITLE)
     for plane, box in sheet.boxes.items():
         _draw(_panel(figure, sheet, box), scene, plane, sheet.scale)
     _draw_legend(figure, sheet, legend)
     look = {"color": FAINT, "linespacing": 1.5, **_FOOTER}
-    _write(figure, MARGIN, sheet.footer_top, "\n".join(footer), **look)
-    figure.description = _description(scene, title)
+    write(figure, MARGIN, sheet.footer_top, "\n".join(footer), **look)
+    figure.description = _description(scene, title) + ("" if has_image else f"; {NO_IMAGE}")
     return figure
 
 
@@ -179,44 +169,17 @@ def _entries(scene: Scene) -> list[_Entry]:
         return entries
     by_visibility = sorted(range(len(entries)), key=lambda at: not entries[at].visible)
     kept = sorted(by_visibility[: MAX_ENTRIES - 1])
-    more = f"and {_count(len(entries) - len(kept), 'more class')}"
+    more = f"and {count(len(entries) - len(kept), 'more class')}"
     return [entries[at] for at in kept] + [_Entry(more, UNSEEN, True)]
 
 
 def _entry(scene: Scene, found: SceneClass) -> _Entry:
     # A figure space is as wide as a digit.
     number = str(found.number).rjust(len(str(len(scene.classes))), "\N{FIGURE SPACE}")
-    objects = f", {_count(len(found.masks), 'object')}" if len(found.masks) > 1 else ""
+    objects = f", {count(len(found.masks), 'object')}" if len(found.masks) > 1 else ""
     outside = ", outside the volume" if found.is_outside else ""
-    text = f"{number}  {_shortened(found.name)}{objects}, {_count(found.voxels, 'voxel')}{outside}"
+    text = f"{number}  {shortened(found.name)}{objects}, {count(found.voxels, 'voxel')}{outside}"
     return _Entry(text, found.color, scene.is_cut(found))
-
-
-def _count(number: int, word: str) -> str:
-    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
-    return f"{number:,} {word}{ending}"
-
-
-def _shortened(name: str, most: int = MAX_NAME) -> str:
-    """Return a name on one line, cut in its middle where it is long."""
-    plain = " ".join(name.split())
-    half = (most - 1) // 2
-    return plain if len(plain) <= most else f"{plain[:half]}…{plain[-half:]}"
-
-
-def _width(text: str, **font: Any) -> float:
-    """Return how long a text on one line is (inches)."""
-    points = TextToPath().get_text_width_height_descent(text, FontProperties(**font), ismath=False)
-    return HINTING * float(points[0]) / 72
-
-
-def _fitted(title: str, room: float) -> str:
-    """Return a title that is cut in its middle until it fits (inches)."""
-    text, most = _shortened(title, len(title)), len(title)
-    while most > MAX_NAME and _width(text, **_TITLE) > room:
-        most -= max(1, most // 20)
-        text = _shortened(title, most)
-    return text
 
 
 class _Box(NamedTuple):
@@ -280,19 +243,13 @@ class _Key:
 
         In the corner there are as few columns as its height allows.
         """
-        entry = max((_width(found.text, **_ENTRY) for found in legend), default=0.0) + 0.5
+        entry = max((width_of(found.text, **_ENTRY) for found in legend), default=0.0) + 0.5
         (left, top), fewest = corner, math.ceil(len(legend) * ROW / (bottom - corner[1]))
         if entry > SHEET[1] - MARGIN - left:
             left, top, fewest = MARGIN, bottom + 2 * LINE, len(legend)
         columns = max(1, min(fewest, int((SHEET[1] - MARGIN - left) / entry)))
         rows = math.ceil(len(legend) / columns)
         return cls(left, top, columns * entry if legend else 0.0, rows * ROW, columns)
-
-
-def _write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
-    width, height = figure.get_size_inches()
-    look = {"color": INK, "va": "top", **style, **_PLAIN}
-    figure.text(left / width, 1 - top / height, text, **look)
 
 
 def _panel(figure: Figure, sheet: _Sheet, box: _Box) -> Axes:
@@ -314,7 +271,7 @@ def _draw(axes: Axes, scene: Scene, plane: Plane, scale: float) -> None:
         if inside.any():
             tint = np.array(found.color) / 255
             colored[inside] = (1 - OPACITY) * colored[inside] + OPACITY * tint
-            _outline(axes, inside, (across, up), found.color)
+            outline(axes, inside, (across, up), found.color)
             _number(axes, inside, (across, up), found.number, scale)
     axes.imshow(
         colored.transpose(1, 0, 2),
@@ -324,28 +281,13 @@ def _draw(axes: Axes, scene: Scene, plane: Plane, scale: float) -> None:
         interpolation="antialiased",
     )
     _cross(axes, scene, plane)
-    _letters(axes, plane)
+    letters(axes, plane)
     caption = f"{plane.title}, {scene.place(plane.normal)}\n{_slice(scene, plane)}"
-    axes.set_title(caption, fontsize=9, color=INK, pad=20, linespacing=1.35, **_PLAIN)
+    axes.set_title(caption, fontsize=9, color=INK, pad=20, linespacing=1.35, **PLAIN)
 
 
 def _slice(scene: Scene, plane: Plane) -> str:
     return f"slice {scene.position[plane.normal]} (0 to {scene.grid.shape[plane.normal] - 1})"
-
-
-def _outline(axes: Axes, inside: Section, size: tuple[float, float], color: Color) -> None:
-    """Draw the edges between voxels inside and outside: exact, not smoothed."""
-    padded = np.pad(inside, 1).astype(np.int8)
-    x, y = np.nonzero(np.diff(padded, axis=0)[:, 1:-1])
-    upright = np.stack([np.stack([x, y], -1), np.stack([x, y + 1], -1)], axis=1)
-    x, y = np.nonzero(np.diff(padded, axis=1)[1:-1])
-    level = np.stack([np.stack([x, y], -1), np.stack([x + 1, y], -1)], axis=1)
-    segments = np.concatenate([upright, level]) * np.array(size)
-    rgb = np.array(color) / 255
-    edge = "white" if rgb @ (0.299, 0.587, 0.114) < DARK else "black"
-    for width, tone in ((1.7, edge), (0.9, tuple(rgb))):
-        lines = LineCollection(segments, colors=[tone], linewidths=width, capstyle="projecting")
-        axes.add_collection(lines, autolim=False)
 
 
 def _number(
@@ -388,25 +330,6 @@ def _cross(axes: Axes, scene: Scene, plane: Plane) -> None:
     axes.axhline((scene.position[plane.up] + 0.5) * up, **style)
 
 
-def _letters(axes: Axes, plane: Plane) -> None:
-    """Write outside of each edge which side of the patient it is nearest to."""
-    (left, right), (top, bottom) = DIRECTIONS[plane.across], DIRECTIONS[plane.up]
-    places = ((left, -1, 0), (right, 1, 0), (top, 0, 1), (bottom, 0, -1))
-    for letter, x, y in places:
-        axes.annotate(
-            letter,
-            ((1 + x) / 2, (1 + y) / 2),
-            xycoords="axes fraction",
-            xytext=(10 * x, 10 * y),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=10,
-            fontweight="bold",
-            color="#ffe680",
-        )
-
-
 def _draw_legend(figure: Figure, sheet: _Sheet, legend: Sequence[_Entry]) -> None:
     """Draw the legend; classes that no slice cuts are faint, and their colour is an outline."""
     if not legend:
@@ -430,16 +353,16 @@ def _draw_legend(figure: Figure, sheet: _Sheet, legend: Sequence[_Entry]) -> Non
         columnspacing=1.5,
     )
     for text, entry in zip(drawn.get_texts(), legend, strict=True):
-        text.set(color=INK if entry.visible else FAINT, **_PLAIN)
+        text.set(color=INK if entry.visible else FAINT, **PLAIN)
 
 
-def _footer(scene: Scene, legend: Sequence[_Entry]) -> list[str]:
+def _footer(scene: Scene, legend: Sequence[_Entry], has_image: bool) -> list[str]:
     """Return lines, as long as the narrowest sheet allows, that say how to read the picture."""
     low, high = scene.limits
     sizes = " x ".join(f"{mm:.3g}" for mm in scene.grid.voxel_size)
     facts = [
         f"{' x '.join(map(str, scene.grid.shape))} voxels of {sizes} mm (RAS+)",
-        f"grey values {low:.4g} to {high:.4g}",
+        f"grey values {low:.4g} to {high:.4g}" if has_image else NO_IMAGE,
     ]
     if scene.oblique_degrees > OBLIQUE_DEGREES:
         turned = f"oblique by {scene.oblique_degrees:.1f} degrees"
@@ -449,7 +372,7 @@ def _footer(scene: Scene, legend: Sequence[_Entry]) -> list[str]:
     lines = ["Radiological view: the patient's right is on the left, in the sagittal anterior"]
     for fact in facts:
         longer = f"{lines[-1]}; {fact}"
-        if len(lines) > 1 and _width(longer, **_FOOTER) < SHEET[0] - 2 * MARGIN:
+        if len(lines) > 1 and width_of(longer, **_FOOTER) < SHEET[0] - 2 * MARGIN:
             lines[-1] = longer
         else:
             lines.append(fact)
@@ -462,4 +385,4 @@ def _description(scene: Scene, title: str) -> str:
         for plane in (SAGITTAL, CORONAL, AXIAL)
     )
     what = " ".join(title.split()) or "three planes"
-    return f"{what}; {planes}; {_count(len(scene.classes), 'class')}"
+    return f"{what}; {planes}; {count(len(scene.classes), 'class')}"

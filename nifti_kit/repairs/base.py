@@ -1,10 +1,10 @@
-"""What every repair takes and gives: files by any name, a dataset anew, and the proof."""
+"""What every repair gives: a dataset anew, and the proof."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -17,17 +17,16 @@ from nifti_kit import html
 from nifti_kit.datasets import Dataset, Mended, rescan
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.files import write_bytes
-from nifti_kit.findings import Finding
 from nifti_kit.geometry import Grid, compare_grids
 from nifti_kit.images import GZIP_MAGIC, ImageFile
-from nifti_kit.items import Item, MaskFile
+from nifti_kit.items import Item
 from nifti_kit.labels import label_frames
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FileChange", "LabelChange", "Measure", "Repair", "located", "measured", "repaired"]
+__all__ = ["FileChange", "LabelChange", "Measure", "Repair", "measured", "repaired"]
 
 Point = tuple[float, float, float]
 
@@ -184,66 +183,6 @@ def _row(change: LabelChange) -> dict[str, Any]:
     moved = "" if change.moved_mm is None else f"{change.moved_mm:.3f}"
     cells = (change.file, change.value, *voxels, *volumes, *centres, moved)
     return dict(zip(_COLUMNS, cells, strict=True))
-
-
-def located(dataset: Dataset, files: Any) -> list[PurePosixPath]:
-    """Return the files that are meant, relative to the source, each once.
-
-    Parameters
-    ----------
-    dataset
-        Where they are.
-    files
-        A path (relative to the source, its end if that is unique, or absolute), a finding, a
-        mask file, or any of these in a sequence, such as ``findings.by_code()["mask-apart"]``.
-
-    Raises
-    ------
-    RepairRefused
-        If there is no such file, or more than one.
-    """
-    found = [_located(dataset, name) for name in _names(files)]
-    if not found:
-        raise RepairRefused("no file was given to repair", remedy="Give a path or a finding.")
-    return list(dict.fromkeys(found))
-
-
-def _names(files: Any) -> Iterator[PurePosixPath | Path]:
-    if isinstance(files, (MaskFile, ImageFile)):
-        yield files.relative
-    elif isinstance(files, Finding):
-        yield PurePosixPath(files.path)
-    elif isinstance(files, (str, os.PathLike)):
-        yield Path(files)
-    elif isinstance(files, Iterable):
-        for each in files:
-            yield from _names(each)
-    else:
-        raise RepairRefused(
-            "that is no file", found=type(files).__name__, expected="a path, a finding or several"
-        )
-
-
-def _located(dataset: Dataset, name: PurePosixPath | Path) -> PurePosixPath:
-    wanted = PurePosixPath(name.as_posix())
-    if wanted.is_absolute():
-        for root in (dataset.root, dataset.root.resolve()):
-            if Path(name).is_relative_to(root):
-                wanted = PurePosixPath(Path(name).relative_to(root).as_posix())
-    known = dataset.source.files
-    if wanted in known:
-        return wanted
-    ends = [
-        file for file in known if wanted.parts and file.parts[-len(wanted.parts) :] == wanted.parts
-    ]
-    if len(ends) == 1:
-        return ends[0]
-    raise RepairRefused(
-        "there are several such files" if ends else "there is no such file in the source",
-        path=str(name),
-        found=", ".join(map(str, ends[:5])) or None,
-        remedy="Give the path relative to the source.",
-    )
 
 
 def repaired(

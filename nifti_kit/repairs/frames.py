@@ -6,7 +6,8 @@ from typing import Any
 
 from nifti_kit import images
 from nifti_kit.datasets import Dataset, Mended
-from nifti_kit.repairs.base import Repair, located, repaired
+from nifti_kit.repairs.base import Repair, repaired
+from nifti_kit.repairs.lookups import located
 
 __all__ = ["pick_frame"]
 

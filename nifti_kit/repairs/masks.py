@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ import numpy.typing as npt
 from nifti_kit.align import grid_of
 from nifti_kit.datasets import Dataset, Mended
 from nifti_kit.errors import RepairRefused
+from nifti_kit.escapes import visible
 from nifti_kit.geometry import Grid, Orientation, compare_grids, ras_orientation
 from nifti_kit.images import ImageFile, encode_image, iter_scaled_frames
 from nifti_kit.items import Item, MaskFile
 from nifti_kit.labels import INTEGER_TOLERANCE, MAX_LABEL, LabelSurvey, read_labels
-from nifti_kit.repairs.base import Repair, located, measured, repaired
+from nifti_kit.repairs.base import Repair, measured, repaired
+from nifti_kit.repairs.lookups import masks_meant
 from nifti_kit.shapes import SPECK_VOXELS, survey_shapes
 from nifti_kit.wording import counted
 
@@ -270,8 +273,7 @@ def _usable(case: _Case) -> _Case:
 
 
 def _cases(dataset: Dataset, files: Any, volume: Any) -> Iterator[_Case]:
-    for relative in located(dataset, files):
-        item, mask = _mask(dataset, relative)
+    for item, mask in masks_meant(dataset, files):
         grid, name = _volume_of(item, mask, volume)
         if grid.problem:
             raise RepairRefused(
@@ -285,7 +287,7 @@ def _cases(dataset: Dataset, files: Any, volume: Any) -> Iterator[_Case]:
 
 def _volume_of(item: Item, mask: MaskFile, volume: Any) -> tuple[Grid, str]:
     if volume is not None:
-        return grid_of(volume, mask.grid.shape), str(getattr(volume, "name", volume))
+        return grid_of(volume, mask.grid.shape), _name_of(volume)
     if item.volume is None:
         raise RepairRefused(
             "the mask has no volume in this dataset",
@@ -295,21 +297,16 @@ def _volume_of(item: Item, mask: MaskFile, volume: Any) -> tuple[Grid, str]:
     return item.volume.grid, str(item.volume.relative)
 
 
+def _name_of(volume: Any) -> str:
+    """Return how a volume that a person gave is named: a header or an affine has no name."""
+    if isinstance(volume, (str, os.PathLike)):
+        return visible(Path(volume).name)
+    name = getattr(volume, "name", None) or getattr(volume, "relative", "")
+    return visible(name) or "the given volume"
+
+
 def _images(dataset: Dataset, files: Any) -> list[ImageFile]:
-    return [_mask(dataset, relative)[1].image for relative in located(dataset, files)]
-
-
-def _mask(dataset: Dataset, relative: PurePosixPath) -> tuple[Item, MaskFile]:
-    for item in dataset.items:
-        for mask in item.masks:
-            if mask.relative == relative:
-                return item, mask
-    raise RepairRefused(
-        "it is no mask of this dataset",
-        path=str(relative),
-        expected="an annotation file of an item",
-        remedy="The findings say why it is not used.",
-    )
+    return [mask.image for _, mask in masks_meant(dataset, files)]
 
 
 def _mended(image: ImageFile, voxels: npt.NDArray[Any], grid: Grid, what: str) -> Mended:

@@ -9,7 +9,8 @@ from nifti_kit.datasets import Dataset, Mended, rescan
 from nifti_kit.errors import RepairRefused
 from nifti_kit.geometry import plane_axis
 from nifti_kit.items import Item, TableFile
-from nifti_kit.repairs.base import FileChange, Repair, located
+from nifti_kit.repairs.base import FileChange, Repair
+from nifti_kit.repairs.lookups import tables_meant
 from nifti_kit.scores import ScoreTable, in_ranges, read_scores
 from nifti_kit.surveys import survey_item
 from nifti_kit.wording import counted
@@ -46,40 +47,30 @@ def rebase_layers(
     Raises
     ------
     RepairRefused
-        If a file is no score table of the dataset, or belongs to masks of several lengths.
+        If a file is no score table of the dataset, or belongs to masks of several lengths; or to
+        none, and is to be reversed: ``scan(..., score_frames="reversed")`` does that.
     BadScores
         If a table cannot be read, has faulty cells, or has layers that do not fit.
     """
-    tables = [_table(dataset, relative) for relative in located(dataset, files)]
+    tables = tables_meant(dataset, files)
     read = [_read(table, base, item, dataset, reverse) for item, table in tables]
     how = f"read as counting from {base}{', from the last frame' if reverse else ''}"
     mended = [
-        Mended(table.relative, after.to_csv(drop_faulty=drop_faulty).encode(), f"layers {how}")
-        for (_, table), after in zip(tables, read, strict=True)
+        Mended(table.relative, own.to_csv(drop_faulty=drop_faulty).encode(), f"layers {how}")
+        for (_, table), own in zip(tables, read, strict=True)
     ]
     anew = rescan(dataset, mended)
+    after = tables_meant(anew, [table for _, table in tables])
     changes = [
         FileChange(
             str(table.relative),
             f"layers {how}",
-            _standing(dataset, table.relative),
-            _standing(anew, table.relative),
+            _standing(dataset, item, table.relative),
+            _standing(anew, renewed, table.relative),
         )
-        for _, table in tables
+        for (item, table), (renewed, _) in zip(tables, after, strict=True)
     ]
     return Repair(anew, [table.relative for _, table in tables], changes, ())
-
-
-def _table(dataset: Dataset, relative: PurePosixPath) -> tuple[Item, TableFile]:
-    for item in dataset.items:
-        for table in item.tables:
-            if table.relative == relative:
-                return item, table
-    raise RepairRefused(
-        "it is no score table of this dataset",
-        path=str(relative),
-        remedy="The findings say why it is not used.",
-    )
 
 
 def _read(table: TableFile, base: int, item: Item, dataset: Dataset, reverse: bool) -> ScoreTable:
@@ -89,6 +80,14 @@ def _read(table: TableFile, base: int, item: Item, dataset: Dataset, reverse: bo
 
 def _frames(item: Item, dataset: Dataset, table: TableFile) -> int:
     """Return how many frames the masks of a table have along the plane's normal."""
+    if item.is_scores_alone:
+        raise RepairRefused(
+            "a table without masks does not say how many frames there are",
+            path=str(table.relative),
+            found="no mask and no volume in the dataset",
+            remedy="nk.scan(..., score_frames='reversed') counts from the last slice of the volume "
+            "on the target; or give a dataset that has the volume and its masks with the table.",
+        )
     counts = {
         mask.mask.grid.shape[plane_axis(mask.mask.grid, item.plane, mask.orientation)[0]]
         for mask in survey_item(dataset, item).masks
@@ -104,9 +103,8 @@ def _frames(item: Item, dataset: Dataset, table: TableFile) -> int:
     return counts.pop()
 
 
-def _standing(dataset: Dataset, relative: PurePosixPath) -> str:
+def _standing(dataset: Dataset, item: Item, relative: PurePosixPath) -> str:
     """Return what a table says and how much of it lands, in words."""
-    item, _ = _table(dataset, relative)
     survey = survey_item(dataset, item)
     for found in survey.tables:
         if found.table.relative == relative:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,11 +23,17 @@ __all__ = [
     "ObjectRef",
     "ScoreChange",
     "Target",
+    "Tell",
     "VolumeRef",
+    "job_name",
 ]
 
 EXISTING = ("error", "skip", "replace", "append")
 """What to do with a volume or class object that is there already."""
+
+
+Tell = Callable[[int, int], Any]
+"""Takes how many bytes, and how many objects, of an item have landed so far."""
 
 
 class Gone(TargetError):
@@ -114,6 +120,11 @@ class ScoreChange:
         return {k: old for k, old in self.before.items() if self.landed.get(k) != old}
 
 
+def job_name(item: PlannedItem) -> str:
+    """Return what the journal calls an item: its name, or the id of the volume that it is for."""
+    return item.name if item.volume_id is None else f"volume {item.volume_id}"
+
+
 @dataclass(frozen=True, eq=False)
 class ItemJob:
     """A planned item with the keys and ids that it will have.
@@ -157,6 +168,11 @@ class ItemJob:
     sent: int = 0
 
     @property
+    def name(self) -> str:
+        """What the journal calls it."""
+        return job_name(self.item)
+
+    @property
     def marks(self) -> list[str]:
         """What the journal keeps when the job begins."""
         keys = tuple(ref.key for _, ref in self.add)
@@ -164,10 +180,20 @@ class ItemJob:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the journal keeps when the job is done: ids of volume, objects and figures."""
+        """What the journal keeps when the job is done: ids of volume, objects and figures.
+
+        And which of these objects were there already, and what they replaced.
+        """
         refs = (*self.add, *self.kept)
-        ids = [[at, ref.id, ref.figure_id] for at, ref in refs]
-        return {"volume": self.volume.id, "objects": ids}
+        record: dict[str, Any] = {
+            "volume": self.volume.id,
+            "objects": [[at, ref.id, ref.figure_id] for at, ref in refs],
+        }
+        if self.kept:
+            record["kept"] = [at for at, _ in self.kept]
+        if self.replaced:
+            record["replaced"] = [[ref.id, ref.figure_id, ref.class_name] for ref in self.replaced]
+        return record
 
 
 class Masks(Protocol):
@@ -198,6 +224,9 @@ class Target(Masks, Protocol):
     def volume_grid(self, volume_id: int) -> Grid:
         """Return where a volume's voxels are (RAS+ mm), read anew."""
 
+    def remembering(self) -> Target:
+        """Return the target for the time of one upload: it may list what is there only once."""
+
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there."""
 
@@ -210,10 +239,10 @@ class Target(Masks, Protocol):
         in an interrupted run (``ItemJob.marks``).
         """
 
-    def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:
+    def recall(self, item: PlannedItem, record: dict[str, Any], session: str) -> ItemJob | None:
         """Return the job of an item that landed in an earlier run, by its ``ItemJob.record``.
 
-        None where ``reserve`` finds it again by its keys.
+        ``session`` names that run. None where ``reserve`` finds it again by its keys.
 
         Raises
         ------
@@ -221,8 +250,12 @@ class Target(Masks, Protocol):
             If it was removed since, or a part of it: it is an item like any other then.
         """
 
-    def write(self, job: ItemJob) -> ItemJob:
-        """Land a job, and return it with the ids that it got; can be repeated."""
+    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
+        """Land a job, and return it with the ids that it got; can be repeated.
+
+        ``tell`` is called in the thread of the caller as bytes and objects land; an exception that
+        it raises ends the job, which can be repeated.
+        """
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
         """Give a figure its scores, those of all planes; can be repeated."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -20,16 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import TargetError
-from nifti_kit.files import write_beside, write_bytes, write_json
 from nifti_kit.labels import read_labels
 from nifti_kit.nrrd import write_slices
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.ras import mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.base import ItemJob, ObjectRef, Tell, VolumeRef
 from nifti_kit.targets.comparing import refuse_other_shapes
+from nifti_kit.targets.files import write_beside, write_bytes, write_json, written
 from nifti_kit.targets.jobs import Reservation, backup_of
 from nifti_kit.targets.keys import read_json
+from nifti_kit.targets.pipeline import ahead
 from nifti_kit.targets.project import ProjectReader
 from nifti_kit.targets.scoring import keep_scores
 
@@ -86,18 +88,36 @@ class ProjectFolder(ProjectReader):
         """Return the folder in which a run keeps what it replaces, beside the project."""
         return self.path.with_name(f"{self.path.name}.replaced") / session
 
-    def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:  # noqa: ARG002
+    def remembering(self) -> ProjectFolder:
+        """Return the target itself: its files are read as they are needed."""
+        return self
+
+    def recall(
+        self,
+        item: PlannedItem,  # noqa: ARG002
+        record: dict[str, Any],  # noqa: ARG002
+        session: str,  # noqa: ARG002
+    ) -> ItemJob | None:
         """Return None: what landed is found again by its keys."""
         return None
 
-    def write(self, job: ItemJob) -> ItemJob:
-        """Land a job: volume, masks, then the annotation. It can be repeated."""
-        volume = job.volume
+    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
+        """Land a job: volume, masks, then the annotation. It can be repeated.
+
+        ``tell`` takes bytes and objects after the volume and after each mask.
+        """
+        volume, size = job.volume, 0
         self._back_up(job)
-        content = (
-            self._write_volume(job) if job.new_volume else read_json(self.annotation_path(volume))
-        )
-        self._write_masks(job)
+        if job.new_volume:
+            content = self._write_volume(job)
+            size = self.volume_path(volume).stat().st_size
+            _told(tell, size, 0)
+        else:
+            content = read_json(self.annotation_path(volume))
+        with closing(self._write_masks(job)) as sizes:  # closed, no thread of it goes on
+            for objects, mask_size in enumerate(sizes, start=1):
+                size += mask_size
+                _told(tell, size, objects)
         self._edit(content, job)
         write_json(self.annotation_path(volume), content)
         self._drop_masks(job)
@@ -143,7 +163,8 @@ class ProjectFolder(ProjectReader):
                 ids.forget("objects", ref.key)
                 ids.forget("figures", ref.figure_key)
             self._volumes[job.volume.id] = job.volume
-        ids.save()
+        with written(self.path / "key_id_map.json"):
+            ids.save()
         self._ids_stamp = self.stamp()
 
     def _check_place(self) -> None:
@@ -182,20 +203,26 @@ class ProjectFolder(ProjectReader):
         meta = ann.volume_meta(opened.grid, lowest, highest)
         return ann.volume_json(job.volume.key, job.volume.id, meta)
 
-    def _write_masks(self, job: ItemJob) -> None:
-        """Write the masks that are to be added; one label map is in memory at a time."""
+    def _write_masks(self, job: ItemJob) -> Generator[int]:
+        """Write the masks that are to be added, and yield the bytes of each.
+
+        One label map is in memory at a time.
+        """
         added = [(job.item.objects[at], ref) for at, ref in job.add]
-        for mask, group in groupby(added, key=lambda pair: pair[0].mask):
-            voxels = read_labels(mask.image).voxels
+        with ThreadPoolExecutor(ENCODERS) as pool:
+            for mask, group in groupby(added, key=lambda pair: pair[0].mask):
+                voxels = read_labels(mask.image).voxels
 
-            def land(pair: tuple[PlannedObject, ObjectRef], voxels: Any = voxels) -> None:
-                planned, ref = pair
-                grid = planned.mask.grid
-                content = mask_bytes(voxels, grid, planned.label, planned.orientation)
-                write_bytes(self.mask_path(job.volume, ref.figure_key), content)
+                def land(pair: tuple[PlannedObject, ObjectRef], voxels: Any = voxels) -> int:
+                    planned, ref = pair
+                    grid = planned.mask.grid
+                    content = mask_bytes(voxels, grid, planned.label, planned.orientation)
+                    write_bytes(self.mask_path(job.volume, ref.figure_key), content)
+                    return len(content)
 
-            with ThreadPoolExecutor(ENCODERS) as pool:
-                list(pool.map(land, group))
+                # All of a file are written before the next one is read: its label map can go.
+                yield from ahead(pool, land, group, ENCODERS)
+                del voxels, land
 
     def _edit(self, content: dict[str, Any], job: ItemJob) -> None:
         """Take the removed objects out of an annotation and put the added ones in."""
@@ -224,16 +251,19 @@ class ProjectFolder(ProjectReader):
         kept = backup_of(job.backup, job.volume)
         if kept.exists():
             return
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        for ref in job.replaced:
-            mask = self.mask_path(job.volume, ref.figure_key)
-            if mask.exists():
-                shutil.copy2(mask, kept.parent / mask.name)
+        with written(kept):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            for ref in job.replaced:
+                mask = self.mask_path(job.volume, ref.figure_key)
+                if mask.exists():
+                    shutil.copy2(mask, kept.parent / mask.name)
         write_bytes(kept, self.annotation_path(job.volume).read_bytes())
 
     def _drop_masks(self, job: ItemJob) -> None:
         for ref in job.replaced:
-            self.mask_path(job.volume, ref.figure_key).unlink(missing_ok=True)
+            path = self.mask_path(job.volume, ref.figure_key)
+            with written(path):
+                path.unlink(missing_ok=True)
 
 
 def _range(piece: npt.NDArray[Any]) -> tuple[float, float]:
@@ -243,3 +273,8 @@ def _range(piece: npt.NDArray[Any]) -> tuple[float, float]:
         if not piece.size:
             return math.inf, -math.inf
     return float(piece.min()), float(piece.max())
+
+
+def _told(tell: Tell | None, size: int, objects: int) -> None:
+    if tell is not None:
+        tell(size, objects)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.errors import TargetError
-from nifti_kit.files import write_json
 from nifti_kit.plans import CustomData
 from nifti_kit.targets.base import ItemJob, ObjectRef, ScoreChange, Target, VolumeRef
+from nifti_kit.targets.files import write_json
 from nifti_kit.targets.keys import read_json
 from nifti_kit.updates import ScoreUpdate, SliceScores
 
@@ -119,7 +119,6 @@ def keep_scores(job: ItemJob) -> None:
         return
     path = _kept_scores(job.backup, job.volume)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, list(_rows(job)))
 
 

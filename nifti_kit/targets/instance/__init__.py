@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nifti_kit.errors import TargetError
-from nifti_kit.files import write_bytes, write_json
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
 from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import Gone, ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.base import Gone, ItemJob, ObjectRef, Tell, VolumeRef
 from nifti_kit.targets.comparing import (
     CHOICES,
     Comparison,
@@ -22,23 +20,14 @@ from nifti_kit.targets.comparing import (
     refuse_other_shapes,
 )
 from nifti_kit.targets.instance.connection import Connection, NotThere
-from nifti_kit.targets.instance.landing import (
-    add_figures,
-    add_objects,
-    add_volume,
-    remove_objects,
-    remove_volume,
-    upload_masks,
-)
+from nifti_kit.targets.instance.figures import score_figure
+from nifti_kit.targets.instance.landing import MADE, REPLACED, Landing
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
-from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
 from nifti_kit.targets.jobs import backup_of
-from nifti_kit.targets.scoring import keep_scores
+from nifti_kit.targets.keys import read_json
 
 __all__ = ["Instance", "Place", "Places"]
-
-MADE = "made"
-"""In a journal: the item's volume is made by the run itself."""
 
 
 class Instance(InstanceReader):
@@ -103,6 +92,18 @@ class Instance(InstanceReader):
         state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         return Path(state).expanduser() / "nifti_kit"
 
+    def remembering(self) -> Instance:
+        """Return the same target with the list of volumes that are there now, for one upload.
+
+        An upload asks where each item may land before it writes anything, and need not read the
+        same list for each. Ids of classes and of the volumes' datasets do not change either.
+        """
+        other = copy(self)
+        other.begin_scratch()
+        other.known = other.listing()
+        other.class_ids = {}
+        return other
+
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there; one that is there keeps its colour.
 
@@ -118,6 +119,9 @@ class Instance(InstanceReader):
         if new:
             meta = {**meta, "classes": [*meta["classes"], *new]}
             self.connection.post("projects.meta.update", {"id": self.project_id, "meta": meta})
+            meta = self.meta()  # new classes have their ids now
+        if self.class_ids is not None:
+            self.class_ids.update(class_ids_in(meta))
 
     def reserve(
         self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
@@ -136,7 +140,11 @@ class Instance(InstanceReader):
         if clashes and existing == "error":
             raise occupied(volume, clashes, self.connection.address)
         kept = Comparison(self, item).identical(clashes) if existing == "skip" else {}
-        replaced = tuple(clashes) if existing == "replace" else ()
+        replaced: tuple[ObjectRef, ...] = ()
+        if existing == "replace":
+            earlier = self._kept_earlier(volume, session, mine)
+            known = {ref.id: ref for ref in (*earlier, *clashes) if ref.class_name in names}
+            replaced = tuple(known.values())
         add = tuple(
             (at, object_ref(0, 0, planned.class_name, volume.id, planned.scores))
             for at, planned in enumerate(item.objects)
@@ -149,11 +157,21 @@ class Instance(InstanceReader):
             item, volume, new_volume, add, tuple(kept.items()), replaced, backup, memo, resumed
         )
 
+    def _kept_earlier(
+        self, volume: VolumeRef, session: str, mine: Sequence[str] | None
+    ) -> tuple[ObjectRef, ...]:
+        """Return the objects that an interrupted run kept before it removed any."""
+        kept = backup_of(self.kept_in(session) / REPLACED, volume)
+        if mine is None or not kept.exists():
+            return ()
+        there = objects_in(read_json(kept), volume.id)
+        return tuple(ref for ref in there if str(ref.id) in mine)
+
     def kept_in(self, session: str) -> Path:
         """Return the folder in which a run keeps what it replaces, next to the journal."""
         return self.journals / "kept" / session
 
-    def recall(self, item: PlannedItem, record: dict[str, Any]) -> ItemJob | None:
+    def recall(self, item: PlannedItem, record: dict[str, Any], session: str) -> ItemJob | None:
         """Return the finished job of an item that landed in an earlier run, or raise ``Gone``."""
         try:
             volume = self.volume(int(record["volume"]))
@@ -161,39 +179,35 @@ class Instance(InstanceReader):
             refs = [(int(at), there[int(o), int(f)]) for at, o, f in record["objects"]]
         except (NotThere, KeyError):
             raise Gone(f"{item.name!r} was removed since it landed") from None
-        return ItemJob(item, volume, False, tuple(refs))
+        was_there = set(record.get("kept", ()))  # journals of earlier releases do not say
+        replaced = tuple(
+            object_ref(int(number), int(figure), title, volume.id, {})
+            for number, figure, title in record.get("replaced", ())
+        )
+        return ItemJob(
+            item,
+            volume,
+            False,
+            tuple(pair for pair in refs if pair[0] not in was_there),
+            tuple(pair for pair in refs if pair[0] in was_there),
+            replaced,
+            self.kept_in(session) if replaced else None,
+        )
 
-    def write(self, job: ItemJob) -> ItemJob:
+    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
         """Land a job; return it with the ids that the instance gave.
 
-        Whatever an interrupted try of the same item left is taken away first: a volume that it
-        made, or the objects that were not there before.
+        ``tell`` takes bytes and objects after each request that carries files, slices or
+        geometries. Whatever an interrupted try of the same item left is taken away first: a volume
+        that it made, or the objects that were not there before.
         """
         counting = copy(self)  # jobs are written side by side: each counts its own bytes
         counting.connection = self.connection.counting()
-        landed = counting._write(job)
-        return replace(landed, sent=counting.connection.sent)
-
-    def _write(self, job: ItemJob) -> ItemJob:
-        volume = job.volume
-        self._back_up(job)
-        if job.new_volume:
-            volume = self._write_volume(job)
-        before = [int(mark) for mark in job.memo or () if mark != MADE]
-        dataset_id = self._dataset_of(volume.id)
-        if job.resumed and not job.new_volume:
-            self._clear(job, volume, dataset_id, before)
-        refs = self._write_objects(job, volume, dataset_id, before)
-        old = [ref.id for ref in job.replaced]
-        remove_objects(self.connection, dataset_id, volume.id, old)
-        for change in job.updates:
-            self.set_scores(change.ref, change.ref.scores)
-        return replace(job, volume=volume, add=refs)
+        return Landing(counting, job, tell).landed()
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
         """Give a figure its scores, those of all planes: all custom data that it has."""
-        data = {"id": ref.figure_id, "customData": scores, "updateStrategy": "replace"}
-        self.connection.post("figures.custom-data.update", data)
+        score_figure(self.connection, ref.figure_id, scores)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Do nothing: the instance keeps its own ids."""
@@ -213,7 +227,8 @@ class Instance(InstanceReader):
             )
         name, grid = item.name, item.volume.grid.to_ras()
         there = self.find(name)
-        new = VolumeRef(0, "", name, self.dataset_names()[self.dataset_id], grid)
+        names = self.dataset_names() if self.known is None else self.known.datasets
+        new = VolumeRef(0, "", name, names[self.dataset_id], grid)
         if there is None or MADE in (mine or ()):
             return new, True
         if existing == "error" and mine is None:
@@ -230,67 +245,3 @@ class Instance(InstanceReader):
                 remedy="Rename the file, or choose another dataset.",
             )
         return there, False
-
-    def _write_volume(self, job: ItemJob) -> VolumeRef:
-        assert job.item.volume is not None
-        assert self.dataset_id is not None
-        left = self.find(job.item.name) if job.resumed else None
-        if left is not None:  # an interrupted try of this very item made it
-            remove_volume(self.connection, self.dataset_id, left.id)
-        row = add_volume(self.connection, self.dataset_id, job.item.name, job.item.volume)
-        return replace(job.volume, id=int(row["id"]), key=str(row["id"]))
-
-    def _clear(
-        self, job: ItemJob, volume: VolumeRef, dataset_id: int, before: Sequence[int]
-    ) -> None:
-        """Remove what an interrupted try left of the item's classes on its volume.
-
-        It is kept next to the journal, because a person may have added to it since.
-        """
-        names = {planned.class_name for planned in job.item.objects}
-        there = self.objects(volume.id)
-        left = [ref for ref in there if ref.id not in before and ref.class_name in names]
-        if left:
-            self._keep(job, left, f"left-{max(ref.id for ref in left)}")
-            remove_objects(self.connection, dataset_id, volume.id, [ref.id for ref in left])
-
-    def _write_objects(
-        self, job: ItemJob, volume: VolumeRef, dataset_id: int, before: Sequence[int]
-    ) -> tuple[tuple[int, ObjectRef], ...]:
-        added = [(at, job.item.objects[at]) for at, _ in job.add]
-        class_ids = self._class_ids() if added else {}
-        object_ids = add_objects(
-            self.connection,
-            dataset_id,
-            volume.id,
-            [class_ids[planned.class_name] for _, planned in added],
-            before,
-        )
-        pairs = [(number, p) for number, (_, p) in zip(object_ids, added, strict=True)]
-        figure_ids = add_figures(self.connection, dataset_id, volume.id, pairs)
-        masks = [(number, p) for number, (_, p) in zip(figure_ids, added, strict=True)]
-        upload_masks(self.connection, masks)
-        return tuple(
-            (at, object_ref(number, figure, planned.class_name, volume.id, planned.scores))
-            for (at, planned), number, figure in zip(added, object_ids, figure_ids, strict=True)
-        )
-
-    def _class_ids(self) -> dict[str, int]:
-        return {found["title"]: int(found["id"]) for found in self.meta()["classes"]}
-
-    def _back_up(self, job: ItemJob) -> None:
-        """Keep what a job replaces, annotation and masks, next to the journal."""
-        keep_scores(job)
-        if job.replaced:
-            self._keep(job, job.replaced, "replaced")
-
-    def _keep(self, job: ItemJob, refs: Sequence[ObjectRef], why: str) -> None:
-        """Save objects of a job's volume: the annotation, and the mask of each."""
-        assert job.backup is not None
-        kept = backup_of(job.backup / why, job.volume)
-        if kept.exists():
-            return
-        for ref in refs:
-            if ref.figure_id and (mask := self.mask_of(ref.figure_id)) is not None:
-                write_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
-        write_json(kept, self.annotation(job.volume.id))

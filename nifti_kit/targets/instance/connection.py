@@ -9,21 +9,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from email.message import Message
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import Any
 
 import requests
 
 from nifti_kit.errors import TargetError
+from nifti_kit.targets.instance.forms import (
+    Body,
+    FormFile,
+    FormText,
+    form_body,
+    json_body,
+    parts_in,
+)
 
-__all__ = ["AnswerLost", "Connection", "FormFile", "NotThere", "hash_of"]
+__all__ = ["AnswerLost", "Connection", "NotThere", "Refused", "hash_of"]
 
 CONNECT_S, ANSWER_S = 5.0, 30.0
-"""How long to wait for a connection, and between two pieces of an answer."""
+"""How long to wait for a connection and for each piece that is sent; and between two pieces of an
+answer."""
 
 PATIENCE_S = 45.0
 """Tries of one request end after this time (s): a dead server is clear within a minute."""
@@ -57,16 +65,11 @@ _REFUSALS = {
 }
 
 
-class FormFile(NamedTuple):
-    """A file in a form: its field, its file name, and its bytes."""
-
-    field: str
-    name: str
-    content: bytes
-    kind: str = "application/octet-stream"
+class Refused(TargetError):
+    """The instance has answered, and refuses."""
 
 
-class NotThere(TargetError):
+class NotThere(Refused):
     """The instance does not have what was asked for."""
 
 
@@ -94,7 +97,7 @@ class Connection:
         self.address = _clean(address)
         self.patience = patience
         self._token = token
-        self._local = threading.local()
+        self._idle: list[requests.Session] = []
         self._counted = threading.Lock()
         self.sent = 0
         """Bytes of the bodies of requests that were answered."""
@@ -102,10 +105,10 @@ class Connection:
     def counting(self) -> Connection:
         """Return a connection to the same instance that counts its own bytes from 0.
 
-        They share what is open, thread by thread.
+        They share what is open.
         """
         other = Connection(self.address, self._token, patience=self.patience)
-        other._local = self._local
+        other._idle = self._idle
         return other
 
     def __repr__(self) -> str:
@@ -133,23 +136,23 @@ class Connection:
         TargetError
             If the instance refuses, or is not there.
         """
-        return self._answer(method, repeatable, json=data).json()
+        return self._asked(method, data, repeatable).json()
 
-    def send(self, method: str, fields: Mapping[str, str], files: Sequence[FormFile]) -> Any:
-        """Return the JSON that a method answers to a form; it may be sent again."""
-        # requests makes the body anew from these bytes for each try.
-        form: list[tuple[str, Any]] = [(name, (None, text)) for name, text in fields.items()]
-        form += [(f.field, (f.name, f.content, f.kind)) for f in files]
-        return self._answer(method, True, files=form).json()
+    def send(self, method: str, fields: Sequence[FormText | FormFile]) -> Any:
+        """Return the JSON that a method answers to a form; it may be sent again.
+
+        The fields keep their order, and may repeat.
+        """
+        return self._answer(method, True, form_body(fields)).json()
 
     def bytes_of(self, method: str, data: Any) -> bytes:
         """Return the bytes that a method answers."""
-        return self._answer(method, True, json=data).content
+        return self._asked(method, data).content
 
     def parts_of(self, method: str, data: Any) -> dict[str, bytes]:
         """Return the parts of the form that a method answers, by name."""
-        answer = self._answer(method, True, json=data)
-        return dict(_parts(answer.headers.get("Content-Type", ""), answer.content))
+        answer = self._asked(method, data)
+        return dict(parts_in(answer.headers.get("Content-Type", ""), answer.content))
 
     def entities(self, method: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return all entities of a list, page by page."""
@@ -162,9 +165,15 @@ class Connection:
                 return found
             page += 1
 
-    def _answer(self, method: str, repeatable: bool, **body: Any) -> requests.Response:
+    def _asked(self, method: str, data: Any, repeatable: bool = True) -> requests.Response:
+        return self._answer(method, repeatable, json_body(data), _asked_for(method, data))
+
+    def _answer(
+        self, method: str, repeatable: bool, body: Body, about: str = ""
+    ) -> requests.Response:
+        """Return the answer to a request; ``about`` says in an error what was asked for."""
         url = f"{self.address}/public/api/v3/{method}"
-        headers = {"x-api-key": self._token}
+        headers = {"x-api-key": self._token, "Content-Type": body.kind}
         end = time.monotonic() + self.patience
         wait, trouble = FIRST_WAIT_S, ""
         while True:
@@ -172,20 +181,19 @@ class Connection:
             try:
                 left = min(ANSWER_S, max(CONNECT_S, end - time.monotonic()))
                 times = (CONNECT_S, left)
-                answer = self._session().post(url, headers=headers, timeout=times, **body)
-                sent = answer.request.body
+                with self._session() as session:
+                    answer = session.post(url, headers=headers, timeout=times, data=body)
                 with self._counted:
-                    self.sent += len(sent) if isinstance(sent, bytes | str) else 0
+                    self.sent += len(body)
                 if answer.ok:
                     return answer
                 if answer.status_code not in _BUSY:
-                    raise self._refused(f"{method}{_asked_for(method, body)}", answer)
+                    raise self._refused(f"{method}{about}", answer)
                 trouble = f"status {answer.status_code}"
                 if not repeatable and answer.status_code in _GATEWAY:
                     raise self._lost(method, trouble)
                 asked = _retry_after(answer)
             except requests.RequestException as error:
-                self._drop_session()
                 trouble = _plain(error)
                 if not repeatable and not _never_sent(error):
                     raise self._lost(method, trouble) from None
@@ -195,16 +203,22 @@ class Connection:
             time.sleep(pause)
             wait = min(2 * wait, LONGEST_WAIT_S)
 
-    def _session(self) -> requests.Session:
-        """Return this thread's session, which keeps its connection open."""
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        session: requests.Session = self._local.session
-        return session
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        """Give a session that nobody else has; it keeps its connection open for the next one.
 
-    def _drop_session(self) -> None:
-        self._session().close()
-        del self._local.session
+        Threads come and go with each item: a session of each would be a new connection each time.
+        """
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
+        try:
+            yield session
+        except BaseException:
+            session.close()
+            raise
+        self._idle.append(session)
 
     def _refused(self, method: str, answer: requests.Response) -> TargetError:
         said = self._without_token(_said(answer))
@@ -215,7 +229,7 @@ class Connection:
             status, ("the instance refuses a request", "See what it says.")
         )
         found = f"status {answer.status_code} to {method}: {said}"
-        kind = NotThere if answer.status_code == _NOT_FOUND else TargetError
+        kind = NotThere if answer.status_code == _NOT_FOUND else Refused
         return kind(message, path=self.address, found=found, remedy=remedy)
 
     def _lost(self, method: str, trouble: str) -> AnswerLost:
@@ -239,9 +253,8 @@ def _clean(address: str) -> str:
     return address if "://" in address else f"https://{address}"
 
 
-def _asked_for(method: str, body: Mapping[str, Any]) -> str:
+def _asked_for(method: str, data: Any) -> str:
     """Return which project, dataset or volume a request names, such as `` (project 3)``."""
-    data = body.get("json")
     if not isinstance(data, dict):
         return ""
     kind = method.split(".", maxsplit=1)[0].removesuffix("s")
@@ -286,17 +299,3 @@ def _said(answer: requests.Response) -> str:
 
 _MOST = 300
 """Characters of an instance's answer that an error shows."""
-
-
-def _parts(kind: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of each part of a multipart answer."""
-    header = Message()
-    header["Content-Type"] = kind
-    boundary = header.get_param("boundary")
-    if not isinstance(boundary, str):
-        raise TargetError("the instance answers in another form", found=kind, expected="a form")
-    for part in content.split(b"--" + boundary.encode("ascii"))[1:-1]:
-        head, _, body = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        name = re.search(rb'[;\s]name="([^"]*)"', head)
-        if name:
-            yield name[1].decode(), body.removesuffix(b"\r\n")

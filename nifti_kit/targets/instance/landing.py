@@ -1,341 +1,152 @@
-"""How one item lands on an instance: files by hash, the volume, its slices, objects, figures."""
+"""How one item lands on an instance, whatever an interrupted try of it has left."""
 
 from __future__ import annotations
 
-import io
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
+from nifti_kit.targets.base import ItemJob, ObjectRef, Tell, VolumeRef
+from nifti_kit.targets.files import write_bytes, write_json
+from nifti_kit.targets.instance.figures import (
+    add_figures,
+    add_objects,
+    objects_of,
+    remove_objects,
+    score_figure,
+    upload_masks,
+)
+from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.volumes import add_volume, remove_volume
+from nifti_kit.targets.jobs import backup_of
+from nifti_kit.targets.keys import read_json
+from nifti_kit.targets.scoring import keep_scores
 
-from nifti_kit.errors import TargetError
-from nifti_kit.images import ImageFile
-from nifti_kit.labels import read_labels
-from nifti_kit.nrrd import page_bytes, write_slices
-from nifti_kit.plans import PlannedObject
-from nifti_kit.ras import RasVolume, mask_bytes, open_volume
-from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.instance.connection import AnswerLost, Connection, FormFile, hash_of
+__all__ = ["MADE", "REPLACED", "Landing"]
 
-__all__ = [
-    "add_figures",
-    "add_objects",
-    "add_volume",
-    "remove_objects",
-    "remove_volume",
-    "upload_masks",
-]
+MADE = "made"
+"""In a journal: the item's volume is made by the run itself."""
 
-SLICES_AT_ONCE = 100
-"""Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""
-
-HASHES_AT_ONCE = 1000
-"""Hashes of one question; the platform has no limit that we know of."""
-
-FIGURES_AT_ONCE = 100
-"""As the SDK has it."""
-
-REMOVED_AT_ONCE = 100
-"""Objects of one request."""
-
-WORKERS = 4
-"""Files encoded and sent at a time; each takes the memory of one."""
-
-_NORMALS = {0: (1, 0, 0), 1: (0, 1, 0), 2: (0, 0, 1)}
-"""Sagittal, coronal, axial: the RAS+ axis that is the plane's normal."""
-
-T = TypeVar("T")
+REPLACED = "replaced"
+"""Where what jobs replace is kept."""
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of at most ``size``."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
+class Landing:
+    """One item on its way.
 
-
-def add_volume(
-    connection: Connection, dataset_id: int, name: str, image: ImageFile
-) -> dict[str, Any]:
-    """Land a volume with the slices of its three planes; return it as the instance has it.
-
-    The SDK's ``upload_np`` is not used: it passes over batches of slices that are refused.
-    A volume whose slices cannot be known to be complete is removed and made again: the instance
-    does not say which slices it has.
+    Parameters
+    ----------
+    reader
+        The instance; its connection counts the bytes of this item alone.
+    job
+        What lands.
+    tell
+        Takes the bytes and objects that have landed so far.
     """
-    opened = open_volume(image)
-    content, lowest, highest = _encoded(opened)
-    send_files(connection, [content])
-    meta = ann.volume_meta(opened.grid, lowest, highest)
-    entry = {"name": name, "hash": hash_of(content), "meta": meta}
-    del content
-    for _ in range(_TRIES):
-        row = _made(connection, dataset_id, entry)
-        try:
-            _add_slices(connection, int(row["id"]), opened.array())
-        except AnswerLost:
-            remove_volume(connection, dataset_id, int(row["id"]))
-        else:
-            return row
-    raise TargetError(
-        f"the slices of {name!r} cannot be sent: answers are lost each time",
-        path=connection.address,
-        remedy="Check the network; the same call goes on where this one ended.",
-    )
 
+    def __init__(self, reader: InstanceReader, job: ItemJob, tell: Tell | None) -> None:
+        self.reader, self.job, self.tell = reader, job, tell
+        self.connection = reader.connection
+        self._objects = 0
 
-_TRIES = 5
-"""How often a step is begun anew whose answer was lost."""
+    def _step(self, objects: int = 0) -> None:
+        self._objects += objects
+        if self.tell is not None:
+            self.tell(self.connection.sent, self._objects)
 
+    def landed(self) -> ItemJob:
+        """Land the job; return it with the ids that the instance gave, and the bytes sent."""
+        job, volume = self.job, self.job.volume
+        self._back_up()
+        if job.new_volume:
+            volume = self._write_volume()
+        dataset_id = self.reader.dataset_of(volume.id)
+        before = [int(mark) for mark in job.memo or () if mark != MADE]
+        if job.resumed and not job.new_volume:
+            self._clear(dataset_id, before)
+        refs = self._write_objects(volume, dataset_id, before)
+        self._remove_replaced(dataset_id)
+        for change in job.updates:
+            score_figure(self.connection, change.ref.figure_id, change.ref.scores)
+        return replace(job, volume=volume, add=refs, sent=self.connection.sent)
 
-def _encoded(opened: RasVolume) -> tuple[bytes, float, float]:
-    """Return a volume's NRRD file, and its lowest and highest finite value."""
-    lowest, highest = math.inf, -math.inf
+    def _write_volume(self) -> VolumeRef:
+        job, dataset_id = self.job, self.reader.dataset_id
+        assert job.item.volume is not None
+        assert dataset_id is not None
+        left = self.reader.listing().by_name.get(job.item.name) if job.resumed else None
+        if left is not None:  # an interrupted try of this very item made it
+            remove_volume(self.connection, dataset_id, left.id)
+        row = add_volume(
+            self.connection, dataset_id, job.item.name, job.item.volume, landed=self._step
+        )
+        return replace(job.volume, id=int(row["id"]), key=str(row["id"]))
 
-    def measured() -> Iterator[npt.NDArray[Any]]:
-        nonlocal lowest, highest
-        for piece in opened.slices():
-            finite = piece[np.isfinite(piece)] if piece.dtype.kind == "f" else piece
-            if finite.size:
-                lowest = min(lowest, float(finite.min()))
-                highest = max(highest, float(finite.max()))
-            yield piece
+    def _clear(self, dataset_id: int, before: Sequence[int]) -> None:
+        """Remove what an interrupted try left of the item's classes on its volume.
 
-    out = io.BytesIO()
-    write_slices(out, opened.grid, opened.dtype, measured())
-    if lowest > highest:  # no voxel has a finite value
-        lowest = highest = 0.0
-    return out.getvalue(), lowest, highest
+        It is kept next to the journal, because a person may have added to it since.
+        """
+        volume_id = self.job.volume.id
+        names = {planned.class_name for planned in self.job.item.objects}
+        there = self.reader.objects(volume_id)
+        left = [ref for ref in there if ref.id not in before and ref.class_name in names]
+        if left:
+            self._keep(left, f"left-{max(ref.id for ref in left)}")
+            remove_objects(self.connection, dataset_id, volume_id, [ref.id for ref in left])
 
+    def _write_objects(
+        self, volume: VolumeRef, dataset_id: int, before: Sequence[int]
+    ) -> tuple[tuple[int, ObjectRef], ...]:
+        added = [(at, self.job.item.objects[at]) for at, _ in self.job.add]
+        class_ids = self.reader.ids_of_classes({planned.class_name for _, planned in added})
+        object_ids = add_objects(
+            self.connection,
+            dataset_id,
+            volume.id,
+            [class_ids[planned.class_name] for _, planned in added],
+            before,
+        )
+        pairs = [(number, p) for number, (_, p) in zip(object_ids, added, strict=True)]
+        figure_ids = add_figures(self.connection, dataset_id, volume.id, pairs)
+        masks = [(number, p) for number, (_, p) in zip(figure_ids, added, strict=True)]
+        upload_masks(self.connection, masks, landed=self._step)
+        return tuple(
+            (at, object_ref(number, figure, planned.class_name, volume.id, planned.scores))
+            for (at, planned), number, figure in zip(added, object_ids, figure_ids, strict=True)
+        )
 
-def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dict[str, Any]:
-    """Make a volume of a file that is there; where the answer is lost, look for it by its name."""
-    data = {"datasetId": dataset_id, "volumes": [entry]}
+    def _remove_replaced(self, dataset_id: int) -> None:
+        """Remove what is replaced; an interrupted try may have removed it, or a part of it."""
+        volume_id = self.job.volume.id
+        old = [ref.id for ref in self.job.replaced]
+        if old and self.job.resumed:
+            rows = objects_of(self.connection, dataset_id, volume_id)
+            there = {int(row["id"]) for row in rows}
+            old = [number for number in old if number in there]
+        remove_objects(self.connection, dataset_id, volume_id, old)
 
-    def ask() -> list[dict[str, Any]]:
-        rows = connection.entities("volumes.list", {"datasetId": dataset_id})
-        return [row for row in rows if row["name"] == entry["name"]]
+    def _back_up(self) -> None:
+        """Keep what a job replaces, annotation and masks, next to the journal."""
+        keep_scores(self.job)
+        if self.job.replaced:
+            self._keep(self.job.replaced, REPLACED)
 
-    return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
-
-
-def once(
-    connection: Connection,
-    method: str,
-    data: Any,
-    ask: Callable[[], list[dict[str, Any]]],
-    *,
-    expected: int,
-) -> list[dict[str, Any]]:
-    """Return what a method made, which is never made twice.
-
-    Where the answer is lost, ``ask`` says what is there: all of it, or nothing, and only then the
-    request is sent again.
-    """
-    for _ in range(_TRIES):
-        try:
-            answer: list[dict[str, Any]] = connection.post(method, data, repeatable=False)
-        except AnswerLost:
-            answer = ask()
-            if not answer:
-                continue
-        if len(answer) != expected:
-            raise TargetError(
-                f"the instance made another number of entries at {method}",
-                path=connection.address,
-                found=len(answer),
-                expected=expected,
-                remedy="Look at the volume on the instance; existing='replace' makes it anew.",
-            )
-        return answer
-    raise _lost_each_time(connection, method)
-
-
-def _add_slices(connection: Connection, volume_id: int, voxels: npt.NDArray[Any]) -> None:
-    """Send the slices of the three planes; batches are encoded while others are on the wire."""
-    places = [(axis, index) for axis in range(3) for index in range(voxels.shape[axis])]
-
-    def land(batch: list[tuple[int, int]]) -> None:
-        # Views: np.take would copy the whole volume for each slice where it is in file order.
-        files = [page_bytes(np.moveaxis(voxels, axis, 0)[index]) for axis, index in batch]
-        send_files(connection, files)
-        slices = [
-            {
-                "hash": hash_of(content),
-                "sliceIndex": index,
-                "normal": dict(zip("xyz", _NORMALS[axis], strict=True)),
-            }
-            for (axis, index), content in zip(batch, files, strict=True)
-        ]
-        data = {"volumeId": volume_id, "volumeSlices": slices}
-        connection.post("volumes.slices.bulk.add", data, repeatable=False)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(land, batched(places, SLICES_AT_ONCE)))
-
-
-def remove_volume(connection: Connection, dataset_id: int, volume_id: int) -> None:
-    """Remove a volume with all that is on it."""
-
-    def ask() -> list[int]:
-        rows = connection.entities("volumes.list", {"datasetId": dataset_id})
-        return [int(row["id"]) for row in rows]
-
-    _remove(connection, "images.bulk.remove", [volume_id], lambda ids: {"imageIds": ids}, ask)
-
-
-def remove_objects(
-    connection: Connection, dataset_id: int, volume_id: int, object_ids: Sequence[int]
-) -> None:
-    """Remove objects of a volume with their figures."""
-
-    def ask() -> list[int]:
-        return [int(row["id"]) for row in objects_of(connection, dataset_id, volume_id)]
-
-    for batch in batched(object_ids, REMOVED_AT_ONCE):
-        _remove(connection, "annotation-objects.bulk.remove", batch, lambda ids: ids, ask)
-
-
-def _remove(
-    connection: Connection,
-    method: str,
-    ids: Sequence[int],
-    body: Callable[[list[int]], Any],
-    ask: Callable[[], list[int]],
-) -> None:
-    """Remove what has these ids.
-
-    The instance refuses to remove what is gone, so that a request whose answer is lost is not
-    sent again before ``ask`` has said what is still there.
-    """
-    left = list(ids)
-    for _ in range(_TRIES):
-        try:
-            connection.post(method, body(left), repeatable=False)
-            return
-        except AnswerLost:
-            there = set(ask())
-            left = [number for number in left if number in there]
-            if not left:
+    def _keep(self, refs: Sequence[ObjectRef], why: str) -> None:
+        """Save objects of a job's volume: the mask of each, then the annotation with scores."""
+        assert self.job.backup is not None
+        kept = backup_of(self.job.backup / why, self.job.volume)
+        if kept.exists():
+            there = {int(found["id"]) for found in read_json(kept)["objects"]}
+            if there.issuperset(ref.id for ref in refs):
                 return
-    raise _lost_each_time(connection, method)
-
-
-def _lost_each_time(connection: Connection, method: str) -> TargetError:
-    return TargetError(
-        f"the answer to {method} is lost each time",
-        path=connection.address,
-        remedy="Check the network; the same call goes on where this one ended.",
-    )
-
-
-def send_files(connection: Connection, files: Sequence[bytes]) -> None:
-    """Send the files that the instance does not have yet, by their hashes."""
-    by_hash = {hash_of(content): content for content in files}
-    for hashes in batched(by_hash, HASHES_AT_ONCE):
-        there = set(connection.post("images.internal.hashes.list", hashes))
-        missing = [name for name in hashes if name not in there]
-        if missing:
-            forms = [
-                FormFile(f"{at}-file", str(at), by_hash[name], "image/*")
-                for at, name in enumerate(missing)
-            ]
-            answer = connection.send("images.bulk.upload", {}, forms)
-            arrived = {row.get("hash") for row in answer}
-            if arrived != set(missing):
-                raise TargetError(
-                    "files arrived damaged on the instance",
-                    path=connection.address,
-                    found=f"{len(set(missing) - arrived)} of {len(missing)} with another hash",
-                    remedy="Try again; check what lies between here and the instance.",
-                )
-
-
-def add_objects(
-    connection: Connection,
-    dataset_id: int,
-    volume_id: int,
-    class_ids: Sequence[int],
-    before: Sequence[int],
-) -> list[int]:
-    """Make objects of classes on a volume, all or none; return their ids in order.
-
-    ``before`` are the ids of the objects that were there.
-    """
-    if not class_ids:
-        return []
-    entries = [{"classId": number, "entityId": volume_id} for number in class_ids]
-
-    def ask() -> list[dict[str, Any]]:
-        rows = objects_of(connection, dataset_id, volume_id)
-        return sorted((row for row in rows if row["id"] not in before), key=lambda row: row["id"])
-
-    data = {"datasetId": dataset_id, "annotationObjects": entries}
-    rows = once(connection, "annotation-objects.bulk.add", data, ask, expected=len(entries))
-    return [int(row["id"]) for row in rows]
-
-
-def objects_of(connection: Connection, dataset_id: int, volume_id: int) -> list[dict[str, Any]]:
-    """Return the objects of a volume."""
-    data = {
-        "datasetId": dataset_id,
-        "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
-    }
-    rows = connection.entities("annotation-objects.list", data)
-    return [row for row in rows if row["entityId"] == volume_id]
-
-
-def add_figures(
-    connection: Connection,
-    dataset_id: int,
-    volume_id: int,
-    pairs: Sequence[tuple[int, PlannedObject]],
-) -> list[int]:
-    """Make a figure, still without geometry, for each object; return their ids in order."""
-    made: list[int] = []
-    for batch in batched(pairs, FIGURES_AT_ONCE):
-        wanted = [number for number, _ in batch]
-        figures = [
-            {
-                "objectId": number,
-                "geometryType": ann.MASK_3D,
-                "tool": ann.MASK_3D,
-                "entityId": volume_id,
-                "customData": planned.scores,
-            }
-            for number, planned in batch
-        ]
-
-        def ask(wanted: list[int] = wanted) -> list[dict[str, Any]]:
-            data = {"datasetId": dataset_id, "fields": ["id", "entityId", "objectId"]}
-            rows = connection.entities("figures.list", data)
-            found = {row["objectId"]: row for row in rows}
-            return [found[number] for number in wanted if number in found]
-
-        data = {"entityId": volume_id, "figures": figures}
-        rows = once(connection, "figures.bulk.add", data, ask, expected=len(figures))
-        made += [int(row["id"]) for row in rows]
-    return made
-
-
-def upload_masks(connection: Connection, pairs: Sequence[tuple[int, PlannedObject]]) -> None:
-    """Send the geometry of each figure: our own NRRD, at full precision.
-
-    (The SDK's ``Mask3D`` rounds its origin to whole millimetres, and sends one after the other.)
-    One label map is in memory at a time.
-    """
-    for mask, group in groupby(pairs, key=lambda pair: pair[1].mask):
-        voxels = read_labels(mask.image).voxels
-
-        def land(pair: tuple[int, PlannedObject], voxels: Any = voxels) -> None:
-            number, planned = pair
-            content = mask_bytes(voxels, planned.mask.grid, planned.label, planned.orientation)
-            form = FormFile("geometry", str(number), content, "application/sla")
-            connection.send("figures.bulk.upload.geometry", {"figureId": str(number)}, [form])
-
-        with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(land, group))
+            # The item had landed, a part of it was removed, and the rest is replaced now.
+            kept = kept.parent / f"after-{max(there, default=0)}" / kept.name
+        for ref in refs:
+            if ref.figure_id and (mask := self.reader.mask_of(ref.figure_id)) is not None:
+                write_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
+        content = self.reader.annotation(self.job.volume.id)
+        scores = {ref.figure_id: ref.scores for ref in refs}
+        for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
+            if int(figure["id"]) in scores:
+                figure["customData"] = scores[int(figure["id"])]
+        write_json(kept, content)

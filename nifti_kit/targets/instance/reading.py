@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import TargetError
@@ -18,9 +17,10 @@ from nifti_kit.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
 from nifti_kit.targets.instance.connection import Connection, NotThere
+from nifti_kit.targets.instance.listing import Listing, volume_ref
 from nifti_kit.targets.instance.places import dataset_paths
 
-__all__ = ["InstanceReader"]
+__all__ = ["InstanceReader", "class_ids_in", "object_ref", "objects_in"]
 
 
 class InstanceReader:
@@ -41,15 +41,23 @@ class InstanceReader:
         assert project_id is not None
         self.project_id = project_id
         self._check_project()
-        self._scratch = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
-        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        self._fetched: tuple[str, Path] | None = None
+        self.begin_scratch()
+        self.known: Listing | None = None
+        """What was there when an upload began, for the time of it."""
+        self.class_ids: dict[str, int] | None = None
+        """The ids of the project's classes, for the time of an upload."""
 
     def __repr__(self) -> str:
         scope = f"dataset_id={self.dataset_id}"
         if self.dataset_id is None:
             scope = f"project_id={self.project_id}"
         return f"Instance({self.connection.address!r}, {scope})"
+
+    def begin_scratch(self) -> None:
+        """Make the folder for files that are read back; it goes with this object."""
+        self._scratch = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        self._fetched: tuple[str, Path] | None = None
 
     def _check_project(self) -> None:
         info = self.connection.post("projects.info", {"id": self.project_id})
@@ -68,13 +76,19 @@ class InstanceReader:
 
     def volumes(self) -> tuple[VolumeRef, ...]:
         """Return the volumes in scope, with id, name, dataset and grid (RAS+ mm)."""
+        return tuple((self.known or self.listing()).volumes.values())
+
+    def listing(self) -> Listing:
+        """Return which volumes are there now."""
         names = self.dataset_names()
         scope = names if self.dataset_id is None else [self.dataset_id]
-        return tuple(
-            _volume_ref(row, names.get(number, ""))
+        found = [
+            (number, volume_ref(row, names.get(number, "")))
             for number in scope
             for row in self.connection.entities("volumes.list", {"datasetId": number})
-        )
+        ]
+        dataset_ids = {ref.id: number for number, ref in found}
+        return Listing(names, {ref.id: ref for _, ref in found}, dataset_ids)
 
     def volume(self, volume_id: int) -> VolumeRef:
         """Return a volume in scope by its id.
@@ -84,6 +98,8 @@ class InstanceReader:
         TargetError
             If there is none.
         """
+        if self.known is not None and volume_id in self.known.volumes:
+            return self.known.volumes[volume_id]
         row = self.connection.post("volumes.info", {"id": volume_id})
         number, names = int(row["datasetId"]), self.dataset_names()
         if number not in names or self.dataset_id not in (None, number):
@@ -94,12 +110,13 @@ class InstanceReader:
                 expected=repr(self),
                 remedy="Correct the id in the mapping, or choose the right project and dataset.",
             )
-        return _volume_ref(row, names[number])
+        return volume_ref(row, names[number])
 
     def find(self, name: str) -> VolumeRef | None:
         """Return the volume of a name in the dataset in scope, or None."""
-        found = [ref for ref in self.volumes() if ref.name == name]
-        return found[0] if found and self.dataset_id is not None else None
+        if self.dataset_id is None:
+            return None
+        return (self.known or self.listing()).by_name.get(name)
 
     def meta(self) -> dict[str, Any]:
         """Return the project's meta."""
@@ -118,41 +135,40 @@ class InstanceReader:
             for found in self.meta()["classes"]
         )
 
+    def ids_of_classes(self, names: set[str]) -> dict[str, int]:
+        """Return the ids of classes by name; for the time of an upload they are asked for once."""
+        known = {} if self.class_ids is None else self.class_ids
+        if not names <= known.keys():
+            known.update(class_ids_in(self.meta()))
+        return known
+
     def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
         """Return the objects of a volume, one for each 3D figure; ids stand for keys."""
         content = self.annotation(volume_id)
-        figures: dict[int, list[dict[str, Any]]] = {}
+        scores = self._scores(volume_id) if content["spatialFigures"] else {}
         for figure in content["spatialFigures"]:
-            figures.setdefault(int(figure["objectId"]), []).append(figure)
-        scores = self._scores(volume_id) if figures else {}
-        return tuple(
-            object_ref(
-                int(found["id"]),
-                int(figure.get("id", 0)),
-                found["classTitle"],
-                volume_id,
-                scores.get(int(figure.get("id", 0)), {}),
-            )
-            for found in content["objects"]
-            for figure in figures.get(int(found["id"]), [{}])
-        )
+            figure["customData"] = scores.get(int(figure.get("id", 0)), {})
+        return objects_in(content, volume_id)
 
     def annotation(self, volume_id: int) -> dict[str, Any]:
         """Return a volume's annotation as the instance has it, without geometries."""
-        data = {"datasetId": self._dataset_of(volume_id), "volumeIds": [volume_id]}
+        data = {"datasetId": self.dataset_of(volume_id), "volumeIds": [volume_id]}
         found = self.connection.post("volumes.annotations.bulk.info", data)
         content: dict[str, Any] = found[0]
         return content
 
-    def _dataset_of(self, volume_id: int) -> int:
+    def dataset_of(self, volume_id: int) -> int:
+        """Return the id of a volume's dataset."""
         if self.dataset_id is not None:
             return self.dataset_id
+        if self.known is not None and volume_id in self.known.dataset_ids:
+            return self.known.dataset_ids[volume_id]
         return int(self.connection.post("volumes.info", {"id": volume_id})["datasetId"])
 
     def _scores(self, volume_id: int) -> dict[int, Any]:
         """Return the custom data of a volume's figures by their ids: annotations have none."""
         data = {
-            "datasetId": self._dataset_of(volume_id),
+            "datasetId": self.dataset_of(volume_id),
             "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
             "fields": ["id", "entityId", "customData"],
         }
@@ -227,15 +243,24 @@ def object_ref(
     )
 
 
-def _volume_ref(row: dict[str, Any], dataset: str) -> VolumeRef:
-    meta, number = row["meta"], int(row["id"])
-    size = meta["dimensionsIJK"]
-    if "IJK2WorldMatrix" in meta:
-        affine = np.array(meta["IJK2WorldMatrix"], dtype=np.float64).reshape(4, 4)
-    else:
-        affine = np.eye(4)
-        directions = np.array(meta["directions"], dtype=np.float64).reshape(3, 3)
-        affine[:3, :3] = directions * np.array(meta["spacing"], dtype=np.float64)
-        affine[:3, 3] = meta["origin"]
-    shape = (int(size["x"]), int(size["y"]), int(size["z"]))
-    return VolumeRef(number, str(number), row["name"], dataset, Grid(shape, affine))
+def class_ids_in(meta: dict[str, Any]) -> dict[str, int]:
+    """Return the ids of a project's classes by name."""
+    return {found["title"]: int(found["id"]) for found in meta["classes"]}
+
+
+def objects_in(content: dict[str, Any], volume_id: int) -> tuple[ObjectRef, ...]:
+    """Return the objects of an annotation, one for each 3D figure; scores are its custom data."""
+    figures: dict[int, list[dict[str, Any]]] = {}
+    for figure in content["spatialFigures"]:
+        figures.setdefault(int(figure["objectId"]), []).append(figure)
+    return tuple(
+        object_ref(
+            int(found["id"]),
+            int(figure.get("id", 0)),
+            found["classTitle"],
+            volume_id,
+            figure.get("customData") or {},
+        )
+        for found in content["objects"]
+        for figure in figures.get(int(found["id"]), [{}])
+    )

@@ -1,0 +1,175 @@
+"""Planners: objects and classes of what the files of an item really hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+
+from nifti_kit.classes import ClassEntry, free_color
+from nifti_kit.datasets import Dataset
+from nifti_kit.findings import Finding, finding
+from nifti_kit.geometry import NORMALS
+from nifti_kit.holdings import Holdings, ThereObject
+from nifti_kit.items import Item
+from nifti_kit.labels import Label
+from nifti_kit.mappings import Mapping
+from nifti_kit.planned import CustomData, PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.reuse import ProjectClasses
+from nifti_kit.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
+from nifti_kit.updates import ScorePlanner, ScoreUpdate, landing_too
+
+__all__ = ["ItemPlanner"]
+
+
+class ItemPlanner:
+    """Makes objects of surveys, and collects the classes they need."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        mapping: Mapping | None,
+        project: ProjectClasses,
+        target: Holdings | None,
+    ) -> None:
+        self.dataset, self.mapping, self.project, self.target = dataset, mapping, project, target
+        self.scores = ScorePlanner(dataset, project, target)
+        self.findings: list[Finding] = []
+        self._classes: dict[str, PlannedClass] = {}
+        self._taken = {entry.color for entry in dataset.classes if entry.color is not None}
+        self._taken |= set(project.colors)
+
+    def classes(self) -> tuple[PlannedClass, ...]:
+        """Return the classes of what was planned so far, in the order in which they were met."""
+        return tuple(self._classes.values())
+
+    def every_finding(self) -> list[Finding]:
+        """Return what was found while planning."""
+        return [*self.findings, *self.scores.findings, *self.project.findings]
+
+    def volume(self, item: Item) -> PlannedItem:
+        """Return a volume with its objects, and what is in its place already."""
+        survey = survey_item(self.dataset, item)
+        objects = [
+            planned
+            for position in range(len(survey.masks))
+            for planned in self._objects(survey, position)
+        ]
+        there = None if self.target is None else self.target.named(item.name)
+        return PlannedItem(
+            item.name,
+            item.volume,
+            None,
+            tuple(objects),
+            there=() if there is None else self._there(there.id, objects),
+            volume_there=None if there is None else there.id,
+        )
+
+    def _there(self, volume_id: int, objects: Sequence[PlannedObject]) -> tuple[ThereObject, ...]:
+        """Return the objects of the same classes that a volume of the target has."""
+        if self.target is None:
+            return ()
+        return self.target.of_classes(volume_id, {planned.class_name for planned in objects})
+
+    def annotations(self) -> tuple[PlannedItem, ...]:
+        """Return one item for each volume that the mapping names."""
+        by_volume: dict[int, list[PlannedObject]] = {}
+        updates: dict[int, list[ScoreUpdate]] = {}
+        names: dict[int, str] = {}
+        for item in self.dataset.items:
+            if item.is_scores_alone:
+                volume_id = self._volume_id(item.tables[0].relative)
+                for update in self.scores.updates(item, volume_id):
+                    updates.setdefault(update.volume_id, []).append(update)
+                    names.setdefault(update.volume_id, item.name)
+                continue
+            survey = survey_item(self.dataset, item)
+            for position, mask in enumerate(survey.masks):
+                volume_id = self._volume_id(mask.mask.relative)
+                if volume_id is not None:
+                    objects = by_volume.setdefault(volume_id, [])
+                    objects += self._objects(survey, position)
+                    names.setdefault(volume_id, item.name)
+        for volume_id, objects in by_volume.items():
+            landing = {planned.class_name: planned.mask.relative for planned in objects}
+            self.findings += landing_too(updates.get(volume_id, ()), landing)
+        return tuple(
+            PlannedItem(
+                names[volume_id],
+                None,
+                volume_id,
+                tuple(by_volume.get(volume_id, ())),
+                tuple(updates.get(volume_id, ())),
+                self._there(volume_id, by_volume.get(volume_id, ())),
+            )
+            for volume_id in dict.fromkeys((*by_volume, *updates))
+        )
+
+    def _volume_id(self, relative: PurePosixPath) -> int | None:
+        row = None if self.mapping is None else self.mapping.row_of(relative)
+        if row is not None and row.volume is not None:
+            return row.volume
+        what = "the mapping has no volume for it"
+        if self.mapping is None:
+            what = "there is no mapping"
+        elif row is not None and row.why:
+            what = row.why
+        self.findings.append(finding("annotation-unmatched", relative, what))
+        return None
+
+    def _objects(self, survey: ItemSurvey, position: int) -> Iterator[PlannedObject]:
+        mask = survey.masks[position]
+        if mask.labels is None or mask.orientation is None:
+            return
+        for label in mask.labels.labels:
+            planned = self._class(survey.item, mask, label)
+            scores = survey.scores.get((position, label.value), ())
+            yield PlannedObject(
+                planned.name,
+                planned.color,
+                planned.color_is_given,
+                mask.mask,
+                label,
+                mask.orientation,
+                _custom_data(survey.item.plane, scores),
+            )
+
+    def _class(self, item: Item, mask: MaskSurvey, label: Label) -> PlannedClass:
+        """Return the class of a label: by file name, by file index, or by value."""
+        known = self.dataset.classes
+        name = mask.mask.class_name
+        if name is not None and item.segmentation != "semantic":
+            entry = known.by_name(name)
+            number = entry.value if entry else label.value
+        else:
+            number = label.value if item.segmentation == "semantic" else mask.mask.index or 1
+            entry = self.project.by_value(number)
+            name = entry.name if entry else self._unnamed(number)
+        if name not in self._classes:
+            self._classes[name] = self._new_class(name, entry, number)
+        return self._classes[name]
+
+    def _unnamed(self, number: int) -> str:
+        """Return the name of a class that the map does not have; one that the map has not taken."""
+        name = f"Segment_{number}"
+        while self.project.known.by_name(name) is not None:
+            name += "_unnamed"
+        return name
+
+    def _new_class(self, name: str, entry: ClassEntry | None, number: int) -> PlannedClass:
+        given = None if entry is None else entry.color
+        name = self.project.landing_name(name, number, {c.name for c in self.classes()})
+        there = self.project.color_of(name, given)
+        if there is not None:
+            return PlannedClass(name, there, number, given == there)
+        if given is not None:
+            return PlannedClass(name, given, number, True)
+        color = free_color(self._taken)
+        self._taken.add(color)
+        return PlannedClass(name, color, number, False)
+
+
+def _custom_data(plane: str | None, scores: Iterable[SliceScore]) -> CustomData:
+    slices = {
+        str(score.slice_index): {"score": score.score, "comment": score.comment} for score in scores
+    }
+    return {NORMALS[plane]: slices} if plane and slices else {}

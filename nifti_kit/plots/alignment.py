@@ -1,0 +1,260 @@
+"""One mask in two places: where one header puts it, and where another one does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from nifti_kit.checks.sdk import displacements
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.geometry import Grid
+from nifti_kit.plots.canvas import Canvas, indices_in, telling_slice
+from nifti_kit.plots.drawing import (
+    BACKGROUND,
+    FAINT,
+    INK,
+    LINE,
+    MARGIN,
+    PLAIN,
+    Picture,
+    fitted,
+    letters,
+    shortened,
+    write,
+)
+from nifti_kit.scenes import Color, Mask, Plane, Scene, section_of
+from nifti_kit.thumbnails import ASSUMED, OWN
+
+__all__ = ["distance_text", "two_places"]
+
+NARROWEST = 5.6
+"""What the words around the picture need (inches)."""
+
+BAR = 0.3
+"""A scale bar takes this part of the width at most."""
+
+SAME_MM = 1e-4
+"""Below this two places are one: the promise that the toolkit makes (mm)."""
+
+
+class _Look(NamedTuple):
+    """How a place is drawn: told apart by colour and by dashes (points on, points off)."""
+
+    color: Color
+    words: str
+    dashes: tuple[float, tuple[float, ...]]
+    width: float
+
+
+_LOOKS = (
+    _Look(OWN, "Red, solid", (0, ()), 1.9),
+    _Look(ASSUMED, "Cyan, dashed", (0, (4, 5)), 1.6),  # gaps through which a line under it is seen
+)
+_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
+
+
+def two_places(  # noqa: PLR0913 (each is one thing that a person may want to choose)
+    volume: npt.NDArray[Any],
+    grid: Grid,
+    inside: npt.NDArray[Any],
+    places: Mapping[str, Grid],
+    *,
+    at: tuple[str, int | None] | None = None,
+    zoom_mm: float | None = None,
+    window: tuple[float, float] | None = None,
+    title: str = "",
+) -> Picture:
+    """Return one mask in two places over the volume's slice; the title says how far apart (mm).
+
+    Outlines follow the voxels' edges exactly, however small the displacement is against a voxel.
+    The first place is red and solid, the second cyan and dashed. The convention is the
+    radiological one.
+
+    Parameters
+    ----------
+    volume
+        (i, j, k) grey values, axes in any order.
+    grid
+        Where they are (RAS+ mm).
+    inside
+        (i, j, k), not zero where the mask is.
+    places
+        Two grids of the mask's shape by what they are called, such as ``its own header`` and
+        ``the volume's header``.
+    at
+        The plane (``axl``, ``cor`` or ``sag``) and the RAS+ slice index from 0, or None for the
+        slice with most of both; by default the axial plane, or the one that shows the
+        displacement if that runs through axial slices.
+    zoom_mm
+        How much is shown (mm), around the rightmost edge of the mask; by default all of it.
+    window
+        Grey values as (centre, width); by default those between the percentiles 1 and 99.
+    title
+        What stands before the displacement, such as the mask's name.
+
+    Raises
+    ------
+    NiftiKitError
+        If there are not two places, a shape is another one, no voxel is labelled, or there is no
+        such plane or slice.
+    """
+    names, (first, second) = _two(places)
+    apart = displacements(inside, first, second)
+    scene = Scene.of(volume, grid, (), None, window)
+    clouds = [indices_in(scene.grid, inside, place) for place in (first, second)]
+    scene, drawn = telling_slice(scene, clouds, at)
+    canvas = Canvas.of(scene, drawn, clouds, zoom_mm)
+    masks = [
+        Mask(name, look.color, inside, place)
+        for name, place, look in zip(names, (first, second), _LOOKS, strict=True)
+    ]
+    return _figure(scene, canvas, masks, shortened(title, len(title)), distance_text(apart))
+
+
+def distance_text(apart: npt.NDArray[np.float64]) -> str:
+    """Return how far apart voxels lie, in words: the mean too where it is not the same for all."""
+    most, mean = float(apart.max()), float(apart.mean())
+    if most < SAME_MM:
+        return f"the same place (within {SAME_MM:g} mm)"
+    if most - mean < most / 100:
+        return f"{_mm(most)} apart"
+    return f"up to {_mm(most)} apart, {_mm(mean)} on average"
+
+
+def _mm(distance: float) -> str:
+    """Return a distance with the digits that a person can use."""
+    if distance < 0.01:  # noqa: PLR2004
+        return f"{distance:.4f} mm"
+    return f"{distance:.2f} mm" if distance < 10 else f"{distance:,.1f} mm"  # noqa: PLR2004
+
+
+def _two(places: Mapping[str, Grid]) -> tuple[list[str], list[Grid]]:
+    if len(places) != len(_LOOKS):
+        raise NiftiKitError(
+            "a mask is drawn in two places",
+            found=f"{len(places)}: {', '.join(places)}",
+            expected="two grids by name",
+        )
+    for name, place in places.items():
+        if place.problem:
+            raise NiftiKitError(f"the place {name!r} cannot be drawn", found=place.problem)
+    return list(places), list(places.values())
+
+
+def _figure(scene: Scene, canvas: Canvas, masks: list[Mask], title: str, apart: str) -> Picture:
+    width, height = canvas.inches
+    sheet = max(width, NARROWEST) + 2 * (MARGIN + LINE)
+    top = MARGIN + 2.6 * LINE
+    below = top + height + 1.6 * LINE
+    figure = Picture(figsize=(sheet, below + 3 * LINE + MARGIN), facecolor=BACKGROUND)
+    figure.set_layout_engine("none")
+    words = f"{title}: {apart}" if title else apart[0].upper() + apart[1:]
+    write(figure, MARGIN, MARGIN, fitted(words, sheet - 2 * MARGIN, **_TITLE), **_TITLE)
+    tall = figure.get_size_inches()[1]
+    place = ((sheet - width) / 2 / sheet, 1 - (top + height) / tall, width / sheet, height / tall)
+    axes = figure.add_axes(place, facecolor="black")
+    _draw_slice(axes, scene, canvas)
+    lines = [_draw_mask(axes, canvas, mask, at) for at, mask in enumerate(masks)]
+    _bar(axes, canvas)
+    letters(axes, canvas.plane)
+    handles = [line for line, _ in lines]
+    _legend(figure, handles, MARGIN / sheet, 1 - below / tall)
+    where = _where(scene, canvas.plane)
+    write(figure, MARGIN, below + 2.2 * LINE, where, size=8, color=FAINT)
+    figure.description = f"{words}; {'; '.join(text for _, text in lines)}; {where}"
+    return figure
+
+
+def _draw_slice(axes: Axes, scene: Scene, canvas: Canvas) -> None:
+    """Draw the grey values; x runs to the left of the patient, or to the back."""
+    plane, (across, up) = canvas.plane, scene.pixel_size(canvas.plane)
+    grey = scene.grey(plane)
+    columns, rows = grey.shape
+    axes.imshow(
+        grey[::-1].T,
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        extent=((0.5 - columns) * across, 0.5 * across, -0.5 * up, (rows - 0.5) * up),
+        origin="lower",
+        aspect="equal",
+        interpolation="antialiased",
+    )
+    box = canvas.box
+    axes.set(xlim=(-box.high[0], -box.low[0]), ylim=(box.low[1], box.high[1]))
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("#555555")
+
+
+def _draw_mask(axes: Axes, canvas: Canvas, mask: Mask, at: int) -> tuple[Line2D, str]:
+    """Draw an outline; return its line of the legend, and what it says."""
+    red, green, blue = (channel / 255 for channel in mask.color)
+    color = (red, green, blue)
+    look = _LOOKS[at]
+    section = np.pad(section_of(mask, canvas.fine, canvas.plane, 0), 1, mode="edge")
+    seen = bool(section.any())
+    if seen:
+        low = canvas.box.low
+        step = canvas.fine.voxel_size[canvas.plane.across]
+        x = -(low[0] + (np.arange(section.shape[0]) - 0.5) * step)
+        y = low[1] + (np.arange(section.shape[1]) - 0.5) * step
+        lines = axes.contour(
+            x, y, section.T.astype(float), levels=[0.5], colors=[color], linewidths=look.width
+        )
+        lines.set(linestyle=[look.dashes])
+        if at == 0:  # a black edge under the dashes would hide what they cross
+            lines.set_path_effects([withStroke(linewidth=look.width + 1.4, foreground="black")])
+    unseen = "" if seen else " (not on this slice)"
+    text = f"{look.words}: {shortened(mask.name, 70)}{unseen}"
+    line = Line2D([], [], color=color, linestyle=look.dashes, linewidth=look.width, label=text)
+    return line, text
+
+
+def _legend(figure: Picture, handles: list[Line2D], left: float, top: float) -> None:
+    drawn = figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(left, top),
+        prop={"size": 9},
+        frameon=False,
+        borderpad=0,
+        borderaxespad=0,
+        labelspacing=0.4,
+        handlelength=2.6,
+    )
+    for text in drawn.get_texts():
+        text.set(color=INK, **PLAIN)
+
+
+def _bar(axes: Axes, canvas: Canvas) -> None:
+    """Draw a scale bar of 1, 2 or 5 times a power of ten."""
+    width = float(canvas.box.high[0] - canvas.box.low[0])
+    power = 10.0 ** math.floor(math.log10(BAR * width))
+    length = max(step * power for step in (1, 2, 5) if step * power <= BAR * width)
+    left, bottom = axes.get_xlim()[0] + 0.04 * width, axes.get_ylim()[0] + 0.04 * width
+    under = [withStroke(linewidth=4, foreground="black")]
+    axes.plot([left, left + length], [bottom] * 2, color=INK, linewidth=2, path_effects=under)
+    axes.annotate(
+        f"{length:g} mm",
+        (left, bottom),
+        xytext=(0, 5),
+        textcoords="offset points",
+        color=INK,
+        fontsize=8,
+        path_effects=[withStroke(linewidth=2, foreground="black")],
+    )
+
+
+def _where(scene: Scene, plane: Plane) -> str:
+    size = scene.grid.shape[plane.normal]
+    return (
+        f"{plane.title} slice {scene.position[plane.normal]} (0 to {size - 1}) "
+        f"at {scene.place(plane.normal)}; radiological view"
+    )

@@ -1,0 +1,153 @@
+"""What every figure is drawn with: a sheet that shows itself, plain text, outlines, letters.
+
+Nothing here touches pyplot: no global state, and no figure that stays open.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
+
+from nifti_kit.scenes import DIRECTIONS, Color, Plane, Section
+
+__all__ = [
+    "BACKGROUND",
+    "FAINT",
+    "GAP",
+    "INK",
+    "LINE",
+    "MARGIN",
+    "MAX_NAME",
+    "PLAIN",
+    "ROW",
+    "Picture",
+    "count",
+    "fitted",
+    "letters",
+    "outline",
+    "shortened",
+    "width_of",
+    "write",
+]
+
+BACKGROUND, INK, FAINT = "#15171a", "#f0f0f0", "#a0a0a0"
+"""A dark sheet, as viewers have it: it goes with the light and the dark theme of a notebook."""
+
+MARGIN, GAP, LINE, ROW = 0.2, 0.55, 0.2, 0.178
+"""Around the sheet, between two pictures, a line of text, and one of the legend (inches)."""
+
+MAX_NAME = 40
+"""Letters of a name in the legend; a longer one is cut in its middle: its ends tell it apart."""
+
+DARK = 0.3
+"""A colour of less luminance (0 to 1) gets a white edge, others a black one."""
+
+HINTING = 1.05
+"""How much longer a text gets, at most, when its letters are moved to whole dots."""
+
+SCREEN_DPI, PNG_DPI = 96, 144
+"""Dots per inch that a picture is shown with, and that it has: sharp on dense screens."""
+
+PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
+"""For all text: names such as ``cost$^$`` are no formulas."""
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself in a notebook, once, without pyplot.
+
+    Attributes
+    ----------
+    description
+        What it shows, in words; also its ``repr``, for terminals.
+    """
+
+    description = ""
+
+    def __repr__(self) -> str:
+        return f"<Picture: {self.description}>"
+
+    __str__ = __repr__
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        out = io.BytesIO()
+        with rc_context({"savefig.bbox": "standard"}):  # a person's own setting may cut it
+            self.savefig(out, format="png", dpi=PNG_DPI, facecolor=self.get_facecolor())
+        width, height = (round(inches * SCREEN_DPI) for inches in self.get_size_inches())
+        return out.getvalue(), {"width": width, "height": height, "alt": self.description}
+
+
+def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
+    """Write a text whose corner is so many inches from the left and from the top."""
+    width, height = figure.get_size_inches()
+    look = {"color": INK, "va": "top", **style, **PLAIN}
+    figure.text(left / width, 1 - top / height, text, **look)
+
+
+def count(number: int, word: str) -> str:
+    """Return a number with its noun, such as ``1,234 voxels``."""
+    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
+    return f"{number:,} {word}{ending}"
+
+
+def shortened(name: str, most: int = MAX_NAME) -> str:
+    """Return a name on one line, cut in its middle where it is long."""
+    plain = " ".join(name.split())
+    half = (most - 1) // 2
+    return plain if len(plain) <= most else f"{plain[:half]}…{plain[-half:]}"
+
+
+def width_of(text: str, **font: Any) -> float:
+    """Return how long a text on one line is (inches)."""
+    points = TextToPath().get_text_width_height_descent(text, FontProperties(**font), ismath=False)
+    return HINTING * float(points[0]) / 72
+
+
+def fitted(text: str, room: float, **font: Any) -> str:
+    """Return a text on one line that is cut in its middle until it fits (inches)."""
+    short, most = shortened(text, len(text)), len(text)
+    while most > MAX_NAME and width_of(short, **font) > room:
+        most -= max(1, most // 20)
+        short = shortened(text, most)
+    return short
+
+
+def outline(axes: Axes, inside: Section, size: tuple[float, float], color: Color) -> None:
+    """Draw the edges between voxels inside and outside: exact, not smoothed."""
+    padded = np.pad(inside, 1).astype(np.int8)
+    x, y = np.nonzero(np.diff(padded, axis=0)[:, 1:-1])
+    upright = np.stack([np.stack([x, y], -1), np.stack([x, y + 1], -1)], axis=1)
+    x, y = np.nonzero(np.diff(padded, axis=1)[1:-1])
+    level = np.stack([np.stack([x, y], -1), np.stack([x + 1, y], -1)], axis=1)
+    segments = np.concatenate([upright, level]) * np.array(size)
+    rgb = np.array(color) / 255
+    edge = "white" if rgb @ (0.299, 0.587, 0.114) < DARK else "black"
+    for width, tone in ((1.7, edge), (0.9, tuple(rgb))):
+        lines = LineCollection(segments, colors=[tone], linewidths=width, capstyle="projecting")
+        axes.add_collection(lines, autolim=False)
+
+
+def letters(axes: Axes, plane: Plane) -> None:
+    """Write outside of each edge which side of the patient it is nearest to."""
+    (left, right), (top, bottom) = DIRECTIONS[plane.across], DIRECTIONS[plane.up]
+    places = ((left, -1, 0), (right, 1, 0), (top, 0, 1), (bottom, 0, -1))
+    for letter, x, y in places:
+        axes.annotate(
+            letter,
+            ((1 + x) / 2, (1 + y) / 2),
+            xycoords="axes fraction",
+            xytext=(10 * x, 10 * y),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            color="#ffe680",
+        )

@@ -1,0 +1,173 @@
+"""The contact sheet: a small picture of each item, with its name and its masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import SAMPLES, write_nifti, write_planes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+
+import nifti_kit as nk
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.geometry import Grid
+from nifti_kit.plans import PlannedItem
+from nifti_kit.plots.boards import planned_sheet, tile_of
+from nifti_kit.plots.drawing import Picture
+from nifti_kit.plots.sheet import Tile, contact_sheet
+from nifti_kit.scenes import Mask
+
+RED, BLUE = (255, 0, 0), (40, 80, 255)
+GRID = Grid((8, 10, 6), np.diag([2.0, 3.0, 5.0, 1.0]))
+GREY = np.zeros(GRID.shape, dtype=np.int16)
+
+
+def block(name: str, color: tuple[int, int, int], k: int) -> Mask:
+    inside = np.zeros(GRID.shape, dtype=np.uint8)
+    inside[2:5, 1:4, k] = 1
+    return Mask(name, color, inside, GRID)
+
+
+def texts(figure: Picture) -> list[str]:
+    return [text.get_text() for text in figure.texts]
+
+
+def colors(figure: Picture, at: int) -> set[tuple[float, ...]]:
+    """The colours of the outlines of a tile; each has an edge of another tone under it."""
+    lines = [c for c in figure.axes[at].collections if isinstance(c, LineCollection)]
+    return {tuple(line.get_colors()[0][:3]) for line in lines[1::2]}
+
+
+def test_each_tile_has_its_name_its_picture_and_a_note() -> None:
+    tiles = [Tile.of("first.nrrd", GREY, GRID), Tile("second.nrrd", "it is damaged")]
+    figure = contact_sheet(tiles, title="Board")
+    assert texts(figure) == [
+        "Board",
+        "first.nrrd",
+        "axial slice 3",
+        "second.nrrd",
+        "it is damaged",
+    ]
+    assert [len(axes.get_images()) for axes in figure.axes] == [1, 0]
+    assert figure.description == "Board; 2 items, 1 of them without a picture"
+
+
+def test_masks_are_outlined_in_their_colours_on_the_slice_that_shows_most() -> None:
+    masks = [block("a", RED, 4), block("b", BLUE, 4), block("c", (0, 255, 0), 1)]
+    tile = Tile.of("x", GREY, GRID, masks)
+    assert tile.note == "axial slice 4, 2 of 3 classes"
+    assert colors(contact_sheet([tile]), 0) == {(1, 0, 0), (40 / 255, 80 / 255, 1)}
+
+
+@pytest.mark.parametrize(
+    ("size", "expected", "letters"),
+    [
+        ((2, 2, 5), "axial", ("R", "L")),
+        ((2, 5, 2), "coronal", ("R", "L")),
+        ((5, 2, 2), "sagittal", ("A", "P")),
+        ((3, 3, 3), "axial", ("R", "L")),
+        ((3, 3.1, 3), "axial", ("R", "L")),
+        ((3.2, 3.2, 3), "axial", ("R", "L")),
+    ],
+)
+def test_the_plane_is_that_in_which_the_image_was_taken(
+    size: tuple[float, ...], expected: str, letters: tuple[str, str]
+) -> None:
+    tile = Tile.of("x", GREY, Grid(GRID.shape, np.diag([*size, 1.0])))
+    assert tile.note.startswith(expected)
+    assert tile.letters == letters
+
+
+def test_tiles_stand_five_in_a_row_with_true_proportions() -> None:
+    figure = contact_sheet([Tile.of(f"{at}", GREY, GRID) for at in range(7)])
+    lefts = sorted({round(axes.get_position().x0, 4) for axes in figure.axes})
+    tops = sorted({round(axes.get_position().y1, 4) for axes in figure.axes})
+    assert (len(lefts), len(tops)) == (5, 2)
+    assert texts(figure)[0] == "7 items"
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        assert np.ptp(axes.get_xlim()) / box.width == pytest.approx(
+            np.ptp(axes.get_ylim()) / box.height
+        )
+        assert axes.get_images()[0].get_extent() == [0, 16, 0, 30]
+
+
+def test_names_are_no_formulas_and_fit_their_tile() -> None:
+    name = "cost$^$\n<img src=x onerror=alert(1)>_" + "long" * 30 + "_7.nrrd"
+    figure = contact_sheet([Tile.of(name, GREY, GRID), Tile("y", "a$^$ fault " * 20)])
+    FigureCanvasAgg(figure).draw()
+    assert texts(figure)[1].startswith("cost$^$ <img")
+    assert texts(figure)[1].endswith(".nrrd")
+    assert texts(figure)[4].endswith("…")
+    assert len(texts(figure)[4]) < 60
+
+
+def test_the_patients_sides_are_named_at_the_edges() -> None:
+    figure = contact_sheet([Tile.of("x", GREY, GRID)])
+    notes = {note.xy[0]: note.get_text() for note in figure.axes[0].texts}
+    assert notes == {0.03: "R", 0.97: "L"}
+
+
+def test_a_board_without_items_is_refused() -> None:
+    with pytest.raises(NiftiKitError, match="there is no item to draw"):
+        contact_sheet([])
+
+
+def test_a_plan_gives_a_tile_for_each_item() -> None:
+    plan = nk.plan(nk.scan(SAMPLES / "multi_item"))
+    figure = planned_sheet(plan)
+    assert texts(figure)[0] == "9 items, page 1 of 1"
+    assert texts(figure)[1::2] == [item.name for item in plan.items]
+    assert "axial slice 6, 4 of 6 classes" in texts(figure)
+
+
+def test_items_are_paged() -> None:
+    plan = nk.plan(nk.scan(SAMPLES / "multi_item"))
+    figure = planned_sheet(plan, page=3, per_page=4)
+    assert texts(figure)[0] == "9 items, page 3 of 3"
+    assert texts(figure)[1::2] == [plan.items[8].name]
+
+
+@pytest.mark.parametrize(("page", "per_page"), [(0, 4), (4, 4), (1, 0)])
+def test_a_page_that_is_not_there_is_refused(page: int, per_page: int) -> None:
+    plan = nk.plan(nk.scan(SAMPLES / "multi_item"))
+    with pytest.raises(NiftiKitError, match="there is no such page"):
+        planned_sheet(plan, page=page, per_page=per_page)
+
+
+def test_a_plan_without_items_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(NiftiKitError, match="the plan has no items to draw"):
+        planned_sheet(nk.plan(nk.scan(tmp_path)))
+
+
+def test_a_damaged_file_has_its_fault_on_its_tile_and_others_their_picture(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path)
+    plan = nk.plan(nk.scan(folder))
+    broken = folder / "cor_anatomic.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:200])
+    figure = planned_sheet(plan)
+    assert [len(axes.get_images()) for axes in figure.axes] == [1, 0, 1]
+    assert "its voxels cannot be read to the end" in " ".join(texts(figure)).replace("…", "")
+
+
+def test_annotations_for_a_target_are_drawn_on_black() -> None:
+    plan = nk.plan(nk.scan(SAMPLES / "annotations_dataset"))
+    tile = tile_of(plan.items[0])
+    assert tile.grey is not None
+    assert not tile.grey.any()
+    assert any(section.any() for section, _ in tile.sections)
+
+
+def test_a_volume_without_masks_has_a_tile(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "Cord.nii.gz")
+    tile = tile_of(nk.plan(nk.scan(tmp_path)).items[0])
+    assert (tile.name, tile.sections) == ("Cord.nrrd", ())
+    assert tile.note == "axial slice 3"
+
+
+def test_an_item_on_the_target_without_objects_says_so() -> None:
+    tile = tile_of(PlannedItem("axl.nrrd", None, 7, ()))
+    assert (tile.name, tile.note, tile.grey) == ("axl.nrrd", "no object lands", None)
