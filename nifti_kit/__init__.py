@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nifti_kit import errors, plots, repairs
+    from nifti_kit import errors, plots, repairs, widgets
     from nifti_kit.align import align_mask
     from nifti_kit.checks import check
     from nifti_kit.classes import read_classes
@@ -40,6 +40,7 @@ __all__ = [
     "scan",
     "upload",
     "verify",
+    "widgets",
 ]
 
 __version__ = "0.1.0"
@@ -58,7 +59,7 @@ _HOMES = {
     "upload": "transfer",
     "verify": "verification",
 }
-_MODULES = ("errors", "plots", "repairs")
+_MODULES = ("errors", "plots", "repairs", "widgets")
 
 
 def __getattr__(name: str) -> Any:

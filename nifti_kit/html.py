@@ -17,6 +17,7 @@ __all__ = [
     "details",
     "element",
     "figure",
+    "image",
     "join",
     "page",
     "swatch",
@@ -129,15 +130,19 @@ def element(name: str, *parts: object, kind: str = "", anchor: str = "") -> Mark
     return Markup(f"<{name}{attributes}>{join(map(text, parts))}</{name}>")
 
 
-def figure(picture: Illustration, *title_parts: object) -> Markup:
-    """Return a picture with its caption; its bytes are within the page."""
+def image(picture: Illustration) -> Markup:
+    """Return a picture, told in words to those who do not see it; its bytes are within the page."""
     source = "data:image/png;base64," + base64.b64encode(picture.png).decode()
-    image = Markup(
+    return Markup(
         f"<img src='{source}' width='{picture.width}' height='{picture.height}' "
         f"alt='{text(picture.caption)}'>"
     )
+
+
+def figure(picture: Illustration, *title_parts: object) -> Markup:
+    """Return a picture with its caption."""
     caption = element("figcaption", *title_parts, element("div", picture.caption))
-    return element("figure", image, caption)
+    return element("figure", image(picture), caption)
 
 
 def page(heading: str, *parts: Markup) -> str:

@@ -197,8 +197,9 @@ class Scene:
 
     def grey(self, plane: Plane) -> npt.NDArray[np.float64]:
         """Return the slice (across, up), 0 for black to 1 for white; NaN is black."""
-        # The two axes that are left are in rising order, as across and up are in every plane.
-        piece = np.take(self.volume, self.position[plane.normal], axis=plane.normal)
+        # A view: np.take would copy a whole volume that is not in C order. The two axes that are
+        # left are in rising order, as across and up are in every plane.
+        piece = self.volume[(slice(None),) * plane.normal + (self.position[plane.normal],)]
         low, high = self.limits
         grey = np.clip((piece.astype(np.float64) - low) / (high - low), 0, 1)
         return np.asarray(np.nan_to_num(grey))

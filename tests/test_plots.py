@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+from html import escape
 
 import matplotlib as mpl
 import numpy as np
@@ -445,7 +446,9 @@ def test_a_notebook_shows_it_once_as_an_image_with_a_text_beside():
 
     figure = three_planes(GREY, GRID, title="a & b")
     data, metadata = DisplayFormatter().format(figure)
-    assert sorted(data) == ["image/png", "text/plain"]
+    assert sorted(data) == ["image/png", "text/html", "text/plain"]
+    assert f"alt='{escape(figure.description, quote=True)}'" in data["text/html"]
+    assert data["image/png"] in data["text/html"]
     assert data["text/plain"] == f"<Picture: {figure.description}>" == str(figure)
     assert metadata["image/png"]["alt"] == figure.description
     assert metadata["image/png"]["width"] == round(96 * figure.get_size_inches()[0])

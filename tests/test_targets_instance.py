@@ -464,8 +464,27 @@ def test_the_token_is_nowhere(
     receipt = land(tmp_path / "in", target)
     texts += [*journals, repr(receipt), receipt.to_json(), receipt._repr_html_()]
     assert not any(platform.token in text for text in texts)
-    with pytest.raises(TypeError, match="holds a token"):
-        pickle.dumps(target.connection)
+    assert platform.token.encode() not in pickle.dumps(target)
+
+
+def test_a_worker_takes_its_token_from_its_own_environment(
+    target: Instance, platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("API_TOKEN", raising=False)
+    monkeypatch.delenv("SERVER_ADDRESS", raising=False)
+    sent = pickle.loads(pickle.dumps(target))
+    with pytest.raises(TargetError, match="tokens are not sent to workers") as caught:
+        sent.volumes()
+    assert caught.value.found == "no SERVER_ADDRESS"
+    (tmp_path / "supervisely.env").write_text(
+        f"SERVER_ADDRESS={platform.address}/\nAPI_TOKEN={platform.token}\n"
+    )
+    monkeypatch.setenv("SERVER_ADDRESS", "http://elsewhere")
+    with pytest.raises(TargetError, match="http://elsewhere"):
+        sent.volumes()  # the environment goes before the file
+    monkeypatch.delenv("SERVER_ADDRESS")
+    assert sent.volumes() == target.volumes()
 
 
 def test_a_refusal_that_repeats_the_token_is_shown_without_it(

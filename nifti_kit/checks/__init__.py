@@ -7,8 +7,9 @@ is found by :func:`check` alone: warnings and notes, but for damaged volumes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 from nifti_kit.checks.classes import (
     class_names_alike,
@@ -49,7 +50,13 @@ BAR_AFTER_S = 2
 """A check that is done sooner shows no bar (seconds)."""
 
 
-def check(dataset: Dataset, *, voxels: bool = True, waive: Iterable[str] = ()) -> Findings:
+def check(
+    dataset: Dataset,
+    *,
+    voxels: bool = True,
+    waive: Iterable[str] = (),
+    on_item: Callable[[int, Item], Any] | None = None,
+) -> Findings:
     """Return what is wrong with a dataset, with remedies; errors block an upload.
 
     Parameters
@@ -60,6 +67,9 @@ def check(dataset: Dataset, *, voxels: bool = True, waive: Iterable[str] = ()) -
         False reads headers only; True also reads every volume and mask to its end.
     waive
         Codes of findings that a person accepts; they are kept, but do not block.
+    on_item
+        Called with the place (from 0) of each item and the item before its voxels are read; what
+        it raises ends the check. A bar by default.
 
     Raises
     ------
@@ -69,7 +79,7 @@ def check(dataset: Dataset, *, voxels: bool = True, waive: Iterable[str] = ()) -
     Findings((), waive)  # an unknown code ends it before the work
     found = findings_of(dataset, voxels=voxels) + list(unmatched(dataset))
     if voxels:
-        found += _closer_look(dataset)
+        found += _closer_look(dataset, on_item)
     return Findings(found, waive, Illustrator(dataset), dataset.source.given.name)
 
 
@@ -108,14 +118,21 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
     yield from segmentation_ambiguous(dataset, surveys)
 
 
-def _closer_look(dataset: Dataset) -> Iterator[Finding]:
-    from tqdm.auto import tqdm
-
-    # No name in the bar's text: notebooks show it as HTML.
-    for item in tqdm(dataset.items, desc="Checking", unit="item", delay=BAR_AFTER_S, leave=False):
+def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
+    for at, item in enumerate(dataset.items if on_item else _with_bar(dataset.items)):
+        if on_item is not None:
+            on_item(at, item)
         yield from volume_voxels(item)
         yield from _closer_look_at(dataset, item, survey_item(dataset, item))
     yield from content_repeated(dataset)
+
+
+def _with_bar(items: Sequence[Item]) -> Iterable[Item]:
+    from tqdm.auto import tqdm
+
+    # No name in the bar's text: notebooks show it as HTML.
+    bar: Iterable[Item] = tqdm(items, desc="Checking", unit="item", delay=BAR_AFTER_S, leave=False)
+    return bar
 
 
 def _closer_look_at(dataset: Dataset, item: Item, survey: ItemSurvey) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ Nothing here touches pyplot: no global state, and no figure that stays open.
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
@@ -16,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
+from nifti_kit import html
+from nifti_kit.html import Illustration
 from nifti_kit.scenes import DIRECTIONS, Color, Plane, Section
 
 __all__ = [
@@ -82,6 +85,17 @@ class Picture(Figure):
             self.savefig(out, format="png", dpi=PNG_DPI, facecolor=self.get_facecolor())
         width, height = (round(inches * SCREEN_DPI) for inches in self.get_size_inches())
         return out.getvalue(), {"width": width, "height": height, "alt": self.description}
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return it as PNG and as HTML: JupyterLab and Voilà know alt texts of HTML only."""
+        png, facts = self._repr_png_()
+        illustration = Illustration(png, facts["alt"], facts["width"], facts["height"])
+        data = {
+            "image/png": base64.b64encode(png).decode("ascii"),
+            "text/html": html.image(illustration),
+            "text/plain": repr(self),
+        }
+        return data, {"image/png": facts}
 
 
 def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:

@@ -61,7 +61,7 @@ class ProjectFolder(ProjectReader):
         TargetError
             If a class is there with a shape that cannot hold a mask.
         """
-        self._check_place()
+        self.check_place()
         meta = self.meta()
         known = {found["title"] for found in meta["classes"]}
         refuse_other_shapes(classes, meta["classes"], self.path / "meta.json")
@@ -167,7 +167,14 @@ class ProjectFolder(ProjectReader):
             ids.save()
         self._ids_stamp = self.stamp()
 
-    def _check_place(self) -> None:
+    def check_place(self) -> None:
+        """Refuse a file, or a folder of other things.
+
+        Raises
+        ------
+        TargetError
+            If a project cannot be there.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise self._no_project("a file")
         meta = self.path / "meta.json"

@@ -12,7 +12,7 @@ from nifti_kit.targets.comparing import CHOICES, Comparison, is_same_volume, occ
 from nifti_kit.targets.keys import derived_key, read_json
 from nifti_kit.targets.project import ProjectReader
 
-__all__ = ["Reservation", "backup_of"]
+__all__ = ["UNSEEN_ENDINGS", "Reservation", "backup_of"]
 
 UNSEEN_ENDINGS = (
     "ann",

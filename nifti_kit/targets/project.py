@@ -56,7 +56,7 @@ class ProjectReader:
 
     def _names(self) -> Iterator[tuple[str, str]]:
         """Yield dataset and name of the volumes in scope: those that have an annotation."""
-        datasets = [self.dataset] if self.dataset is not None else list(self._datasets())
+        datasets = [self.dataset] if self.dataset is not None else list(self.dataset_names())
         for dataset in datasets:
             for path in sorted((self._folder(dataset) / "ann").glob("*.json")):
                 yield dataset, path.name.removesuffix(".json")
@@ -156,7 +156,7 @@ class ProjectReader:
         if self._ids is None or stamp != self._ids_stamp:
             annotations = [
                 read_json(path)
-                for dataset in self._datasets()
+                for dataset in self.dataset_names()
                 for path in sorted((self._folder(dataset) / "ann").glob("*.json"))
             ]
             self._ids = KeyIds(self.path / "key_id_map.json", annotations)
@@ -176,18 +176,18 @@ class ProjectReader:
         meta: dict[str, Any] = read_json(path) if path.exists() else ann.empty_meta()
         return meta
 
-    def _datasets(self) -> Iterator[str]:
+    def dataset_names(self) -> Iterator[str]:
         """Yield the names of the datasets, nested ones as ``parent/child``."""
         if self.path.is_dir():
-            yield from self._datasets_below(self.path, "")
+            yield from self._below(self.path, "")
 
-    def _datasets_below(self, folder: Path, prefix: str) -> Iterator[str]:
+    def _below(self, folder: Path, prefix: str) -> Iterator[str]:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.name.startswith("."):
                 if (child / "ann").is_dir():
                     yield prefix + child.name
                 if (child / _NESTED).is_dir():
-                    yield from self._datasets_below(child / _NESTED, f"{prefix}{child.name}/")
+                    yield from self._below(child / _NESTED, f"{prefix}{child.name}/")
 
     def _folder(self, dataset: str) -> Path:
         first, *rest = dataset.split("/")

@@ -99,7 +99,6 @@ class Instance(InstanceReader):
         same list for each. Ids of classes and of the volumes' datasets do not change either.
         """
         other = copy(self)
-        other.begin_scratch()
         other.known = other.listing()
         other.class_ids = {}
         return other

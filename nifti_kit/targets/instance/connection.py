@@ -18,6 +18,7 @@ from typing import Any
 import requests
 
 from nifti_kit.errors import TargetError
+from nifti_kit.targets.instance.credentials import clean_address, token_here
 from nifti_kit.targets.instance.forms import (
     Body,
     FormFile,
@@ -90,13 +91,14 @@ class Connection:
     address
         Such as ``https://app.supervisely.com``.
     token
-        The API token.
+        The API token; None takes it from the environment when it is first needed, as a worker in
+        another process does: the token is never sent there.
     """
 
-    def __init__(self, address: str, token: str, *, patience: float = PATIENCE_S) -> None:
-        self.address = _clean(address)
+    def __init__(self, address: str, token: str | None, *, patience: float = PATIENCE_S) -> None:
+        self.address = clean_address(address)
         self.patience = patience
-        self._token = token
+        self._token: str | None = token
         self._idle: list[requests.Session] = []
         self._counted = threading.Lock()
         self.sent = 0
@@ -114,8 +116,9 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection {self.address}>"
 
-    def __getstate__(self) -> dict[str, Any]:
-        raise TypeError("a connection holds a token: it is not pickled")
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the token out: a worker takes it from its own environment."""
+        return (_connected_here, (self.address, self.patience))
 
     def post(self, method: str, data: Any, *, repeatable: bool = True) -> Any:
         """Return the JSON that a method answers.
@@ -173,6 +176,8 @@ class Connection:
     ) -> requests.Response:
         """Return the answer to a request; ``about`` says in an error what was asked for."""
         url = f"{self.address}/public/api/v3/{method}"
+        if self._token is None:
+            self._token = token_here(self.address)
         headers = {"x-api-key": self._token, "Content-Type": body.kind}
         end = time.monotonic() + self.patience
         wait, trouble = FIRST_WAIT_S, ""
@@ -248,9 +253,8 @@ class Connection:
         return text.replace(self._token, "***") if self._token else text
 
 
-def _clean(address: str) -> str:
-    address = address.strip().rstrip("/")
-    return address if "://" in address else f"https://{address}"
+def _connected_here(address: str, patience: float) -> Connection:
+    return Connection(address, None, patience=patience)
 
 
 def _asked_for(method: str, data: Any) -> str:

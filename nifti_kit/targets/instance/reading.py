@@ -53,6 +53,11 @@ class InstanceReader:
             scope = f"project_id={self.project_id}"
         return f"Instance({self.connection.address!r}, {scope})"
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of another one, with a folder of its own for files."""
+        self.__dict__.update(state)
+        self.begin_scratch()
+
     def begin_scratch(self) -> None:
         """Make the folder for files that are read back; it goes with this object."""
         self._scratch = Path(tempfile.mkdtemp(prefix="nifti_kit-"))

@@ -1,0 +1,164 @@
+"""Sheets: where the panes of a picture stand, and which voxel is under which pixel.
+
+Pixels count from 0 at the top left. Along an axis of the image voxel ``i`` reaches from ``i`` to
+``i + 1``, so that 0 and n are its outer faces. Across and up both count against the pixels: the
+patient's right is on the left of the picture, superior (or anterior) is at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.geometry import Grid
+from nifti_kit.scenes import AXIAL, CORONAL, SAGITTAL, Plane
+
+__all__ = ["ORDER", "Pane", "Sheet"]
+
+ORDER = (AXIAL, CORONAL, SAGITTAL)
+"""From left to right."""
+
+WIDEST = 1080
+"""Of the whole picture (pixels): about what a notebook has room for."""
+
+TALLEST = (400, 290)
+"""Of a row of panes (pixels), where there is one row and where there are two."""
+
+SMALLEST = 150
+"""The longer side of a pane (pixels): one that would be smaller gets a scale of its own."""
+
+NARROWEST = 150
+"""What a pane's title needs (pixels): a narrower pane stands in a cell of this width."""
+
+MARGIN, GAP, TITLE = 8, 10, 22
+"""Around the panes, between two of them, and for a line of text above them (pixels)."""
+
+
+class Span(NamedTuple):
+    """The part of an axis that is shown, in voxels: from ``low`` to ``high``."""
+
+    low: float
+    high: float
+
+    @property
+    def length(self) -> float:
+        """How many voxels it is long."""
+        return self.high - self.low
+
+
+@dataclass(frozen=True)
+class Pane:
+    """A plane's place in the picture.
+
+    Attributes
+    ----------
+    plane
+        Which.
+    row
+        Which overlay it shows, from 0.
+    left, top, width, height
+        Pixels.
+    across, up
+        What is shown of the two axes.
+    """
+
+    plane: Plane
+    row: int
+    left: int
+    top: int
+    width: int
+    height: int
+    across: Span
+    up: Span
+
+    def columns(self) -> npt.NDArray[np.float64]:
+        """Return where each column of pixels lies across, in voxels."""
+        steps = (np.arange(self.width) + 0.5) / self.width
+        return self.across.high - steps * self.across.length
+
+    def lines(self) -> npt.NDArray[np.float64]:
+        """Return where each line of pixels lies up, in voxels."""
+        steps = (np.arange(self.height) + 0.5) / self.height
+        return self.up.high - steps * self.up.length
+
+    def holds(self, x: float, y: float) -> bool:
+        """Say whether a pixel of the picture is in the pane."""
+        return 0 <= x - self.left < self.width and 0 <= y - self.top < self.height
+
+    def voxel(self, x: float, y: float, position: Sequence[int]) -> tuple[int, int, int]:
+        """Return the RAS+ indices under a pixel; one outside is brought to the nearest inside."""
+        column = min(max(int(x) - self.left, 0), self.width - 1)
+        line = min(max(int(y) - self.top, 0), self.height - 1)
+        indices = list(position)
+        indices[self.plane.across] = int(self.columns()[column])
+        indices[self.plane.up] = int(self.lines()[line])
+        return indices[0], indices[1], indices[2]
+
+    def pixel(self, position: Sequence[int]) -> tuple[int, int]:
+        """Return the column and line of the pane at the middle of a voxel; it may be outside."""
+        across, up = position[self.plane.across] + 0.5, position[self.plane.up] + 0.5
+        x = (self.across.high - across) / self.across.length * self.width
+        y = (self.up.high - up) / self.up.length * self.height
+        return int(np.floor(x)), int(np.floor(y))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The picture's size (pixels) and its panes, row by row."""
+
+    width: int
+    height: int
+    panes: tuple[Pane, ...]
+
+    @classmethod
+    def of(cls, grid: Grid, rows: int, zoom: float, focus: Sequence[float]) -> Sheet:
+        """Return the sheet for an image in RAS+ order.
+
+        The three planes have one scale in mm. Zoom (from 1) shows that much less of each axis,
+        around the focus (RAS+ indices).
+        """
+        lengths = np.multiply(grid.shape, grid.voxel_size)
+        sides = [(float(lengths[plane.across]), float(lengths[plane.up])) for plane in ORDER]
+        spans = [_span(n, zoom, at) for n, at in zip(grid.shape, focus, strict=True)]
+        sizes = _sizes(sides, TALLEST[rows > 1])
+        cells = [max(width, NARROWEST) for width, _ in sizes]
+        tall = max(height for _, height in sizes)
+        panes, top = [], MARGIN
+        for row in range(rows):
+            top += TITLE * (1 + (rows > 1))
+            left = MARGIN
+            for plane, (width, height), cell in zip(ORDER, sizes, cells, strict=True):
+                at = left + (cell - width) // 2, top + (tall - height) // 2
+                shown = spans[plane.across], spans[plane.up]
+                panes.append(Pane(plane, row, *at, width, height, *shown))
+                left += cell + GAP
+            top += tall + GAP
+        whole = sum(cells) + GAP * (len(cells) - 1) + 2 * MARGIN
+        return cls(whole, top - GAP + MARGIN, tuple(panes))
+
+    def pane_at(self, x: float, y: float) -> Pane | None:
+        """Return the pane under a pixel, or None."""
+        return next((pane for pane in self.panes if pane.holds(x, y)), None)
+
+
+def _span(size: int, zoom: float, focus: float) -> Span:
+    """Return what is shown of an axis; never beyond the image."""
+    length = size / zoom
+    low = min(max(focus + 0.5 - length / 2, 0.0), size - length)
+    return Span(low, low + length)
+
+
+def _sizes(sides: Sequence[tuple[float, float]], tallest: int) -> list[tuple[int, int]]:
+    """Return the panes' sizes (pixels) for sides in mm."""
+    room = WIDEST - 2 * MARGIN - GAP * (len(sides) - 1)
+    scale = min(room / sum(width for width, _ in sides), tallest / max(max(s[1:]) for s in sides))
+    sizes = []
+    for width, height in sides:
+        most = min(tallest / height, room / len(sides) / width)
+        own = max(scale, min(most, SMALLEST / max(width, height)))
+        sizes.append((max(1, round(width * own)), max(1, round(height * own))))
+    return sizes

@@ -1,0 +1,244 @@
+"""Board: one picture per item, each marked pass, fail or ? by a person; the marks as a CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from traitlets import Dict as DictTrait
+from traitlets import HasTraits, Int, Tuple, Unicode, observe
+
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.files import save_as
+from nifti_kit.html import Illustration
+from nifti_kit.models.tasks import Task, Ticket
+from nifti_kit.texts import read_text
+
+__all__ = ["MARKS", "Board"]
+
+MARKS = ("pass", "fail", "?")
+"""What a person can say of an item; nothing is said by ``""``."""
+
+PAGE_SIZE = 12
+"""Pictures of a page: two rows on a wide screen, drawn in a few seconds."""
+
+UNMARKED = "unmarked"
+
+COLUMNS = ("item", "mark")
+
+
+class Board(HasTraits):
+    """Pictures and marks of items.
+
+    Attributes
+    ----------
+    names
+        The items, in order.
+    marks
+        By name: ``pass``, ``fail`` or ``?``; an item without a mark is not in it.
+    pictures
+        By name: what was drawn so far; None where there is nothing to see.
+    only
+        ``""`` shows all items; ``pass``, ``fail``, ``?`` or ``unmarked`` those alone.
+    page
+        From 0.
+    selected
+        The name of the item that was chosen, or ``""``.
+    task
+        The drawing of the page's pictures.
+    """
+
+    names = Tuple()
+    marks = DictTrait()
+    pictures = DictTrait()
+    only = Unicode()
+    page = Int()
+    selected = Unicode()
+    page_size = Int(PAGE_SIZE)
+
+    _is_wanted = False
+
+    def __init__(
+        self,
+        names: Iterable[str] = (),
+        draw: Callable[[str], Illustration | None] | None = None,
+        **traits: Any,
+    ) -> None:
+        """``draw`` makes the picture of an item; it is called in the task's thread."""
+        super().__init__(**traits)
+        self.task = Task()
+        self._make = draw
+        self._elsewhere: dict[str, str] = {}
+        self.names = tuple(names)
+        self.task.observe(self._go_on, "state")
+
+    def show(self, names: Iterable[str], draw: Callable[[str], Illustration | None]) -> None:
+        """Show other items; marks of items that are there no longer are forgotten."""
+        self._make = draw
+        self.pictures, self.page, self.selected = {}, 0, ""
+        self.names = tuple(names)
+        self.marks = {name: mark for name, mark in self.marks.items() if name in self.names}
+
+    @property
+    def found(self) -> list[str]:
+        """The names that ``only`` leaves."""
+        return [name for name in self.names if self._fits(name)]
+
+    @property
+    def page_count(self) -> int:
+        """How many pages there are; at least one."""
+        return max(1, -(-len(self.found) // self.page_size))
+
+    @property
+    def shown(self) -> list[str]:
+        """The names of the page."""
+        first = self.page * self.page_size
+        return self.found[first : first + self.page_size]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many items have each mark, and ``unmarked``."""
+        given = list(self.marks.values())
+        counts = {mark: given.count(mark) for mark in MARKS}
+        return {**counts, UNMARKED: len(self.names) - len(given)}
+
+    @property
+    def draw_blockers(self) -> list[str]:
+        """Why no pictures can be drawn now."""
+        if not self.names:
+            return ["There are no items to draw."]
+        if self.task.is_running:
+            return ["The pictures are being drawn."]
+        return [] if self._next() else ["All pictures of this page are drawn."]
+
+    @property
+    def save_blockers(self) -> list[str]:
+        """Why the marks cannot be saved now."""
+        return [] if self.marks else ["No item is marked yet."]
+
+    def turn(self, pages: int) -> None:
+        """Go forward or back by pages, as far as there are any."""
+        self.page = min(max(self.page + pages, 0), self.page_count - 1)
+
+    def draw(self) -> None:
+        """Begin to draw the pictures of the page that are not drawn yet.
+
+        From then on a page that is turned to is drawn too, until a person cancels.
+        """
+        self._is_wanted = True
+        if not self.draw_blockers:
+            self.task.start(self._draw)
+
+    def mark(self, name: str, mark: str) -> None:
+        """Say ``pass``, ``fail`` or ``?`` of an item; ``""`` takes its mark away.
+
+        Raises
+        ------
+        NiftiKitError
+            If there is no such item or mark.
+        """
+        if name not in self.names:
+            raise NiftiKitError("there is no such item", found=repr(name))
+        if mark not in (*MARKS, ""):
+            expected = ", ".join(map(repr, MARKS))
+            raise NiftiKitError("there is no such mark", found=repr(mark), expected=expected)
+        others = {known: given for known, given in self.marks.items() if known != name}
+        self.marks = {**others, name: mark} if mark else others
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the marks to a ``.csv``: every item with its mark, an empty one where it has none.
+
+        Marks of items that are not here, but were in a file that was loaded, are kept behind.
+
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
+        """
+        save_as(path, "marks", {".csv": self._csv})
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Take the marks of a file; return its items that are not here.
+
+        Items that the file does not name keep their marks.
+
+        Raises
+        ------
+        NiftiKitError
+            If the file cannot be read, has no columns ``item`` and ``mark``, or another mark.
+        """
+        marks = _read(path)
+        self.marks = {
+            name: mark for name in self.names if (mark := marks.get(name, self.marks.get(name, "")))
+        }
+        others = {name: mark for name, mark in marks.items() if name not in self.names}
+        self._elsewhere |= others
+        return tuple(others)
+
+    @observe("names", "only", "marks", "page_size")
+    def _stay_on_a_page(self, change: Any) -> None:
+        self.page = 0 if change["name"] == "only" else min(self.page, self.page_count - 1)
+
+    def _fits(self, name: str) -> bool:
+        mark = self.marks.get(name, "")
+        return self.only in ("", mark) or (self.only == UNMARKED and not mark)
+
+    def _next(self) -> str:
+        """Return the first item of the page without a picture; a page may be turned meanwhile."""
+        missing = (name for name in self.shown if name not in self.pictures)
+        return next(missing, "") if self._make is not None else ""
+
+    def _draw(self, ticket: Ticket) -> None:
+        while name := self._next():
+            drawn = sum(one in self.pictures for one in self.shown)
+            ticket.tell(drawn / len(self.shown), f"Drawing {name}")
+            make, names = self._make, self.names
+            picture = None if make is None else make(name)
+            if self.names is names:  # another source was not read meanwhile
+                self.pictures = {**self.pictures, name: picture}
+
+    def _go_on(self, change: Any) -> None:
+        """Draw the page that a person turned to at the moment at which the last one was done."""
+        if change["new"] == "cancelling":
+            self._is_wanted = False
+        if change["new"] == "done":
+            self._draw_on()
+
+    @observe("names", "page", "only")
+    def _draw_on(self, _: Any = None) -> None:
+        if self._is_wanted and self._next():
+            self.draw()
+
+    def _csv(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((name, self.marks.get(name, "")) for name in self.names)
+        writer.writerows(pair for pair in self._elsewhere.items() if pair[0] not in self.names)
+        return out.getvalue()
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, str]:
+    rows = csv.DictReader(io.StringIO(read_text(path)))
+    if not set(COLUMNS) <= set(rows.fieldnames or ()):
+        raise NiftiKitError(
+            "it is no file of marks",
+            path=path,
+            found=", ".join(rows.fieldnames or ()) or "an empty file",
+            expected="a table with the columns item and mark",
+        )
+    marks = {}
+    for row in rows:
+        mark = (row["mark"] or "").strip()
+        if mark not in (*MARKS, ""):
+            raise NiftiKitError(
+                f"line {rows.line_num} has no such mark",
+                path=path,
+                found=repr(mark),
+                expected=", ".join(map(repr, MARKS)),
+            )
+        marks[row["item"] or ""] = mark
+    return marks

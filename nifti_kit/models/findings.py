@@ -1,0 +1,225 @@
+"""Findings as a person goes through them: filtered, seen, accepted by their code, saved."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import HasTraits, Tuple
+
+from nifti_kit.catalog import CATALOG, lookup
+from nifti_kit.datasets import Dataset
+from nifti_kit.findings import Finding, Findings
+from nifti_kit.html import Illustration
+from nifti_kit.items import Item
+from nifti_kit.models.tables import Column, Row, Table
+from nifti_kit.thumbnails import Illustrator
+
+__all__ = ["FindingsTable"]
+
+SEVERITIES = ("error", "warning", "note")
+
+COLUMNS = (
+    Column("severity", "Severity", filtered=True),
+    Column("code", "Code", filtered=True),
+    Column("file", "File"),
+    Column("message", "What was found"),
+)
+
+CODE_COLUMNS = (
+    Column("code", "Code"),
+    Column("severity", "Severity"),
+    Column("count", "Findings", "number"),
+    Column("files", "Files", "number"),
+    Column("meaning", "What it means"),
+    Column("waived", "Accept", "check"),
+)
+
+
+class FindingsTable(HasTraits):
+    """Findings, of which one may be chosen, and whose codes may be accepted.
+
+    Attributes
+    ----------
+    findings
+        All of them, with what was accepted.
+    waive
+        The codes that a person accepts: what :func:`nifti_kit.check` and :func:`nifti_kit.plan`
+        take.
+    selected
+        The finding that was chosen, or None.
+    table
+        The rows: one for each finding.
+    codes
+        The rows: one for each code, with its ``Accept`` box.
+    """
+
+    findings = AnyTrait()
+    waive = Tuple()
+    selected = AnyTrait()
+
+    def __init__(
+        self,
+        findings: Iterable[Finding] = (),
+        dataset: Dataset | None = None,
+        waive: Iterable[str] = (),
+    ) -> None:
+        """Show findings; ``dataset`` gives their items and pictures."""
+        super().__init__()
+        self.table = Table(COLUMNS)
+        self.codes = Table(
+            CODE_COLUMNS, on_edit=lambda code, _, on: self.set_waived(code, bool(on))
+        )
+        self.table.observe(self._choose, "selected")
+        self._pictures: dict[Finding, Illustration | None] = {}
+        self.waive = _known(waive)
+        self.show(findings, dataset)
+
+    def show(self, findings: Iterable[Finding], dataset: Dataset | None = None) -> None:
+        """Show other findings; what was accepted by its code stays accepted."""
+        self._dataset = dataset
+        self._items = _items_by_file(dataset)
+        self._illustrator = None if dataset is None else Illustrator(dataset)
+        # Some are waived for another reason than their code: those stay so.
+        self._given = tuple(
+            replace(found, waived=False) if found.code in self.waive else found
+            for found in findings
+        )
+        self._pictures.clear()
+        self.table.selected = ""
+        self._apply()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are by severity, and ``waived``: those that a person accepted."""
+        found = Counter("waived" if one.waived else one.severity for one in self.findings)
+        return {name: found[name] for name in (*SEVERITIES, "waived")}
+
+    @property
+    def summary(self) -> str:
+        """The counts in one line, such as ``1 error, 2 warnings``."""
+        said: str = self.findings.summary()
+        return said
+
+    @property
+    def found(self) -> list[Finding]:
+        """What search and filters leave, in order."""
+        return [self.findings[int(row.key)] for row in self.table.found]
+
+    def filter_by(self, *, severity: str = "", code: str = "", search: str = "") -> None:
+        """Show only findings of a severity, a code, or with words in them; none: all."""
+        self.table.filters = {
+            name: value for name, value in (("severity", severity), ("code", code)) if value
+        }
+        self.table.search = search
+
+    def select(self, finding: Finding | int) -> None:
+        """Choose one of ``findings``, or by its place in them (from 0)."""
+        if isinstance(finding, int):
+            self.table.select(str(finding))
+            return
+        seen = [replace(one, waived=False) for one in self.findings]
+        self.table.select(str(seen.index(replace(finding, waived=False))))
+
+    def set_waived(self, code: str, waived: bool) -> None:
+        """Accept the findings of a code, or no longer.
+
+        Raises
+        ------
+        KeyError
+            If the catalogue has no such code.
+        """
+        others = tuple(one for one in self.waive if one != code)
+        self.waive = _known((*others, code)) if waived else others
+        self._apply()
+
+    def item_of(self, finding: Finding) -> Item | None:
+        """Return the item that a finding's file belongs to; None where it is of no item."""
+        return self._items.get(finding.path)
+
+    def picture_of(self, finding: Finding) -> Illustration | None:
+        """Return a picture of the place that a finding speaks of, with it in words; or None."""
+        seen = replace(finding, waived=False)
+        if seen not in self._pictures:
+            draw = self._illustrator
+            self._pictures[seen] = None if draw is None else draw(seen)
+        return self._pictures[seen]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all findings to a file: ``.html`` (a report with pictures), ``.json`` or ``.csv``.
+
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
+        """
+        self.findings.save(path)
+
+    def _apply(self) -> None:
+        """Waive by code, and make the rows anew."""
+        # In the order of `Findings`, so that a row keeps its key.
+        name = "" if self._dataset is None else self._dataset.source.given.name
+        self.findings = Findings(self._given, self.waive, self._illustrator, name)
+        self.table.rows = tuple(_row(str(at), found) for at, found in enumerate(self.findings))
+        groups = self.findings.by_code()
+        self.codes.rows = tuple(self._code_row(code, group) for code, group in groups.items())
+        self._choose()
+
+    def _choose(self, _: Any = None) -> None:
+        key = self.table.selected
+        self.selected = self.findings[int(key)] if key else None
+
+    def _code_row(self, code: str, group: Sequence[Finding]) -> Row:
+        entry = CATALOG.get(code)
+        cells = {
+            "code": code,
+            "severity": _severity(group[0]),
+            "count": len(group),
+            "files": len({found.path for found in group} - {""}),
+            "meaning": entry.meaning if entry else "",
+            # A note blocks nothing: there is nothing to accept.
+            "waived": None
+            if group[0].severity == "note" and code not in self.waive
+            else code in self.waive,
+        }
+        return Row(code, cells, tone=_tone(group[0]))
+
+
+def _items_by_file(dataset: Dataset | None) -> dict[str, Item]:
+    """Return the item of each file, by its path below the source; the first of several."""
+    found: dict[str, Item] = {}
+    for item in dataset.items if dataset else ():
+        files = [image.relative for image in item.images]
+        for file in (*files, *(table.relative for table in item.tables)):
+            found.setdefault(str(file), item)
+    return found
+
+
+def _row(key: str, found: Finding) -> Row:
+    cells = {
+        "severity": _severity(found),
+        "code": found.code,
+        "file": found.path or "the source as a whole",
+        "message": found.message,
+    }
+    return Row(key, cells, tone=_tone(found))
+
+
+def _severity(found: Finding) -> str:
+    return f"{found.severity} (accepted)" if found.waived else found.severity
+
+
+def _tone(found: Finding) -> Any:
+    return "" if found.waived else found.severity
+
+
+def _known(codes: Iterable[str]) -> tuple[str, ...]:
+    """Return the codes, each once; raise KeyError for one that the catalogue does not have."""
+    names = (codes,) if isinstance(codes, str) else tuple(dict.fromkeys(codes))
+    for code in names:
+        lookup(code)
+    return names

@@ -1,0 +1,189 @@
+"""Header panel: where a file says that its voxels are, and how a mask lies on its volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from traitlets import Any as AnyTrait
+from traitlets import HasTraits, Unicode
+
+from nifti_kit.geometry import compare_grids
+from nifti_kit.images import ImageFile
+from nifti_kit.items import Item
+from nifti_kit.models.tables import Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HeaderPanel", "alignment_rows", "header_fields"]
+
+CODES = {
+    0: "not set",
+    1: "scanner",
+    2: "aligned",
+    3: "Talairach",
+    4: "MNI 152",
+    5: "template",
+}
+"""What sform_code and qform_code stand for (NIfTI-1)."""
+
+UNITS = {1000.0: "metres", 1.0: "millimetres", 0.001: "microns"}
+
+VERDICTS = {
+    "same": "the same grid as its volume",
+    "rounding": "the same grid, but for the rounding of a header",
+    "flipped": "the same voxels, counted from other ends",
+    "permuted": "the same voxels, with their axes in another order",
+    "header lost": "as many voxels, but the mask's header says nothing of their place",
+    "translated": "the same axes, at another place",
+    "resampled": "another grid that meets the volume's",
+    "apart": "it does not meet its volume",
+    "unusable": "one of the two headers gives no place",
+}
+"""What each verdict of :func:`nifti_kit.geometry.compare_grids` means."""
+
+COLUMNS = (
+    Column("file", "Mask"),
+    Column("verdict", "Verdict", filtered=True),
+    Column("mm", "Displaced (mm)", "number"),
+    Column("voxels", "In voxels", "number"),
+    Column("overlap", "Inside the volume", "number"),
+    Column("meaning", "What it means"),
+)
+
+
+def header_fields(image: ImageFile) -> list[tuple[str, str]]:
+    """Return what a file's header says, as names and texts.
+
+    The affine that counts is the sform where its code is above 0, else the qform, else the voxel
+    size alone (NIfTI-1). Affines take voxel indices from 0 to RAS+ mm.
+    """
+    grid, (sform_code, qform_code) = image.grid, image.codes
+    counts = "sform" if sform_code > 0 else "qform" if qform_code > 0 else "voxel size alone"
+    return [
+        ("File", str(image.relative)),
+        (
+            "Format",
+            f"NIfTI-{image.version}{', gzip' if image.is_packed else ''}, {image.dtype.name}",
+        ),
+        ("Shape", f"{_by(image.shape)} voxels"),
+        ("Voxel size", f"{_by(grid.voxel_size)} mm"),
+        ("Unit in the header", UNITS.get(image.unit_mm, f"{image.unit_mm:g} mm")),
+        ("Axes", "unusable" if grid.problem else _axes(image)),
+        ("Affine that counts", counts),
+        ("Affine", _matrix(grid.affine)),
+        ("sform", _form(sform_code, image.sform)),
+        ("qform", _form(qform_code, image.qform)),
+        ("sform and qform", _distance(image)),
+        (
+            "Values",
+            f"stored x {image.slope:g} + {image.intercept:g}" if image.is_scaled else "as stored",
+        ),
+        *([("Problem", grid.problem)] if grid.problem else []),
+    ]
+
+
+def _by(numbers: Any) -> str:
+    return " x ".join(f"{number:g}" for number in numbers)
+
+
+def _axes(image: ImageFile) -> str:
+    ways = {"R": "right", "L": "left", "A": "anterior", "P": "posterior"}
+    ways |= {"S": "superior", "I": "inferior"}
+    codes = image.grid.axis_codes
+    said = f"{codes}: i to {ways[codes[0]]}, j to {ways[codes[1]]}, k to {ways[codes[2]]}"
+    return said + (f"; sheared by {image.grid.shear_degrees:.2g}°" if image.grid.is_sheared else "")
+
+
+def _matrix(affine: npt.NDArray[np.float64]) -> str:
+    return "\n".join("  ".join(f"{value + 0.0:10.4f}" for value in row) for row in affine[:3])
+
+
+def _form(code: int, affine: npt.NDArray[np.float64] | None) -> str:
+    said = f"code {code} ({CODES.get(code, 'unknown')})"
+    return said if affine is None else f"{said}\n{_matrix(affine)}"
+
+
+def _distance(image: ImageFile) -> str:
+    if image.sform is None or image.qform is None:
+        return "only one of them, or none, is set"
+    return f"at most {image.form_distance_mm:.4g} mm apart"
+
+
+def alignment_rows(item: Item) -> tuple[Row, ...]:
+    """Return a row for each mask: how its grid lies against its volume's (mm, voxels)."""
+    if item.volume is None:
+        return ()
+    rows = []
+    for mask in item.masks:
+        found = compare_grids(mask.grid, item.volume.grid)
+        cells = {
+            "file": str(mask.relative),
+            "verdict": found.verdict,
+            "mm": _finite(found.displacement_mm),
+            "voxels": _finite(found.displacement_voxels),
+            "overlap": f"{found.overlap:.0%}",
+            "meaning": VERDICTS[found.verdict],
+        }
+        rows.append(Row(str(mask.relative), cells, tone="good" if found.lands else "error"))
+    return tuple(rows)
+
+
+def _finite(number: float) -> float | str:
+    return round(number, 4) if np.isfinite(number) else "other shape"
+
+
+class HeaderPanel(HasTraits):
+    """The headers of an item's files, one at a time, and the alignment of its masks.
+
+    Attributes
+    ----------
+    item
+        The item, or None.
+    file
+        Which of its files is shown: its path below the source.
+    alignments
+        The rows: one for each mask.
+    """
+
+    item = AnyTrait()
+    file = Unicode()
+
+    def __init__(self, item: Item | None = None) -> None:
+        super().__init__()
+        self.alignments = Table(COLUMNS)
+        self.show(item)
+
+    @property
+    def files(self) -> list[str]:
+        """The item's files that have a header: the volume first."""
+        return [] if self.item is None else [str(image.relative) for image in self.item.images]
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """What the header of the file says; see :func:`header_fields`."""
+        images = () if self.item is None else self.item.images
+        shown = [image for image in images if str(image.relative) == self.file]
+        return header_fields(shown[0]) if shown else []
+
+    def show(self, item: Item | None) -> None:
+        """Show another item, beginning with its volume."""
+        self.file = ""
+        self.item = item
+        self.file = next(iter(self.files), "")
+        self.alignments.rows = () if item is None else alignment_rows(item)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`: the fields of the file's header."""
+        import pandas as pd
+
+        return pd.DataFrame(self.fields, columns=["field", "value"])
+
+    def alignment_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame`, one row per mask: how it lies on the volume."""
+        import pandas as pd
+
+        cells = [dict(row.cells) for row in self.alignments.rows]
+        return pd.DataFrame(cells, columns=[column.name for column in COLUMNS])

@@ -1,0 +1,289 @@
+"""Inspection: a source with its items, findings, classes, pictures and headers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Enum, HasTraits, Unicode
+
+from nifti_kit.checks import check
+from nifti_kit.datasets import Dataset
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.findings import Finding, Findings
+from nifti_kit.html import Illustration
+from nifti_kit.items import Item
+from nifti_kit.models.board import Board
+from nifti_kit.models.class_table import COLUMNS as CLASS_COLUMNS
+from nifti_kit.models.class_table import class_frame, class_rows
+from nifti_kit.models.closer import CloserLook, look_closer
+from nifti_kit.models.findings import FindingsTable
+from nifti_kit.models.headers import HeaderPanel
+from nifti_kit.models.item_rows import COLUMNS as ITEM_COLUMNS
+from nifti_kit.models.item_rows import item_rows
+from nifti_kit.models.miniatures import miniature
+from nifti_kit.models.sources import SourcePicker
+from nifti_kit.models.tables import Table
+from nifti_kit.models.tasks import Task, Ticket
+from nifti_kit.models.viewer import Viewer
+from nifti_kit.wording import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PARTS", "Inspection"]
+
+PARTS = ("items", "findings", "classes", "board")
+"""What can be looked at, in the order of reading."""
+
+NAMED = 5
+"""Items that an error names."""
+
+NO_VOLUME = "Its volume is on the target, not among these files. The board shows its mask alone."
+
+
+class Inspection(HasTraits):
+    """A source as a person looks through it.
+
+    Attributes
+    ----------
+    source
+        What is read, and how.
+    items, classes
+        The rows: one for each item, one for each class.
+    findings
+        What is wrong; by headers alone until :meth:`look_closer` has read the voxels.
+    board
+        A picture of each item, with marks.
+    header
+        The headers of the chosen item.
+    viewer
+        The chosen item in three planes; None where none is chosen, or its volume cannot be shown.
+    viewer_error
+        Why it cannot.
+    item
+        The name of the chosen item, or ``""``.
+    part
+        Which of ``items``, ``findings``, ``classes`` and ``board`` is in front.
+    task
+        The closer look.
+    opening
+        The reading of the chosen item's volume.
+    """
+
+    item = Unicode()
+    part = Enum(PARTS, "items")
+    viewer = AnyTrait()
+    viewer_error = Unicode()
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] = "",
+        *,
+        waive: Iterable[str] = (),
+        **choices: Any,
+    ) -> None:
+        """Take a source; ``choices`` are those of :func:`nifti_kit.scan`. Nothing is read yet."""
+        super().__init__()
+        self.source = SourcePicker(source, **choices)
+        self.items = Table(ITEM_COLUMNS)
+        self.findings = FindingsTable(waive=waive)
+        self.classes = Table(CLASS_COLUMNS)
+        self.board = Board()
+        self.header = HeaderPanel()
+        self.task, self.opening = Task(), Task()
+        self._look: CloserLook | None = None
+        self._opened = ""
+        self.opening.observe(self._open_on, "state")
+        self.source.observe(self._take, "dataset")
+        self.items.observe(lambda change: self._open(change["new"]), "selected")
+        self.board.observe(self._choose_pictured, "selected")
+        self.findings.observe(self._show_items, "findings")
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """What was scanned; None while nothing is."""
+        found: Dataset | None = self.source.dataset
+        return found
+
+    @property
+    def summary(self) -> str:
+        """What there is, in a line or two."""
+        if self.dataset is None:
+            return "Nothing is read yet."
+        read = "every voxel read" if self._look else "headers read, no voxel yet"
+        items = counted(len(self.dataset.items), "item")
+        unused = counted(len(self.dataset.unused), "file")
+        return (
+            f"Layout {self.dataset.layout}: {items}, {unused} unused. "
+            f"Findings ({read}): {self.findings.summary}."
+        )
+
+    @property
+    def look_blockers(self) -> list[str]:
+        """Why the voxels cannot be read now."""
+        if self.dataset is None:
+            return ["Read a source first."]
+        if self.task.is_running:
+            return ["The voxels are being read."]
+        return ["Every voxel is read."] if self._look else []
+
+    def scan(self) -> None:
+        """Begin to read names and headers."""
+        self.task.cancel()
+        self.source.scan()
+
+    def look_closer(self) -> None:
+        """Begin to read every voxel: for all findings, and the class table."""
+        dataset = self.dataset
+        if dataset is not None and not self.look_blockers:
+            self.task.start(lambda ticket: self._looked(dataset, ticket), then=self._keep)
+
+    def join(self) -> None:
+        """Wait for all that is under way; raises what went wrong.
+
+        A run without a person ends with this, so that a failure is not lost.
+        """
+        tasks = (self.source.task, self.task, self.opening, self.board.task)
+        for task in tasks:
+            task.join()
+        if any(task.is_running for task in tasks):  # one began what is left of another
+            self.join()
+
+    def choose(self, item: str | Item | int) -> None:
+        """Choose an item, by its name or its place (from 0): its volume and headers are shown.
+
+        Raises
+        ------
+        NiftiKitError
+            If there is no such item.
+        """
+        found = self._item(item)
+        self.items.select(found.name)
+
+    def jump(self, finding: Finding) -> None:
+        """Choose the item that a finding is about, and bring it to the front."""
+        item = self.findings.item_of(finding)
+        if item is not None:
+            self.choose(item)
+            self.part = "items"
+
+    def waive(self, code: str, waived: bool = True) -> None:
+        """Accept the findings of a code; with False no longer."""
+        self.findings.set_waived(code, waived)
+
+    def mark(self, item: str | Item | int, mark: str) -> None:
+        """Say ``pass``, ``fail`` or ``?`` of an item; ``""`` takes its mark away."""
+        self.board.mark(self._item(item).name, mark)
+
+    def save_marks(self, path: str | os.PathLike[str]) -> None:
+        """Write the marks of all items to a ``.csv``."""
+        self.board.save(path)
+
+    def load_marks(self, path: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Take the marks of a ``.csv``; return its items that are not here."""
+        return self.board.load(path)
+
+    def save_findings(self, path: str | os.PathLike[str]) -> None:
+        """Write the findings to ``.html`` (a report with pictures), ``.json`` or ``.csv``."""
+        self.findings.save(path)
+
+    def draw_board(self) -> None:
+        """Begin to draw the pictures of the board's page."""
+        self.board.draw()
+
+    def class_table(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame` of the classes; empty before the closer look."""
+        return class_frame(self._look.classes if self._look else ())
+
+    def item_table(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame` of the items, as they are listed."""
+        import pandas as pd
+
+        cells = [dict(row.cells) for row in self.items.rows]
+        return pd.DataFrame(cells, columns=[column.name for column in ITEM_COLUMNS])
+
+    def _item(self, item: str | Item | int) -> Item:
+        items = self.dataset.items if self.dataset else ()
+        found = [one for at, one in enumerate(items) if item in (one, one.name, at)]
+        if not found:
+            names = ", ".join(repr(one.name) for one in items[:NAMED])
+            raise NiftiKitError(
+                "there is no such item",
+                found=repr(item),
+                expected=names or None,
+                remedy="" if items else "The source has no items: its findings say why.",
+            )
+        return found[0]
+
+    def _take(self, change: Any) -> None:
+        """Show a source that was read; called in the thread that read it."""
+        dataset: Dataset | None = change["new"]
+        self.task.cancel()
+        self._look = None
+        self.items.selected = self._opened = ""
+        self.classes.rows = ()
+        self.header.show(None)
+        names = [item.name for item in dataset.items] if dataset else []
+        self.board.show(names, self._miniature)
+        found = check(dataset, voxels=False) if dataset else Findings()
+        self.findings.show(found, dataset)
+        self._show_items()  # the findings may be the same as before: none
+        if dataset and dataset.items:
+            self.choose(0)
+
+    def _show_items(self, _: Any = None) -> None:
+        dataset = self.dataset
+        self.items.rows = () if dataset is None else item_rows(dataset, self.findings)
+
+    def _open(self, name: str) -> None:
+        """Read the chosen item's volume in a thread; the headers are there at once."""
+        self.item = name
+        self.viewer, self.viewer_error = None, ""
+        if name:
+            self.header.show(self._item(name))
+            self.board.selected = name
+            self.opening.start(self._read_volumes)
+
+    def _read_volumes(self, ticket: Ticket) -> None:
+        """Read volumes until the one that is chosen by then is there."""
+        while self.item and self._opened != self.item:
+            self._opened = name = self.item
+            ticket.tell(0.0, f"Opening {name}")
+            viewer, error = self._viewed(self._item(name))
+            if name == self.item:
+                self.viewer_error, self.viewer = error, viewer
+
+    def _open_on(self, change: Any) -> None:
+        """Open what a person chose at the moment at which the last volume was there."""
+        if change["new"] == "done" and self.item and self._opened != self.item:
+            self.opening.start(self._read_volumes)
+
+    def _viewed(self, item: Item) -> tuple[Viewer | None, str]:
+        """Return the viewer of an item, or why there is none."""
+        if item.volume is None:
+            return None, NO_VOLUME
+        try:
+            return Viewer.of_item(self.dataset, item), ""  # type: ignore[arg-type]
+        except NiftiKitError as error:
+            return None, str(error)
+
+    def _choose_pictured(self, change: Any) -> None:
+        if change["new"] and change["new"] != self.item:
+            self.choose(change["new"])
+
+    def _miniature(self, name: str) -> Illustration | None:
+        return None if self.dataset is None else miniature(self.dataset, self._item(name))
+
+    def _looked(self, dataset: Dataset, ticket: Ticket) -> tuple[Dataset, CloserLook]:
+        return dataset, look_closer(dataset, self.findings.waive, ticket.tell)
+
+    def _keep(self, done: tuple[Dataset, CloserLook]) -> None:
+        dataset, look = done
+        if dataset is not self.dataset:
+            return  # another source was read meanwhile
+        self._look = look
+        self.classes.rows = class_rows(look.classes)
+        self.findings.show(look.findings, dataset)

@@ -1,0 +1,136 @@
+"""Mapping files: where ``mapping.json`` may be written, in which form, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+from nifti_kit.datasets import Dataset
+from nifti_kit.errors import BadMapping
+from nifti_kit.files import save_as
+from nifti_kit.mappings import Mapping
+from nifti_kit.wording import counted
+
+__all__ = [
+    "FORMS",
+    "form_blockers",
+    "in_form",
+    "path_blockers",
+    "path_of",
+    "refuse",
+    "save_mapping",
+    "saved_text",
+    "spare_name",
+    "where_text",
+]
+
+FORMS = ("auto", "dataset", "project")
+"""Of the specification: keys are file names (``dataset``), or have the dataset's folder in front
+(``project``); ``auto`` is what the folders and the target ask for."""
+
+
+def in_form(mapping: Mapping, form: str) -> Mapping:
+    """Return a mapping whose JSON is of a form."""
+    scope = {"dataset": False, "project": True}.get(form, mapping.project)
+    return Mapping(mapping.rows, mapping.path, mapping.faults, names=mapping.names, project=scope)
+
+
+def form_blockers(mapping: Mapping, form: str) -> list[str]:
+    """Return why a mapping cannot be written in a form."""
+    if form not in FORMS:
+        return [f"There is no form {form!r}: take one of {', '.join(FORMS)}."]
+    rows = [row for row in mapping.rows if row.volume is not None]
+    folders = {row.annotation.parent for row in mapping.rows}
+    if form == "dataset" and len(folders) > 1:
+        where = f"the files lie in {len(folders)} folders"
+        return [f"The dataset form has file names alone, but {where}: take the project form."]
+    bare = [row.annotation for row in rows if len(row.annotation.parts) == 1]
+    if form == "project" and bare:
+        what = "The project form has a dataset's folder before each file name"
+        return [f"{what}, but {bare[0]} lies in none: take the dataset form."]
+    return []
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a person wrote, with ``~`` for their home."""
+    return Path(os.path.expanduser(text.strip()))  # noqa: PTH111  (Path's raises for unknown users)
+
+
+def path_blockers(dataset: Dataset, path: str) -> list[str]:
+    """Return why a mapping cannot be written to a path."""
+    if not path.strip():
+        return ["Give the name of the file to save."]
+    target = path_of(path)
+    if target.suffix.casefold() != ".json":
+        return [f"The name of the file must end in .json, not in {target.suffix!r}."]
+    if target.is_dir():
+        return [f"{path} is a folder: give the name of a file in it."]
+    given = dataset.source.given
+    if given.is_dir() and given.resolve() in target.resolve().parents:
+        return [f"The file would lie in the source folder, which is never written to: {_ELSEWHERE}"]
+    return []
+
+
+_ELSEWHERE = "save it elsewhere, and copy it there yourself if you want it there."
+
+
+def spare_name(path: Path) -> Path:
+    """Return the name under which the file that is there is kept: ``mapping.1.json``."""
+    names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(1))
+    return next(name for name in names if not name.exists())
+
+
+def save_mapping(mapping: Mapping, path: Path) -> Path | None:
+    """Write a mapping as JSON; return where the file that was there is kept, if it was another.
+
+    Raises
+    ------
+    NiftiKitError
+        If the file cannot be written.
+    """
+    text = json.dumps(mapping.to_dict(), ensure_ascii=False, indent=4)
+    kept = None
+    try:
+        # Names that are no letters are written as their codes, as ``save_as`` does it.
+        if path.exists() and path.read_bytes() != text.encode("utf-8", "backslashreplace"):
+            kept = spare_name(path)
+            shutil.copy2(path, kept)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        message = "the file that is there cannot be kept"
+        raise BadMapping(message, path=path, found=reason, remedy="Save elsewhere.") from error
+    save_as(path, "mapping", {".json": lambda: text})
+    return kept
+
+
+def saved_text(mapping: Mapping, place: Path, kept: Path | None) -> str:
+    """Return what was saved, what was not, and what became of the file that was there."""
+    missing = len(mapping.unmatched)
+    text = f"Saved the volumes of {counted(len(mapping) - missing, 'file')} to {place}."
+    if missing:
+        text += f" {counted(missing, 'file')} without a volume: not in it."
+    return text + (f" What was there is kept as {kept.name}." if kept else "")
+
+
+def where_text(path: str) -> str:
+    """Return where a mapping goes, and what becomes of a file that is there."""
+    place = path_of(path).resolve()
+    if not place.is_file():
+        return f"It goes to {place}."
+    return f"It goes to {place}. The file there is kept as {spare_name(place).name} if it differs."
+
+
+def refuse(blockers: Sequence[str], what: str) -> None:
+    """Raise what keeps an act from being done.
+
+    Raises
+    ------
+    BadMapping
+        With the first reason.
+    """
+    if blockers:
+        raise BadMapping(f"{what} is not possible: {blockers[0]}")

@@ -1,0 +1,94 @@
+"""The start of a mapping: which annotations, which target, and the matching that they make."""
+
+from __future__ import annotations
+
+import os
+
+from traitlets import Any as AnyTrait
+from traitlets import HasTraits
+
+from nifti_kit.datasets import Dataset
+from nifti_kit.mappings import Mapping
+from nifti_kit.models.mapping import Matching
+from nifti_kit.models.mapping_files import refuse
+from nifti_kit.models.sources import SourcePicker
+from nifti_kit.models.targets import TargetPicker
+from nifti_kit.models.tasks import Task, Ticket
+from nifti_kit.targets.base import Target
+from nifti_kit.targets.folder import ProjectFolder
+
+__all__ = ["MappingStart"]
+
+PathLike = str | os.PathLike[str]
+
+
+class MappingStart(HasTraits):
+    """Source and target of a mapping; where both are given, the matching is there at once.
+
+    Parameters
+    ----------
+    source, target, mapping, path
+        As :class:`nifti_kit.models.mapping.Matching` has them; without source or target a person
+        picks them.
+
+    Attributes
+    ----------
+    source, target
+        The pickers.
+    matching
+        The :class:`nifti_kit.models.mapping.Matching`; None before there is one.
+    task
+        The matching that is under way: of thousands of files it takes seconds.
+    """
+
+    matching = AnyTrait(None, allow_none=True)
+
+    def __init__(
+        self,
+        source: Dataset | PathLike = "",
+        target: Target | PathLike | None = None,
+        mapping: Mapping | PathLike | None = None,
+        *,
+        path: PathLike,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
+        is_read = isinstance(source, Dataset)
+        self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
+        self.target = TargetPicker(place)
+        self.task = Task()
+        if is_read:
+            self.source.dataset = source
+        if place is not None and (is_read or self.source.path):
+            self.matching = Matching(source, place, mapping, path=path)
+            self.source.dataset = self.matching.dataset
+
+    @property
+    def begin_blockers(self) -> list[str]:
+        """Why nothing can be matched yet."""
+        if self.source.dataset is None:
+            return ["Read the source first."]
+        if self.target.target is None:
+            return list(self.target.blockers) or ["Choose a target first."]
+        return ["Matching is under way."] if self.task.is_running else []
+
+    def begin(self) -> None:
+        """Match the source that was read with the volumes of the target, in ``task``.
+
+        Raises
+        ------
+        BadMapping
+            If something is in the way (``begin_blockers``).
+        """
+        refuse(self.begin_blockers, "matching")
+        dataset, target = self.source.dataset, self.target.target
+
+        def work(ticket: Ticket) -> Matching:
+            ticket.tell(0.0, "Comparing names and grids ...")
+            return Matching(dataset, target, path=self.path)
+
+        self.task.start(work, then=self._keep)
+
+    def _keep(self, matching: Matching) -> None:
+        self.matching = matching

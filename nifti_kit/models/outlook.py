@@ -1,0 +1,204 @@
+"""What will land: a plan as tables, and what becomes of what is on the target already."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nifti_kit import outlines
+from nifti_kit.escapes import visible
+from nifti_kit.holdings import there_text
+from nifti_kit.images import ImageFile
+from nifti_kit.models.tables import Column, Row, Table
+from nifti_kit.plans import Plan, PlannedItem
+from nifti_kit.updates import updates_text
+from nifti_kit.wording import counted
+
+__all__ = ["EXISTING_HELP", "Outlook", "there_lines", "title"]
+
+EXISTING_HELP = {
+    "error": "Refuse, and change nothing, if any of it is there already.",
+    "skip": "Keep what is there and identical; add only what is missing.",
+    "replace": "Objects of the same classes go, the new ones take their place; what goes is kept "
+    "in a folder aside.",
+    "append": "Keep all objects that are there, and add the new ones beside them.",
+}
+"""What each choice of ``existing`` does. A volume that is there is never overwritten: one with
+other voxels is refused."""
+
+BYTES_PER_MB = 1_000_000
+"""As networks and disks are measured."""
+
+SHOWN_DIGITS = 3
+"""Of megabytes: kilobytes still show."""
+
+SHOWN_LINES = 12
+"""Changes of scores that are shown before the rest is counted."""
+
+_ITEMS = (
+    Column("name", "Volume"),
+    Column("lands", "What lands", filtered=True),
+    Column("objects", "Objects", "number"),
+    Column("scores", "Scores", "number"),
+    Column("size", "Files, MB", "number"),
+    Column("there", "On the target already"),
+)
+_OBJECTS = (
+    Column("item", "Volume", filtered=True),
+    Column("class", "Class", filtered=True),
+    Column("value", "Value", "number"),
+    Column("voxels", "Voxels", "number"),
+    Column("scores", "Scores", "number"),
+    Column("from", "From"),
+)
+_CLASSES = (
+    Column("name", "Class"),
+    Column("value", "Value", "number"),
+    Column("objects", "Objects", "number"),
+    Column("voxels", "Voxels", "number"),
+    Column("scores", "Scores", "number"),
+    Column("color", "Colour"),
+)
+
+
+class Outlook:
+    """What a plan will land, as tables.
+
+    Attributes
+    ----------
+    items, objects, classes
+        Tables (:class:`nifti_kit.models.tables.Table`) with a row for each; choosing a volume
+        leaves its objects alone in ``objects``.
+    """
+
+    def __init__(self) -> None:
+        self.items = Table(_ITEMS)
+        self.objects = Table(_OBJECTS)
+        self.classes = Table(_CLASSES)
+        self.items.observe(self._show_one, "selected")
+
+    def show(self, plan: Plan | None) -> None:
+        """Fill the tables; None empties them."""
+        colors = {} if plan is None else {found.name: found.color for found in plan.classes}
+        items = () if plan is None else plan.items
+        self.items.rows = tuple(_item_row(at, item) for at, item in enumerate(items))
+        rows = [row for item in items for row in outlines.rows(item)]
+        self.objects.rows = tuple(_object_row(at, row, colors) for at, row in enumerate(rows))
+        self.classes.rows = () if plan is None else tuple(_class_rows(plan))
+        self.objects.filter_by("item", "")
+
+    def _show_one(self, _: Any = None) -> None:
+        row = self.items.row(self.items.selected)
+        self.objects.filter_by("item", "" if row is None else str(row.cells["name"]))
+
+
+def title(plan: Plan) -> str:
+    """Return a plan in one line, such as ``1 volume, 2 objects, 2 classes, 3 scores``."""
+    parts = [
+        counted(sum(item.volume is not None for item in plan.items), "volume"),
+        counted(len(plan.objects), "object"),
+        counted(len(plan.classes), "class"),
+        counted(sum(planned.score_count for planned in plan.objects), "score"),
+    ]
+    return f"{', '.join(parts)}{updates_text(plan.updates)}"
+
+
+def there_lines(plan: Plan, existing: str) -> list[str]:
+    """Return what is on the target already, and what a choice of ``existing`` makes of it."""
+    volumes = sum(item.volume_there is not None for item in plan.items)
+    objects = len(plan.there)
+    parts = [f"{counted(volumes, 'volume')} of the same name"] * bool(volumes)
+    parts += [f"{counted(objects, 'object')} of the same classes"] * bool(objects)
+    said = [f"On the target already: {' and '.join(parts)}."] * bool(parts)
+    if parts:
+        said.append(_consequence(existing, volumes, objects))
+    changed = [
+        f"{visible(item.name)}: {update.class_name} (object {update.object_id}). {line}"
+        for item in plan.items
+        for update in item.updates
+        for line in outlines.changes(update)
+    ]
+    more = len(changed) - SHOWN_LINES
+    return said + changed[:SHOWN_LINES] + [f"... and {counted(more, 'more change')}"] * (more > 0)
+
+
+def _consequence(existing: str, volumes: int, objects: int) -> str:
+    if existing == "error":
+        return "error: the upload will be refused, and nothing changed. Choose another."
+    same = "Volumes stay as they are; one with other voxels is refused." if volumes else ""
+    them = counted(objects, "object")
+    said = {
+        "skip": "what is identical stays, and is not added again",
+        "replace": f"{them} will go, and be kept in a folder aside",
+        "append": f"{them} will stay beside the new ones",
+    }[existing]
+    return (
+        f"{existing}: {said if objects or existing == 'skip' else 'no object goes'}. {same}".strip()
+    )
+
+
+def _item_row(at: int, item: PlannedItem) -> Row:
+    cells = {
+        "name": item.name,
+        "lands": _what_lands(item),
+        "objects": len(item.objects),
+        "scores": sum(found.score_count for found in item.objects)
+        + sum(len(update.new) for update in item.updates),
+        "size": _size(item),
+        "there": _there(item),
+    }
+    return Row(str(at), cells, tone="warning" if cells["there"] else "")
+
+
+def _what_lands(item: PlannedItem) -> str:
+    if item.volume is not None:
+        return "a new volume" if item.volume_there is None else "a volume that is there"
+    if item.updates and not item.objects:
+        return "scores alone"
+    return "annotations" if item.volume_id is not None else "nothing"
+
+
+def _there(item: PlannedItem) -> str:
+    parts = [f"the volume (id {item.volume_there})"] * (item.volume_there is not None)
+    parts += [there_text(item.there)] * bool(item.there)
+    old = sum(len(update.old) for update in item.updates)
+    parts += [counted(old, "score")] * bool(old)
+    return "; ".join(parts)
+
+
+def _object_row(at: int, found: dict[str, Any], colors: Mapping[str, Sequence[int]]) -> Row:
+    name = found["class"]
+    return Row(str(at), found, colors={"class": colors[name]} if name in colors else {})
+
+
+def _class_rows(plan: Plan) -> Iterator[Row]:
+    own = defaultdict(list)
+    for planned in plan.objects:
+        own[planned.class_name].append(planned)
+    for found in plan.classes:
+        objects = own[found.name]
+        cells = {
+            "name": found.name,
+            "value": found.value,
+            "objects": len(objects),
+            "voxels": sum(planned.voxels for planned in objects),
+            "scores": sum(planned.score_count for planned in objects),
+            "color": "from the class map" if found.color_is_given else "chosen by the toolkit",
+        }
+        yield Row(found.name, cells, colors={"name": found.color})
+
+
+def _size(item: PlannedItem) -> float | None:
+    """Return how much there is to read (MB); None where a file is gone."""
+    images = {planned.mask.image.relative: planned.mask.image for planned in item.objects}
+    if item.volume is not None:
+        images[item.volume.relative] = item.volume
+    try:
+        return round(sum(map(_bytes, images.values())) / BYTES_PER_MB, SHOWN_DIGITS)
+    except OSError:
+        return None
+
+
+def _bytes(image: ImageFile) -> int:
+    return image.path.stat().st_size if image.content is None else len(image.content)

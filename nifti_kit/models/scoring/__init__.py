@@ -1,0 +1,5 @@
+"""Score tables held against their masks, corrected cell by cell, saved as new files."""
+
+from nifti_kit.models.scoring.model import Scoring
+
+__all__ = ["Scoring"]

@@ -1,0 +1,226 @@
+"""Edits of score tables: each takes a draft, and returns what was done with the new draft."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from nifti_kit.errors import BadScores
+from nifti_kit.models.scoring.drafts import Draft
+from nifti_kit.models.scoring.sheets import LAYER, comment_name, number_of, value_of
+from nifti_kit.scores.tables import MAX_VALUE
+
+__all__ = ["Edited", "column_of", "key_parts"]
+
+SHOWN = 40
+"""Letters of a text that a message repeats."""
+
+
+class Edited(NamedTuple):
+    """What an edit did, in words, and the draft after it."""
+
+    what: str
+    draft: Draft
+
+
+def column_of(label: int | str) -> str:
+    """Return the column of a label: 2, ``"2"`` and ``"Label-2"`` are one.
+
+    Raises
+    ------
+    BadScores
+        If it names no pixel value.
+    """
+    text = str(label).strip()
+    text = text[6:] if text.casefold().startswith("label-") else text
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_VALUE):
+        raise BadScores("that names no label", found=repr(label), expected="such as Label-2")
+    return f"Label-{int(text)}"
+
+
+def key_parts(key: str) -> tuple[int | None, int | None]:
+    """Return (layer, None) or (None, line) of a row's key.
+
+    Raises
+    ------
+    BadScores
+        If it is no such key.
+    """
+    kind, number = key[:1], key[1:]
+    if kind not in ("L", "R") or not number.isdigit():
+        raise BadScores("that is no row", found=repr(key))
+    return (int(number), None) if kind == "L" else (None, int(number))
+
+
+def scored(draft: Draft, key: str, name: str, text: str) -> Edited:
+    """Put a text into a cell; a score has to be a number, ``""`` removes it.
+
+    Raises
+    ------
+    BadScores
+        If it is no number, or there is no such row.
+    """
+    text = text.strip()
+    if value_of(name) is not None and text and number_of(text) is None:
+        raise BadScores(
+            "the score is no number",
+            found=repr(text[:SHOWN]),
+            expected="a number, usually from 0 to 1; nothing for no score",
+        )
+    return _put(draft, key, name, text)
+
+
+def commented(draft: Draft, key: str, name: str, text: str) -> Edited:
+    """Put a comment beside a score; ``""`` removes it.
+
+    Raises
+    ------
+    BadScores
+        If a file cannot hold it, or the column has no scores.
+    """
+    value = value_of(name)
+    if value is None:
+        raise BadScores("only a label has comments", found=name or "no column")
+    draft.read.with_score(1, value, None, text)  # refuses what a file cannot hold
+    return _put(draft, key, comment_name(name), text.strip())
+
+
+def _put(draft: Draft, key: str, name: str, text: str) -> Edited:
+    layer, line = key_parts(key)
+    shown = f"Layer {layer}" if layer is not None else f"line {line}"
+    if layer is not None:
+        if not text and layer not in draft.rows:
+            return Edited("", draft)
+        draft, line = draft.row_for(layer)
+    assert line is not None
+    before = draft.sheet.cell(draft.sheet.row(line), name)
+    if before == text:
+        return Edited("", draft)
+    what = f"{shown}, {name}: {_shown(before)} is now {_shown(text)}"
+    return Edited(what, draft.with_sheet(draft.sheet.with_cell(line, name, text)))
+
+
+def _shown(text: str) -> str:
+    return repr(text[:SHOWN]) if text else "blank"
+
+
+def placed(draft: Draft, key: str, text: str) -> Edited:
+    """Give a row another layer.
+
+    Raises
+    ------
+    BadScores
+        If it is no whole number, there is no such layer, or it has a row already.
+    """
+    line = _line(draft, key)
+    number = number_of(text.strip())
+    if number is None or number != int(number):
+        raise BadScores("a layer is a whole number", found=repr(text[:SHOWN]))
+    layer = int(number)
+    if layer in draft.rows and draft.rows[layer].number != line:
+        raise BadScores(f"Layer {layer} has a row already: line {draft.rows[layer].number}")
+    if draft.frame_of(layer) is None:
+        draft.row_for(layer)  # says which layers there are
+    what = f"line {line} is now Layer {layer}"
+    return Edited(what, draft.with_sheet(draft.sheet.with_cell(line, LAYER, str(layer))))
+
+
+def _line(draft: Draft, key: str) -> int:
+    layer, line = key_parts(key)
+    if layer is not None:
+        if layer not in draft.rows:
+            raise BadScores(f"Layer {layer} has no row yet: give one of its labels a score")
+        line = draft.rows[layer].number
+    assert line is not None
+    return draft.sheet.row(line).number
+
+
+def row_removed(draft: Draft, key: str) -> Edited:
+    """Remove a row with all its scores.
+
+    Raises
+    ------
+    BadScores
+        If there is none.
+    """
+    line = _line(draft, key)
+    return Edited(f"line {line} removed", draft.with_sheet(draft.sheet.without_row(line)))
+
+
+def column_moved(draft: Draft, name: str, label: int | str) -> Edited:
+    """Give a column, with its comments, to another label.
+
+    Raises
+    ------
+    BadScores
+        If there is no such column, or that label has one.
+    """
+    _need(draft, name)
+    other = column_of(label)
+    if other == name:
+        return Edited("", draft)
+    if other in draft.sheet.header:
+        raise BadScores(f"{other} has a column already: remove or move that one first")
+    sheet = draft.sheet.renamed(name, other)
+    if comment_name(name) in sheet.header and comment_name(name):
+        if comment_name(other) in sheet.header:
+            raise BadScores(f"{comment_name(other)} is there already: remove that column first")
+        sheet = sheet.renamed(comment_name(name), comment_name(other))
+    return Edited(f"column {name} is now {other}", draft.with_sheet(sheet))
+
+
+def column_removed(draft: Draft, name: str) -> Edited:
+    """Remove a column, with its comments.
+
+    Raises
+    ------
+    BadScores
+        If there is none, or it is the only one with scores.
+    """
+    _need(draft, name)
+    if draft.sheet.values == (value_of(name),):
+        raise BadScores(f"{name} is the only label of the table: it stays")
+    sheet = draft.sheet.without_column(name)
+    if comment_name(name) in sheet.header and comment_name(name):
+        sheet = sheet.without_column(comment_name(name))
+    return Edited(f"column {name} removed", draft.with_sheet(sheet))
+
+
+def _need(draft: Draft, name: str) -> None:
+    if name not in draft.sheet.columns:
+        expected = ", ".join(draft.sheet.columns)
+        raise BadScores("the table has no such column", found=repr(name), expected=expected)
+
+
+def counted_anew(draft: Draft, base: int, frames: str) -> Edited:
+    """Count the layers from another number, or from the other end.
+
+    Raises
+    ------
+    BadScores
+        If there is no such way, or a layer would have no frame.
+    """
+    after = replace(draft, base=base, frames=frames)
+    _ = after.read  # refuses a layer beyond the first frame, where they count from the last one
+    if after == draft:
+        return Edited("", draft)
+    end = {"file": "first frame on", "reversed": "last frame on", "ras": "platform's slices"}
+    return Edited(f"layers now count from {base}, along the {end[frames]}", after)
+
+
+def shifted(draft: Draft, by: int) -> Edited:
+    """Move every row by some layers.
+
+    Raises
+    ------
+    BadScores
+        If a row would come before the first frame, or behind the last one.
+    """
+    sheet = draft.sheet
+    for layer, row in draft.rows.items():
+        if draft.frame_of(layer + by) is None:
+            raise BadScores(f"Layer {layer} would be {layer + by}: there is no such layer")
+        sheet = sheet.with_cell(row.number, LAYER, str(layer + by))
+    if not by or not draft.rows:
+        return Edited("", draft)
+    return Edited(f"every row moved by {by:+d}", draft.with_sheet(sheet))

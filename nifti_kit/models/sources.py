@@ -1,0 +1,152 @@
+"""Source picker: a folder, an archive or one file, and how it is to be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Enum, HasTraits, Tuple, Unicode
+
+from nifti_kit.datasets import SCORE_FRAMES, Dataset, scan
+from nifti_kit.errors import BadSource
+from nifti_kit.layouts import LAYOUTS
+from nifti_kit.models.tasks import Task, Ticket
+from nifti_kit.names import is_nifti
+from nifti_kit.sources import ARCHIVE_ENDINGS
+
+__all__ = ["SourcePicker", "samples"]
+
+SAMPLES = "data_samples"
+"""The folder of the repository with data to begin with."""
+
+LOOKED_ABOVE = 3
+"""Folders above the current one in which the samples are looked for: a notebook is one below."""
+
+MOST_RECENT = 8
+"""Sources that are remembered: as many as a list shows at a glance."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "layout": ("auto", *LAYOUTS),
+    "segmentation": ("auto", "semantic", "instance"),
+    "score_frames": SCORE_FRAMES,
+}
+"""What can be chosen, as :func:`nifti_kit.scan` has it."""
+
+
+def samples(folder: str | os.PathLike[str] = ".") -> dict[str, str]:
+    """Return the repository's samples, name to path as seen from a folder; there may be none.
+
+    A sample is a folder with a NIfTI file or a score table anywhere in it, or an archive.
+    """
+    above = Path(os.path.abspath(folder))  # noqa: PTH100  (links are kept: people know their name)
+    for place in [above, *above.parents][: LOOKED_ABOVE + 1]:
+        if (place / SAMPLES).is_dir():
+            base = Path(os.path.relpath(place / SAMPLES, above))
+            found = sorted((place / SAMPLES).iterdir())
+            return {
+                entry.name: (base / entry.name).as_posix() for entry in found if _is_sample(entry)
+            }
+    return {}
+
+
+def _is_sample(entry: Path) -> bool:
+    if entry.is_dir():
+        return any(is_nifti(file.name) for file in entry.rglob("*"))
+    return entry.name.endswith(ARCHIVE_ENDINGS)
+
+
+class SourcePicker(HasTraits):
+    """What is to be read, and what reading found.
+
+    Attributes
+    ----------
+    path
+        A folder, an archive or one NIfTI file.
+    layout, segmentation, score_frames
+        As :func:`nifti_kit.scan` has them.
+    dataset
+        What the last scan found; None before, and while another source is read.
+    recent
+        The sources that were read, the newest first.
+    samples
+        Data to begin with, name to path.
+    task
+        The reading: headers only, but of a large folder it takes a while.
+    """
+
+    path = Unicode()
+    layout = Enum(CHOICES["layout"], "auto")
+    segmentation = Enum(CHOICES["segmentation"], "auto")
+    score_frames = Enum(CHOICES["score_frames"], "file")
+    dataset = AnyTrait()
+    recent = Tuple()
+
+    def __init__(self, path: str | os.PathLike[str] = "", **choices: Any) -> None:
+        """Take a path and choices; nothing is read yet.
+
+        Raises
+        ------
+        BadSource
+            If something was chosen that there is not.
+        """
+        for name, value in choices.items():
+            if value not in CHOICES[name]:
+                expected = ", ".join(map(repr, CHOICES[name]))
+                raise BadSource(f"{name} has no such choice", found=repr(value), expected=expected)
+        super().__init__(path=os.fspath(path), **choices)
+        self.samples = samples()
+        self.task = Task()
+
+    @property
+    def error(self) -> str:
+        """Why the last scan failed, in the words of the toolkit; empty where it did not."""
+        return self.task.text if self.task.state == "failed" else ""
+
+    @property
+    def scan_blockers(self) -> list[str]:
+        """Why the source cannot be read now."""
+        if self.task.is_running:
+            return ["A source is being read."]
+        if not self.path.strip():
+            return ["Give the path of a folder, an archive or a NIfTI file."]
+        if not os.path.exists(os.path.expanduser(self.path)):  # noqa: PTH110, PTH111  (they never raise)
+            return [f"There is no such file or folder: {self.path} (seen from {Path.cwd()})."]
+        return []
+
+    def choose_sample(self, name: str) -> None:
+        """Take the path of one of the samples; another name is passed over."""
+        self.path = self.samples.get(name, self.path)
+
+    def scan(self) -> None:
+        """Begin to read the source's names and headers; ``dataset`` is there when it is done.
+
+        A path that is not there fails the task too, so that a run without a person ends with it.
+        """
+        if self.task.is_running:
+            return
+        self.dataset = None
+        self.task.start(self._scanned, then=self._keep)
+
+    def join(self) -> Dataset:
+        """Wait for the reading, and return the dataset; raises what it raised."""
+        self.task.join()
+        found: Dataset = self.dataset
+        return found
+
+    def _scanned(self, ticket: Ticket) -> Dataset:
+        ticket.tell(0.0, "Reading names and headers ...")
+        found = scan(
+            self.path,
+            layout=self.layout,
+            segmentation=self.segmentation,
+            score_frames=self.score_frames,
+        )
+        ticket.check()
+        return found
+
+    def _keep(self, found: Dataset) -> None:
+        others = [path for path in self.recent if path != self.path]
+        self.recent = (self.path, *others)[:MOST_RECENT]
+        self.dataset = found

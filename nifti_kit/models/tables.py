@@ -1,0 +1,223 @@
+"""Tables: rows that are searched, filtered, sorted and paged, whose cells may be edited."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from traitlets import Dict as DictTrait
+from traitlets import HasTraits, Int, Tuple, Unicode, default, observe
+
+__all__ = ["Column", "Row", "Table"]
+
+PAGE_SIZE = 25
+"""Rows of a page. More of them cost the browser seconds, and nobody reads them at once."""
+
+Kind = Literal["text", "number", "choice", "edit", "button", "check"]
+Tone = Literal["", "error", "warning", "note", "good"]
+
+EDITABLE: frozenset[Kind] = frozenset(("choice", "edit", "check"))
+"""Kinds of cells that a person can change."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes
+    ----------
+    name
+        The key of its cells in a row.
+    title
+        What stands above it.
+    kind
+        ``text``, ``number`` (aligned to the right, sorted as one), ``choice`` (one of a row's
+        ``choices``), ``edit`` (free text), ``button`` (an action), ``check`` (true or false).
+        A cell without a value has no button, and None no check box.
+    filtered
+        Whether a person can choose one of its values to be shown alone.
+    """
+
+    name: str
+    title: str
+    kind: Kind = "text"
+    filtered: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row.
+
+    Attributes
+    ----------
+    key
+        What it is known by; unique in its table.
+    cells
+        Its values by column.
+    choices
+        For cells of the kind ``choice``: what can be chosen, by column.
+    tone
+        What it means: ``error``, ``warning``, ``note``, ``good`` or nothing. The view shows it as
+        a word and a colour.
+    colors
+        RGB (0 to 255) of a patch before the text of a cell, by column.
+    hints
+        More about a cell, by column; it is shown on hovering and read to those who do not see.
+    """
+
+    key: str
+    cells: Mapping[str, Any]
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tone: Tone = ""
+    colors: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+
+class Table(HasTraits):
+    """Rows, and which of them are shown.
+
+    Attributes
+    ----------
+    rows, columns
+        All of them.
+    search
+        Words that a row must have, each in any of its cells; upper and lower case are alike.
+    filters
+        Values that a column must have, by the column's name; none means any.
+    sort
+        The column by which rows are ordered, with ``-`` before it for falling order; ``""`` keeps
+        the order of ``rows``.
+    page
+        From 0.
+    selected
+        The key of the row that a person has chosen, or ``""``.
+    """
+
+    columns = Tuple()
+    rows = Tuple()
+    search = Unicode()
+    filters = DictTrait()
+    sort = Unicode()
+    page = Int()
+    selected = Unicode()
+    page_size = Int(PAGE_SIZE)
+
+    def __init__(
+        self,
+        columns: Iterable[Column],
+        rows: Iterable[Row] = (),
+        *,
+        on_edit: Callable[[str, str, Any], None] | None = None,
+        on_press: Callable[[str, str], None] | None = None,
+        **traits: Any,
+    ) -> None:
+        """Keep what is called when a cell is edited, or a button pressed, with key and column."""
+        super().__init__(**traits)
+        self.columns, self.rows = tuple(columns), tuple(rows)
+        self._on_edit, self._on_press = on_edit, on_press
+
+    @default("filters")
+    def _no_filters(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def found(self) -> list[Row]:
+        """The rows that search and filters leave, in order."""
+        words = self.search.casefold().split()
+        left = [row for row in self.rows if self._fits(row, words)]
+        name = self.sort.removeprefix("-")
+        if not any(column.name == name for column in self.columns):
+            return left
+        filled = [row for row in left if not _is_nothing(row.cells.get(name))]
+        empty = [row for row in left if _is_nothing(row.cells.get(name))]
+        filled.sort(key=lambda row: _rank(row.cells.get(name)), reverse=self.sort.startswith("-"))
+        return filled + empty
+
+    @property
+    def page_count(self) -> int:
+        """How many pages there are; at least one."""
+        return max(1, -(-len(self.found) // self.page_size))
+
+    @property
+    def shown(self) -> list[Row]:
+        """The rows of the page."""
+        first = self.page * self.page_size
+        return self.found[first : first + self.page_size]
+
+    def values_of(self, name: str) -> list[str]:
+        """Return the different values of a column, sorted: what can be filtered by."""
+        values = {_text(value): value for row in self.rows for value in [row.cells.get(name)]}
+        return sorted((text for text in values if text), key=lambda text: _rank(values[text]))
+
+    def row(self, key: str) -> Row | None:
+        """Return the row of a key, or None."""
+        return next((row for row in self.rows if row.key == key), None)
+
+    def filter_by(self, name: str, value: str) -> None:
+        """Show only rows with a value in a column; ``""`` shows any."""
+        others = {column: kept for column, kept in self.filters.items() if column != name}
+        self.filters = {**others, name: value} if value else others
+
+    def sort_by(self, name: str) -> None:
+        """Order by a column; the second time in falling order, the third as it was."""
+        self.sort = {name: f"-{name}", f"-{name}": ""}.get(self.sort, name)
+
+    def turn(self, pages: int) -> None:
+        """Go forward or back by pages, as far as there are any."""
+        self.page = min(max(self.page + pages, 0), self.page_count - 1)
+
+    def select(self, key: str) -> None:
+        """Choose a row, and turn to the page that it is on; an unknown key chooses none."""
+        places = [at for at, row in enumerate(self.found) if row.key == key]
+        if places:
+            self.page = places[0] // self.page_size
+        self.selected = key if self.row(key) else ""
+
+    def edit(self, key: str, name: str, value: Any) -> None:
+        """Give a cell a value that a person chose; what is no choice is passed over."""
+        row = self.row(key)
+        column = next((column for column in self.columns if column.name == name), None)
+        if row is None or column is None or column.kind not in EDITABLE:
+            return
+        if column.kind == "choice" and value not in row.choices.get(name, ()):
+            return
+        if self._on_edit is not None:
+            self._on_edit(key, name, value)
+
+    def press(self, key: str, name: str) -> None:
+        """Press the button in a cell."""
+        if self.row(key) is not None and self._on_press is not None:
+            self._on_press(key, name)
+
+    @observe("rows", "search", "filters", "sort", "page_size")
+    def _stay_on_a_page(self, change: Any) -> None:
+        if change["name"] in ("search", "filters", "sort"):
+            self.page = 0
+        self.page = min(self.page, self.page_count - 1)
+        if self.selected and self.row(self.selected) is None:
+            self.selected = ""
+
+    def _fits(self, row: Row, words: Sequence[str]) -> bool:
+        for name, value in self.filters.items():
+            if value and _text(row.cells.get(name)) != value:
+                return False
+        text = " ".join(_text(value) for value in row.cells.values()).casefold()
+        return all(word in text for word in words)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _is_nothing(value: Any) -> bool:
+    """Say whether a cell is empty, or no number: such cells come last in either order."""
+    return _text(value) == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def _rank(value: Any) -> tuple[bool, float, str]:
+    """Return what a cell is ordered by: numbers by their size, before texts."""
+    if isinstance(value, int | float):
+        return False, float(value), ""
+    return True, 0.0, _text(value).casefold()

@@ -1,0 +1,170 @@
+"""Tasks: long work in a thread of its own, with progress, that can be cancelled and waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Float, HasTraits, Unicode
+
+from nifti_kit.errors import NiftiKitError
+
+__all__ = ["Cancelled", "Task", "Ticket"]
+
+SHOWN_EVERY_S = 0.1
+"""Progress is passed on ten times a second at most: each time costs a message to the browser."""
+
+
+class Cancelled(Exception):
+    """A person cancelled the work."""
+
+
+class Ticket:
+    """What work is given: it tells how far it is, and learns here that it is to end."""
+
+    def __init__(self, show: Callable[[float, str], None]) -> None:
+        self._show = show
+        self._cancelled = threading.Event()
+        self._shown = 0.0
+
+    def tell(self, fraction: float, text: str = "") -> None:
+        """Say how far the work is (0 to 1).
+
+        Raises
+        ------
+        Cancelled
+            If a person wants it to end.
+        """
+        self.check()
+        now = time.monotonic()
+        if now - self._shown >= SHOWN_EVERY_S or fraction >= 1:
+            self._shown = now
+            self._show(min(max(fraction, 0.0), 1.0), text)
+
+    def check(self) -> None:
+        """Raise :class:`Cancelled` if a person wants the work to end."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def cancel(self) -> None:
+        """Let the next ``tell`` or ``check`` end the work."""
+        self._cancelled.set()
+
+
+class Task(HasTraits):
+    """One piece of work at a time.
+
+    Attributes
+    ----------
+    state
+        ``idle``, ``running``, ``cancelling``, ``done``, ``cancelled`` or ``failed``.
+    fraction, text
+        How far it is (0 to 1), and what it says about it; the error's text where it failed.
+    result
+        What the work returned; None while there is nothing.
+    error
+        What it raised; None where it did not fail.
+    """
+
+    state = Unicode("idle")
+    fraction = Float(0.0)
+    text = Unicode()
+    result = AnyTrait()
+    error = AnyTrait()
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._thread: threading.Thread | None = None
+        self._ticket: Ticket | None = None
+        # A person may cancel, or other work begin, at the moment at which this ends in its thread.
+        self._turn = threading.RLock()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether work is under way, also while it is being cancelled."""
+        return self.state in ("running", "cancelling")
+
+    def start(
+        self, work: Callable[[Ticket], Any], *, then: Callable[[Any], None] | None = None
+    ) -> None:
+        """Begin work in a thread; nothing happens while other work is under way.
+
+        Parameters
+        ----------
+        work
+            Called with a :class:`Ticket`.
+        then
+            Called in the same thread with what the work returned, before ``state`` is ``done``.
+        """
+        with self._turn:
+            if self.is_running:
+                return
+            self.result = self.error = None
+            self.fraction, self.text, self.state = 0.0, "", "running"
+            self._ticket = ticket = Ticket(self._show)
+            self._thread = threading.Thread(
+                target=self._run, args=(work, then, ticket), name="nifti_kit task", daemon=False
+            )
+            self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask the work to end; it does so the next time that it tells how far it is."""
+        with self._turn:
+            if self.state == "running" and self._ticket is not None:
+                self.state, self.text = "cancelling", "Ending at the next safe point ..."
+                self._ticket.cancel()
+
+    def join(self, timeout: float | None = None) -> Any:
+        """Wait for the work, and return what it returned; None where it was cancelled.
+
+        A run without a person (nbmake, papermill) ends with this, so that a failure is not lost.
+
+        Raises
+        ------
+        BaseException
+            Whatever the work raised.
+        TimeoutError
+            If it is not over after ``timeout`` seconds.
+        """
+        with self._turn:
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+            if thread.is_alive():
+                raise TimeoutError(f"the work is not over after {timeout} s")
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def _show(self, fraction: float, text: str) -> None:
+        self.fraction = fraction
+        if text:
+            self.text = text
+
+    def _run(
+        self, work: Callable[[Ticket], Any], then: Callable[[Any], None] | None, ticket: Ticket
+    ) -> None:
+        try:
+            result = work(ticket)
+            self.result = result
+            if then is not None:
+                then(result)
+        except Cancelled:
+            self._end("cancelled", "Cancelled.")
+        except NiftiKitError as error:
+            self.error = error
+            self._end("failed", str(error))
+        except BaseException as error:  # noqa: BLE001  (a fault of ours: shown, kept, raised by join)
+            self.error = error
+            self._end("failed", "".join(traceback.format_exception_only(error)).strip())
+        else:
+            self.fraction = 1.0
+            self._end("done", self.text if self.state == "running" else "Done.")
+
+    def _end(self, state: str, text: str) -> None:
+        with self._turn:
+            self.text, self.state = text, state

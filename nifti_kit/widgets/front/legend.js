@@ -1,0 +1,99 @@
+// The legend of a viewer: a list of classes with check boxes, in a box that scrolls.
+//
+// Names come from files: they are set as text, never as markup.
+
+const DARK = 0.45; // a swatch of less luminance (0 to 1) gets a white letter
+
+function element(name, kind, text = "") {
+  const made = document.createElement(name);
+  made.className = kind;
+  made.textContent = text;
+  return made;
+}
+
+function luminance([r, g, b]) {
+  return (0.299 * r + 0.587 * g + 0.114 * b) / 255;
+}
+
+function button(kind, text, label, click) {
+  const made = element("button", `nk-legend-button ${kind}`, text);
+  made.type = "button";
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", click);
+  return made;
+}
+
+function row(found, tell) {
+  const item = element("li", "nk-legend-row");
+  const label = element("label", "nk-legend-label");
+  const box = element("input", "nk-legend-box");
+  box.type = "checkbox";
+  box.addEventListener("change", () => tell({ show: found.name, on: box.checked }));
+  const swatch = element("span", "nk-legend-swatch", found.mark);
+  swatch.style.backgroundColor = `rgb(${found.color.map(Number).join(",")})`;
+  swatch.style.color = luminance(found.color) < DARK ? "#fff" : "#000";
+  const name = element("span", "nk-legend-name", found.name);
+  name.title = found.name;
+  const voxels = element("span", "nk-legend-voxels", found.voxels);
+  label.append(box, swatch, name, voxels);
+  item.append(
+    label,
+    button("nk-legend-find", "Find", `Find ${found.name}`, () => tell({ find: found.name })),
+    button("nk-legend-only", "Only", `Show only ${found.name}`, () => tell({ only: found.name })),
+  );
+  return { item, box };
+}
+
+export default {
+  render({ model, el }) {
+    const tell = (what) => model.send(what);
+    const root = element("div", "nk-legend-root");
+    root.setAttribute("data-lm-suppress-shortcuts", "true");
+    const head = element("div", "nk-legend-head");
+    const search = element("input", "nk-legend-search");
+    search.type = "search";
+    search.placeholder = "Search classes";
+    search.setAttribute("aria-label", "Search classes");
+    search.value = model.get("search");
+    search.addEventListener("input", () => tell({ search: search.value }));
+    head.append(
+      search,
+      button("nk-legend-all", "All", "Show all listed classes", () => tell({ all: true })),
+      button("nk-legend-none", "None", "Hide all listed classes", () => tell({ none: true })),
+    );
+    const list = element("ul", "nk-legend-list");
+    list.setAttribute("aria-label", "Classes");
+    const count = element("div", "nk-legend-count");
+    count.setAttribute("role", "status");
+    root.append(head, list, count);
+    el.append(root);
+    let names = null;
+    let rows = [];
+    const show = () => {
+      const found = model.get("rows");
+      const now = JSON.stringify(found.map((one) => one.name));
+      if (now !== names) {
+        // The same rows keep their elements, and with them the keyboard's place.
+        rows = found.map((one) => row(one, tell));
+        list.replaceChildren(...rows.map((one) => one.item));
+        names = now;
+      }
+      found.forEach((one, at) => {
+        rows[at].box.checked = one.shown;
+        rows[at].item.classList.toggle("nk-hidden-class", !one.shown);
+      });
+      count.textContent = model.get("count");
+    };
+    const searched = () => {
+      if (search.value !== model.get("search") && document.activeElement !== search)
+        search.value = model.get("search");
+    };
+    model.on("change:rows change:count", show);
+    model.on("change:search", searched);
+    show();
+    return () => {
+      model.off("change:rows change:count", show);
+      model.off("change:search", searched);
+    };
+  },
+};

@@ -1,0 +1,237 @@
+"""The app ``Uploader``: source, target, plan, upload, receipt, proof."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ipywidgets as w
+
+from nifti_kit import html
+from nifti_kit.datasets import Dataset
+from nifti_kit.models.evidence import Evidence, first_line
+from nifti_kit.models.outlook import EXISTING_HELP
+from nifti_kit.models.planning import PAIRINGS
+from nifti_kit.models.uploading import Uploading
+from nifti_kit.widgets.base import action, classed, heading, notice, paragraph, say, styles
+from nifti_kit.widgets.findings import FindingsView
+from nifti_kit.widgets.saving import Gated
+from nifti_kit.widgets.sources import SourcePickerView
+from nifti_kit.widgets.tables import TableView
+from nifti_kit.widgets.targets import TargetPickerView
+from nifti_kit.widgets.tasks import TaskView
+from nifti_kit.wording import counted
+
+__all__ = ["Uploader"]
+
+FINDINGS_TAB = 3
+"""Its place among the tabs of the plan."""
+
+RESUMES = (
+    "An earlier upload of this plan to this project did not end. Upload goes on from there: "
+    "nothing lands twice."
+)
+
+
+class Uploader(w.VBox):
+    """Shows an upload from its source to its proof.
+
+    Parameters
+    ----------
+    source
+        A path, or a dataset that :func:`nifti_kit.scan` or a repair returned.
+    target
+        Such as :class:`nifti_kit.ProjectFolder`; chosen in the app if None.
+    options
+        ``mapping``, ``existing``, ``waive``, ``out``: see ``model``.
+
+    Attributes
+    ----------
+    model
+        The :class:`nifti_kit.models.uploading.Uploading`: what the mouse does is one of its
+        methods.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Dataset = "",
+        target: Any = None,
+        **options: Any,
+    ) -> None:
+        self.model = Uploading(source, target, **options)
+        model = self.model
+        parts = [
+            styles(),
+            heading("Upload"),
+            heading("1. Source", 4),
+            SourcePickerView(model.source),
+            heading("2. Target", 4),
+            TargetPickerView(model.target),
+            heading("3. What will land", 4),
+            PlanView(model),
+            heading("4. What is there already", 4),
+            ExistingView(model),
+            heading("5. Upload", 4),
+            LandingView(model),
+            heading("6. Receipt and proof", 4),
+            EvidenceView(model),
+        ]
+        super().__init__(parts)
+        classed(self, "nk-app", "nk-uploader")
+
+
+class PlanView(w.VBox):
+    """Shows what will land, and what was found."""
+
+    def __init__(self, model: Uploading) -> None:
+        self.model = model
+        self._pairing = classed(
+            w.Dropdown(
+                options=[(text, name) for name, text in PAIRINGS.items()], value=model.pairing
+            ),
+            "nk-pairing",
+        )
+        self._pairing.layout.width = "min(100%, 44rem)"
+        label = say("Which volume an annotation belongs to is said by")
+        self._paired = w.HBox([label, self._pairing])
+        self._button = Gated(
+            "Make the plan", model.plan, lambda: model.plan_blockers, "nk-plan", primary=True
+        )
+        self._summary = say("", "nk-summary")
+        self._tabs = classed(w.Tab(self._tables()), "nk-plan-parts")
+        task = TaskView(model.planning, quiet=True)
+        super().__init__([self._paired, self._button, task, self._summary, self._tabs])
+        classed(self, "nk-planning")
+        self._pairing.observe(lambda change: setattr(model, "pairing", change["new"]), "value")
+        model.observe(self._show, ["planned", "plan_blockers", "blockers", "pairing"])
+        model.source.observe(self._show, "dataset")
+        self._show()
+
+    def _tables(self) -> list[Any]:
+        model = self.model
+        folder = model.out or "."
+        return [
+            classed(TableView(model.outlook.items, "Volumes that will land"), "nk-items"),
+            classed(TableView(model.outlook.objects, "Objects that will land"), "nk-objects"),
+            classed(TableView(model.outlook.classes, "Classes that will land"), "nk-classes"),
+            FindingsView(model.findings, path=os.path.join(folder, "findings.html")),  # noqa: PTH118
+        ]
+
+    def _show(self, _: Any = None) -> None:
+        model, planned = self.model, self.model.planned
+        self._paired.layout.display = "" if model.is_annotations else "none"
+        self._pairing.value = model.pairing
+        self._button.refresh()
+        self._tabs.layout.display = "" if planned is not None else "none"
+        if planned is None:
+            self._summary.value = paragraph("")
+            return
+        old = " This plan is for another choice: make it again." if model.is_stale else ""
+        blocked = counted(len(planned.blockers), "error") if planned.blockers else ""
+        way = f" {blocked} in the way: see Findings." if blocked else ""
+        self._summary.value = paragraph(f"{model.summary}.{way}{old}")
+        counts = [len(planned.items), len(planned.objects), len(planned.classes)]
+        for at, (name, count) in enumerate(
+            zip(("Volumes", "Objects", "Classes"), counts, strict=True)
+        ):
+            self._tabs.set_title(at, f"{name} ({count})")
+        mark = "\N{HEAVY MULTIPLICATION X} " if planned.blockers else ""
+        self._tabs.set_title(FINDINGS_TAB, f"{mark}Findings ({len(planned.findings)})")
+
+
+class ExistingView(w.VBox):
+    """Shows what is on the target already, and what shall become of it."""
+
+    def __init__(self, model: Uploading) -> None:
+        self.model = model
+        options = [(f"{name}: {text}", name) for name, text in EXISTING_HELP.items()]
+        self._choice = classed(w.RadioButtons(options=options, value=model.existing), "nk-existing")
+        self._choice.layout.width = "auto"
+        self._there = notice(kind="note")
+        self._none = say("", "nk-there")
+        super().__init__([self._none, self._there, self._choice])
+        classed(self, "nk-there-already")
+        self._choice.observe(lambda change: setattr(model, "existing", change["new"]), "value")
+        model.observe(self._show, ["planned", "existing"])
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        model = self.model
+        self._choice.value = model.existing
+        self._there.say(model.there)
+        said = "The plan says what is there." if model.planned is None else ""
+        if model.planned is not None and not model.there:
+            said = "Nothing of this was there when the plan was made: all choices do the same."
+        self._none.value = paragraph(said)
+
+
+class LandingView(w.VBox):
+    """Shows the upload: its button, its progress, what it came to."""
+
+    def __init__(self, model: Uploading) -> None:
+        self.model = model
+        self._button = action("Upload", model.upload, "nk-upload", primary=True)
+        self._blockers, self._resumes = notice(), notice(kind="note")
+        self._outcome = notice()
+        task = TaskView(model.landing)
+        row = w.HBox([self._button])
+        super().__init__([self._blockers, self._resumes, row, task, self._outcome])
+        classed(self, "nk-landing")
+        classed(self._blockers, "nk-upload-blockers")
+        classed(self._outcome, "nk-outcome")
+        model.observe(self._show, ["blockers", "outcome", "planned"])
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        model = self.model
+        self._button.disabled = bool(model.blockers)
+        self._blockers.say(model.blockers)
+        self._outcome.say(model.outcome)
+        resumes = not model.blockers and model.resumes
+        self._resumes.say([RESUMES] if resumes and not model.outcome else [])
+
+
+class EvidenceView(w.VBox):
+    """Shows receipt and proof, where they are kept, and where the project is."""
+
+    def __init__(self, model: Uploading) -> None:
+        self.model, self.evidence = model, Evidence()
+        self._receipt, self._proof = say("", "nk-receipt"), say("", "nk-proof")
+        self._link = classed(w.HTML(), "nk-link", "nk-text")
+        self._landed = classed(TableView(self.evidence.landed, "What landed"), "nk-landed")
+        self._proved = classed(TableView(self.evidence.proved, "Comparison"), "nk-proved")
+        self._saved = notice(kind="good")
+        self._verify = Gated(
+            "Verify", model.verify, lambda: model.verify_blockers, "nk-verify", primary=True
+        )
+        parts = [self._receipt, self._link, self._landed, self._verify, TaskView(model.checking)]
+        super().__init__([*parts, self._proof, self._proved, self._saved])
+        classed(self, "nk-evidence")
+        model.observe(self._show, ["receipt", "proof", "saved", "verify_blockers"])
+        self._show()
+
+    def _show(self, change: Any = None) -> None:
+        model, name = self.model, change and change["name"]
+        if name in (None, "receipt"):
+            self.evidence.show_receipt(model.receipt)
+            self._receipt.value = paragraph(first_line(model.receipt))
+            self._link.value = _link(model.link) if model.receipt is not None else ""
+        if name in (None, "proof"):
+            self.evidence.show_proof(model.proof)
+            self._proof.value = paragraph(first_line(model.proof))
+        self._landed.layout.display = "" if self.evidence.landed.rows else "none"
+        self._proved.layout.display = "" if self.evidence.proved.rows else "none"
+        self._saved.say([f"Saved: {path}" for path in model.saved])
+        self._verify.refresh()
+
+
+def _link(link: str) -> html.Markup:
+    """Return where the project is: a link into the web, or the path of a folder."""
+    if link.startswith(("http://", "https://")):
+        address = html.text(link)
+        shown = html.Markup(
+            f"<a href='{address}' target='_blank' rel='noopener noreferrer'>{address}</a>"
+        )
+    else:
+        shown = html.element("code", link)
+    return html.element("div", "The project: ", shown)

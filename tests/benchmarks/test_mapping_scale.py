@@ -1,0 +1,144 @@
+"""Time of the mapping table with 2,000 files and as many volumes: opening it, editing a row.
+
+Measure with ``python -m pytest tests/benchmarks --benchmark-enable -s``; without that flag the
+same code runs once on a few files, as a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nifti_kit as nk
+from nifti_kit.geometry import Grid
+from nifti_kit.images import read_header
+from nifti_kit.items import Item, MaskFile
+from nifti_kit.models import standings
+from nifti_kit.models.mapping import Matching
+from nifti_kit.models.pairs import CHOICES
+from nifti_kit.targets.base import VolumeRef
+
+from builders import AFFINE, SHAPE, labels, write_nifti  # isort: skip
+
+LARGE, SMALL = 2000, 70
+
+
+def volumes(count: int) -> list[VolumeRef]:
+    """Return volumes of as many cases, each with a place of its own."""
+    return [
+        VolumeRef(
+            number, format(number, "032x"), f"case{number:04}_axl_anatomic.nrrd", "knees", grid
+        )
+        for number, grid in enumerate(grids(count), start=1)
+    ]
+
+
+def grids(count: int) -> Iterator[Grid]:
+    for number in range(count):
+        affine = np.array(AFFINE)
+        affine[:3, 3] += (0.5 * (number % 97), 0.25 * (number % 89), 0)
+        yield Grid(SHAPE, affine)
+
+
+def matching(folder: Path, count: int) -> Matching:
+    """Return the model for as many annotation files: headers of one file in other places."""
+    write_nifti(folder / "case0001_axl_inference.nii", labels())
+    dataset = nk.scan(folder, layout="annotations")
+    image = read_header(folder / "case0001_axl_inference.nii", PurePosixPath("one.nii"))
+    items = []
+    for number, grid in enumerate(grids(count), start=1):
+        name = f"case{number:04}_axl_inference.nii"
+        own = image.__class__(**{**vars(image), "relative": PurePosixPath(name), "grid": grid})
+        case = f"case{number:04}"
+        items.append(Item(f"{case}.nrrd", None, (MaskFile(own),), (), "axl", case, "", "semantic"))
+    dataset.items = tuple(items)
+    return Matching(
+        dataset, SimpleNamespace(volumes=lambda: volumes(count)), path=folder / "m.json"
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Matching:
+    measured = request.config.getoption("--benchmark-enable")
+    return matching(tmp_path_factory.mktemp("mapping"), LARGE if measured else SMALL)
+
+
+def test_opening_the_table(benchmark: Any, model: Matching) -> None:
+    made = benchmark.pedantic(standings.Standings, (model.dataset, model.volumes, None), rounds=1)
+    assert made.count("matched") == made.with_volume == len(made.rows) == len(model.volumes)
+
+
+def test_editing_a_row(benchmark: Any, model: Matching) -> None:
+    label = model.volumes.label(2)
+
+    def edit() -> None:
+        model.table.edit("case0002_axl_inference.nii", "volume", "not matched")
+        model.table.edit("case0002_axl_inference.nii", "volume", label)
+
+    benchmark.pedantic(edit, rounds=5)
+    assert model.standing("case0002_axl_inference.nii").state == "chosen"
+
+
+def test_showing_a_page_with_its_select_boxes(benchmark: Any, model: Matching) -> None:
+    def page() -> list[list[str]]:
+        model.table.search = "" if model.table.search else "case"
+        return [list(row.choices["volume"]) for row in model.table.shown]
+
+    shown = benchmark.pedantic(page, rounds=3)
+    assert [len(choices) for choices in shown] == [CHOICES + 1] * 25
+
+
+def test_opening_the_candidates_of_a_row(benchmark: Any, model: Matching) -> None:
+    def select() -> None:
+        model.table.select("")
+        model.table.select("case0003_axl_inference.nii")
+
+    benchmark.pedantic(select, rounds=3)
+    assert len(model.candidates.rows) == len(model.volumes)
+    assert model.candidates.rows[0].cells["place"] == "same grid"
+
+
+def test_searching(benchmark: Any, model: Matching) -> None:
+    def search() -> int:
+        model.table.search = "case0007"
+        found = len(model.table.found)
+        model.table.search = ""
+        return found
+
+    assert benchmark.pedantic(search, rounds=3) == 1
+
+
+def test_an_edit_works_out_one_row(model: Matching, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    table_row = standings.table_row
+    monkeypatch.setattr(
+        standings, "table_row", lambda *given: made.append(given) or table_row(*given)
+    )
+    model.leave_out("case0005_axl_inference.nii")
+    assert len(made) == 1
+    model.choose("case0005_axl_inference.nii", 6)  # that of another file, whose row says so now
+    assert len(made) == 3
+    model.undo()
+    model.undo()
+    assert len(made) == 6
+    before = model.table.rows
+    model.accept("case0005_axl_inference.nii")
+    assert len(made) == 7
+    same = [one is other for one, other in zip(before, model.table.rows, strict=True)]
+    assert same.count(False) == 1
+
+
+def test_no_row_is_worked_out_for_a_page_or_a_selection(
+    model: Matching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "table_row", None)
+    model.table.turn(1)
+    model.table.select("case0033_axl_inference.nii")
+    model.table.filter_by("state", "matched")
+    assert model.table.found
+    model.table.filter_by("state", "")

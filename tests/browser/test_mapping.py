@@ -1,0 +1,176 @@
+"""The mapping notebook: a row is fixed by mouse and keyboard, and the JSON is saved."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from landings import quiet
+
+import nifti_kit as nk
+
+from .access import contrast, images_without_alt
+from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset
+from .opened import SAMPLES, notebook_of
+
+NOTEBOOK = "02_mapping.ipynb"
+
+FIRST, SECOND = "cor_inference_1.nii.gz", "cor_inference_3.nii.gz"
+
+NAMES = ("axl_anatomic.nrrd", "before_cor_anatomic.nrrd", "after_cor_anatomic.nrrd")
+
+
+@pytest.fixture(params=["lab", "voila"])
+def opened(request):
+    page = request.getfixturevalue(request.param).open(NOTEBOOK)
+    if request.param == "lab":
+        page.run_all()
+    return page
+
+
+def row(opened, file):
+    return opened.find(f'.nk-files tr[data-key="{file}"]')
+
+
+def cell(opened, file, column):
+    return row(opened, file).locator(f'td[data-column="{column}"]')
+
+
+def wait_for_text(opened, place, text):
+    opened.wait_for(lambda: text in place.inner_text(), f"{text!r} in {place}")
+
+
+def undo_until(opened, left):
+    """Press Undo until so many files are unmatched: the notebook has decided on them."""
+    files = opened.find(".nk-files")
+    for _ in range(3):
+        before = opened.find(".nk-mapping .nk-good").first.inner_text()
+        opened.find(".nk-undo").click()
+        opened.wait_for(
+            lambda told=before: opened.find(".nk-mapping .nk-good").first.inner_text() != told
+        )
+    files.locator('select[data-column="state"]').select_option("unmatched")
+    wait_for_text(opened, files.locator(".nk-count"), f"{left} of 4 rows")
+
+
+def saved(opened):
+    return json.loads((opened.out / "02_mapping" / "mapping.json").read_text())
+
+
+def test_the_open_files_are_decided_on_and_saved(opened):
+    target = nk.ProjectFolder(opened.out / "02_mapping" / "project", dataset="chest")
+    ids = {ref.name: ref.id for ref in target.volumes()}
+    axl, before, after = (ids[name] for name in NAMES)
+    files = ["axl_inference_1.nii.gz", "axl_inference_2.nii.gz", FIRST, SECOND]
+    assert saved(opened) == dict(zip(files, [axl, axl, after, after], strict=True))
+    undo_until(opened, 2)
+    assert re.match("2 volumes fit by its plane: ", cell(opened, FIRST, "note").inner_text())
+
+    # The first one by the keyboard, in its select box: the second volume of the list.
+    opened.find('.nk-files select[data-column="state"]').select_option("")
+    wait_for_text(opened, opened.find(".nk-files .nk-count"), "4 rows")
+    box = cell(opened, FIRST, "volume").locator("select")
+    assert box.get_attribute("aria-label") == f"Volume: {FIRST}"
+    box.focus()
+    for name in ("after", "before"):
+        opened.page.keyboard.press("ArrowDown")
+        opened.wait_for(lambda name=name: f"/{name}_cor" in box.input_value(), name)
+    opened.page.keyboard.press("Tab")
+    wait_for_text(opened, opened.find(".nk-mapping .nk-good").first, f"(id {before}) chosen.")
+    assert cell(opened, FIRST, "state").inner_text() == "chosen"
+    assert cell(opened, FIRST, "place").inner_text() == "axes in another order: lands exactly"
+
+    # The other one by its candidates: Enter opens them, a button chooses.
+    row(opened, SECOND).focus()
+    opened.page.keyboard.press("Enter")
+    candidate = opened.find(f'.nk-candidates tr[data-key="{axl}"]')
+    candidate.wait_for()
+    wait_for_text(opened, candidate, "another grid: 100 % of it inside the volume")
+    candidate.get_by_role("button", name="Choose").click()
+    wait_for_text(opened, cell(opened, SECOND, "state"), "doubtful")
+    why = "For each: accept it, choose another volume, or leave it out."
+    wait_for_text(opened, opened.find(".nk-save-part"), why)
+    opened.wait_for(lambda: opened.find(".nk-save").is_disabled(), "no Save")
+    candidate = opened.find(f'.nk-candidates tr[data-key="{before}"]')
+    candidate.get_by_role("button", name="Choose").click()
+    wait_for_text(opened, cell(opened, SECOND, "state"), "chosen")
+
+    opened.find(".nk-save").click()
+    opened.wait_for(lambda: saved(opened)[SECOND] == before, "the mapping on disk")
+    assert saved(opened) == dict(zip(files, [axl, axl, before, before], strict=True))
+    kept = json.loads((opened.out / "02_mapping" / "mapping.1.json").read_text())
+    assert kept[FIRST] == kept[SECOND] == after
+    wait_for_text(opened, opened.find(".nk-mapping"), "What was there is kept as mapping.1.json.")
+    assert opened.requests_elsewhere == []
+    assert opened.console_errors == []
+    assert opened.kernel_errors == []
+
+
+def test_a_pair_is_looked_at_before_it_is_accepted(opened):
+    row(opened, SECOND).click()
+    opened.find(".nk-preview").click()
+    picture = opened.find(".nk-picture .nk-viewer")
+    picture.wait_for()
+    wait_for_text(opened, picture, f"{SECOND} over chest/after_cor_anatomic.nrrd: same grid")
+    assert images_without_alt(opened.page, ".nk-mapping") == []
+    opened.find(".nk-accept").click()
+    wait_for_text(opened, cell(opened, SECOND, "state"), "accepted")
+    assert opened.screenshot("02_mapping").stat().st_size > 0
+    assert opened.kernel_errors == []
+
+
+def test_source_and_target_can_be_picked_in_the_app(voila, tmp_path):
+    cells = ["from nifti_kit import widgets\nwidgets.MappingEditor()"]
+    app = notebook_of(*cells)
+    target = nk.ProjectFolder(tmp_path / "project", dataset="chest")
+    nk.upload(nk.plan(nk.scan(SAMPLES / "by_plane_semantic")), target, on_progress=quiet)
+    opened = voila.open(app)
+    opened.find(".nk-source .nk-path input").fill("../data_samples/annotations_dataset")
+    opened.find(".nk-folder .nk-path input").fill(str(tmp_path / "project"))
+    opened.find(".nk-folder .nk-dataset input").fill("chest")
+    opened.find(".nk-read").click()
+    opened.wait_for(lambda: opened.find(".nk-begin").is_enabled(), "Match")
+    opened.find(".nk-begin").click()
+    wait_for_text(opened, opened.find(".nk-files .nk-count"), "4 rows")
+    assert opened.kernel_errors == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_stand_out_in_both_themes(lab, theme):
+    opened = lab.open(NOTEBOOK, theme=theme)
+    opened.run_all()
+    for part in ("td", "th button", ".nk-action", ".nk-text div", ".nk-findings b"):
+        assert contrast(opened.page, f".nk-mapping {part}:not(:disabled)") >= 4.5, part
+    opened.screenshot(f"02_mapping-{theme}")
+
+
+@pytest.mark.parametrize("place", ["lab", "voila"])
+def test_names_with_markup_are_shown_as_text(place, request, tmp_path):
+    source = hostile_dataset(tmp_path)
+    project = tmp_path / f"{MARKUP}_project"
+    nk.upload(
+        nk.plan(nk.scan(source)), nk.ProjectFolder(project, dataset=MARKUP), on_progress=quiet
+    )
+    for path in source.glob("*anatomic*"):
+        path.unlink()
+    opened = request.getfixturevalue(place).open(
+        NOTEBOOK, SOURCE=source, PROJECT=project, DATASET=MARKUP
+    )
+    if place == "lab":
+        opened.run_all()
+    file = f"{MARKUP}_cor_inference.nii.gz"
+    wait_for_text(opened, opened.find(".nk-files"), file)
+    opened.find(".nk-files td[data-column=file]").filter(has_text="cor_inference").click()
+    wait_for_text(opened, opened.find(".nk-candidates"), MARKUP)
+    opened.find(".nk-preview").click()
+    opened.find(".nk-picture .nk-viewer").wait_for()
+    opened.find(".nk-leave").click()
+    wait_for_text(opened, opened.find(".nk-findings"), MARKUP)
+    opened.find(".nk-save").click()
+    opened.wait_for(lambda: len(saved(opened)) == 2, "the mapping on disk")
+    assert opened.find('img[src="x"], svg[onload]').count() == 0
+    assert opened.alerts == []
+    assert MARKUP in opened.text()
+    assert OTHER_MARKUP in opened.text()
+    assert opened.requests_elsewhere == []

@@ -1,0 +1,98 @@
+"""Uploads by Dask's workers: processes that read their own files and have their own token."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+import uploads
+from instance import running_platform
+from landings import quiet, write_volumes
+from uploads import api, facts, new_dataset, new_project
+
+import nifti_kit as nk
+from nifti_kit.targets.folder import ProjectFolder
+
+distributed = pytest.importorskip("distributed")
+
+platform = uploads.platform
+state_home = uploads.state_home
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:distributed", "ignore::ResourceWarning"
+)
+
+
+class Dying(ProjectFolder):
+    """The worker that lands the first item is killed on the way, once."""
+
+    def write(self, job, tell=None):
+        mark = self.path.with_name("killed")
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().write(job, tell)
+
+
+@pytest.fixture
+def cluster():
+    """Gives a client of two workers; they find what tests define by its value."""
+    from distributed import Client, LocalCluster
+    from distributed.protocol.pickle import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+    clients = []
+
+    def begun():
+        local = LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        )
+        clients.append(Client(local))
+        return clients[-1]
+
+    yield begun
+    for client in clients:
+        client.close()
+        client.cluster.close()
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def land(source, target, executor=None):
+    return nk.upload(nk.plan(nk.scan(source)), target, on_progress=quiet, executor=executor)
+
+
+def test_workers_make_the_same_project_to_the_byte_also_when_one_is_killed(tmp_path, cluster):
+    source = write_volumes(tmp_path / "in")
+    land(source, ProjectFolder(tmp_path / "local" / "p", dataset="d"))
+    client = cluster()
+    for kind, name in ((ProjectFolder, "dask"), (Dying, "dying")):
+        target = kind(tmp_path / name / "p", dataset="d")
+        receipt = land(source, target, client.get_executor())
+        assert tree(tmp_path / name / "p") == tree(tmp_path / "local" / "p")
+        assert nk.verify(receipt, ProjectFolder(tmp_path / name / "p", dataset="d")).ok
+    assert (tmp_path / "dying" / "killed").exists()
+
+
+def test_workers_upload_to_an_instance_with_the_token_of_their_own_environment(
+    tmp_path, cluster, platform, monkeypatch
+):
+    source = write_volumes(tmp_path / "in")
+    land(source, nk.Instance(api(platform), new_dataset(platform, new_project(platform))))
+    with running_platform() as other:
+        monkeypatch.setenv("SERVER_ADDRESS", other.address)
+        monkeypatch.setenv("API_TOKEN", other.token)
+        target = nk.Instance(api(other), new_dataset(other, new_project(other)))
+        receipt = land(source, target, cluster().get_executor())
+        assert facts(other) == facts(platform)
+        assert nk.verify(receipt, target).ok

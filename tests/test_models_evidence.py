@@ -1,0 +1,72 @@
+"""Receipt and proof as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from landings import land, write_volumes
+
+import nifti_kit as nk
+from nifti_kit.models.evidence import Evidence, first_line
+from nifti_kit.verification import Proof, ProofRow
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> nk.ProjectFolder:
+    return nk.ProjectFolder(tmp_path / "project", "knees")
+
+
+@pytest.fixture
+def receipt(tmp_path: Path, target: nk.ProjectFolder) -> Any:
+    return land(write_volumes(tmp_path / "source", {"A": {"femur": (1, 2)}}), target)
+
+
+def test_each_object_that_landed_is_a_row(receipt: Any) -> None:
+    evidence = Evidence()
+    evidence.show_receipt(receipt)
+    first, second = evidence.landed.rows
+    assert first.cells == {
+        "volume id": 1,
+        "volume": "A.nrrd",
+        "object id": 1,
+        "class": "femur",
+        "value": 1,
+        "voxels": 5,
+        "scores": 0,
+        "from": "A/femur.nii.gz",
+    }
+    assert second.cells["value"] == 2
+    evidence.show_receipt(None)
+    assert evidence.landed.rows == ()
+
+
+def test_each_comparison_is_a_row_with_a_verdict(receipt: Any, target: nk.ProjectFolder) -> None:
+    evidence = Evidence()
+    evidence.show_proof(nk.verify(receipt, target))
+    kinds = [(row.cells["kind"], row.cells["name"], row.tone) for row in evidence.proved.rows]
+    assert kinds == [("volume", "", "good"), *[("object", "femur", "good")] * 2]
+    assert {row.cells["verdict"] for row in evidence.proved.rows} == {"as meant"}
+    evidence.show_proof(None)
+    assert evidence.proved.rows == ()
+
+
+def test_what_differs_comes_first_with_its_reason() -> None:
+    facts: tuple[Any, ...] = ("object", "A.nrrd", "femur", 1, "f.nii", 10, 0, 0.0)
+    good = ProofRow(*facts, class_ok=True, scores_ok=True)
+    other = ProofRow(*facts, class_ok=False, scores_ok=False)
+    gone = ProofRow(*facts, class_ok=False, scores_ok=False, problem="it is not on the target")
+    evidence = Evidence()
+    evidence.show_proof(Proof((good, other, gone)))
+    assert [(row.cells["problem"], row.tone) for row in evidence.proved.rows] == [
+        ("class or colour differ; scores differ", "error"),
+        ("it is not on the target", "error"),
+        ("", "good"),
+    ]
+    assert evidence.proved.rows[0].cells["verdict"] == "NOT as meant"
+
+
+def test_a_title_is_the_first_line(receipt: Any) -> None:
+    assert first_line(receipt).endswith("1 volume, 2 objects, 0 scores")
+    assert first_line(None) == ""

@@ -1,0 +1,154 @@
+"""Source picker: samples, reasons why nothing can be read, reading in a thread, recent sources."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from builders import SAMPLES, write_nifti, write_planes
+
+from nifti_kit.errors import BadSource
+from nifti_kit.models import sources
+from nifti_kit.models.sources import SourcePicker, samples
+
+EVERY_SAMPLE = [
+    "annotations_dataset",
+    "annotations_project",
+    "by_plane_instance",
+    "by_plane_instance.zip",
+    "by_plane_semantic",
+    "by_volume",
+    "multi_item",
+    "scores",
+]
+
+
+def test_the_samples_are_found_from_the_folder_of_the_notebooks():
+    found = samples(SAMPLES.parent / "notebooks")
+    assert list(found) == EVERY_SAMPLE
+    assert found["scores"] == "../data_samples/scores"
+
+
+def test_the_samples_are_found_from_the_repository_itself():
+    assert samples(SAMPLES.parent)["scores"] == "data_samples/scores"
+
+
+def test_there_may_be_no_samples(tmp_path):
+    assert samples(tmp_path) == {}
+
+
+def test_a_folder_is_a_sample_only_if_it_has_nifti_files(tmp_path):
+    write_nifti(tmp_path / "data_samples" / "one" / "deep" / "V.nii")
+    (tmp_path / "data_samples" / "LICENSES").mkdir()
+    (tmp_path / "data_samples" / "README.md").touch()
+    (tmp_path / "data_samples" / "two.tar.gz").touch()
+    assert list(samples(tmp_path)) == ["one", "two.tar.gz"]
+
+
+def test_a_source_is_read_in_a_thread(tmp_path):
+    picker = SourcePicker(write_planes(tmp_path))
+    threads = []
+    picker.observe(lambda _: threads.append(threading.current_thread().name), "dataset")
+    picker.scan()
+    dataset = picker.join()
+    assert [item.name for item in dataset.items] == [
+        "axl_anatomic.nrrd",
+        "cor_anatomic.nrrd",
+        "sag_anatomic.nrrd",
+    ]
+    assert threads == ["nifti_kit task"]
+    assert picker.error == ""
+
+
+def test_the_choices_are_those_of_scan(tmp_path):
+    write_planes(tmp_path)
+    picker = SourcePicker(tmp_path, layout="by_volume", segmentation="semantic", score_frames="ras")
+    picker.scan()
+    dataset = picker.join()
+    assert dataset.layout == "by_volume"
+    assert dataset.choices.segmentation == "semantic"
+    assert dataset.choices.score_frames == "ras"
+
+
+def test_a_choice_that_there_is_not_is_named():
+    with pytest.raises(BadSource) as caught:
+        SourcePicker("x", layout="by_day")
+    assert str(caught.value) == (
+        "layout has no such choice Found: 'by_day'. "
+        "Expected: 'auto', 'by_volume', 'by_plane', 'annotations'."
+    )
+
+
+def test_reading_another_source_takes_the_old_one_away_first(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    write_planes(first)
+    write_planes(second)
+    picker = SourcePicker(first)
+    picker.scan()
+    picker.join()
+    seen = []
+    picker.observe(lambda change: seen.append(change["new"]), "dataset")
+    picker.path = str(second)
+    picker.scan()
+    dataset = picker.join()
+    assert seen == [None, dataset]
+
+
+def test_recent_sources_are_kept_once_the_newest_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MOST_RECENT", 2)
+    folders = [str(write_planes(tmp_path / name)) for name in "abc"]
+    picker = SourcePicker()
+    for folder in (*folders, folders[1]):
+        picker.path = folder
+        picker.scan()
+        picker.join()
+    assert picker.recent == (folders[1], folders[2])
+
+
+def test_what_could_not_be_read_is_told_and_raised(tmp_path):
+    picker = SourcePicker(tmp_path / "none")
+    picker.scan()
+    with pytest.raises(BadSource):
+        picker.join()
+    assert picker.error.startswith(f"{tmp_path / 'none'}: there is no such file or folder")
+    assert picker.recent == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("", "Give the path of a folder, an archive or a NIfTI file."),
+        ("  ", "Give the path of a folder, an archive or a NIfTI file."),
+        ("none\0such", "There is no such file or folder: none\0such (seen from {here})."),
+        ("x" * 5000, "There is no such file or folder: " + "x" * 5000 + " (seen from {here})."),
+        ("~nobody_here/x", "There is no such file or folder: ~nobody_here/x (seen from {here})."),
+    ],
+)
+def test_it_is_told_why_nothing_can_be_read(path, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert SourcePicker(path).scan_blockers == [reason.format(here=tmp_path)]
+
+
+def test_nothing_is_in_the_way_of_a_folder_that_is_there(tmp_path):
+    assert SourcePicker(tmp_path).scan_blockers == []
+
+
+def test_one_source_is_read_at_a_time(tmp_path, monkeypatch):
+    go = threading.Event()
+    scan = sources.scan
+    monkeypatch.setattr(sources, "scan", lambda *args, **more: go.wait(20) and scan(*args, **more))
+    picker = SourcePicker(write_planes(tmp_path))
+    picker.scan()
+    assert picker.scan_blockers == ["A source is being read."]
+    picker.scan()
+    go.set()
+    assert len(picker.join().items) == 3
+
+
+def test_a_sample_is_chosen_by_its_name(monkeypatch):
+    monkeypatch.chdir(SAMPLES.parent)
+    picker = SourcePicker()
+    picker.choose_sample("scores")
+    assert picker.path == "data_samples/scores"
+    picker.choose_sample("no such sample")
+    assert picker.path == "data_samples/scores"

@@ -1,0 +1,154 @@
+"""Tasks: work in a thread that tells, ends, fails and is waited for."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.models.tasks import Cancelled, Task, Ticket
+
+SECONDS = 20
+
+
+def states(task):
+    seen = []
+    task.observe(lambda change: seen.append(change["new"]), "state")
+    return seen
+
+
+def test_work_is_done_in_another_thread_and_its_result_kept():
+    task = Task()
+    seen = states(task)
+    kept = []
+    task.start(lambda _: threading.current_thread().name, then=kept.append)
+    assert task.join(SECONDS) == "nifti_kit task"
+    assert kept == ["nifti_kit task"]
+    assert seen == ["running", "done"]
+    assert (task.fraction, task.is_running) == (1.0, False)
+
+
+def test_work_tells_how_far_it_is():
+    task, told = Task(), []
+    task.observe(lambda change: told.append(change["new"]), "fraction")
+
+    def work(ticket):
+        ticket.tell(0.5, "half")  # the first is shown; the next comes too soon
+        ticket.tell(0.6, "more")
+        ticket.tell(2.0)
+
+    task.start(work)
+    task.join(SECONDS)
+    assert told == [0.5, 1.0]
+    assert task.text == "half"
+
+
+def test_a_second_start_while_work_is_under_way_does_nothing():
+    task, go = Task(), threading.Event()
+    task.start(lambda _: go.wait(SECONDS) and "first")
+    task.start(lambda _: "second")
+    go.set()
+    assert task.join(SECONDS) == "first"
+
+
+def test_cancelled_work_ends_where_it_tells():
+    task, begun, go = Task(), threading.Event(), threading.Event()
+    seen = states(task)
+
+    def work(ticket):
+        begun.set()
+        go.wait(SECONDS)
+        ticket.tell(0.5)
+        return "never"
+
+    task.start(work)
+    assert begun.wait(SECONDS)
+    task.cancel()
+    assert task.text == "Ending at the next safe point ..."
+    assert task.is_running
+    task.cancel()  # once more changes nothing
+    go.set()
+    assert task.join(SECONDS) is None
+    assert seen == ["running", "cancelling", "cancelled"]
+    assert task.text == "Cancelled."
+
+
+def test_work_that_ends_before_it_learns_of_the_cancelling_is_done():
+    task, begun, go = Task(), threading.Event(), threading.Event()
+    task.start(lambda _: begun.set() or (go.wait(SECONDS) and "result"))
+    assert begun.wait(SECONDS)
+    task.cancel()
+    go.set()
+    assert task.join(SECONDS) == "result"
+    assert (task.state, task.text) == ("done", "Done.")
+
+
+def test_there_is_nothing_to_cancel_before_the_start():
+    task = Task()
+    task.cancel()
+    assert task.state == "idle"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (NiftiKitError("the file is cut short", path="a.nii"), "a.nii: the file is cut short"),
+        (KeyError("fault"), "KeyError: 'fault'"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_a_failure_is_told_kept_and_raised_by_who_waits(error, text):
+    task = Task()
+
+    def work(_):
+        raise error
+
+    task.start(work)
+    with pytest.raises(type(error)) as caught:
+        task.join(SECONDS)
+    assert caught.value is error
+    assert (task.state, task.text, task.error) == ("failed", text, error)
+
+
+def test_a_failure_in_what_follows_fails_the_task():
+    task = Task()
+    task.start(lambda _: 1, then=lambda _: {}["missing"])
+    with pytest.raises(KeyError):
+        task.join(SECONDS)
+    assert task.state == "failed"
+
+
+def test_a_task_can_be_started_again_after_a_failure():
+    task = Task()
+    task.start(lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        task.join(SECONDS)
+    task.start(lambda _: "well")
+    assert task.join(SECONDS) == "well"
+    assert task.error is None
+
+
+def test_nobody_waits_for_ever():
+    task, go = Task(), threading.Event()
+    task.start(lambda _: go.wait(SECONDS))
+    with pytest.raises(TimeoutError, match=r"the work is not over after 0\.01 s"):
+        task.join(0.01)
+    go.set()
+    task.join(SECONDS)
+
+
+def test_a_task_that_was_never_started_has_no_result():
+    assert Task().join() is None
+
+
+def test_a_ticket_without_a_task_ends_work_as_well():
+    shown = []
+    ticket = Ticket(lambda *args: shown.append(args))
+    ticket.tell(1.0, "all")
+    ticket.cancel()
+    with pytest.raises(Cancelled):
+        ticket.check()
+    with pytest.raises(Cancelled):
+        ticket.tell(1.0)
+    assert shown == [(1.0, "all")]

@@ -1,0 +1,174 @@
+"""The view of the mapping editor: it shows the model, and its buttons call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+import pytest
+from test_models_mapping import KNEES, OPEN, SURE, target, written
+
+from nifti_kit import widgets
+
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def editor(tmp_path: Path) -> Any:
+    there = target(*KNEES, "other_sag_anatomic", n4=5)
+    source = written(tmp_path / "in", OPEN, SURE)
+    return widgets.MappingEditor(source, there, path=tmp_path / "mapping.json")
+
+
+def parts(widget: Any) -> list[Any]:
+    """A widget and all that is in it."""
+    return [widget, *(part for child in getattr(widget, "children", ()) for part in parts(child))]
+
+
+def named(editor: Any, name: str) -> Any:
+    """The part with a CSS class."""
+    (found,) = (part for part in parts(editor) if name in getattr(part, "_dom_classes", ()))
+    return found
+
+
+def shown(editor: Any, name: str) -> str:
+    """The text of a part as HTML, without what is not displayed."""
+    found = [part for part in parts(named(editor, name)) if isinstance(part, w.HTML)]
+    return "".join(part.value for part in found)
+
+
+def is_hidden(widget: Any) -> bool:
+    return widget.layout.display == "none"
+
+
+def test_buttons_say_why_they_are_disabled(editor: Any) -> None:
+    undo, accept_sure = named(editor, "nk-undo"), named(editor, "nk-accept-sure")
+    assert undo.disabled
+    assert "Nothing was changed yet." in shown(editor, "nk-mapping")
+    assert (accept_sure.disabled, accept_sure.description) == (False, "Accept all that are sure")
+    accept_sure.click()
+    assert accept_sure.disabled
+    assert not undo.disabled
+    assert "1 sure file accepted." in shown(editor, "nk-good")
+    undo.click()
+    assert undo.disabled
+    assert "1 matched, 1 unmatched" in shown(editor, "nk-summary")
+
+
+def test_the_tables_are_those_of_the_model(editor: Any) -> None:
+    files, candidates = named(editor, "nk-files"), named(editor, "nk-candidates")
+    assert (files.model, candidates.model) == (editor.model.table, editor.model.candidates)
+    assert files.label == "Annotation files"
+
+
+def test_the_part_for_a_file_is_there_while_one_is_selected(editor: Any) -> None:
+    selected = named(editor, "nk-selected")
+    assert is_hidden(selected)
+    editor.model.table.select(SURE)
+    assert not is_hidden(selected)
+    assert f"<h4>Candidates for {SURE}</h4>" in shown(editor, "nk-selected")
+    text = "d/knee_cor_anatomic.nrrd (id 3): same grid; matched."
+    assert text in shown(editor, "nk-selected")
+    editor.model.table.select("")
+    assert is_hidden(selected)
+
+
+def test_its_buttons_are_about_the_selected_file(editor: Any) -> None:
+    editor.model.table.select(OPEN)
+    assert named(editor, "nk-accept").disabled
+    assert "The file has no volume: choose one first." in shown(editor, "nk-selected")
+    assert "The file has no volume." in shown(editor, "nk-selected")
+    editor.model.table.select(SURE)
+    named(editor, "nk-accept").click()
+    assert editor.model.standing(SURE).state == "accepted"
+    named(editor, "nk-leave").click()
+    assert editor.model.standing(SURE).state == "left out"
+    assert named(editor, "nk-leave").disabled
+
+
+def test_a_preview_is_a_viewer_that_goes_with_its_file(editor: Any) -> None:
+    editor.model.table.select(SURE)
+    named(editor, "nk-preview").click()
+    editor.model.task.join()
+    (viewer,) = named(editor, "nk-picture").children
+    assert viewer.model is editor.model.picture
+    assert f"{SURE} over d/knee_cor_anatomic.nrrd: same grid" in shown(editor, "nk-picture")
+    editor.model.table.select(OPEN)
+    assert named(editor, "nk-picture").children == ()
+
+
+def test_saving_is_blocked_with_the_reason_until_it_is_possible(editor: Any) -> None:
+    save = named(editor, "nk-save")
+    assert not save.disabled
+    editor.model.choose(OPEN, 4)
+    assert save.disabled
+    assert "1 file is doubtful." in shown(editor, "nk-save-part")
+    editor.model.choose(OPEN, 2)
+    save.click()
+    saved = Path(editor.model.path)
+    assert json.loads(saved.read_text()) == {OPEN: 2, SURE: 3}
+    assert f"Saved the volumes of 2 files to {saved}." in shown(editor, "nk-good")
+    assert "kept as mapping.1.json" in shown(editor, "nk-where")
+
+
+def test_path_and_form_are_linked(editor: Any) -> None:
+    named(named(editor, "nk-save-part"), "nk-path").value = "mapping.txt"
+    assert editor.model.path == "mapping.txt"
+    assert "must end in .json" in shown(editor, "nk-save-part")
+    named(editor, "nk-form").value = "project"
+    assert editor.model.form == "project"
+    assert f"but {SURE} lies in none" in shown(editor, "nk-save-part")
+
+
+def test_an_error_is_told_and_goes_with_the_next_act(editor: Any, tmp_path: Path) -> None:
+    named(named(editor, "nk-save-part"), "nk-path").value = str(tmp_path / "none.json")
+    named(editor, "nk-load").click()
+    assert "none.json" in shown(named(editor, "nk-matching"), "nk-error")
+    assert not is_hidden(named(named(editor, "nk-matching"), "nk-error"))
+    editor.model.accept_sure()
+    assert is_hidden(named(named(editor, "nk-matching"), "nk-error"))
+
+
+def test_a_file_is_loaded_with_its_faults_as_findings(editor: Any, tmp_path: Path) -> None:
+    (tmp_path / "mapping.json").write_text(json.dumps({OPEN: 1, "gone_axl_mask.nii": 2}))
+    named(editor, "nk-load").click()
+    assert editor.model.mapping.to_dict() == {OPEN: 1}
+    assert "mapping-key" in shown(editor, "nk-findings")
+    named(editor, "nk-match-rest").click()
+    assert editor.model.mapping.to_dict() == {OPEN: 1, SURE: 3}
+
+
+def test_markup_in_names_is_text(tmp_path: Path) -> None:
+    source = written(tmp_path / "in", f"{MARKUP}_axl_mask.nii")
+    there = target(f"{MARKUP}_axl_anatomic", f"{MARKUP}_left_axl_anatomic")
+    editor = widgets.MappingEditor(source, there, path=tmp_path / f"{MARKUP}.json")
+    (row,) = editor.model.table.rows
+    editor.model.table.select(row.key)
+    editor.model.choose(row.key, 2)
+    editor.model.leave_out(row.key)
+    editor.model.choose(row.key, 1)
+    named(editor, "nk-save").click()
+    editor.model.preview(row.key)
+    editor.model.task.join()
+    values = [part.value for part in parts(editor) if isinstance(part, w.HTML)]
+    assert sum("&lt;img src=x onerror=alert(1)&gt;" in value for value in values) >= 5
+    assert not [value for value in values if "<img src=x" in value]
+
+
+def test_source_and_target_are_picked_where_they_are_not_given(tmp_path: Path) -> None:
+    editor = widgets.MappingEditor(path=tmp_path / "mapping.json")
+    start = named(editor, "nk-start")
+    assert start.selected_index == 0
+    assert editor.model is None
+    assert named(editor, "nk-begin").disabled
+    editor.start.source.path = str(written(tmp_path / "in", OPEN, SURE))
+    editor.start.source.scan()
+    editor.start.source.join()
+    editor.start.target.choose_instance(target(*KNEES))
+    named(editor, "nk-begin").click()
+    editor.start.task.join()
+    assert start.selected_index is None
+    assert editor.model.mapping.to_dict() == {SURE: 3}
+    assert named(editor, "nk-files").model is editor.model.table

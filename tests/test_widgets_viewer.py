@@ -1,0 +1,270 @@
+"""The viewer's widgets: they show the model, and call it; the browser is tested elsewhere."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pytest
+from builders import AFFINE, SHAPE, volume
+from PIL import Image
+
+from nifti_kit import widgets
+from nifti_kit.geometry import Grid
+from nifti_kit.models import viewer as models
+from nifti_kit.scenes import Mask
+from nifti_kit.widgets.base import FRONT
+from nifti_kit.widgets.panels import volume_panel
+from nifti_kit.widgets.stage import MOST_ROWS, Legend, Stage
+
+GRID = Grid(SHAPE, AFFINE)
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+def model(*names: str, **choices: Any) -> models.Viewer:
+    masks = []
+    for at, name in enumerate(names):
+        inside = np.zeros(SHAPE, np.uint8)
+        inside[at % SHAPE[0], 1:4, 2:5] = 1
+        masks.append(Mask(name, (200, 10 * at % 256, 30), inside, GRID))
+    return models.Viewer.of_arrays(volume(), GRID, masks, **choices)
+
+
+@pytest.fixture
+def shown() -> models.Viewer:
+    found = model("liver", "spleen")
+    found.position = (2, 2, 2)
+    return found
+
+
+def part(view: Any, name: str) -> Any:
+    """Return the part of a view with a CSS class."""
+    found = [one for one in parts(view) if name in getattr(one, "_dom_classes", ())]
+    assert len(found) == 1, name
+    return found[0]
+
+
+def parts(view: Any) -> list[Any]:
+    return [view, *(one for child in getattr(view, "children", ()) for one in parts(child))]
+
+
+def told(widget: Any, **content: Any) -> None:
+    """Pass on a message as the browser sends it."""
+    widget._handle_custom_msg(content, [])
+
+
+# The stage
+
+
+def test_the_stage_shows_the_models_picture_and_words(shown: models.Viewer) -> None:
+    stage = Stage(shown)
+    assert stage.frame == shown.jpeg()
+    assert (stage.description, stage.reading) == (shown.description, shown.reading.text)
+    assert [pane["plane"] for pane in stage.panes] == ["axl", "cor", "sag"]
+    picture = Image.open(io.BytesIO(stage.frame))
+    assert all(pane["left"] + pane["width"] <= picture.width for pane in stage.panes)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "value"),
+    [
+        ({"step": ["axl", -1]}, "position", (2, 2, 1)),
+        ({"nudge": [-1, 1]}, "position", (3, 3, 2)),
+        ({"active": "sag"}, "active", "sag"),
+        ({"magnify": 1.25}, "zoom", 1.25),
+    ],
+)
+def test_each_message_is_one_call_of_the_model(
+    shown: models.Viewer, content: dict, name: str, value: Any
+) -> None:
+    stage = Stage(shown)
+    before = stage.frame
+    told(stage, number=7, **content)
+    assert getattr(shown, name) == value
+    assert (stage.answered, stage.frame != before) == (7, True)
+
+
+def test_a_drag_with_shift_changes_the_window(shown: models.Viewer) -> None:
+    stage = Stage(shown)
+    shown.window = (100.0, 600.0)
+    told(stage, number=1, window=[10, 5])
+    assert shown.window == (90.0, 620.0)
+
+
+def test_the_pointer_is_read_without_a_new_picture(shown: models.Viewer) -> None:
+    stage = Stage(shown)
+    before, coronal = stage.frame, shown.sheet.panes[1]
+    told(stage, number=1, hover=[coronal.left + 1, coronal.top + 1])
+    assert (shown.hovered, stage.frame is before) == ((4, 2, 6), True)
+    assert stage.reading == shown.reading.text
+    told(stage, number=2, hover=None)
+    assert (shown.hovered, stage.answered) == (None, 2)
+
+
+def test_what_comes_together_is_one_picture(shown: models.Viewer) -> None:
+    stage, frames = Stage(shown), []
+    stage.observe(lambda change: frames.append(change["new"]), "frame")
+    axial = shown.sheet.panes[0]
+    told(stage, number=9, pick=[axial.left, axial.top, "axl"], window=[5, 5], step=["cor", -1])
+    assert shown.position == (4, 4, 2)
+    assert len(frames) == 1
+
+
+def test_a_click_moves_slice_and_plane_in_one_picture(shown: models.Viewer) -> None:
+    stage, frames = Stage(shown), []
+    stage.observe(lambda change: frames.append(change["new"]), "frame")
+    shown.go("sag", 0)
+    assert (len(frames), stage.active) == (1, "sag")
+
+
+def test_a_message_that_fails_is_answered_all_the_same(shown: models.Viewer) -> None:
+    stage = Stage(shown)
+    with pytest.raises(KeyError):
+        stage._received(stage, {"number": 3, "step": ["oblique", 1]}, [])
+    assert stage.answered == 3
+
+
+# The legend
+
+
+def test_the_legend_lists_names_letters_colours_and_voxels(shown: models.Viewer) -> None:
+    shown.show("spleen", on=False)
+    legend = Legend(shown)
+    assert legend.rows == [
+        {"name": "liver", "color": [200, 0, 30], "mark": "B", "voxels": "9 voxels", "shown": True},
+        {
+            "name": "spleen",
+            "color": [200, 10, 30],
+            "mark": "C",
+            "voxels": "9 voxels",
+            "shown": False,
+        },
+    ]
+    assert legend.count == "1 of 2 classes shown"
+
+
+@pytest.mark.parametrize(
+    ("content", "hidden"),
+    [
+        ({"show": "liver", "on": False}, {"liver"}),
+        ({"only": "liver"}, {"spleen"}),
+        ({"none": True}, {"liver", "spleen"}),
+        ({"all": True}, set()),
+        ({"find": "liver"}, set()),
+    ],
+)
+def test_each_button_of_the_legend_is_one_call(
+    shown: models.Viewer, content: dict, hidden: set
+) -> None:
+    legend = Legend(shown)
+    told(legend, **content)
+    assert shown.hidden == hidden
+    assert [row["name"] for row in legend.rows if not row["shown"]] == sorted(hidden)
+
+
+def test_a_search_lists_what_it_finds(shown: models.Viewer) -> None:
+    legend = Legend(shown)
+    told(legend, search="SPL")
+    assert [row["name"] for row in legend.rows] == ["spleen"]
+    assert (shown.search, legend.count) == ("SPL", "2 of 2 classes shown, 1 found")
+
+
+def test_very_many_classes_are_listed_in_part() -> None:
+    legend = Legend(model(*(f"class {n}" for n in range(MOST_ROWS + 5))))
+    assert len(legend.rows) == MOST_ROWS
+    assert legend.count == "305 of 305 classes shown, 300 listed"
+
+
+# The whole view
+
+
+def test_sliders_move_the_model_and_follow_it(shown: models.Viewer) -> None:
+    view = widgets.Viewer(shown)
+    slider = part(view, "nk-slice-cor")
+    slider.value = 5
+    assert (shown.position, shown.active) == ((2, 5, 2), "cor")
+    shown.step("cor", -2)
+    assert (slider.value, slider.min, slider.max) == (3, 0, 5)
+    ends = [part(view, f"nk-slice-{code}").description for code in ("axl", "cor", "sag")]
+    assert ends == ["Axial  I", "Coronal  P", "Sagittal  L"]
+    labels = [one.value for one in parts(view) if isinstance(one, ipywidgets.Label)]
+    assert labels == ["S", "A", "R", "Masks"]
+
+
+def test_window_masks_and_zoom_move_the_model_and_follow_it(shown: models.Viewer) -> None:
+    view = widgets.Viewer(shown)
+    preset, centre, width = (part(view, f"nk-viewer-{n}") for n in ("window", "centre", "width"))
+    preset.value = "CT bone"
+    assert (centre.value, width.value) == (400, 1800)
+    centre.value = 300
+    width.value = 0
+    assert (shown.window, preset.value) == ((300, 1800), "Custom")
+    width.value = 500
+    assert shown.window == (300, 500)
+    for name, value in (("opacity", 0.75), ("mode", "outline"), ("zoom", 2.0)):
+        part(view, f"nk-viewer-{name}").value = value
+        assert getattr(shown, name) == value
+    shown.magnify(2)
+    assert part(view, "nk-viewer-zoom").value == 4.0
+
+
+def test_a_view_is_made_of_a_source_at_once(tmp_path) -> None:
+    from builders import write_planes
+
+    import nifti_kit as nk
+
+    dataset = nk.scan(write_planes(tmp_path))
+    view = widgets.Viewer(dataset, "cor_anatomic.nrrd")
+    assert view.model.title == "cor_anatomic.nrrd"
+
+
+def test_names_with_markup_are_text_everywhere() -> None:
+    view = widgets.Viewer(model(MARKUP, title=MARKUP))
+    texts = [one.value for one in parts(view) if isinstance(one, ipywidgets.HTML)]
+    assert any("&lt;img" in text for text in texts)
+    assert not any("<img" in text for text in texts)
+    for script in ("stage.js", "legend.js"):
+        source = (FRONT / script).read_text()
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|https?://", source
+        )
+
+
+def test_masks_that_lie_elsewhere_are_told() -> None:
+    far = Grid(SHAPE, AFFINE + np.array([[0, 0, 0, 900.0]] + [[0] * 4] * 3))
+    mask = Mask("far", (1, 2, 3), np.ones(SHAPE, np.uint8), far)
+    view = widgets.Viewer(models.Viewer.of_arrays(volume(), GRID, [mask]))
+    notice = part(view, "nk-notice")
+    assert "far lies outside the volume" in notice.children[0].value
+    assert notice.layout.display == ""
+
+
+# Three dimensions
+
+
+def test_without_ipyniivue_there_is_no_trace_of_it(monkeypatch, shown: models.Viewer) -> None:
+    monkeypatch.setitem(sys.modules, "ipyniivue", None)
+    view = widgets.Viewer(shown)
+    assert not [one for one in parts(view) if "nk-viewer-three" in one._dom_classes]
+    assert volume_panel(shown) is None
+
+
+def test_the_panel_gets_volume_and_masks_in_memory(shown: models.Viewer) -> None:
+    niivue = pytest.importorskip("ipyniivue")
+    view = widgets.Viewer(shown)
+    switch = part(view, "nk-viewer-three")
+    assert not [one for one in parts(view) if isinstance(one, niivue.NiiVue)]
+    switch.value = True
+    panel = part(view, "nk-volume-panel")
+    grey, masks = panel.volumes
+    assert (grey.name, masks.name) == ("volume.nii.gz", "masks_0.nii.gz")
+    assert (grey.data[:2], grey.url, grey.path) == (b"\x1f\x8b", None, None)
+    assert masks.colormap_label.lut[:12] == [0, 0, 0, 0, 200, 0, 30, 255, 200, 10, 30, 255]
+    shown.show("liver", on=False)
+    assert masks.colormap_label.lut[4:8] == [200, 0, 30, 0]
+    switch.value = False
+    assert part(view, "nk-volume-panel") is panel
