@@ -10,7 +10,7 @@ from traitlets import Dict, Int, Unicode
 
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.models.scoring import Scoring
-from nifti_kit.widgets.base import FRONT, classed
+from nifti_kit.widgets.base import classed, front
 
 __all__ = ["HeatMap"]
 
@@ -22,8 +22,8 @@ class HeatMap(anywidget.AnyWidget):
     "Label-2", "text": "0.85"}``; what is refused is passed to ``refused``.
     """
 
-    _esm = FRONT / "heat.js"
-    _css = FRONT / "heat.css"
+    _esm = front("heat.js")
+    _css = front("heat.css")
     grid = Dict().tag(sync=True)
     at = Dict().tag(sync=True)
     label = Unicode().tag(sync=True)
