@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,10 +101,29 @@ class LabelSurvey:
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """A label file with its voxels: (i, j, k) in file order, uint8 or uint16."""
+    """A label file with its voxels.
+
+    Attributes
+    ----------
+    voxels
+        (i, j, k) in file order, uint8 or uint16.
+    rounded
+        How many voxels were stored as a float next to an integer.
+    scaled
+        Whether ``scl_slope`` or ``scl_inter`` changed the stored numbers.
+    """
 
     voxels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    survey: LabelSurvey
+    rounded: int
+    scaled: bool
+
+    @cached_property
+    def survey(self) -> LabelSurvey:
+        """Every value, its count and box; worked out when it is first asked for."""
+        found = _Survey()
+        for k in range(self.voxels.shape[2]):
+            found.add(self.voxels[:, :, k])
+        return found.result(self.rounded, self.scaled)
 
 
 def survey_labels(image: ImageFile) -> LabelSurvey:
@@ -119,19 +139,18 @@ def survey_labels(image: ImageFile) -> LabelSurvey:
     survey, frames = _Survey(), label_frames(image)
     for frame in frames:
         survey.add(frame)
-    return survey.result(frames)
+    return survey.result(frames.rounded, image.is_scaled)
 
 
 def read_labels(image: ImageFile) -> LabelMap:
-    """Return a label file's voxels with their survey. Raises as :func:`survey_labels`."""
-    survey, frames = _Survey(), label_frames(image)
+    """Return a label file with its voxels. Raises as :func:`survey_labels`."""
+    frames = label_frames(image)
     voxels: npt.NDArray[Any] = np.empty(image.shape, dtype=np.uint8, order="F")
     for k, frame in enumerate(frames):
         if frame.dtype == np.uint16 and voxels.dtype == np.uint8:
             voxels = voxels.astype(np.uint16, order="F")
         voxels[:, :, k] = frame
-        survey.add(frame)
-    return LabelMap(voxels, survey.result(frames))
+    return LabelMap(voxels, frames.rounded, image.is_scaled)
 
 
 class _Survey:
@@ -161,12 +180,12 @@ class _Survey:
         box[2], box[3] = min(box[2], j.start), max(box[3], j.stop)
         box[5] = self._frame + 1
 
-    def result(self, frames: LabelFrames) -> LabelSurvey:
+    def result(self, rounded: int, scaled: bool) -> LabelSurvey:
         labels = [
             Label(value, self._counts[value], (slice(a, b), slice(c, d), slice(e, f)))
             for value, (a, b, c, d, e, f) in sorted(self._boxes.items())
         ]
-        return LabelSurvey(tuple(labels), frames.rounded, frames.image.is_scaled)
+        return LabelSurvey(tuple(labels), rounded, scaled)
 
 
 def label_frames(image: ImageFile) -> LabelFrames:
