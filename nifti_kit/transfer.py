@@ -19,11 +19,16 @@ from nifti_kit.journal import Journal
 from nifti_kit.plans import Plan, PlannedItem, PlannedObject
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
+from nifti_kit.targets.pipeline import together
 from nifti_kit.targets.progress import Ended, OnProgress, Progress, Reporter, progress_bar
 from nifti_kit.targets.scoring import with_scores
 from nifti_kit.wording import counted
 
 __all__ = ["Progress", "upload"]
+
+TOGETHER_BYTES = 2**27
+"""Voxels in memory of items that land side by side without an executor: 128 MB. Small volumes wait
+for answers together, a large CT goes alone."""
 
 
 def upload(
@@ -55,11 +60,12 @@ def upload(
         Called with a :class:`Progress` after each item, and within an item as files, slices and
         masks land; a bar by default. An exception that it raises ends the upload soon, within an
         item too: the same call with the same journal goes on from there. Calls come one at a
-        time; with a ``ThreadPoolExecutor`` from its threads. With an executor of another kind,
+        time, from the thread of the item. With an executor of another kind,
         whose workers may be other processes, only whole items are told.
     executor
-        Lands items in parallel; each worker takes the memory of one volume or label map. By
-        default one item at a time.
+        Lands items in parallel; each worker takes the memory of one volume and its label map. By
+        default threads: for an instance a few small items at a time, else one item at a time,
+        whose parts are worked on side by side.
     journal
         A file that remembers what has landed: the same call with the same file goes on where an
         earlier one ended.
@@ -234,9 +240,7 @@ def _written(
 ) -> Iterator[ItemJob]:
     """Yield the jobs as they have landed."""
     if executor is None:
-        for job in jobs:
-            _begin(job, notes)
-            yield target.write(job, tell=report.within(job))
+        yield from _written_here(jobs, target, notes, report)
         return
     # Workers may be other processes: a function that tells could not be sent there.
     told = isinstance(executor, ThreadPoolExecutor)
@@ -252,6 +256,32 @@ def _written(
         # What has begun is waited for, so that nothing is written once upload() is over.
         report.end()
         wait([future for future in futures if not future.cancel()])
+
+
+def _written_here(
+    jobs: list[ItemJob], target: Target, notes: Journal, report: Reporter
+) -> Iterator[ItemJob]:
+    """Yield the jobs as they have landed, of as many at a time as the target is best with."""
+
+    def begin(job: ItemJob) -> Future[ItemJob]:
+        _begin(job, notes)
+        return pool.submit(target.write, job, tell=report.within(job))
+
+    width = min(target.side_by_side, len(jobs))
+    if width <= 1:
+        for job in jobs:
+            _begin(job, notes)
+            yield target.write(job, tell=report.within(job))
+        return
+    with ThreadPoolExecutor(width) as pool:
+        try:
+            yield from together(jobs, begin, _size, width=width, size=TOGETHER_BYTES)
+        finally:
+            report.end()  # what is under way ends at its next step, and is waited for
+
+
+def _size(job: ItemJob) -> int:
+    return job.size
 
 
 def _begin(job: ItemJob, notes: Journal) -> None:

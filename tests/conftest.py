@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
@@ -14,6 +15,9 @@ import pytest
 @pytest.fixture(scope="session")
 def sly() -> ModuleType:
     """The SDK; skipped where its system libraries are missing, unless they are required."""
+    # The SDK imports every module that is on the stack, by its name; that of a worker of xdist is
+    # no module's.
+    sys.modules.setdefault("__channelexec__", sys.modules["__main__"])
     try:
         import supervisely as sly
     except (ImportError, OSError) as error:

@@ -73,6 +73,7 @@ def told() -> Iterator[None]:
 
 
 state_home = uploads.state_home
+one_at_a_time = uploads.one_at_a_time
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +187,7 @@ def undisturbed(two: Path) -> dict[str, Any]:
         return facts(calm)
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_a_volume_that_was_removed_to_be_made_anew_is_made(
     two: Path, platform: Platform, undisturbed: dict[str, Any]
 ) -> None:

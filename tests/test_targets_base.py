@@ -12,7 +12,11 @@ from nifti_kit.geometry import Grid
 from nifti_kit.targets.base import EXISTING, ClassRef, ItemJob, ObjectRef, Target, VolumeRef
 from nifti_kit.targets.folder import ProjectFolder
 
-METHODS = sorted(name for name in vars(Target) if not name.startswith("_"))
+METHODS = sorted(
+    name
+    for name, value in vars(Target).items()
+    if inspect.isfunction(value) and not name.startswith("_")
+)
 
 
 def test_the_choices_for_what_is_there_are_those_of_the_design():

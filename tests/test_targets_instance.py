@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +33,9 @@ from uploads import (
 )
 
 import nifti_kit as nk
+from nifti_kit import transfer
 from nifti_kit.errors import TargetError
+from nifti_kit.targets.base import ItemJob
 from nifti_kit.targets.instance import Instance, connection
 
 state_home = uploads.state_home
@@ -531,3 +534,44 @@ def test_the_sdk_downloads_what_landed(
                 np.allclose(g.affine, target.mask_grid(one).affine, atol=1e-4) for g in grids
             )
     shutil.rmtree(out)
+
+
+# Several items at a time
+
+
+def most_at_a_time(target: Instance, source: Path, wait_for: int) -> int:
+    """Upload; return how many items were on their way together. The first ones wait for others."""
+    write, lock = target.write, threading.Lock()
+    together = threading.Barrier(wait_for)
+    running = most = begun = 0
+
+    def counting(job: ItemJob, **options: Any) -> ItemJob:
+        nonlocal running, most, begun
+        with lock:
+            running, begun = running + 1, begun + 1
+            most, waits = max(most, running), begun <= wait_for
+        if waits:
+            together.wait(30)
+        landed = write(job, **options)
+        with lock:
+            running -= 1
+        return landed
+
+    target.write = counting  # type: ignore[method-assign]
+    target.remembering = lambda: target  # type: ignore[method-assign]
+    target.known, target.class_ids = target.listing(), {}
+    land(source, target)
+    return most
+
+
+def test_small_items_land_side_by_side(target: Instance, tmp_path: Path) -> None:
+    source = write_volumes(tmp_path / "in", {name: {} for name in "ABCDEF"})
+    assert most_at_a_time(target, source, wait_for=4) == 4
+
+
+def test_items_that_would_fill_the_memory_land_one_at_a_time(
+    target: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "TOGETHER_BYTES", 100)
+    source = write_volumes(tmp_path / "in", {name: {} for name in "ABC"})
+    assert most_at_a_time(target, source, wait_for=1) == 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from nifti_kit.targets.pipeline import ahead, bounded
+from nifti_kit.targets.pipeline import ahead, bounded, together
 
 
 @pytest.fixture
@@ -70,3 +70,34 @@ def test_batches_have_three_at_most_and_ten_bytes_or_one_that_is_larger(sizes, b
     found = list(bounded(pairs, count=3, size=10))
     assert [[len(content) for _, content in batch] for batch in found] == batches
     assert [pair for batch in found for pair in batch] == pairs
+
+
+def under_way(sizes, width, size):
+    """Work on things of some sizes; return the sizes that were under way when each began."""
+    out, seen = [], []
+
+    def submit(number):
+        out.append(number)
+        seen.append([sizes[other] for other in out])
+        future = Future()
+        future.set_result(number)
+        return future
+
+    for number in together(range(len(sizes)), submit, sizes.__getitem__, width=width, size=size):
+        out.remove(number)
+    return seen
+
+
+def test_small_things_are_under_way_together_and_a_large_one_alone():
+    assert under_way([1, 1, 2, 1], width=2, size=4) == [[1], [1, 1], [2], [2, 1]]
+    assert under_way([9, 1, 1, 9], width=4, size=4) == [[9], [1], [1, 1], [9]]
+    assert under_way([3, 1, 1], width=4, size=4) == [[3], [3, 1], [1]]
+
+
+def test_an_error_of_one_ends_it():
+    with ThreadPoolExecutor(2) as pool:
+        results = together(
+            [1, 0], lambda n: pool.submit(lambda: 1 / n), lambda _: 1, width=2, size=9
+        )
+        with pytest.raises(ZeroDivisionError):
+            list(results)

@@ -163,6 +163,12 @@ def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items land one after the other, so that requests come in one order."""
+    monkeypatch.setattr(Instance, "side_by_side", 1)
+
+
+@pytest.fixture
 def platform() -> Iterator[Platform]:
     """A platform on which nothing is."""
     with running_platform() as running:

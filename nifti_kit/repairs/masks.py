@@ -222,7 +222,7 @@ def drop_specks(dataset: Dataset, files: Any, *, fewer_than: int = SPECK_VOXELS)
     for image in _images(dataset, files):
         shapes = survey_shapes(image)
         found = read_labels(image)
-        voxels = found.voxels
+        voxels, before = found.voxels, found.survey
         specks = [
             (value, part)
             for value, parts in shapes.parts.items()
@@ -238,7 +238,7 @@ def drop_specks(dataset: Dataset, files: Any, *, fewer_than: int = SPECK_VOXELS)
         for value, part in specks:
             _clear(voxels, value, part)
         total = counted(sum(part.voxels for _, part in specks), "voxel")
-        what = f"dropped {counted(len(specks), 'speck')} ({total}){_lost(found.survey, voxels)}"
+        what = f"dropped {counted(len(specks), 'speck')} ({total}){_lost(before, voxels)}"
         mended.append(_mended(image, voxels, image.grid, what))
     return repaired(dataset, mended)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +180,13 @@ class ItemJob:
         return list(keys if self.memo is None else self.memo)
 
     @property
+    def size(self) -> int:
+        """How many bytes of memory its voxels take, about: the volume's and the largest mask's."""
+        masks = [math.prod(self.item.objects[at].mask.grid.shape) for at, _ in self.add]
+        volume = self.item.volume if self.new_volume else None
+        return (0 if volume is None else volume.nbytes) + max(masks, default=0)
+
+    @property
     def record(self) -> dict[str, Any]:
         """What the journal keeps when the job is done: ids of volume, objects and figures.
 
@@ -208,6 +216,10 @@ class Masks(Protocol):
 
 class Target(Masks, Protocol):
     """Where a plan lands, and where what landed is read back."""
+
+    @property
+    def side_by_side(self) -> int:
+        """How many items land at a time where nobody gives an executor."""
 
     def volumes(self) -> Sequence[VolumeRef]:
         """Return the volumes in scope."""

@@ -53,6 +53,9 @@ class ProjectFolder(ProjectReader):
         whole project: annotations may land on any of its volumes, new volumes may not.
     """
 
+    side_by_side = 1
+    """The threads of one item keep the processors busy."""
+
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there; one that is there keeps its colour.
 

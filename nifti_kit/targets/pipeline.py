@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-__all__ = ["ahead", "bounded"]
+__all__ = ["ahead", "bounded", "together"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +30,32 @@ def ahead(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def together(
+    items: Iterable[T],
+    submit: Callable[[T], Future[R]],
+    size_of: Callable[[T], int],
+    *,
+    width: int,
+    size: int,
+) -> Iterator[R]:
+    """Yield results as they come, of at most ``width`` items at a time.
+
+    What is under way together has at most ``size`` bytes; what is larger by itself goes alone.
+    Where an error ends it, others are still under way.
+    """
+    waiting = deque(items)
+    running: dict[Future[R], int] = {}
+    while waiting or running:
+        while waiting and len(running) < width:
+            wanted = size_of(waiting[0])
+            if running and sum(running.values()) + wanted > size:
+                break
+            running[submit(waiting.popleft())] = wanted
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            del running[future]
+            yield future.result()
 
 
 def bounded(pairs: Iterable[tuple[K, S]], *, count: int, size: int) -> Iterator[list[tuple[K, S]]]:

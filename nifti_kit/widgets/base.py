@@ -90,7 +90,7 @@ def action(
     button = w.Button(
         description=text, button_style="primary" if primary else "", tooltip=hint or text
     )
-    button.layout.width = "auto"
+    button.layout.width = "max-content"
     button.on_click(lambda _: do())
     return classed(button, "nk-action", *names)
 

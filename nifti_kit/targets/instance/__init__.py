@@ -86,6 +86,9 @@ class Instance(InstanceReader):
         found = places.make_project(workspace_id, project)
         return cls(api, places.make_dataset(found.id, dataset).id)
 
+    side_by_side = 4
+    """While one item waits for an answer, others are encoded and sent."""
+
     @property
     def journals(self) -> Path:
         """Where an upload is remembered until it is whole; it holds no token."""

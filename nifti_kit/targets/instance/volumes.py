@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -44,21 +44,28 @@ class Files:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._asks = True
+        self._asking = Lock()
         self._there: set[str] = set()
 
     def send(self, files: Sequence[bytes]) -> list[str]:
         """Send the files that the instance does not have yet; return the hashes of all."""
         names = [hash_of(content) for content in files]
         by_hash = dict(zip(names, files, strict=True))
-        missing = [name for name in by_hash if name not in self._there]
-        if self._asks and missing:
-            there = set(self.connection.post("images.internal.hashes.list", missing))
-            self._there |= there
-            self._asks = bool(there)
-            missing = [name for name in missing if name not in there]
+        missing = self._missing(list(by_hash))
         if missing:
             self._send(missing, by_hash)
         return names
+
+    def _missing(self, names: Sequence[str]) -> list[str]:
+        """Return which files the instance does not have, as far as is known."""
+        with self._asking:  # who comes at the same time has the answer to this question too
+            missing = [name for name in names if name not in self._there]
+            if self._asks and missing:
+                there = set(self.connection.post("images.internal.hashes.list", missing))
+                self._there |= there
+                self._asks = bool(there)
+                missing = [name for name in missing if name not in there]
+            return missing
 
     def _send(self, missing: Sequence[str], by_hash: dict[str, bytes]) -> None:
         forms = [
@@ -74,7 +81,8 @@ class Files:
                 found=f"{len(set(missing) - arrived)} of {len(missing)} with another hash",
                 remedy="Try again; check what lies between here and the instance.",
             )
-        self._there |= arrived
+        with self._asking:
+            self._there |= arrived
 
 
 def add_volume(
@@ -86,27 +94,29 @@ def add_volume(
 ) -> dict[str, Any]:
     """Land a volume with the slices of its three planes; return it as the instance has it.
 
-    ``landed`` is called, in this thread, after the file and after each batch of slices.
+    ``landed`` is called, in this thread, after each batch of slices and after the file.
 
-    The SDK's ``upload_np`` is not used: it passes over batches of slices that are refused.
-    A volume whose slices cannot be known to be complete is removed and made again: the instance
-    does not say which slices it has.
+    Files are known by their hashes, so that all of them are encoded and sent side by side before
+    there is a volume. The SDK's ``upload_np`` is not used: it passes over batches of slices that
+    are refused. A volume whose slices cannot be known to be complete is removed and made again:
+    the instance does not say which slices it has.
     """
     opened = open_volume(image)
-    content, lowest, highest = _encoded(opened)
     files = Files(connection)
-    (name_of_file,) = files.send([content])
-    del content
+    with ThreadPoolExecutor(WORKERS) as pool:
+        whole = pool.submit(_send_whole, files, opened)
+        slices: list[dict[str, Any]] = []
+        for batch in _send_slices(files, opened.array(), pool):
+            slices += batch
+            landed()
+        name_of_file, lowest, highest = whole.result()
     landed()
     meta = ann.volume_meta(opened.grid, lowest, highest)
     entry = {"name": name, "hash": name_of_file, "meta": meta}
     for _ in range(TRIES):
         row = _made(connection, dataset_id, entry)
         try:
-            # Closed, whatever happens, no thread goes on.
-            with closing(_add_slices(files, int(row["id"]), opened.array())) as batches:
-                for _ in batches:
-                    landed()
+            _add_slices(connection, int(row["id"]), slices)
         except AnswerLost:
             remove_volume(connection, dataset_id, int(row["id"]))
         else:
@@ -116,6 +126,13 @@ def add_volume(
         path=connection.address,
         remedy="Check the network; the same call goes on where this one ended.",
     )
+
+
+def _send_whole(files: Files, opened: RasVolume) -> tuple[str, float, float]:
+    """Send a volume's file; return its hash, and its lowest and highest value."""
+    content, lowest, highest = _encoded(opened)
+    (name,) = files.send([content])
+    return name, lowest, highest
 
 
 def _encoded(opened: RasVolume) -> tuple[bytes, float, float]:
@@ -149,19 +166,21 @@ def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dic
     return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
 
 
-def _add_slices(files: Files, volume_id: int, voxels: npt.NDArray[Any]) -> Generator[None]:
-    """Send the slices of the three planes, and yield after each batch.
+def _send_slices(
+    files: Files, voxels: npt.NDArray[Any], pool: ThreadPoolExecutor
+) -> Iterator[list[dict[str, Any]]]:
+    """Send the files of the slices of the three planes; yield what is told of each batch.
 
     Batches are encoded while others are on the wire.
     """
     places = [(axis, index) for axis in range(3) for index in range(voxels.shape[axis])]
 
-    def land(batch: list[tuple[int, int]]) -> None:
+    def land(batch: list[tuple[int, int]]) -> list[dict[str, Any]]:
         # Views: np.take would copy the whole volume for each slice where it is in file order.
         names = files.send(
             [page_bytes(np.moveaxis(voxels, axis, 0)[index]) for axis, index in batch]
         )
-        slices = [
+        return [
             {
                 "hash": name,
                 "sliceIndex": index,
@@ -169,11 +188,20 @@ def _add_slices(files: Files, volume_id: int, voxels: npt.NDArray[Any]) -> Gener
             }
             for (axis, index), name in zip(batch, names, strict=True)
         ]
-        data = {"volumeId": volume_id, "volumeSlices": slices}
-        files.connection.post("volumes.slices.bulk.add", data, repeatable=False)
+
+    return ahead(pool, land, batched(places, SLICES_AT_ONCE), WORKERS)
+
+
+def _add_slices(connection: Connection, volume_id: int, slices: Sequence[dict[str, Any]]) -> None:
+    """Give a volume its slices, whose files are there."""
+
+    def add(batch: list[dict[str, Any]]) -> None:
+        data = {"volumeId": volume_id, "volumeSlices": batch}
+        connection.post("volumes.slices.bulk.add", data, repeatable=False)
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        yield from ahead(pool, land, batched(places, SLICES_AT_ONCE), WORKERS)
+        for _ in ahead(pool, add, batched(slices, SLICES_AT_ONCE), WORKERS):
+            pass
 
 
 def remove_volume(connection: Connection, dataset_id: int, volume_id: int) -> None:
