@@ -103,6 +103,23 @@ def test_links_and_sample_paths_exist(notebook):
     assert not [link for link in relative + samples if not (FOLDER / link).exists()]
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data_samples/README.md"])
+def test_links_of_a_page_exist(page):
+    path = FOLDER.parent / page
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text("utf-8"))
+    relative = [link for link in links if "://" not in link]
+    assert relative or page == "CONTRIBUTING.md"
+    assert not [link for link in relative if not (path.parent / link).exists()]
+
+
+def test_the_parameters_can_be_given_by_the_environment(code):
+    cell = next(cell for cell in code if "parameters" in cell.metadata.get("tags", []))
+    given = [line for line in lines(cell) if line != "import os"]
+    form = re.compile(r"([A-Z_]+) = os\.environ\.get\(\"NIFTI_KIT_([A-Z_]+)\", \".*\"\)")
+    found = [form.fullmatch(line) for line in given]
+    assert all(match and match[1] == match[2] for match in found), given
+
+
 def test_it_imports_neither_pyplot_nor_the_sdk(code):
     """The SDK takes seconds and system libraries; pictures show themselves without pyplot."""
     imported = set()
