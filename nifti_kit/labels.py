@@ -164,9 +164,9 @@ class _Survey:
     def add(self, frame: npt.NDArray[Any]) -> None:
         from scipy.ndimage import find_objects
 
-        counts = np.bincount(frame.ravel(order="K"))
-        values = np.flatnonzero(counts)
-        if len(values) > 1 or (len(values) == 1 and values[0]):
+        if frame.size and frame.max():  # most frames of most masks are empty
+            counts = np.bincount(frame.ravel(order="K"))
+            values = np.flatnonzero(counts)
             boxes = find_objects(frame)
             for value in values[values > 0].tolist():
                 self._counts[value] = self._counts.get(value, 0) + int(counts[value])

@@ -149,7 +149,7 @@ def test_progress_counts_items_and_objects(source, target):
     ]
 
 
-def test_progress_grows_within_an_item_after_each_of_its_masks_and_its_volume(source, target):
+def test_progress_grows_within_an_item_after_its_volume_and_each_of_its_masks(source, target):
     seen = []
     receipt = land(source, target, on_progress=seen.append)
     volume = target.volume_path(receipt.items[0].volume).stat().st_size
@@ -158,12 +158,11 @@ def test_progress_grows_within_an_item_after_each_of_its_masks_and_its_volume(so
         target.mask_path(receipt.items[0].volume, ref.figure_key).stat().st_size for ref in refs
     ]
     assert [(p.items_done, p.objects_done, p.bytes_done) for p in seen[:4]] == [
-        *((0, objects, sum(masks[:objects])) for objects in (1, 2, 3)),
-        (0, 3, sum(masks) + volume),
+        (0, objects, volume + sum(masks[:objects])) for objects in range(4)
     ]
     assert [(p.items_done, p.objects_done) for p in seen[4:]] == [
         (1, 3),
-        (1, 4),
+        (1, 3),
         (1, 4),
         (2, 4),
         (2, 4),
@@ -174,7 +173,7 @@ def test_progress_grows_within_an_item_after_each_of_its_masks_and_its_volume(so
 def test_progress_reads_as_text(source, target):
     seen = []
     land(source, target, on_progress=lambda progress: seen.append(str(progress)))
-    assert seen[0] == "0 of 3 volumes, 1 of 4 objects, 0.0 MB: A.nrrd"
+    assert seen[0] == "0 of 3 volumes, 0 of 4 objects, 0.0 MB: A.nrrd"
     assert seen[4] == "1 of 3 volumes, 3 of 4 objects, 0.0 MB: A.nrrd"
     assert str(Progress(1, 2, 3, 4, "A.nrrd", 12_340_000)).endswith(" objects, 12.3 MB: A.nrrd")
 
@@ -230,7 +229,7 @@ def test_a_bar_shows_the_progress_by_default_and_no_name(source, target, bars):
     assert [(bar.options, bar.steps, bar.closed) for bar in bars] == [
         ({"total": 3, "desc": "Uploading", "unit": "volume"}, 3, True)
     ]
-    counts = [1, 2, 3, 3, 3, 4, 4, 4, 4, 4]
+    counts = [0, 1, 2, 3, 3, 3, 4, 4, 4, 4]
     assert bars[0].texts == [f"{count} of 4 objects, 0.0 MB" for count in counts]
 
 

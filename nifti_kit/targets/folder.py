@@ -105,32 +105,28 @@ class ProjectFolder(ProjectReader):
         return None
 
     def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
-        """Land a job: volume and masks side by side, then the annotation. It can be repeated.
+        """Land a job: volume, masks, then the annotation. It can be repeated.
 
-        ``tell`` takes bytes and objects after each mask and after the volume.
+        ``tell`` takes bytes and objects after the volume and after each mask. The volume's voxels
+        are gone before a label map is read: both together would be a third quicker with a
+        large CT, and take half as much memory again.
         """
+        volume, size = job.volume, 0
         self._back_up(job)
-        size = objects = 0
-        with ThreadPoolExecutor(1) as beside:
-            volume = beside.submit(self._annotation_of, job)
-            with closing(self._write_masks(job)) as sizes:  # closed, no thread of it goes on
-                for objects, mask_size in enumerate(sizes, start=1):
-                    size += mask_size
-                    _told(tell, size, objects)
-            content = volume.result()
         if job.new_volume:
-            _told(tell, size + self.volume_path(job.volume).stat().st_size, objects)
+            content = self._write_volume(job)
+            size = self.volume_path(volume).stat().st_size
+            _told(tell, size, 0)
+        else:
+            content = read_json(self.annotation_path(volume))
+        with closing(self._write_masks(job)) as sizes:  # closed, no thread of it goes on
+            for objects, mask_size in enumerate(sizes, start=1):
+                size += mask_size
+                _told(tell, size, objects)
         self._edit(content, job)
-        write_json(self.annotation_path(job.volume), content)
+        write_json(self.annotation_path(volume), content)
         self._drop_masks(job)
         return replace(job, sent=self._written(job))
-
-    def _annotation_of(self, job: ItemJob) -> dict[str, Any]:
-        """Return a volume's annotation as it is before the job; a new volume is written first."""
-        if job.new_volume:
-            return self._write_volume(job)
-        content: dict[str, Any] = read_json(self.annotation_path(job.volume))
-        return content
 
     def _written(self, job: ItemJob) -> int:
         """Return how many bytes a job has on disk: volume, masks, annotation."""
