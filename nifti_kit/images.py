@@ -240,15 +240,19 @@ def read_voxels(image: ImageFile) -> npt.NDArray[Any]:
 def iter_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
     """Yield the stored numbers frame by frame, (i, j) each, along the file's last axis.
 
-    The same buffer is filled again for each frame. Raises as :func:`read_voxels`.
+    The same buffer is filled again after some frames. Raises as :func:`read_voxels`.
     """
     rows, columns, frames = image.shape
-    flat = np.empty(rows * columns, dtype=image.dtype)
+    size = rows * columns
+    together = max(1, READ_AT_ONCE // (size * image.dtype.itemsize))
+    flat = np.empty(size * min(together, frames), dtype=image.dtype)
     with _Reader(image) as reader:
-        for _ in range(frames):
-            reader.fill(flat)
-            frame = flat.astype(flat.dtype.newbyteorder("=")) if _swapped(image.dtype) else flat
-            yield frame.reshape((rows, columns), order="F")
+        for first in range(0, frames, together):
+            count = min(together, frames - first)
+            part = flat[: count * size]
+            reader.fill(part)
+            native = part.astype(part.dtype.newbyteorder("=")) if _swapped(image.dtype) else part
+            yield from native.reshape((count, columns, rows)).transpose(0, 2, 1)
         reader.finish()
 
 
@@ -363,3 +367,6 @@ class _Reader:
             "its voxels cannot be read to the end",
             found=str(error) or type(error).__name__,
         )
+
+READ_AT_ONCE = 2**17
+"""Bytes of small frames that are read together: more of them would be new pages each time."""

@@ -157,17 +157,18 @@ class _Survey:
     """Collects counts and boxes over frames that come in the order of k."""
 
     def __init__(self) -> None:
+        from scipy.ndimage import find_objects
+
+        self._boxes_of = find_objects
         self._frame = 0
         self._counts: dict[int, int] = {}
         self._boxes: dict[int, list[int]] = {}
 
     def add(self, frame: npt.NDArray[Any]) -> None:
-        from scipy.ndimage import find_objects
-
         if frame.size and frame.max():  # most frames of most masks are empty
             counts = np.bincount(frame.ravel(order="K"))
             values = np.flatnonzero(counts)
-            boxes = find_objects(frame)
+            boxes = self._boxes_of(frame)
             for value in values[values > 0].tolist():
                 self._counts[value] = self._counts.get(value, 0) + int(counts[value])
                 self._extend(value, boxes[value - 1])
