@@ -52,6 +52,9 @@ EXTENSION_FLAG_BYTES = 4
 PACKING_LEVEL = 1
 """Of isal's 0 to 3: as fast as 0, and label maps get no smaller beyond it."""
 
+READ_AT_ONCE = 2**17
+"""Bytes of small frames that are read together: more of them would be new pages each time."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
@@ -367,6 +370,3 @@ class _Reader:
             "its voxels cannot be read to the end",
             found=str(error) or type(error).__name__,
         )
-
-READ_AT_ONCE = 2**17
-"""Bytes of small frames that are read together: more of them would be new pages each time."""
