@@ -7,12 +7,7 @@ once on two small volumes, as a test. Each upload is a process of its own.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +17,7 @@ import numpy as np
 import pytest
 from instance import Platform, running_platform
 from instance.endpoints import call
+from processes import OURS_TO_INSTANCE, THEIRS_TO_INSTANCE, run_against
 from uploads import new_dataset, new_project
 
 VOLUMES, CLASSES, SHAPE = (20, 2), (20, 3), ((128, 128, 96), (24, 20, 16))
@@ -29,46 +25,11 @@ VOLUMES, CLASSES, SHAPE = (20, 2), (20, 3), ((128, 128, 96), (24, 20, 16))
 
 LATENCY_S = 0.02
 
-PEAK = """
-import json, os, sys, time
-def told(start, **more):
-    status = open("/proc/self/status").read()
-    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak_mb": peak, **more}))
-source, dataset_id, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-"""
-
-OURS = (
-    PEAK
-    + """
-from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
-import nifti_kit as nk
-nk.Instance, nk.plan, nk.scan, nk.upload  # loaded now: the time of imports does not count
-api = SimpleNamespace(server_address=os.environ["SERVER_ADDRESS"], token=os.environ["API_TOKEN"])
-start = time.perf_counter()
-plan = nk.plan(nk.scan(source))
-planned = time.perf_counter() - start
-target = nk.Instance(api, dataset_id)
-pool = ThreadPoolExecutor(workers) if workers else None
-nk.upload(plan, target, on_progress=lambda _: None, executor=pool)
-told(start, planned=planned)
-"""
-)
-
-# The SDK's importer as its application runs it.
-THEIRS = (
-    PEAK
-    + """
-import supervisely as sly
-from supervisely.convert.converter import ImportManager
-start = time.perf_counter()
-ImportManager(source, sly.ProjectType.VOLUMES).upload_dataset(dataset_id)
-told(start)
-"""
-)
-
-PROGRAMS = {"ours": (OURS, 0), "ours, 4 workers": (OURS, 4), "the SDK's": (THEIRS, 0)}
+PROGRAMS = {
+    "ours": (OURS_TO_INSTANCE, 0),
+    "ours, 4 workers": (OURS_TO_INSTANCE, 4),
+    "the SDK's": (THEIRS_TO_INSTANCE, 0),
+}
 
 results: dict[str, dict[str, Any]] = {}
 
@@ -116,36 +77,11 @@ def source_of(sources: dict[bool, Path], measured: bool, factory: Any) -> Path:
     return sources[measured]
 
 
-def run(program: str, source: Path, platform: Platform, scratch: Path) -> dict[str, Any]:
+def upload(program: str, source: Path, platform: Platform, scratch: Path) -> dict[str, Any]:
     """Upload in a process of its own; return its time, its peak memory and its requests."""
     code, workers = PROGRAMS[program]
     dataset = new_dataset(platform, new_project(platform))
-    for folder in ("data", "state"):
-        (scratch / folder).mkdir()
-    env = {
-        **os.environ,
-        "SERVER_ADDRESS": platform.address,
-        "API_TOKEN": platform.token,
-        "SLY_APP_DATA_DIR": str(scratch / "data"),
-        "TEAM_ID": str(platform.state.team["id"]),
-        "XDG_STATE_HOME": str(scratch / "state"),
-        "HOME": str(scratch),
-    }
-    before = len(platform.requests)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(source), str(dataset), str(workers)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=env,
-        cwd=scratch,
-    )
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
-    requests = platform.requests[before:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    sent = sum(one.size for one in requests) / 2**20
-    kinds = Counter(one.method for one in requests)
-    return {**result, "requests": len(requests), "sent_mb": sent, "methods": kinds}
+    return run_against(platform, scratch, code, source, dataset, workers)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -163,7 +99,7 @@ def test_volumes_with_many_classes_land(
     one = 0 if benchmark.enabled else 1
     with running_platform(latency=LATENCY_S if benchmark.enabled else 0.0) as platform:
         found = benchmark.pedantic(
-            lambda: run(program, source, platform, tmp_path), rounds=1, iterations=1
+            lambda: upload(program, source, platform, tmp_path), rounds=1, iterations=1
         )
         state = platform.state
         assert platform.unknown == []
