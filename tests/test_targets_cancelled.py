@@ -169,7 +169,8 @@ def test_calls_come_one_at_a_time_and_end_with_the_same_totals(
     for column in zip(*numbers, strict=True):
         assert list(column) == sorted(column)
     assert (seen[-1].items_done, seen[-1].objects_done) == (2, 4)
-    assert abs(seen[-1].bytes_done - calm[-1].bytes_done) < 200  # ids of other lengths
+    # Which files the instance is asked about depends on which of a volume comes first.
+    assert abs(seen[-1].bytes_done - calm[-1].bytes_done) < 5000
 
 
 @pytest.mark.usefixtures("one_at_a_time")
