@@ -55,6 +55,7 @@ def test_it_tells_more_and_more(tmp_path):
     shares = [share for share, _ in told]
     assert shares == sorted(shares)
     assert (shares[0], shares[3]) == (0.0, 0.3)
+    assert shares[3:] == pytest.approx([0.3, 0.3 + 0.7 / 3, 0.3 + 1.4 / 3])
 
 
 @pytest.mark.parametrize("ends_at", ["Counting cor_anatomic.nrrd", "Checking sag_anatomic.nrrd"])
