@@ -114,6 +114,8 @@ class Table(HasTraits):
         **traits: Any,
     ) -> None:
         """Keep what is called when a cell is edited, or a button pressed, with key and column."""
+        self._found: list[Row] = []
+        self._found_of: tuple[Any, ...] | None = None
         super().__init__(**traits)
         self.columns, self.rows = tuple(columns), tuple(rows)
         self._on_edit, self._on_press = on_edit, on_press
@@ -124,7 +126,13 @@ class Table(HasTraits):
 
     @property
     def found(self) -> list[Row]:
-        """The rows that search and filters leave, in order."""
+        """The rows that search and filters leave, in order; worked out once for each state."""
+        state = (self.rows, self.columns, self.search, dict(self.filters), self.sort)
+        if state != self._found_of:
+            self._found_of, self._found = state, self._left_in_order()
+        return self._found
+
+    def _left_in_order(self) -> list[Row]:
         words = self.search.casefold().split()
         left = [row for row in self.rows if self._fits(row, words)]
         name = self.sort.removeprefix("-")
@@ -203,6 +211,8 @@ class Table(HasTraits):
         for name, value in self.filters.items():
             if value and _text(row.cells.get(name)) != value:
                 return False
+        if not words:
+            return True
         text = " ".join(_text(value) for value in row.cells.values()).casefold()
         return all(word in text for word in words)
 
