@@ -101,6 +101,14 @@ def notebook_of(*sources: str) -> Any:
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
+def expect(locator: Any) -> Any:
+    """Playwright's assertions of a locator, which wait: a page shows a change some time later."""
+    from playwright.sync_api import expect as expect_of
+
+    expect_of.set_options(timeout=SECONDS * 1000)
+    return expect_of(locator)
+
+
 class Opened:
     """A notebook in a page of its own.
 
@@ -159,6 +167,13 @@ class Opened:
                 raise TimeoutError(f"not within {seconds} s: {what}")
             self.page.wait_for_timeout(POLL_SECONDS * 1000)
         return value
+
+    def wait_for_text(self, place: str | Any, text: str) -> None:
+        """Wait until an element of this selector, or locator, shows the text."""
+        found = self.find(place) if isinstance(place, str) else place
+        self.wait_for(
+            lambda: any(text in shown for shown in found.all_inner_texts()), f"{text!r} in {place}"
+        )
 
     def find(self, selector: str) -> Any:
         """Playwright's locator of what is on the page: ``find(".nk-table tbody tr")``."""

@@ -12,7 +12,7 @@ import nifti_kit as nk
 
 from .access import contrast, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset
-from .opened import SAMPLES, notebook_of
+from .opened import SAMPLES, expect, notebook_of
 
 NOTEBOOK = "02_mapping.ipynb"
 
@@ -37,21 +37,15 @@ def cell(opened, file, column):
     return row(opened, file).locator(f'td[data-column="{column}"]')
 
 
-def wait_for_text(opened, place, text):
-    opened.wait_for(lambda: text in place.inner_text(), f"{text!r} in {place}")
-
-
 def undo_until(opened, left):
     """Press Undo until so many files are unmatched: the notebook has decided on them."""
     files = opened.find(".nk-files")
     for _ in range(3):
         before = opened.find(".nk-mapping .nk-good").first.inner_text()
         opened.find(".nk-undo").click()
-        opened.wait_for(
-            lambda told=before: opened.find(".nk-mapping .nk-good").first.inner_text() != told
-        )
+        expect(opened.find(".nk-mapping .nk-good").first).not_to_have_text(before)
     files.locator('select[data-column="state"]').select_option("unmatched")
-    wait_for_text(opened, files.locator(".nk-count"), f"{left} of 4 rows")
+    opened.wait_for_text(files.locator(".nk-count"), f"{left} of 4 rows")
 
 
 def saved(opened):
@@ -65,46 +59,45 @@ def test_the_open_files_are_decided_on_and_saved(opened):
     files = ["axl_inference_1.nii.gz", "axl_inference_2.nii.gz", FIRST, SECOND]
     assert saved(opened) == dict(zip(files, [axl, axl, after, after], strict=True))
     undo_until(opened, 2)
-    assert re.match("2 volumes fit by its plane: ", cell(opened, FIRST, "note").inner_text())
+    expect(cell(opened, FIRST, "note")).to_have_text(re.compile("^2 volumes fit by its plane: "))
 
     # The first one by the keyboard, in its select box: the second volume of the list.
     opened.find('.nk-files select[data-column="state"]').select_option("")
-    wait_for_text(opened, opened.find(".nk-files .nk-count"), "4 rows")
+    opened.wait_for_text(opened.find(".nk-files .nk-count"), "4 rows")
     box = cell(opened, FIRST, "volume").locator("select")
-    assert box.get_attribute("aria-label") == f"Volume: {FIRST}"
+    expect(box).to_have_attribute("aria-label", f"Volume: {FIRST}")
     box.focus()
     for name in ("after", "before"):
         opened.page.keyboard.press("ArrowDown")
-        opened.wait_for(lambda name=name: f"/{name}_cor" in box.input_value(), name)
+        expect(box).to_have_value(re.compile(f"/{name}_cor"))
     opened.page.keyboard.press("Tab")
-    wait_for_text(opened, opened.find(".nk-mapping .nk-good").first, f"(id {before}) chosen.")
-    assert cell(opened, FIRST, "state").inner_text() == "chosen"
-    assert cell(opened, FIRST, "place").inner_text() == "axes in another order: lands exactly"
+    opened.wait_for_text(opened.find(".nk-mapping .nk-good").first, f"(id {before}) chosen.")
+    expect(cell(opened, FIRST, "state")).to_have_text("chosen")
+    opened.wait_for_text(cell(opened, FIRST, "place"), "axes in another order: lands exactly")
 
     # The other one by its candidates: Enter opens them, a button chooses.
     row(opened, SECOND).focus()
     opened.page.keyboard.press("Enter")
     candidate = opened.find(f'.nk-candidates tr[data-key="{axl}"]')
     candidate.wait_for()
-    wait_for_text(opened, candidate, "another grid: 100 % of it inside the volume")
+    opened.wait_for_text(candidate, "another grid: 100 % of it inside the volume")
     candidate.get_by_role("button", name="Choose").click()
-    wait_for_text(opened, cell(opened, SECOND, "state"), "doubtful")
+    opened.wait_for_text(cell(opened, SECOND, "state"), "doubtful")
     why = "For each: accept it, choose another volume, or leave it out."
-    wait_for_text(opened, opened.find(".nk-save-part"), why)
-    opened.wait_for(lambda: opened.find(".nk-save").is_disabled(), "no Save")
+    opened.wait_for_text(opened.find(".nk-save-part"), why)
+    expect(opened.find(".nk-save")).to_be_disabled()
     candidate = opened.find(f'.nk-candidates tr[data-key="{before}"]')
     candidate.get_by_role("button", name="Choose").click()
-    wait_for_text(opened, cell(opened, SECOND, "state"), "chosen")
+    opened.wait_for_text(cell(opened, SECOND, "state"), "chosen")
 
     opened.find(".nk-save").click()
     opened.wait_for(lambda: saved(opened)[SECOND] == before, "the mapping on disk")
     assert saved(opened) == dict(zip(files, [axl, axl, before, before], strict=True))
     kept = json.loads((opened.out / "02_mapping" / "mapping.1.json").read_text())
     assert kept[FIRST] == kept[SECOND] == after
-    wait_for_text(opened, opened.find(".nk-mapping"), "What was there is kept as mapping.1.json.")
-    assert opened.requests_elsewhere == []
-    assert opened.console_errors == []
-    assert opened.kernel_errors == []
+    opened.wait_for_text(opened.find(".nk-mapping"), "What was there is kept as mapping.1.json.")
+    seen = (opened.requests_elsewhere, opened.console_errors, opened.kernel_errors)
+    assert seen == ([], [], [])
 
 
 def test_a_pair_is_looked_at_before_it_is_accepted(opened):
@@ -112,10 +105,10 @@ def test_a_pair_is_looked_at_before_it_is_accepted(opened):
     opened.find(".nk-preview").click()
     picture = opened.find(".nk-picture .nk-viewer")
     picture.wait_for()
-    wait_for_text(opened, picture, f"{SECOND} over chest/after_cor_anatomic.nrrd: same grid")
+    opened.wait_for_text(picture, f"{SECOND} over chest/after_cor_anatomic.nrrd: same grid")
     assert images_without_alt(opened.page, ".nk-mapping") == []
     opened.find(".nk-accept").click()
-    wait_for_text(opened, cell(opened, SECOND, "state"), "accepted")
+    opened.wait_for_text(cell(opened, SECOND, "state"), "accepted")
     assert opened.screenshot("02_mapping").stat().st_size > 0
     assert opened.kernel_errors == []
 
@@ -130,9 +123,9 @@ def test_source_and_target_can_be_picked_in_the_app(voila, tmp_path):
     opened.find(".nk-folder .nk-path input").fill(str(tmp_path / "project"))
     opened.find(".nk-folder .nk-dataset input").fill("chest")
     opened.find(".nk-read").click()
-    opened.wait_for(lambda: opened.find(".nk-begin").is_enabled(), "Match")
+    expect(opened.find(".nk-begin")).to_be_enabled()
     opened.find(".nk-begin").click()
-    wait_for_text(opened, opened.find(".nk-files .nk-count"), "4 rows")
+    opened.wait_for_text(opened.find(".nk-files .nk-count"), "4 rows")
     assert opened.kernel_errors == []
 
 
@@ -160,13 +153,13 @@ def test_names_with_markup_are_shown_as_text(place, request, tmp_path):
     if place == "lab":
         opened.run_all()
     file = f"{MARKUP}_cor_inference.nii.gz"
-    wait_for_text(opened, opened.find(".nk-files"), file)
+    opened.wait_for_text(opened.find(".nk-files"), file)
     opened.find(".nk-files td[data-column=file]").filter(has_text="cor_inference").click()
-    wait_for_text(opened, opened.find(".nk-candidates"), MARKUP)
+    opened.wait_for_text(opened.find(".nk-candidates"), MARKUP)
     opened.find(".nk-preview").click()
     opened.find(".nk-picture .nk-viewer").wait_for()
     opened.find(".nk-leave").click()
-    wait_for_text(opened, opened.find(".nk-findings"), MARKUP)
+    opened.wait_for_text(opened.find(".nk-findings"), MARKUP)
     opened.find(".nk-save").click()
     opened.wait_for(lambda: len(saved(opened)) == 2, "the mapping on disk")
     assert opened.find('img[src="x"], svg[onload]').count() == 0

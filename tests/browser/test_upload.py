@@ -12,7 +12,7 @@ import nifti_kit as nk
 
 from .access import contrast, focus_order, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset
-from .opened import SAMPLES
+from .opened import SAMPLES, expect
 from .serving import CHECKOUT
 
 NOTEBOOK = "04_upload.ipynb"
@@ -59,18 +59,6 @@ def open_app(place, request):
     return opened
 
 
-def wait_for_text(opened, selector, text):
-    # One step may show in several lines; all of them are looked at.
-    opened.wait_for(
-        lambda: any(text in shown for shown in opened.find(selector).all_inner_texts()),
-        f"{text!r} in {selector}",
-    )
-
-
-def wait_until_enabled(opened, button):
-    opened.wait_for(lambda: opened.find(button).is_enabled(), f"{button} can be pressed")
-
-
 def open_tab(opened, at):
     opened.find(f"{APP} .nk-plan-parts .lm-TabBar-tab, {APP} .nk-plan-parts .p-TabBar-tab").nth(
         at
@@ -94,25 +82,25 @@ def accept_by_keyboard(opened):
     open_tab(opened, 3)
     opened.find(f"{APP} .nk-codes input[type=checkbox]").focus()
     opened.page.keyboard.press("Space")
-    wait_until_enabled(opened, ".nk-upload")
+    expect(opened.find(".nk-upload")).to_be_enabled()
 
 
 def plan_for(opened, dataset):
     """Type the name of another dataset, and make the plan again by the keyboard."""
     opened.find(".nk-dataset input").fill(dataset)
-    wait_for_text(opened, ".nk-upload-blockers", "Make the plan again")
-    wait_until_enabled(opened, ".nk-plan")
+    opened.wait_for_text(".nk-upload-blockers", "Make the plan again")
+    expect(opened.find(".nk-plan")).to_be_enabled()
     opened.find(".nk-plan").focus()
     opened.page.keyboard.press("Enter")
-    wait_until_enabled(opened, ".nk-upload")
+    expect(opened.find(".nk-upload")).to_be_enabled()
 
 
 def verify_by_keyboard(opened):
     """Press Verify, and return the files of receipt and proof that the page names."""
-    wait_until_enabled(opened, ".nk-verify")
+    expect(opened.find(".nk-verify")).to_be_enabled()
     opened.find(".nk-verify").focus()
     opened.page.keyboard.press("Enter")
-    wait_for_text(opened, ".nk-evidence .nk-good", "proof_")
+    opened.wait_for_text(".nk-evidence .nk-good", "proof_")
     lines = opened.find(".nk-evidence .nk-good li").all_inner_texts()
     paths = [opened.path.parent / line.removeprefix("Saved: ") for line in lines]
     return {path.name.split("_")[0]: path for path in paths if path.suffix == ".json"}
@@ -123,29 +111,28 @@ def test_a_finding_is_accepted_everything_lands_and_is_proved(open_app, place, t
     shutil.copytree(SAMPLES / "scores", source, ignore=shutil.ignore_patterns("sag_*"))
     opened = open_app(SOURCE=source)
     project = opened.out / "04_upload" / "project"
-    assert opened.find(".nk-upload").is_disabled()
-    blockers = opened.find(".nk-upload-blockers").inner_text()
-    assert "planes-incomplete: 1 error in the way." in blockers
+    expect(opened.find(".nk-upload")).to_be_disabled()
+    opened.wait_for_text(".nk-upload-blockers", "planes-incomplete: 1 error in the way.")
     accept_by_keyboard(opened)
-    assert not opened.find(".nk-upload-blockers").is_visible()
+    expect(opened.find(".nk-upload-blockers")).to_be_hidden()
 
     opened.find(".nk-dataset input").fill("knees_mask")
-    wait_for_text(opened, ".nk-target .nk-notice", "the SDK would not see it")
-    assert opened.find(".nk-plan").is_disabled()
+    opened.wait_for_text(".nk-target .nk-notice", "the SDK would not see it")
+    expect(opened.find(".nk-plan")).to_be_disabled()
     plan_for(opened, "knees")
-    wait_for_text(opened, ".nk-planning .nk-summary", "2 volumes, 8 objects, 4 classes, 40 scores.")
+    opened.wait_for_text(".nk-planning .nk-summary", "2 volumes, 8 objects, 4 classes, 40 scores.")
     open_tab(opened, 0)
-    wait_for_text(opened, f"{APP} .nk-items tbody", "axl_anatomic.nrrd")
+    opened.wait_for_text(f"{APP} .nk-items tbody", "axl_anatomic.nrrd")
     assert not project.exists()
 
     opened.find(".nk-upload").click()
-    wait_for_text(opened, ".nk-landing", "done, 100%")
+    opened.wait_for_text(".nk-landing", "done, 100%")
     assert objects_in(project, "knees") == {"axl_anatomic.nrrd": 4, "cor_anatomic.nrrd": 4}
-    wait_for_text(opened, ".nk-landed tbody", "Segment_4")
+    opened.wait_for_text(".nk-landed tbody", "Segment_4")
     files = verify_by_keyboard(opened)
-    wait_for_text(opened, ".nk-proof", "Proof: verified; 2 volumes and 8 objects")
-    wait_for_text(opened, ".nk-proved tbody", "as meant")
-    assert str(project) in opened.find(".nk-link").inner_text()
+    opened.wait_for_text(".nk-proof", "Proof: verified; 2 volumes and 8 objects")
+    opened.wait_for_text(".nk-proved tbody", "as meant")
+    opened.wait_for_text(".nk-link", str(project))
     assert json.loads(files["proof"].read_text())["ok"] is True
     landed = json.loads(files["receipt"].read_text())
     assert [found["waived"] for found in landed["findings"]] == [True]
@@ -159,32 +146,32 @@ def test_a_cancelled_upload_goes_on_where_it_ended(open_app, tmp_path):
     (cell,) = (cell for cell in notebook.cells if cell.source.startswith("target = "))
     cell.source = SLOW_TARGET
     opened = open_app(notebook, PROJECT=tmp_path / "project")
-    assert opened.find(".nk-given").is_visible()
+    expect(opened.find(".nk-given")).to_be_visible()
     opened.find(".nk-upload").click()
     opened.wait_for((tmp_path / "come").exists, "the second volume is on its way")
-    assert opened.find(".nk-upload").is_disabled()
-    assert opened.find(".nk-plan").is_disabled()
+    expect(opened.find(".nk-upload")).to_be_disabled()
+    expect(opened.find(".nk-plan")).to_be_disabled()
     opened.find(".nk-landing .nk-cancel").click()
-    wait_for_text(opened, ".nk-landing", "cancelling")
+    opened.wait_for_text(".nk-landing", "cancelling")
     (tmp_path / "go").touch()
-    wait_for_text(opened, ".nk-landing", "Cancelled.")
-    wait_for_text(opened, ".nk-outcome", "1 of 3 volumes has landed whole, and stays.")
+    opened.wait_for_text(".nk-landing", "Cancelled.")
+    opened.wait_for_text(".nk-outcome", "1 of 3 volumes has landed whole, and stays.")
     assert objects_in(tmp_path / "project", "chest") == {"axl_anatomic.nrrd": 13}
     assert len(list((tmp_path / "project.journals").iterdir())) == 1
     first = (tmp_path / "project" / "chest" / "volume" / "axl_anatomic.nrrd").stat().st_mtime_ns
 
-    wait_until_enabled(opened, ".nk-upload")
+    expect(opened.find(".nk-upload")).to_be_enabled()
     opened.find(".nk-upload").focus()
     opened.page.keyboard.press("Enter")
-    wait_for_text(opened, ".nk-landing", "done, 100%")
+    opened.wait_for_text(".nk-landing", "done, 100%")
     names = [f"{plane}_anatomic.nrrd" for plane in ("axl", "cor", "sag")]
     assert objects_in(tmp_path / "project", "chest") == dict.fromkeys(names, 13)
     again = (tmp_path / "project" / "chest" / "volume" / "axl_anatomic.nrrd").stat().st_mtime_ns
     assert again == first
     assert not (tmp_path / "project.journals").exists()
-    wait_until_enabled(opened, ".nk-verify")
+    expect(opened.find(".nk-verify")).to_be_enabled()
     opened.find(".nk-verify").click()
-    wait_for_text(opened, ".nk-proof", "Proof: verified; 3 volumes and 39 objects")
+    opened.wait_for_text(".nk-proof", "Proof: verified; 3 volumes and 39 objects")
     all_well(opened)
 
 
@@ -196,12 +183,12 @@ def test_what_is_there_is_met_as_the_person_chooses(open_app, tmp_path):
         SOURCE=SAMPLES / "scores", PROJECT=target.path, DATASET="knee", EXISTING="error"
     )
     there = ".nk-there-already .nk-notice"
-    wait_for_text(opened, there, "3 volumes of the same name and 12 objects of the same classes")
-    wait_for_text(opened, there, "error: the upload will be refused")
+    opened.wait_for_text(there, "3 volumes of the same name and 12 objects of the same classes")
+    opened.wait_for_text(there, "error: the upload will be refused")
     opened.find(".nk-existing label").filter(has_text="replace:").click()
-    wait_for_text(opened, there, "replace: 12 objects will go, and be kept in a folder aside.")
+    opened.wait_for_text(there, "replace: 12 objects will go, and be kept in a folder aside.")
     opened.find(".nk-upload").click()
-    wait_for_text(opened, ".nk-receipt", "12 replaced, kept in ")
+    opened.wait_for_text(".nk-receipt", "12 replaced, kept in ")
     assert sum(objects_in(target.path, "knee").values()) == 12
     kept = tmp_path / "project.replaced"
     assert len(list(kept.rglob("*.json"))) == 3
@@ -214,14 +201,14 @@ def test_names_with_markup_run_no_script(open_app, tmp_path):
     )
     for at in range(4):
         open_tab(opened, at)
-    wait_until_enabled(opened, ".nk-upload")
+    expect(opened.find(".nk-upload")).to_be_enabled()
     opened.find(".nk-upload").click()
-    wait_for_text(opened, ".nk-landing", "done, 100%")
-    wait_until_enabled(opened, ".nk-verify")
+    opened.wait_for_text(".nk-landing", "done, 100%")
+    expect(opened.find(".nk-verify")).to_be_enabled()
     opened.find(".nk-verify").click()
-    wait_for_text(opened, ".nk-proof", "Proof: verified; 3 volumes and 6 objects")
-    wait_for_text(opened, ".nk-link", MARKUP)
-    wait_for_text(opened, ".nk-landed tbody", OTHER_MARKUP)
+    opened.wait_for_text(".nk-proof", "Proof: verified; 3 volumes and 6 objects")
+    opened.wait_for_text(".nk-link", MARKUP)
+    opened.wait_for_text(".nk-landed tbody", OTHER_MARKUP)
     assert len(objects_in(tmp_path / f"{MARKUP} p", MARKUP)) == 3
     assert opened.find('img[src="x"], svg[onload]').count() == 0
     all_well(opened)
