@@ -11,13 +11,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from gzip import GzipFile
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from isal import igzip
 
+from nifti_kit import codec
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
 from nifti_kit.geometry import Grid
 from nifti_kit.headers import (
@@ -48,9 +49,6 @@ HEADER_BYTES = 544
 
 EXTENSION_FLAG_BYTES = 4
 """Behind the header; all 0: no extension follows."""
-
-PACKING_LEVEL = 1
-"""Of isal's 0 to 3: as fast as 0, and label maps get no smaller beyond it."""
 
 READ_AT_ONCE = 2**17
 """Bytes of small frames that are read together: more of them would be new pages each time."""
@@ -151,7 +149,7 @@ def open_stream(path: Path, content: bytes | None = None) -> IO[bytes]:
         return raw
     raw.close()
     packed = path if content is None else io.BytesIO(content)
-    return cast("IO[bytes]", igzip.open(packed, "rb"))
+    return cast("IO[bytes]", codec.open_gzip(packed))
 
 
 def read_header(
@@ -182,7 +180,7 @@ def _first_bytes(path: Path, content: bytes | None) -> tuple[bytes, bool, int]:
     """Return the start of the uncompressed content, whether it is packed, and the file's size."""
     size = path.stat().st_size if content is None else len(content)
     with open_stream(path, content) as stream:
-        return stream.read(HEADER_BYTES), isinstance(stream, igzip.IGzipFile), size
+        return stream.read(HEADER_BYTES), isinstance(stream, GzipFile), size
 
 
 def _parse(start: bytes, path: Path, relative: PurePosixPath, most: int) -> ImageFile:
@@ -281,7 +279,7 @@ def encode_image(voxels: npt.NDArray[Any], grid: Grid) -> bytes:
 
 
 def _packed(content: bytes) -> bytes:
-    return igzip.compress(content, PACKING_LEVEL, mtime=0)
+    return codec.pack(content)
 
 
 def pick_frame(

@@ -14,11 +14,11 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from isal import igzip, isal_zlib
 
+from nifti_kit import codec
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.geometry import Grid
-from nifti_kit.packing import GZIP_LEVEL, SparseGzip
+from nifti_kit.packing import SparseGzip
 from nifti_kit.streams import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
 
 __all__ = [
@@ -136,7 +136,7 @@ def write_slices(
     """
     little = dtype.newbyteorder("<")
     out.write(_header_bytes(grid, dtype) + b"\n")
-    packer = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, 31)
+    packer = codec.packer()
     for piece in slices:
         out.write(packer.compress(_file_order(piece, little)))
     out.write(packer.flush())
@@ -158,8 +158,8 @@ def page_bytes(page: npt.NDArray[Any]) -> bytes:
         *(["endian: little"] if dtype.itemsize > 1 else []),
         "encoding: gzip",
     ]
-    packer = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, 31)
-    data = packer.compress(_file_order(page, dtype)) + packer.flush()
+    packer = codec.packer()
+    data: bytes = packer.compress(_file_order(page, dtype)) + packer.flush()
     return ("\n".join(lines) + "\n\n").encode("ascii") + data
 
 
@@ -246,8 +246,8 @@ def _stream_reader(path: Path, header: Mapping[str, Any]) -> Iterator[npt.NDArra
     names = {name: kind for kind, name in _TYPES.items()}
     kind = names.get(str(header["type"]))
     openers: dict[str, Callable[[IO[bytes]], Any]] = {
-        "gzip": lambda raw: igzip.IGzipFile(fileobj=raw, mode="rb"),
-        "gz": lambda raw: igzip.IGzipFile(fileobj=raw, mode="rb"),
+        "gzip": codec.open_gzip,
+        "gz": codec.open_gzip,
         "raw": lambda raw: raw,
     }
     opener = openers.get(str(header["encoding"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from isal import isal_zlib
+
+from nifti_kit import codec
 
 __all__ = ["CHUNK", "MAX_DEFLATE_RATIO", "STREAM_FAULTS", "fill", "skip"]
 
@@ -17,7 +17,7 @@ CHUNK = 2**20
 MAX_DEFLATE_RATIO = 1032
 """Deflate's best: a gzip stream cannot hold more than this many bytes for each of its own."""
 
-STREAM_FAULTS: tuple[Any, ...] = (OSError, EOFError, zlib.error, isal_zlib.error)
+STREAM_FAULTS = codec.FAULTS
 """How a damaged file shows itself while it is read."""
 
 

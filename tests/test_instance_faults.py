@@ -121,22 +121,34 @@ def calm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         return Calm(request.param, folder)
 
 
+def finished_after(jobs: Elsewhere, number: int, total: int) -> bool:
+    """Kill an upload at a request, finish it with another; return whether it was killed.
+
+    The request at which it dies is carried out every second time.
+    """
+    ended = jobs.run(dies_at=number, carried_out=number % 2 == 0)
+    if ended == 0:  # fewer requests: which item had a slice first changes what is asked
+        assert total - 2 <= len(jobs.platform.requests) < number
+        return False
+    assert ended == -9
+    assert jobs.run() == 0
+    return True
+
+
 @needs_processes
 def test_a_process_that_is_killed_is_followed_by_one_that_finishes(
     calm: Calm, tmp_path: Path
 ) -> None:
-    numbers = sampled(calm.requests)
-    for number in numbers:
+    killed = 0
+    for number in sampled(calm.requests):
         with calm.ready.platform() as platform:
             home = tmp_path / str(number)
             jobs = Elsewhere(platform, calm.ready.source, calm.ready.scope, home)
-            # The request at which it dies is carried out every second time.
-            assert jobs.run(dies_at=number, carried_out=number % 2 == 0) == -9
-            assert jobs.run() == 0
+            killed += finished_after(jobs, number, calm.requests)
             assert facts(platform) == calm.facts, number
             assert not list(home.rglob("*.jsonl"))
-            survived["killed process"] += 1
-    assert len(numbers) >= 2 * ENDS + BETWEEN - 1
+    survived["killed process"] += killed
+    assert killed >= 2 * ENDS + BETWEEN - 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -276,14 +288,15 @@ def test_a_process_with_workers_that_is_killed_is_followed_by_one_that_finishes(
     with running_platform() as calm:
         land(source, new_target(calm))
         wanted, total = facts(calm), len(calm.requests)
+    killed = 0
     for number in spread(total, 5 * MORE):
         with running_platform() as platform:
             scope = {"dataset_id": new_dataset(platform, new_project(platform))}
             jobs = Elsewhere(platform, source, scope, tmp_path / str(number), workers=4)
-            assert jobs.run(dies_at=number, carried_out=number % 2 == 0) == -9
-            assert jobs.run() == 0
+            killed += finished_after(jobs, number, total)
             assert facts(platform) == wanted, number
-            survived["killed workers"] += 1
+    survived["killed workers"] += killed
+    assert killed >= 4 * MORE
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from isal import igzip
 
-from nifti_kit import html
+from nifti_kit import codec, html
 from nifti_kit.datasets import Dataset, Mended, rescan
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.files import write_bytes
@@ -323,5 +322,5 @@ def _as_named(relative: PurePosixPath, content: bytes) -> bytes:
     packed = content[:2] == GZIP_MAGIC
     wanted = relative.name.casefold().endswith(".gz")
     if packed and not wanted:
-        return bytes(igzip.decompress(content))
+        return codec.unpack(content)
     return content

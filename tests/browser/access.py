@@ -15,37 +15,47 @@ _INSIDE = """root => {
     return focused !== root && root.contains(focused);
 }"""
 
-_CONTRAST = """element => {
+_CONTRASTS = """elements => {
     const context = Object.assign(document.createElement('canvas'), {width: 1, height: 1})
         .getContext('2d', {willReadFrequently: true});
-    const parsed = colour => {
+    const read = colour => {
         context.clearRect(0, 0, 1, 1);
         context.fillStyle = colour;
         context.fillRect(0, 0, 1, 1);
         const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
         return {rgb: [r, g, b], alpha: a / 255};
     };
+    const known = new Map();
+    const parsed = colour => {
+        if (!known.has(colour)) known.set(colour, read(colour));
+        return known.get(colour);
+    };
     const over = (top, alpha, below) => top.map((c, at) => c * alpha + below[at] * (1 - alpha));
-    const ancestors = [];
-    for (let at = element; at; at = at.parentElement) ancestors.unshift(at);
-    let ground = [255, 255, 255], text = null;
-    for (const at of ancestors) {
-        const style = getComputedStyle(at), opacity = Number(style.opacity);
-        if (style.backgroundImage !== 'none') return 'a background image';
-        const {rgb, alpha} = parsed(style.backgroundColor);
-        if (alpha * opacity === 1) ground = rgb;
-        else ground = over(rgb, alpha * opacity, ground);
-    }
-    const {rgb, alpha} = parsed(getComputedStyle(element).color);
-    const seen = ancestors.reduce((all, at) => all * Number(getComputedStyle(at).opacity), alpha);
-    text = over(rgb, seen, ground);
     const luminance = colour => {
         const [r, g, b] = colour.map(c => c / 255)
             .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
-    const [dark, light] = [luminance(text), luminance(ground)].sort((a, b) => a - b);
-    return (light + 0.05) / (dark + 0.05);
+    const contrast = element => {
+        const ancestors = [];
+        for (let at = element; at; at = at.parentElement) ancestors.unshift(at);
+        let ground = [255, 255, 255], opacities = 1;
+        for (const at of ancestors) {
+            const style = getComputedStyle(at), opacity = Number(style.opacity);
+            if (style.backgroundImage !== 'none') return 'a background image';
+            const {rgb, alpha} = parsed(style.backgroundColor);
+            if (alpha * opacity === 1) ground = rgb;
+            else ground = over(rgb, alpha * opacity, ground);
+            opacities *= opacity;
+        }
+        const {rgb, alpha} = parsed(getComputedStyle(element).color);
+        const text = over(rgb, alpha * opacities, ground);
+        const [dark, light] = [luminance(text), luminance(ground)].sort((a, b) => a - b);
+        return (light + 0.05) / (dark + 0.05);
+    };
+    const seen = element => element.checkVisibility({visibilityProperty: true})
+        && element.getClientRects().length;
+    return elements.filter(seen).map(contrast);
 }"""
 """WCAG 2.2, "contrast ratio" and "relative luminance"."""
 
@@ -97,10 +107,9 @@ def contrast(page: Any, selector: str) -> float:
 
     Text should have 4.5, large text and the edges of controls 3.
     """
-    elements = [element for element in page.locator(selector).all() if element.is_visible()]
-    if not elements:
+    ratios = page.locator(selector).evaluate_all(_CONTRASTS)
+    if not ratios:
         raise ValueError(f"nothing to see on the page is {selector}")
-    ratios = [element.evaluate(_CONTRAST) for element in elements]
     if unknown := [ratio for ratio in ratios if isinstance(ratio, str)]:
         raise ValueError(f"the ground of {selector} is {unknown[0]}: its contrast is not known")
     return min(ratios)

@@ -11,7 +11,7 @@ from nifti_kit.targets.instance.connection import AnswerLost, Connection
 
 __all__ = ["TRIES", "batched", "lost_each_time", "once", "remove"]
 
-TRIES = 5
+TRIES = 10
 """How often a step is begun anew whose answer was lost."""
 
 T = TypeVar("T")
