@@ -36,6 +36,7 @@ from nifti_kit.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, ski
 __all__ = [
     "ImageFile",
     "encode_image",
+    "iter_blocks",
     "iter_frames",
     "iter_scaled_frames",
     "pick_frame",
@@ -238,10 +239,11 @@ def read_voxels(image: ImageFile) -> npt.NDArray[Any]:
     return native.reshape(image.shape, order="F")
 
 
-def iter_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
-    """Yield the stored numbers frame by frame, (i, j) each, along the file's last axis.
+def iter_blocks(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
+    """Yield the stored numbers in blocks of whole frames, (i, j, n), along the file's last axis.
 
-    The same buffer is filled again after some frames. Raises as :func:`read_voxels`.
+    A block is one large frame or several small ones. The same buffer is filled again for each.
+    Raises as :func:`read_voxels`.
     """
     rows, columns, frames = image.shape
     size = rows * columns
@@ -253,8 +255,17 @@ def iter_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
             part = flat[: count * size]
             reader.fill(part)
             native = part.astype(part.dtype.newbyteorder("=")) if _swapped(image.dtype) else part
-            yield from native.reshape((count, columns, rows)).transpose(0, 2, 1)
+            yield native.reshape((rows, columns, count), order="F")
         reader.finish()
+
+
+def iter_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
+    """Yield the stored numbers frame by frame, (i, j) each, along the file's last axis.
+
+    The same buffer is filled again after some frames. Raises as :func:`read_voxels`.
+    """
+    for block in iter_blocks(image):
+        yield from np.moveaxis(block, 2, 0)
 
 
 def iter_scaled_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import BadLabels
-from nifti_kit.images import ImageFile, iter_frames
+from nifti_kit.images import ImageFile, iter_blocks, iter_frames
 from nifti_kit.wording import counted
 
 __all__ = [
@@ -122,7 +122,7 @@ class LabelMap:
         """Every value, its count and box; worked out when it is first asked for."""
         found = _Survey()
         for k in range(self.voxels.shape[2]):
-            found.add(self.voxels[:, :, k])
+            found.add(self.voxels[:, :, k : k + 1])
         return found.result(self.rounded, self.scaled)
 
 
@@ -137,8 +137,8 @@ def survey_labels(image: ImageFile) -> LabelSurvey:
         If the file is damaged.
     """
     survey, frames = _Survey(), label_frames(image)
-    for frame in frames:
-        survey.add(frame)
+    for block in frames.blocks():
+        survey.add(block)
     return survey.result(frames.rounded, image.is_scaled)
 
 
@@ -146,45 +146,54 @@ def read_labels(image: ImageFile) -> LabelMap:
     """Return a label file with its voxels. Raises as :func:`survey_labels`."""
     frames = label_frames(image)
     voxels: npt.NDArray[Any] = np.empty(image.shape, dtype=np.uint8, order="F")
-    for k, frame in enumerate(frames):
-        if frame.dtype == np.uint16 and voxels.dtype == np.uint8:
+    done = 0
+    for block in frames.blocks():
+        if block.dtype == np.uint16 and voxels.dtype == np.uint8:
             voxels = voxels.astype(np.uint16, order="F")
-        voxels[:, :, k] = frame
+        voxels[:, :, done : done + block.shape[2]] = block
+        done += block.shape[2]
     return LabelMap(voxels, frames.rounded, image.is_scaled)
 
 
 class _Survey:
-    """Collects counts and boxes over frames that come in the order of k."""
+    """Collects counts and boxes over blocks (i, j, n) that come in the order of k."""
 
     def __init__(self) -> None:
         from scipy.ndimage import find_objects
 
         self._boxes_of = find_objects
-        self._frame = 0
+        self._done = 0
         self._counts: dict[int, int] = {}
-        self._boxes: dict[int, list[int]] = {}
+        self._boxes: dict[int, list[tuple[int, int]]] = {}
 
-    def add(self, frame: npt.NDArray[Any]) -> None:
-        if frame.size and frame.max():  # most frames of most masks are empty
-            counts = np.bincount(frame.ravel(order="K"))
-            values = np.flatnonzero(counts)
-            boxes = self._boxes_of(frame)
-            for value in values[values > 0].tolist():
-                self._counts[value] = self._counts.get(value, 0) + int(counts[value])
-                self._extend(value, boxes[value - 1])
-        self._frame += 1
+    def add(self, block: npt.NDArray[Any]) -> None:
+        across = block.max(axis=2, initial=0)
+        rows, columns = (np.flatnonzero(across.max(axis=n, initial=0)) for n in (1, 0))
+        if rows.size:  # most frames of most masks are empty, and most of the others nearly so
+            i, j = int(rows[0]), int(columns[0])
+            self._count(block[i : rows[-1] + 1, j : columns[-1] + 1], (i, j, self._done))
+        self._done += block.shape[2]
 
-    def _extend(self, value: int, flat: tuple[slice, slice]) -> None:
-        i, j = flat
-        box = self._boxes.setdefault(value, [i.start, i.stop, j.start, j.stop, self._frame, 0])
-        box[0], box[1] = min(box[0], i.start), max(box[1], i.stop)
-        box[2], box[3] = min(box[2], j.start), max(box[3], j.stop)
-        box[5] = self._frame + 1
+    def _count(self, part: npt.NDArray[Any], start: tuple[int, int, int]) -> None:
+        """Add a part of the label map that begins at a voxel."""
+        part = np.asfortranarray(part)
+        counts = np.bincount(part.ravel(order="K"))
+        boxes = self._boxes_of(part)
+        values = np.flatnonzero(counts)
+        for value in values[values > 0].tolist():
+            self._counts[value] = self._counts.get(value, 0) + int(counts[value])
+            found = [
+                (s + b.start, s + b.stop) for s, b in zip(start, boxes[value - 1], strict=True)
+            ]
+            known = self._boxes.get(value, found)
+            self._boxes[value] = [
+                (min(a, c), max(b, d)) for (a, b), (c, d) in zip(known, found, strict=True)
+            ]
 
     def result(self, rounded: int, scaled: bool) -> LabelSurvey:
         labels = [
-            Label(value, self._counts[value], (slice(a, b), slice(c, d), slice(e, f)))
-            for value, (a, b, c, d, e, f) in sorted(self._boxes.items())
+            Label(value, self._counts[value], (slice(*i), slice(*j), slice(*k)))
+            for value, (i, j, k) in sorted(self._boxes.items())
         ]
         return LabelSurvey(tuple(labels), rounded, scaled)
 
@@ -213,13 +222,29 @@ class LabelFrames:
         self.rounded = 0
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
-        image, self.rounded = self.image, 0
-        computed = image.is_scaled or image.dtype.kind == "f"
-        for k, frame in enumerate(iter_frames(image)):
-            yield _narrow(self._rounded(frame, k) if computed else frame, image, k)
+        for block in self.blocks():
+            yield from np.moveaxis(block, 2, 0)
 
-    def _rounded(self, frame: npt.NDArray[Any], k: int) -> npt.NDArray[np.float64]:
-        values = _scaled(frame, self.image)
+    def blocks(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the same in blocks of whole frames, (i, j, n)."""
+        self.rounded, first = 0, 0
+        for block in iter_blocks(self.image):
+            yield self._labels(block, first)
+            first += block.shape[2]
+
+    def _labels(self, block: npt.NDArray[Any], first: int) -> npt.NDArray[Any]:
+        """Return what stored numbers mean; ``first`` is the block's first frame (from 0)."""
+        computed = self.image.is_scaled or block.dtype.kind == "f"
+        try:
+            return _narrow(self._rounded(block, first) if computed else block, self.image, first)
+        except BadLabels:
+            if block.shape[2] > 1:  # which frame of these it is
+                for at in range(block.shape[2]):
+                    self._labels(block[:, :, at : at + 1], first + at)
+            raise
+
+    def _rounded(self, block: npt.NDArray[Any], k: int) -> npt.NDArray[np.float64]:
+        values = _scaled(block, self.image)
         if not np.isfinite(values).all():
             raise _refused(self.image, k, "values that are not finite (NaN or infinite)")
         whole = np.rint(values)
@@ -231,22 +256,22 @@ class LabelFrames:
         return whole
 
 
-def _scaled(frame: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[np.float64]:
+def _scaled(block: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[np.float64]:
     """Return the values; what is too large for a number is infinite, without a warning."""
     with np.errstate(over="ignore", invalid="ignore"):
-        values: npt.NDArray[np.float64] = frame.astype(np.float64)
+        values: npt.NDArray[np.float64] = block.astype(np.float64)
         return values * image.slope + image.intercept if image.is_scaled else values
 
 
-def _narrow(frame: npt.NDArray[Any], image: ImageFile, k: int) -> npt.NDArray[Any]:
-    if frame.dtype in (np.uint8, np.uint16):
-        return frame
-    low, high = frame.min(), frame.max()
+def _narrow(block: npt.NDArray[Any], image: ImageFile, k: int) -> npt.NDArray[Any]:
+    if block.dtype in (np.uint8, np.uint16):
+        return block
+    low, high = block.min(), block.max()
     if low < 0:
         raise _refused(image, k, f"the negative value {_shown(low)}")
     if high > MAX_LABEL:
         raise _refused(image, k, f"the value {_shown(high)}")
-    return frame.astype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
+    return block.astype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
 
 
 def _shown(value: np.generic) -> str:
