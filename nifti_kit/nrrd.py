@@ -28,7 +28,7 @@ __all__ = [
     "iter_slices",
     "page_bytes",
     "read_grid",
-    "write_slices",
+    "volume_pieces",
 ]
 
 SMALLEST_FILE = 10_240
@@ -127,19 +127,19 @@ def _vector(values: Iterable[float]) -> str:
     return "(" + ",".join(repr(float(value) + 0.0) for value in values) + ")"
 
 
-def write_slices(
-    out: IO[bytes], grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]]
-) -> None:
-    """Write a volume from its slices (i, j), in the order of k, one at a time.
+def volume_pieces(
+    grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]]
+) -> Iterator[bytes]:
+    """Yield a volume's file in pieces, from its slices (i, j) in the order of k, one at a time.
 
     ``grid`` is in the order of the slices; nothing is reordered here.
     """
     little = dtype.newbyteorder("<")
-    out.write(_header_bytes(grid, dtype) + b"\n")
+    yield _header_bytes(grid, dtype) + b"\n"
     packer = codec.packer()
     for piece in slices:
-        out.write(packer.compress(_file_order(piece, little)))
-    out.write(packer.flush())
+        yield packer.compress(_file_order(piece, little))
+    yield packer.flush()
 
 
 def _file_order(piece: npt.NDArray[Any], dtype: np.dtype[Any]) -> memoryview:

@@ -11,7 +11,7 @@ from nifti_kit import codec
 
 __all__ = ["CHUNK", "MAX_DEFLATE_RATIO", "STREAM_FAULTS", "fill", "skip"]
 
-CHUNK = 2**20
+CHUNK = 2**17
 """Bytes asked of a stream at once: a gzip stream copies what it is asked for."""
 
 MAX_DEFLATE_RATIO = 1032

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import nullcontext, suppress
+from concurrent.futures import Executor
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,16 @@ from nifti_kit.errors import PlanBlocked, TargetError
 from nifti_kit.findings import Finding, Findings
 from nifti_kit.geometry import compare_grids
 from nifti_kit.journal import Journal
+from nifti_kit.memory import give_back
 from nifti_kit.plans import Plan, PlannedItem, PlannedObject
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
-from nifti_kit.targets.pipeline import together
 from nifti_kit.targets.progress import Ended, OnProgress, Progress, Reporter, progress_bar
 from nifti_kit.targets.scoring import with_scores
+from nifti_kit.targets.workers import written
 from nifti_kit.wording import counted
 
 __all__ = ["Progress", "upload"]
-
-TOGETHER_BYTES = 2**27
-"""Voxels in memory of items that land side by side without an executor: 128 MB. Small volumes wait
-for answers together, a large CT goes alone."""
 
 
 def upload(
@@ -84,17 +80,17 @@ def upload(
     _refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", getattr(target, "path", None))
     _refuse_own_source(plan, "journal", journal)
-    landing: Target = target.remembering()
-    items, findings = _placed(plan, landing)
-    _refuse_blocked(findings.errors)
-    own = None if journal is not None else _own_journal(target, plan)
-    notes = Journal(journal if own is None else own, plan.digest, repr(target))
-    jobs = [_reserved(item, landing, existing, notes) for item in items]
-    landing.add_classes(plan.classes)
-    landing.commit(())  # the ids are durable before anything that bears them
-    bar = progress_bar(len(jobs)) if on_progress is None else nullcontext(on_progress)
-    with bar as told:
-        jobs = _run(jobs, landing, notes, executor, Reporter(told, jobs))
+    with target.remembering() as landing:
+        items, findings = _placed(plan, landing)
+        _refuse_blocked(findings.errors)
+        own = None if journal is not None else _own_journal(target, plan)
+        notes = Journal(journal if own is None else own, plan.digest, repr(target))
+        jobs = [_reserved(item, landing, existing, notes) for item in items]
+        landing.add_classes(plan.classes)
+        landing.commit(())  # the ids are durable before anything that bears them
+        bar = progress_bar(len(jobs)) if on_progress is None else nullcontext(on_progress)
+        with bar as told:
+            jobs = _run(jobs, landing, notes, executor, Reporter(told, jobs))
     if own is not None:
         notes.close()
     landed = tuple(_landed(job, notes) for job in jobs)
@@ -212,15 +208,21 @@ def _run(
     report: Reporter,
 ) -> list[ItemJob]:
     """Write what has not landed yet; return the jobs in their order, as they landed."""
+
+    def begin(job: ItemJob) -> None:
+        notes.begin(job.name, job.marks, made=job.new_volume)
+
     landed = {job.name: job for job in jobs if notes.is_done(job.name)}
     left = [job for job in jobs if job.name not in landed]
     try:
         for job in list(landed.values()):
             report.landed(job)
-        for job in _written(left, target, notes, executor, report):
-            landed[job.name] = job
-            notes.done(job.name, job.record)
-            report.landed(job)
+        with closing(written(left, target, executor, begin, report)) as jobs_done:
+            for job in jobs_done:
+                landed[job.name] = job
+                notes.done(job.name, job.record)
+                report.landed(job)
+                give_back()
     except BaseException as error:
         with suppress(TargetError):  # what went wrong first is told; annotations have the ids too
             target.commit(list(landed.values()))
@@ -229,63 +231,6 @@ def _run(
         raise
     target.commit(list(landed.values()))
     return [landed[job.name] for job in jobs]
-
-
-def _written(
-    jobs: list[ItemJob],
-    target: Target,
-    notes: Journal,
-    executor: Executor | None,
-    report: Reporter,
-) -> Iterator[ItemJob]:
-    """Yield the jobs as they have landed."""
-    if executor is None:
-        yield from _written_here(jobs, target, notes, report)
-        return
-    # Workers may be other processes: a function that tells could not be sent there.
-    told = isinstance(executor, ThreadPoolExecutor)
-    futures: list[Future[ItemJob]] = []
-    try:
-        for job in jobs:
-            _begin(job, notes)
-            more = {"tell": report.within(job)} if told else {}
-            futures.append(executor.submit(target.write, job, **more))
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        # What has begun is waited for, so that nothing is written once upload() is over.
-        report.end()
-        wait([future for future in futures if not future.cancel()])
-
-
-def _written_here(
-    jobs: list[ItemJob], target: Target, notes: Journal, report: Reporter
-) -> Iterator[ItemJob]:
-    """Yield the jobs as they have landed, of as many at a time as the target is best with."""
-
-    def begin(job: ItemJob) -> Future[ItemJob]:
-        _begin(job, notes)
-        return pool.submit(target.write, job, tell=report.within(job))
-
-    width = min(target.side_by_side, len(jobs))
-    if width <= 1:
-        for job in jobs:
-            _begin(job, notes)
-            yield target.write(job, tell=report.within(job))
-        return
-    with ThreadPoolExecutor(width) as pool:
-        try:
-            yield from together(jobs, begin, _size, width=width, size=TOGETHER_BYTES)
-        finally:
-            report.end()  # what is under way ends at its next step, and is waited for
-
-
-def _size(job: ItemJob) -> int:
-    return job.size
-
-
-def _begin(job: ItemJob, notes: Journal) -> None:
-    notes.begin(job.name, job.marks, made=job.new_volume)
 
 
 def _landed(job: ItemJob, notes: Journal) -> LandedItem:

@@ -25,9 +25,9 @@ from nifti_kit.targets.instance.forms import (
 
 PAIRS = [
     FormText("figureId", "7"),
-    FormFile("geometry", "7", b"\x1f\x8b\r\n--\r\n", "application/sla"),
+    FormFile("geometry", "7", [b"\x1f\x8b\r", b"\n--\r\n"], "application/sla"),
     FormText("figureId", "8"),
-    FormFile("geometry", "8", b"", "application/sla"),
+    FormFile("geometry", "8", [], "application/sla"),
 ]
 
 
@@ -50,14 +50,14 @@ def test_a_form_is_what_the_sdks_own_encoder_makes_of_it(sly: Any) -> None:
     fields = [
         (one.field, one.text)
         if isinstance(one, FormText)
-        else (one.field, (one.name, one.content, one.kind))
+        else (one.field, (one.name, b"".join(one.content), one.kind))
         for one in PAIRS
     ]
     assert b"".join(body) == MultipartEncoder(fields, boundary=boundary).read()
 
 
 def test_a_body_has_its_length_and_is_the_same_each_time() -> None:
-    body = form_body([FormFile("file", "0", bytes(3 * PIECE + 1))])
+    body = form_body([FormFile("file", "0", [bytes(3 * PIECE + 1)])])
     first = b"".join(body)
     assert len(body) == len(first)
     assert b"".join(body) == first
@@ -65,9 +65,19 @@ def test_a_body_has_its_length_and_is_the_same_each_time() -> None:
 
 def test_a_body_comes_in_pieces() -> None:
     content = bytes(range(256)) * (PIECE // 128)
-    pieces = list(form_body([FormFile("file", "0", content)]))
-    assert max(map(len, pieces)) == PIECE
-    assert b"".join(pieces[1:-2]) == content
+    pieces = list(form_body([FormFile("file", "0", [content])]))
+    assert [len(piece) for piece in pieces[1:-1]] == [PIECE, PIECE]
+    assert b"".join(pieces[1:-1]) == content
+
+
+def test_many_small_parts_are_handed_over_together() -> None:
+    files = [FormFile(f"{at}", str(at), [bytes([at]) * 7000]) for at in range(100)]
+    body = form_body(files)
+    pieces = list(body)
+    assert len(pieces) == 12
+    assert max(map(len, pieces)) <= PIECE
+    parts = dict(parts_in(body.kind, b"".join(pieces)))
+    assert parts == {str(at): bytes([at]) * 7000 for at in range(100)}
 
 
 def test_json_is_a_body_too() -> None:
@@ -99,7 +109,7 @@ def test_a_file_goes_to_the_socket_in_pieces_each_with_the_time_out_of_its_own(
     content = bytes(5 * PIECE)
     with running_platform() as platform:
         line = Connection(platform.address, platform.token)
-        line.send("images.bulk.upload", [FormFile("0-file", "0", content)])
-        assert platform.state.blobs[hash_of(content)] == content
+        line.send("images.bulk.upload", [FormFile("0-file", "0", [content])])
+        assert platform.state.blobs[hash_of([content])] == content
         assert line.sent == platform.requests[-1].size > len(content)
     assert max(sizes) == PIECE

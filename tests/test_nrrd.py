@@ -23,7 +23,7 @@ from nifti_kit.nrrd import (
     header_of,
     iter_slices,
     read_grid,
-    write_slices,
+    volume_pieces,
 )
 
 OBLIQUE = np.array(
@@ -42,7 +42,9 @@ TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 def write(path, array, affine=AFFINE):
     grid = Grid(array.shape, affine)
     with path.open("wb") as out:
-        write_slices(out, grid, array.dtype, (array[:, :, k] for k in range(array.shape[2])))
+        out.writelines(
+            volume_pieces(grid, array.dtype, (array[:, :, k] for k in range(array.shape[2])))
+        )
     return path
 
 
@@ -152,8 +154,8 @@ def test_slices_of_any_memory_order_are_written_alike(order):
     array = np.asarray(volume(), order=order)[::-1].transpose(0, 1, 2)
     out, expected = io.BytesIO(), io.BytesIO()
     grid = Grid(SHAPE, AFFINE)
-    write_slices(out, grid, array.dtype, (array[:, :, k] for k in range(7)))
-    write_slices(expected, grid, array.dtype, (array[:, :, k].copy() for k in range(7)))
+    out.writelines(volume_pieces(grid, array.dtype, (array[:, :, k] for k in range(7))))
+    expected.writelines(volume_pieces(grid, array.dtype, (array[:, :, k].copy() for k in range(7))))
     assert out.getvalue() == expected.getvalue()
 
 

@@ -133,7 +133,7 @@ def test_an_upload_by_threads_that_is_cancelled_is_finished_by_the_same_call(
 def test_a_cancelled_item_ends_soon(
     new: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "WORKERS", 2)
+    monkeypatch.setattr(figures, "SENT_AHEAD", 2)
     source = write_volumes(tmp_path / "in", {"A": {"many": tuple(range(1, 61))}}, (40, 41, 42))
     with new(tmp_path / "calm") as place:
         land(source, place.target)

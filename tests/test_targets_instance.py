@@ -9,7 +9,9 @@ import json
 import pickle
 import shutil
 import threading
+import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,10 +35,9 @@ from uploads import (
 )
 
 import nifti_kit as nk
-from nifti_kit import transfer
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.base import ItemJob
-from nifti_kit.targets.instance import Instance, connection
+from nifti_kit.targets.instance import Instance, connection, crew, volumes
 
 state_home = uploads.state_home
 
@@ -558,7 +559,7 @@ def most_at_a_time(target: Instance, source: Path, wait_for: int) -> int:
         return landed
 
     target.write = counting  # type: ignore[method-assign]
-    target.remembering = lambda: target  # type: ignore[method-assign]
+    target.remembering = lambda: nullcontext(target)  # type: ignore[method-assign]
     target.known, target.class_ids = target.listing(), {}
     land(source, target)
     return most
@@ -569,9 +570,30 @@ def test_small_items_land_side_by_side(target: Instance, tmp_path: Path) -> None
     assert most_at_a_time(target, source, wait_for=4) == 4
 
 
-def test_items_that_would_fill_the_memory_land_one_at_a_time(
-    target: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def read_at_a_time(target: Instance, source: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Upload; return of how many volumes there were voxels in memory together."""
+    encode, lock = volumes._encoded_by, threading.Lock()
+    running = most = 0
+
+    def counting(pool: Any, image: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.05)  # the others come meanwhile
+        yield from encode(pool, image)
+        with lock:
+            running -= 1
+
+    monkeypatch.setattr(volumes, "_encoded_by", counting)
+    land(source, target)
+    return most
+
+
+@pytest.mark.parametrize(("room", "expected"), [(2**22, 4), (100, 1)])
+def test_voxels_in_memory_are_bounded_however_many_items_land(
+    target: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, expected: int
 ) -> None:
-    monkeypatch.setattr(transfer, "TOGETHER_BYTES", 100)
-    source = write_volumes(tmp_path / "in", {name: {} for name in "ABC"})
-    assert most_at_a_time(target, source, wait_for=1) == 1
+    monkeypatch.setattr(crew, "VOXEL_BYTES", room)
+    source = write_volumes(tmp_path / "in", {name: {} for name in "ABCDEF"})
+    assert read_at_a_time(target, source, monkeypatch) == expected

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nifti_kit.targets.pipeline import ahead, bounded, together
+from nifti_kit.targets.pipeline import Room, ahead, bounded, together
 
 
 @pytest.fixture
@@ -72,32 +72,100 @@ def test_batches_have_three_at_most_and_ten_bytes_or_one_that_is_larger(sizes, b
     assert [pair for batch in found for pair in batch] == pairs
 
 
-def under_way(sizes, width, size):
-    """Work on things of some sizes; return the sizes that were under way when each began."""
-    out, seen = [], []
+def test_results_come_as_they_are_ready(pool):
+    gate = threading.Event()
 
-    def submit(number):
-        out.append(number)
-        seen.append([sizes[other] for other in out])
-        future = Future()
-        future.set_result(number)
-        return future
+    def work(number):
+        assert number or gate.wait(10)
+        return number
 
-    for number in together(range(len(sizes)), submit, sizes.__getitem__, width=width, size=size):
-        out.remove(number)
-    return seen
+    results = together([0, 1, 2], lambda n: pool.submit(work, n), width=2)
+    assert [next(results), next(results)] == [1, 2]
+    gate.set()
+    assert list(results) == [0]
 
 
-def test_small_things_are_under_way_together_and_a_large_one_alone():
-    assert under_way([1, 1, 2, 1], width=2, size=4) == [[1], [1, 1], [2], [2, 1]]
-    assert under_way([9, 1, 1, 9], width=4, size=4) == [[9], [1], [1, 1], [9]]
-    assert under_way([3, 1, 1], width=4, size=4) == [[3], [3, 1], [1]]
+def test_no_more_is_asked_of_the_source_than_is_begun():
+    asked = []
+
+    def source():
+        for number in range(5):
+            asked.append(number)
+            yield number
+
+    with ThreadPoolExecutor(1) as pool:
+        results = together(source(), lambda n: pool.submit(int, n), width=2)
+        next(results)
+        assert len(asked) == 2
+        assert len(list(results)) == 4
 
 
-def test_an_error_of_one_ends_it():
+@pytest.mark.parametrize("cancels", [True, False])
+def test_an_error_ends_it_when_what_is_under_way_has_ended(cancels):
+    gate, ended, stopped = threading.Event(), [], []
+
+    def work(number):
+        if not number:
+            raise ZeroDivisionError
+        assert gate.wait(10)
+        ended.append(number)
+
+    def stop():
+        stopped.append(list(ended))
+        gate.set()
+
     with ThreadPoolExecutor(2) as pool:
         results = together(
-            [1, 0], lambda n: pool.submit(lambda: 1 / n), lambda _: 1, width=2, size=9
+            [1, 0, 2], lambda n: pool.submit(work, n), width=3, stop=stop, cancels=cancels
         )
         with pytest.raises(ZeroDivisionError):
             list(results)
+        assert stopped == [[]]
+        assert 1 in ended
+        if not cancels:
+            assert sorted(ended) == [1, 2]
+
+
+# Room
+
+
+def entering(room, sizes):
+    """Begin threads that take so much; return them, and in which order they were let in."""
+    inside, leave = [], {size: threading.Event() for size in sizes}
+
+    def take(size):
+        with room.taken(size):
+            inside.append(size)
+            assert leave[size].wait(10)
+
+    threads = []
+    for size in sizes:
+        threads.append(threading.Thread(target=take, args=(size,)))
+        threads[-1].start()
+        threads[-1].join(0.05)
+    return threads, inside, leave
+
+
+def test_a_room_lets_in_what_fits_and_something_larger_alone_in_the_order_of_coming():
+    threads, inside, leave = entering(Room(10), [4, 5, 30, 1])
+    assert inside == [4, 5]  # 1 would fit, but 30 came before
+    leave[4].set()
+    threads[0].join()
+    assert inside == [4, 5]
+    leave[5].set()
+    threads[1].join()
+    threads[2].join(0.05)
+    assert inside == [4, 5, 30]
+    leave[30].set()
+    threads[2].join()
+    leave[1].set()
+    threads[3].join()
+    assert inside == [4, 5, 30, 1]
+
+
+def test_who_fails_in_a_room_leaves_it():
+    room = Room(1)
+    with pytest.raises(ZeroDivisionError), room.taken(5):
+        raise ZeroDivisionError
+    with room.taken(5):
+        pass

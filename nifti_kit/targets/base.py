@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -180,13 +180,6 @@ class ItemJob:
         return list(keys if self.memo is None else self.memo)
 
     @property
-    def size(self) -> int:
-        """How many bytes of memory its voxels take, about: the volume's and the largest mask's."""
-        masks = [math.prod(self.item.objects[at].mask.grid.shape) for at, _ in self.add]
-        volume = self.item.volume if self.new_volume else None
-        return (0 if volume is None else volume.nbytes) + max(masks, default=0)
-
-    @property
     def record(self) -> dict[str, Any]:
         """What the journal keeps when the job is done: ids of volume, objects and figures.
 
@@ -236,8 +229,8 @@ class Target(Masks, Protocol):
     def volume_grid(self, volume_id: int) -> Grid:
         """Return where a volume's voxels are (RAS+ mm), read anew."""
 
-    def remembering(self) -> Target:
-        """Return the target for the time of one upload: it may list what is there only once."""
+    def remembering(self) -> AbstractContextManager[Target]:
+        """Give the target for the time of one upload: it may list what is there only once."""
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there."""

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from nifti_kit.errors import TargetError
 from nifti_kit.labels import read_labels
-from nifti_kit.nrrd import write_slices
+from nifti_kit.nrrd import volume_pieces
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.ras import mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
@@ -91,9 +91,10 @@ class ProjectFolder(ProjectReader):
         """Return the folder in which a run keeps what it replaces, beside the project."""
         return self.path.with_name(f"{self.path.name}.replaced") / session
 
-    def remembering(self) -> ProjectFolder:
-        """Return the target itself: its files are read as they are needed."""
-        return self
+    @contextmanager
+    def remembering(self) -> Iterator[ProjectFolder]:
+        """Give the target itself: its files are read as they are needed."""
+        yield self
 
     def recall(
         self,
@@ -209,7 +210,7 @@ class ProjectFolder(ProjectReader):
                 yield piece
 
         with write_beside(self.volume_path(job.volume)) as out:
-            write_slices(out, opened.grid, opened.dtype, measured())
+            out.writelines(volume_pieces(opened.grid, opened.dtype, measured()))
         if lowest > highest:  # no voxel has a finite value
             lowest = highest = 0.0
         meta = ann.volume_meta(opened.grid, lowest, highest)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-__all__ = ["ahead", "bounded", "together"]
+__all__ = ["Room", "ahead", "bounded", "together"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -17,45 +19,96 @@ K = TypeVar("K")
 
 def ahead(
     pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], width: int
-) -> Iterator[R]:
+) -> Generator[R]:
     """Yield what a function returns for each item, in order, while a pool works on the next ones.
 
     At most ``width`` items are under way or wait to be taken, so that a slow taker bounds the
     memory; and where the taker ends early, no more than these are still waited for.
     """
     waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) == width:
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) == width:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    finally:
+        _ended(waiting)
 
 
 def together(
     items: Iterable[T],
     submit: Callable[[T], Future[R]],
-    size_of: Callable[[T], int],
     *,
     width: int,
-    size: int,
-) -> Iterator[R]:
+    stop: Callable[[], object] | None = None,
+    cancels: bool = True,
+) -> Generator[R]:
     """Yield results as they come, of at most ``width`` items at a time.
 
-    What is under way together has at most ``size`` bytes; what is larger by itself goes alone.
-    Where an error ends it, others are still under way.
+    Where it ends early, what is under way is waited for; ``stop`` is called before that. Futures
+    that have not begun are cancelled, unless ``cancels`` is false: all are waited for then.
     """
-    waiting = deque(items)
-    running: dict[Future[R], int] = {}
-    while waiting or running:
-        while waiting and len(running) < width:
-            wanted = size_of(waiting[0])
-            if running and sum(running.values()) + wanted > size:
-                break
-            running[submit(waiting.popleft())] = wanted
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            del running[future]
-            yield future.result()
+    source, running = iter(items), set[Future[R]]()
+    try:
+        while True:
+            with suppress(StopIteration):
+                while len(running) < width:
+                    running.add(submit(next(source)))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        if running and stop is not None:
+            stop()
+        if cancels:
+            _ended(running)
+        else:
+            wait(running)
+
+
+def _ended(futures: Iterable[Future[R]]) -> None:
+    """Take back what has not begun, and wait for the rest."""
+    wait([future for future in futures if not future.cancel()])
+
+
+class Room:
+    """Memory that threads share, by its bytes: each takes what it needs before it reads.
+
+    What is larger than the whole room is let in alone. Who comes first is let in first, so that
+    something large does not wait for ever.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._taken = 0
+        self._line: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Wait until there is room for so many bytes, and give it back at the end."""
+        place = object()
+        with self._changed:
+            self._line.append(place)
+            try:
+                self._changed.wait_for(lambda: self._line[0] is place and self._fits(size))
+                self._taken += size
+            finally:
+                self._line.remove(place)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        return self._taken == 0 or self._taken + size <= self.size
 
 
 def bounded(pairs: Iterable[tuple[K, S]], *, count: int, size: int) -> Iterator[list[tuple[K, S]]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nifti_kit.targets.comparing import (
     refuse_other_shapes,
 )
 from nifti_kit.targets.instance.connection import Connection, NotThere
+from nifti_kit.targets.instance.crew import Crew
 from nifti_kit.targets.instance.figures import score_figure
 from nifti_kit.targets.instance.landing import MADE, REPLACED, Landing
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
@@ -53,6 +55,7 @@ class Instance(InstanceReader):
         self, api: Any, dataset_id: int | None = None, *, project_id: int | None = None
     ) -> None:
         super().__init__(Connection(api.server_address, api.token), project_id, dataset_id)
+        self.crew = Crew()
 
     @classmethod
     def from_env(cls, *, dataset_id: int | None = None, project_id: int | None = None) -> Instance:
@@ -95,8 +98,9 @@ class Instance(InstanceReader):
         state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         return Path(state).expanduser() / "nifti_kit"
 
-    def remembering(self) -> Instance:
-        """Return the same target with the list of volumes that are there now, for one upload.
+    @contextmanager
+    def remembering(self) -> Iterator[Instance]:
+        """Give the same target with the list of volumes that are there now, for one upload.
 
         An upload asks where each item may land before it writes anything, and need not read the
         same list for each. Ids of classes and of the volumes' datasets do not change either.
@@ -104,7 +108,8 @@ class Instance(InstanceReader):
         other = copy(self)
         other.known = other.listing()
         other.class_ids = {}
-        return other
+        with other.crew:
+            yield other
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there; one that is there keeps its colour.
@@ -205,7 +210,8 @@ class Instance(InstanceReader):
         """
         counting = copy(self)  # jobs are written side by side: each counts its own bytes
         counting.connection = self.connection.counting()
-        return Landing(counting, job, tell).landed()
+        with self.crew:
+            return Landing(counting, self.crew, job, tell).landed()
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
         """Give a figure its scores, those of all planes: all custom data that it has."""

@@ -78,9 +78,12 @@ class AnswerLost(TargetError):
     """A request was sent, and its answer did not come: it may have been carried out."""
 
 
-def hash_of(content: bytes) -> str:
-    """Return the hash by which the platform keeps a file: SHA-256, base64."""
-    return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+def hash_of(content: Sequence[bytes]) -> str:
+    """Return the hash by which the platform keeps a file, given in pieces: SHA-256, base64."""
+    hashed = hashlib.sha256()
+    for piece in content:
+        hashed.update(piece)
+    return base64.b64encode(hashed.digest()).decode("ascii")
 
 
 class Connection:

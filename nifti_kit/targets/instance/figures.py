@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +14,7 @@ from nifti_kit.ras import mask_bytes
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.instance.asking import batched, once, remove
 from nifti_kit.targets.instance.connection import Connection, Refused
+from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
 from nifti_kit.targets.instance.forms import FormFile, FormText
 from nifti_kit.targets.pipeline import ahead, bounded
 
@@ -34,9 +36,6 @@ something to tell, and so much is sent again after a fault."""
 
 REMOVED_AT_ONCE = 100
 """Objects of one request."""
-
-WORKERS = 4
-"""Geometries encoded at a time, and requests with geometries sent at a time."""
 
 
 def remove_objects(
@@ -130,6 +129,7 @@ def score_figure(connection: Connection, figure_id: int, scores: CustomData) -> 
 
 def upload_masks(
     connection: Connection,
+    crew: Crew,
     pairs: Sequence[tuple[int, PlannedObject]],
     landed: Callable[[int], None],
 ) -> None:
@@ -152,34 +152,36 @@ def upload_masks(
                 _send_geometries(connection, [one])
         return len(batch)
 
-    with ThreadPoolExecutor(WORKERS) as encoders, ThreadPoolExecutor(WORKERS) as senders:
-        batches = bounded(
-            _geometries(encoders, pairs), count=FIGURES_AT_ONCE, size=GEOMETRY_BYTES_AT_ONCE
-        )
-        for count in ahead(senders, land, batches, WORKERS):
-            landed(count)
+    with closing(_geometries(crew, pairs)) as made:
+        batches = bounded(made, count=FIGURES_AT_ONCE, size=GEOMETRY_BYTES_AT_ONCE)
+        with closing(ahead(crew.senders, land, batches, SENT_AHEAD)) as counts:
+            for count in counts:
+                landed(count)
 
 
 def _send_geometries(connection: Connection, batch: Sequence[tuple[int, bytes]]) -> None:
     form: list[FormText | FormFile] = []
     for number, content in batch:
         form.append(FormText("figureId", str(number)))
-        form.append(FormFile("geometry", str(number), content, "application/sla"))
+        form.append(FormFile("geometry", str(number), [content], "application/sla"))
     connection.send("figures.bulk.upload.geometry", form)
 
 
 def _geometries(
-    pool: ThreadPoolExecutor, pairs: Sequence[tuple[int, PlannedObject]]
-) -> Iterator[tuple[int, bytes]]:
+    crew: Crew, pairs: Sequence[tuple[int, PlannedObject]]
+) -> Generator[tuple[int, bytes]]:
     """Yield the number and the geometry of each figure, in order."""
     for mask, group in groupby(pairs, key=lambda pair: pair[1].mask):
-        voxels = read_labels(mask.image).voxels
+        size = math.prod(mask.grid.shape)
+        with crew.room.taken(size):
+            pool = crew.encoders(size)
+            voxels = pool.submit(read_labels, mask.image).result().voxels
 
-        def encode(pair: tuple[int, PlannedObject], voxels: Any = voxels) -> tuple[int, bytes]:
-            number, planned = pair
-            content = mask_bytes(voxels, planned.mask.grid, planned.label, planned.orientation)
-            return number, content
+            def encode(pair: tuple[int, PlannedObject], voxels: Any = voxels) -> tuple[int, bytes]:
+                number, planned = pair
+                content = mask_bytes(voxels, planned.mask.grid, planned.label, planned.orientation)
+                return number, content
 
-        # All of a file are encoded before the next one is read: its label map can go.
-        yield from ahead(pool, encode, group, WORKERS)
-        del voxels, encode
+            # All of a file are encoded before the next one is read: its label map can go.
+            yield from ahead(pool, encode, group, ENCODERS)
+            del voxels, encode

@@ -26,11 +26,11 @@ class FormText(NamedTuple):
 
 
 class FormFile(NamedTuple):
-    """A file in a form: its field, its file name, and its bytes."""
+    """A file in a form: its field, its file name, and its bytes, in pieces."""
 
     field: str
     name: str
-    content: bytes
+    content: Sequence[bytes]
     kind: str = "application/octet-stream"
 
 
@@ -73,8 +73,9 @@ def form_body(fields: Sequence[FormText | FormFile]) -> Body:
     boundary = uuid.uuid4().hex
     parts: list[bytes] = []
     for one in fields:
-        parts += [f"--{boundary}\r\n{_head(one)}\r\n\r\n".encode()]
-        parts += [one.text.encode() if isinstance(one, FormText) else one.content, b"\r\n"]
+        parts.append(f"--{boundary}\r\n{_head(one)}\r\n\r\n".encode())
+        parts += [one.text.encode()] if isinstance(one, FormText) else one.content
+        parts.append(b"\r\n")
     parts.append(f"--{boundary}--\r\n".encode())
     return Body(parts, f"multipart/form-data; boundary={boundary}")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nifti_kit.targets.base import ItemJob, ObjectRef, Tell, VolumeRef
 from nifti_kit.targets.files import write_bytes, write_json
+from nifti_kit.targets.instance.crew import Crew
 from nifti_kit.targets.instance.figures import (
     add_figures,
     add_objects,
@@ -16,7 +17,7 @@ from nifti_kit.targets.instance.figures import (
     upload_masks,
 )
 from nifti_kit.targets.instance.reading import InstanceReader, object_ref
-from nifti_kit.targets.instance.volumes import add_volume, remove_volume
+from nifti_kit.targets.instance.volumes import add_volume, remove_volume, send_files
 from nifti_kit.targets.jobs import backup_of
 from nifti_kit.targets.keys import read_json
 from nifti_kit.targets.scoring import keep_scores
@@ -37,14 +38,16 @@ class Landing:
     ----------
     reader
         The instance; its connection counts the bytes of this item alone.
+    crew
+        What encodes and sends for all items.
     job
         What lands.
     tell
         Takes the bytes and objects that have landed so far.
     """
 
-    def __init__(self, reader: InstanceReader, job: ItemJob, tell: Tell | None) -> None:
-        self.reader, self.job, self.tell = reader, job, tell
+    def __init__(self, reader: InstanceReader, crew: Crew, job: ItemJob, tell: Tell | None) -> None:
+        self.reader, self.crew, self.job, self.tell = reader, crew, job, tell
         self.connection = reader.connection
         self._objects = 0
 
@@ -76,9 +79,8 @@ class Landing:
         left = self.reader.listing().by_name.get(job.item.name) if job.resumed else None
         if left is not None:  # an interrupted try of this very item made it
             remove_volume(self.connection, dataset_id, left.id)
-        row = add_volume(
-            self.connection, dataset_id, job.item.name, job.item.volume, landed=self._step
-        )
+        entry = send_files(self.connection, self.crew, job.item.volume, landed=self._step)
+        row = add_volume(self.connection, self.crew, dataset_id, job.item.name, entry)
         return replace(job.volume, id=int(row["id"]), key=str(row["id"]))
 
     def _clear(self, dataset_id: int, before: Sequence[int]) -> None:
@@ -109,7 +111,7 @@ class Landing:
         pairs = [(number, p) for number, (_, p) in zip(object_ids, added, strict=True)]
         figure_ids = add_figures(self.connection, dataset_id, volume.id, pairs)
         masks = [(number, p) for number, (_, p) in zip(figure_ids, added, strict=True)]
-        upload_masks(self.connection, masks, landed=self._step)
+        upload_masks(self.connection, self.crew, masks, landed=self._step)
         return tuple(
             (at, object_ref(number, figure, planned.class_name, volume.id, planned.scores))
             for (at, planned), number, figure in zip(added, object_ids, figure_ids, strict=True)

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import TargetError
 from nifti_kit.images import ImageFile
-from nifti_kit.nrrd import page_bytes, write_slices
+from nifti_kit.memory import give_back
+from nifti_kit.nrrd import page_bytes, volume_pieces
 from nifti_kit.ras import RasVolume, open_volume
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
 from nifti_kit.targets.instance.connection import AnswerLost, Connection, hash_of
+from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
 from nifti_kit.targets.instance.forms import FormFile
-from nifti_kit.targets.pipeline import ahead
+from nifti_kit.targets.pipeline import ahead, together
 
-__all__ = ["Files", "add_volume", "remove_volume"]
+__all__ = ["Files", "Sent", "add_volume", "remove_volume", "send_files"]
 
 SLICES_AT_ONCE = 100
 """Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""
-
-WORKERS = 4
-"""Batches of slices encoded and sent at a time."""
 
 _NORMALS = {0: (1, 0, 0), 1: (0, 1, 0), 2: (0, 0, 1)}
 """Sagittal, coronal, axial: the RAS+ axis that is the plane's normal."""
@@ -47,8 +47,8 @@ class Files:
         self._asking = Lock()
         self._there: set[str] = set()
 
-    def send(self, files: Sequence[bytes]) -> list[str]:
-        """Send the files that the instance does not have yet; return the hashes of all."""
+    def send(self, files: Sequence[Sequence[bytes]]) -> list[str]:
+        """Send the files (in pieces) that the instance does not have; return the hashes of all."""
         names = [hash_of(content) for content in files]
         by_hash = dict(zip(names, files, strict=True))
         missing = self._missing(list(by_hash))
@@ -67,7 +67,7 @@ class Files:
                 missing = [name for name in missing if name not in there]
             return missing
 
-    def _send(self, missing: Sequence[str], by_hash: dict[str, bytes]) -> None:
+    def _send(self, missing: Sequence[str], by_hash: dict[str, Sequence[bytes]]) -> None:
         forms = [
             FormFile(f"{at}-file", str(at), by_hash[name], "image/*")
             for at, name in enumerate(missing)
@@ -85,38 +85,64 @@ class Files:
             self._there |= arrived
 
 
-def add_volume(
-    connection: Connection,
-    dataset_id: int,
-    name: str,
-    image: ImageFile,
-    landed: Callable[[], None],
-) -> dict[str, Any]:
-    """Land a volume with the slices of its three planes; return it as the instance has it.
+@dataclass(frozen=True)
+class Sent:
+    """The files of a volume that are on the instance.
 
-    ``landed`` is called, in this thread, after each batch of slices and after the file.
-
-    Files are known by their hashes, so that all of them are encoded and sent side by side before
-    there is a volume. The SDK's ``upload_np`` is not used: it passes over batches of slices that
-    are refused. A volume whose slices cannot be known to be complete is removed and made again:
-    the instance does not say which slices it has.
+    Attributes
+    ----------
+    entry
+        The volume's file by its hash, and the volume's meta.
+    slices
+        The slices of the three planes: hash, plane and index of each.
     """
-    opened = open_volume(image)
+
+    entry: dict[str, Any]
+    slices: list[dict[str, Any]]
+
+
+def send_files(
+    connection: Connection, crew: Crew, image: ImageFile, landed: Callable[[], None]
+) -> Sent:
+    """Send the file of a volume and those of the slices of its three planes.
+
+    ``landed`` is called, in this thread, after each request. Files are known by their hashes, so
+    that all of them are encoded and sent side by side before there is a volume. The SDK's
+    ``upload_np`` is not used: it passes over batches of slices that are refused.
+    """
     files = Files(connection)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        whole = pool.submit(_send_whole, files, opened)
-        slices: list[dict[str, Any]] = []
-        for batch in _send_slices(files, opened.array(), pool):
-            slices += batch
-            landed()
-        name_of_file, lowest, highest = whole.result()
-    landed()
-    meta = ann.volume_meta(opened.grid, lowest, highest)
-    entry = {"name": name, "hash": name_of_file, "meta": meta}
+    meta: dict[str, Any] = {}
+    named: dict[Place, str] = {}
+
+    def send(encoded: _Encoded) -> None:
+        meta.update(encoded.meta)
+        named.update(zip(encoded.places, files.send(encoded.files), strict=True))
+
+    with closing(_encoded(crew, image)) as batches:
+        sends = together(batches, lambda one: crew.senders.submit(send, one), width=SENT_AHEAD)
+        with closing(sends):
+            for _ in sends:
+                landed()
+    whole = named.pop(WHOLE)
+    slices = [
+        {"hash": name, "sliceIndex": index, "normal": dict(zip("xyz", _NORMALS[axis], strict=True))}
+        for (axis, index), name in sorted(named.items())
+    ]
+    return Sent({"hash": whole, "meta": meta}, slices)
+
+
+def add_volume(
+    connection: Connection, crew: Crew, dataset_id: int, name: str, sent: Sent
+) -> dict[str, Any]:
+    """Make a volume of its files, with its slices; return it as the instance has it.
+
+    A volume whose slices cannot be known to be complete is removed and made again: the instance
+    does not say which slices it has.
+    """
     for _ in range(TRIES):
-        row = _made(connection, dataset_id, entry)
+        row = _made(connection, dataset_id, {"name": name, **sent.entry})
         try:
-            _add_slices(connection, int(row["id"]), slices)
+            _add_slices(connection, crew, int(row["id"]), sent.slices)
         except AnswerLost:
             remove_volume(connection, dataset_id, int(row["id"]))
         else:
@@ -128,15 +154,48 @@ def add_volume(
     )
 
 
-def _send_whole(files: Files, opened: RasVolume) -> tuple[str, float, float]:
-    """Send a volume's file; return its hash, and its lowest and highest value."""
-    content, lowest, highest = _encoded(opened)
-    (name,) = files.send([content])
-    return name, lowest, highest
+Place = tuple[int, int]
+"""Which file: the axis (0 to 2) and the index (from 0) of a slice."""
+
+WHOLE: Place = (-1, -1)
+"""The file of the volume itself."""
 
 
-def _encoded(opened: RasVolume) -> tuple[bytes, float, float]:
-    """Return a volume's NRRD file, and its lowest and highest finite value."""
+class _Encoded(NamedTuple):
+    """Files that are sent together, in pieces; with the volume's own, its meta."""
+
+    places: list[Place]
+    files: list[list[bytes]]
+    meta: dict[str, Any]
+
+
+def _encoded(crew: Crew, image: ImageFile) -> Generator[_Encoded]:
+    """Yield the files of a volume and of its slices as they are encoded."""
+    with crew.room.taken(image.nbytes):
+        yield from _encoded_by(crew.encoders(image.nbytes), image)
+    give_back()
+
+
+def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded]:
+    opened = pool.submit(open_volume, image).result()
+    voxels = pool.submit(opened.array).result()
+
+    def encode(places: list[Place]) -> _Encoded:
+        if places == [WHOLE]:
+            content, meta = _whole(opened)
+            return _Encoded(places, [content], meta)
+        # Views: np.take would copy the whole volume for each slice where it is in file order.
+        pages = [[page_bytes(np.moveaxis(voxels, axis, 0)[at])] for axis, at in places]
+        return _Encoded(places, pages, {})
+
+    slices = [(axis, at) for axis in range(3) for at in range(voxels.shape[axis])]
+    batches = [[WHOLE], *batched(slices, SLICES_AT_ONCE)]
+    # The volume's own file takes longest, and begins first; what is ready goes on its way.
+    yield from together(batches, lambda places: pool.submit(encode, places), width=ENCODERS)
+
+
+def _whole(opened: RasVolume) -> tuple[list[bytes], dict[str, Any]]:
+    """Return a volume's NRRD file in pieces, and its meta (with the range of finite values)."""
     lowest, highest = math.inf, -math.inf
 
     def measured() -> Iterator[npt.NDArray[Any]]:
@@ -148,11 +207,10 @@ def _encoded(opened: RasVolume) -> tuple[bytes, float, float]:
                 highest = max(highest, float(finite.max()))
             yield piece
 
-    out = io.BytesIO()
-    write_slices(out, opened.grid, opened.dtype, measured())
+    pieces = list(volume_pieces(opened.grid, opened.dtype, measured()))
     if lowest > highest:  # no voxel has a finite value
         lowest = highest = 0.0
-    return out.getvalue(), lowest, highest
+    return pieces, ann.volume_meta(opened.grid, lowest, highest)
 
 
 def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dict[str, Any]:
@@ -166,42 +224,17 @@ def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dic
     return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
 
 
-def _send_slices(
-    files: Files, voxels: npt.NDArray[Any], pool: ThreadPoolExecutor
-) -> Iterator[list[dict[str, Any]]]:
-    """Send the files of the slices of the three planes; yield what is told of each batch.
-
-    Batches are encoded while others are on the wire.
-    """
-    places = [(axis, index) for axis in range(3) for index in range(voxels.shape[axis])]
-
-    def land(batch: list[tuple[int, int]]) -> list[dict[str, Any]]:
-        # Views: np.take would copy the whole volume for each slice where it is in file order.
-        names = files.send(
-            [page_bytes(np.moveaxis(voxels, axis, 0)[index]) for axis, index in batch]
-        )
-        return [
-            {
-                "hash": name,
-                "sliceIndex": index,
-                "normal": dict(zip("xyz", _NORMALS[axis], strict=True)),
-            }
-            for (axis, index), name in zip(batch, names, strict=True)
-        ]
-
-    return ahead(pool, land, batched(places, SLICES_AT_ONCE), WORKERS)
-
-
-def _add_slices(connection: Connection, volume_id: int, slices: Sequence[dict[str, Any]]) -> None:
+def _add_slices(
+    connection: Connection, crew: Crew, volume_id: int, slices: Sequence[dict[str, Any]]
+) -> None:
     """Give a volume its slices, whose files are there."""
 
     def add(batch: list[dict[str, Any]]) -> None:
         data = {"volumeId": volume_id, "volumeSlices": batch}
         connection.post("volumes.slices.bulk.add", data, repeatable=False)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for _ in ahead(pool, add, batched(slices, SLICES_AT_ONCE), WORKERS):
-            pass
+    for _ in ahead(crew.senders, add, batched(slices, SLICES_AT_ONCE), SENT_AHEAD):
+        pass
 
 
 def remove_volume(connection: Connection, dataset_id: int, volume_id: int) -> None:
