@@ -236,7 +236,8 @@ def test_latency_is_spent_side_by_side() -> None:
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: client.post("teams.list", {}), range(16)))
         assert {one.status_code for one in answers} == {200}
-        assert 2 <= platform.most_at_once <= 4
+        # A request counts until its answer is sent; its client may be ahead of that.
+        assert 2 <= platform.most_at_once <= 2 * 4
 
 
 def test_eight_threads_leave_a_consistent_state(

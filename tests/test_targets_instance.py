@@ -37,7 +37,7 @@ from uploads import (
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.base import ItemJob
-from nifti_kit.targets.instance import Instance, connection, crew, volumes
+from nifti_kit.targets.instance import Instance, connection, crew, refusals, volumes
 
 state_home = uploads.state_home
 
@@ -494,7 +494,7 @@ def test_a_worker_takes_its_token_from_its_own_environment(
 def test_a_refusal_that_repeats_the_token_is_shown_without_it(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_said", lambda _: f"bad token {platform.token}")
+    monkeypatch.setattr(refusals, "_said", lambda _: f"bad token {platform.token}")
     other = nk.targets.instance.Connection(platform.address, platform.token)
     with pytest.raises(TargetError) as caught:
         other.post("projects.info", {"id": 12345})

@@ -53,6 +53,8 @@ class Platform:
         self.unknown: list[str] = []
         self.errors: list[str] = []
         self.most_at_once = 0
+        self.capacity: int | None = None
+        """Requests at a time; what comes beyond is answered with 429."""
         self.gone = Event()
         self._now = 0
         self._change = Condition()
@@ -86,6 +88,11 @@ class Platform:
         finally:
             with self._change:
                 self._now -= 1
+
+    def is_full(self) -> bool:
+        """Say whether there are more requests than it takes at a time."""
+        with self._change:
+            return self.capacity is not None and self._now > self.capacity
 
     def die(self) -> None:
         """Be gone: open connections end, new ones are refused, the state stays as it is.

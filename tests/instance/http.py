@@ -126,6 +126,9 @@ class Handler(BaseHTTPRequestHandler):
             record.size = len(body)
             if platform.gone.wait(platform.latency + (fault.seconds if fault else 0)):
                 self._reset()
+            if platform.is_full():
+                self._answer(record, 429, PLANNED)
+                return
             if fault and fault.kind.isdigit():
                 self._answer(record, int(fault.kind), PLANNED, wait(fault))
                 return

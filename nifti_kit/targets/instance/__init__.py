@@ -20,12 +20,13 @@ from nifti_kit.targets.comparing import (
     occupied,
     refuse_other_shapes,
 )
-from nifti_kit.targets.instance.connection import Connection, NotThere
+from nifti_kit.targets.instance.connection import Connection
 from nifti_kit.targets.instance.crew import Crew
 from nifti_kit.targets.instance.figures import score_figure
 from nifti_kit.targets.instance.landing import MADE, REPLACED, Landing
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
+from nifti_kit.targets.instance.refusals import NotThere
 from nifti_kit.targets.jobs import backup_of
 from nifti_kit.targets.keys import read_json
 

@@ -27,8 +27,10 @@ from nifti_kit.targets.instance.forms import (
     json_body,
     parts_in,
 )
+from nifti_kit.targets.instance.limits import Limit
+from nifti_kit.targets.instance.refusals import never_sent, plain, refusal, retry_after
 
-__all__ = ["AnswerLost", "Connection", "NotThere", "Refused", "hash_of"]
+__all__ = ["AnswerLost", "Connection", "hash_of"]
 
 CONNECT_S, ANSWER_S = 5.0, 30.0
 """How long to wait for a connection and for each piece that is sent; and between two pieces of an
@@ -43,35 +45,14 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0
 PER_PAGE = 500
 """Entities asked for at once, where the instance allows it."""
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
-
 _BUSY = (429, 500, 502, 503, 504)
 """Answers that another try may change."""
 
+_TOO_MANY = (429, 503)
+"""Of these, what says that there are too many requests."""
+
 _GATEWAY = (502, 504)
 """Of these, what a proxy says who has no answer: the instance may have carried it out."""
-
-_REFUSALS = {
-    401: ("the instance does not accept the token", "Set API_TOKEN to a valid token."),
-    403: (
-        "the token has no permission for this, or the plan's quota is full",
-        "Ask for access to the project (annotator rights are not enough), or free some space.",
-    ),
-    404: (
-        "the instance does not know what was asked for",
-        "Check the ids of project, dataset and volumes; an archived project cannot be used.",
-    ),
-    402: ("the quota of the plan is full", "Free some space, or extend the plan."),
-    413: ("the instance refuses a body of this size", "Ask its administrator for the limit."),
-}
-
-
-class Refused(TargetError):
-    """The instance has answered, and refuses."""
-
-
-class NotThere(Refused):
-    """The instance does not have what was asked for."""
 
 
 class AnswerLost(TargetError):
@@ -103,6 +84,7 @@ class Connection:
         self.patience = patience
         self._token: str | None = token
         self._idle: list[requests.Session] = []
+        self._limit = Limit()
         self._counted = threading.Lock()
         self.sent = 0
         """Bytes of the bodies of requests that were answered."""
@@ -110,10 +92,10 @@ class Connection:
     def counting(self) -> Connection:
         """Return a connection to the same instance that counts its own bytes from 0.
 
-        They share what is open.
+        They share what is open, and how many requests may be on their way.
         """
         other = Connection(self.address, self._token, patience=self.patience)
-        other._idle = self._idle
+        other._idle, other._limit = self._idle, self._limit
         return other
 
     def __repr__(self) -> str:
@@ -182,34 +164,41 @@ class Connection:
         if self._token is None:
             self._token = token_here(self.address)
         headers = {"x-api-key": self._token, "Content-Type": body.kind}
-        end = time.monotonic() + self.patience
-        wait, trouble = FIRST_WAIT_S, ""
+        patience = _Patience(self.patience, self._limit)
         while True:
             asked = 0.0
             try:
-                left = min(ANSWER_S, max(CONNECT_S, end - time.monotonic()))
-                times = (CONNECT_S, left)
-                with self._session() as session:
-                    answer = session.post(url, headers=headers, timeout=times, data=body)
-                with self._counted:
-                    self.sent += len(body)
+                answer = self._sent(method, url, headers, body, patience)
                 if answer.ok:
                     return answer
                 if answer.status_code not in _BUSY:
-                    raise self._refused(f"{method}{about}", answer)
-                trouble = f"status {answer.status_code}"
+                    raise refusal(self.address, f"{method}{about}", answer, hide=self._token)
+                trouble, asked = f"status {answer.status_code}", retry_after(answer, self.patience)
                 if not repeatable and answer.status_code in _GATEWAY:
                     raise self._lost(method, trouble)
-                asked = _retry_after(answer)
             except requests.RequestException as error:
-                trouble = _plain(error)
-                if not repeatable and not _never_sent(error):
+                trouble = plain(error)
+                if not repeatable and not never_sent(error):
                     raise self._lost(method, trouble) from None
-            pause = max(asked, wait * random.uniform(0.5, 1.0))
-            if time.monotonic() + pause > end:
+            except TimeoutError as error:
+                raise self._gone(method, str(error)) from None
+            if not patience.pause(asked):
                 raise self._gone(method, trouble)
-            time.sleep(pause)
-            wait = min(2 * wait, LONGEST_WAIT_S)
+
+    def _sent(
+        self, method: str, url: str, headers: dict[str, str], body: Body, patience: _Patience
+    ) -> requests.Response:
+        """Send once, when there is a turn; count the bytes of what is answered."""
+        with self._limit.turn(method, len(body), self.patience) as turn, self._session() as session:
+            times = (CONNECT_S, patience.left())
+            answer = session.post(url, headers=headers, timeout=times, data=body)
+            if answer.status_code in _TOO_MANY:
+                turn.refused(retry_after(answer, self.patience))
+            else:
+                turn.answered()
+        with self._counted:
+            self.sent += len(body)
+        return answer
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:
@@ -228,18 +217,6 @@ class Connection:
             raise
         self._idle.append(session)
 
-    def _refused(self, method: str, answer: requests.Response) -> TargetError:
-        said = self._without_token(_said(answer))
-        status = answer.status_code
-        if status == _FORBIDDEN and "token is not valid" in said:
-            status = _UNAUTHORIZED
-        message, remedy = _REFUSALS.get(
-            status, ("the instance refuses a request", "See what it says.")
-        )
-        found = f"status {answer.status_code} to {method}: {said}"
-        kind = NotThere if answer.status_code == _NOT_FOUND else Refused
-        return kind(message, path=self.address, found=found, remedy=remedy)
-
     def _lost(self, method: str, trouble: str) -> AnswerLost:
         return AnswerLost(f"the answer to {method} was lost", path=self.address, found=trouble)
 
@@ -252,8 +229,35 @@ class Connection:
             "same call goes on from there.",
         )
 
-    def _without_token(self, text: str) -> str:
-        return text.replace(self._token, "***") if self._token else text
+
+class _Patience:
+    """How long one request is tried, and how long it waits in between."""
+
+    def __init__(self, seconds: float, limit: Limit) -> None:
+        self._seconds, self._limit = seconds, limit
+        self._begun = time.monotonic()
+        self._end: float | None = None
+        self._wait = FIRST_WAIT_S
+
+    @property
+    def end(self) -> float:
+        """The last moment. What it waited for its first turn while others were answered is free."""
+        if self._end is None:
+            self._end = max(self._begun, self._limit.answered_at) + self._seconds
+        return self._end
+
+    def left(self) -> float:
+        """Return the time-out of the next answer (s)."""
+        return min(ANSWER_S, max(CONNECT_S, self.end - time.monotonic()))
+
+    def pause(self, asked: float) -> bool:
+        """Wait before the next try, as long as asked or longer; False where no time is left."""
+        pause = max(asked, self._wait * random.uniform(0.5, 1.0))
+        if time.monotonic() + pause > self.end:
+            return False
+        time.sleep(pause)
+        self._wait = min(2 * self._wait, LONGEST_WAIT_S)
+        return True
 
 
 def _connected_here(address: str, patience: float) -> Connection:
@@ -268,41 +272,3 @@ def _asked_for(method: str, data: Any) -> str:
     named = {(kind if key == "id" else key.removesuffix("Id")): data[key]
              for key in ("id", "projectId", "datasetId", "volumeId") if key in data}  # fmt: skip
     return f" ({', '.join(f'{what} {number}' for what, number in named.items())})" if named else ""
-
-
-def _retry_after(answer: requests.Response) -> float:
-    """Return the seconds that the instance asks to wait for; 0 where it says nothing."""
-    try:
-        return min(max(float(answer.headers.get("Retry-After", 0)), 0.0), PATIENCE_S)
-    except ValueError:  # a date: our own waiting is as good
-        return 0.0
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    """Say whether a request cannot have reached the instance."""
-    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-
-
-def _plain(error: requests.RequestException) -> str:
-    """Return what went wrong without the request's own text, which has headers."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
-        return "no connection"
-    return f"the connection broke ({type(error).__name__})"
-
-
-def _said(answer: requests.Response) -> str:
-    try:
-        content = answer.json()
-    except ValueError:
-        return answer.reason or ""
-    if not isinstance(content, dict):
-        return str(content)[:_MOST]
-    details = content.get("details")
-    said = str(content.get("error", ""))
-    return (f"{said} {details}" if details else said)[:_MOST]
-
-
-_MOST = 300
-"""Characters of an instance's answer that an error shows."""

@@ -13,9 +13,10 @@ from nifti_kit.plans import CustomData, PlannedObject
 from nifti_kit.ras import mask_bytes
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.instance.asking import batched, once, remove
-from nifti_kit.targets.instance.connection import Connection, Refused
+from nifti_kit.targets.instance.connection import Connection
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
 from nifti_kit.targets.instance.forms import FormFile, FormText
+from nifti_kit.targets.instance.refusals import Refused
 from nifti_kit.targets.pipeline import ahead, bounded
 
 __all__ = [
