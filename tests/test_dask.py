@@ -7,6 +7,7 @@ import signal
 import sys
 
 import pytest
+import requests
 import uploads
 from instance import running_platform
 from landings import quiet, write_volumes
@@ -46,9 +47,9 @@ def cluster():
 
     clients = []
 
-    def begun():
+    def begun(dashboard=None):
         local = LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, dashboard_address=dashboard, host="127.0.0.1"
         )
         clients.append(Client(local))
         return clients[-1]
@@ -96,3 +97,42 @@ def test_workers_upload_to_an_instance_with_the_token_of_their_own_environment(
         receipt = land(source, target, cluster().get_executor())
         assert facts(other) == facts(platform)
         assert nk.verify(receipt, target).ok
+
+
+def known_tasks(dask_scheduler):
+    """What the scheduler knows: the names of tasks so far, and which ones are there now."""
+    return list(dask_scheduler.task_prefixes), list(dask_scheduler.tasks)
+
+
+def test_a_cancelled_upload_leaves_no_worker_writing_and_goes_on(tmp_path, cluster):
+    source = write_volumes(tmp_path / "in", {name: {"liver": (1, 2)} for name in "ABCDEFGHIJ"})
+    land(source, ProjectFolder(tmp_path / "local" / "p", dataset="d"))
+    plan, target = nk.plan(nk.scan(source)), ProjectFolder(tmp_path / "dask" / "p", dataset="d")
+    client = cluster()
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    options = {"executor": client.get_executor(), "journal": tmp_path / "journal"}
+    with pytest.raises(KeyboardInterrupt):
+        nk.upload(plan, target, on_progress=interrupted, **options)
+    left = tree(tmp_path / "dask")
+    assert client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.total_occupancy) == 0
+    assert tree(tmp_path / "dask") == left
+    landed = sum(path.endswith(".nrrd") and "/volume/" in path for path in left)
+    assert 1 <= landed <= 2 + 2 + 1  # two workers, two in reserve, and the one that was told
+    receipt = nk.upload(plan, target, on_progress=quiet, **options)
+    assert tree(tmp_path / "dask" / "p") == tree(tmp_path / "local" / "p")
+    assert nk.verify(receipt, target).ok
+
+
+def test_the_dashboard_shows_the_items(tmp_path, cluster):
+    pytest.importorskip("bokeh")
+    client = cluster("127.0.0.1:0")
+    source = write_volumes(tmp_path / "in")
+    land(source, ProjectFolder(tmp_path / "p", dataset="d"), client.get_executor())
+    prefixes, _ = client.run_on_scheduler(known_tasks)
+    assert "write" in prefixes
+    page = requests.get(client.dashboard_link, timeout=30)
+    assert page.status_code == 200, page.text
+    assert "bokeh" in page.text.lower(), page.text[:500]
