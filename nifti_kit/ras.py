@@ -14,7 +14,13 @@ from nifti_kit.images import ImageFile, read_voxels
 from nifti_kit.labels import Box, Label
 from nifti_kit.nrrd import box_bytes
 
-__all__ = ["RasVolume", "mask_bytes", "open_volume", "value_dtype"]
+__all__ = ["RasVolume", "iter_pages", "mask_bytes", "open_volume", "value_dtype"]
+
+CACHE_BYTES = 2**22
+"""What a processor has at hand, about."""
+
+PAGES_TOGETHER = 32
+"""Slices that are copied together: 64 bytes of int16, what a processor reads at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +61,28 @@ def open_volume(image: ImageFile) -> RasVolume:
     orientation = ras_orientation(image.grid)
     stored = orientation.apply(read_voxels(image))
     return RasVolume(image.grid.reoriented(orientation), value_dtype(image), stored, image)
+
+
+def iter_pages(
+    voxels: npt.NDArray[Any], axis: int, start: int, stop: int
+) -> Iterator[npt.NDArray[Any]]:
+    """Yield the slices (2D) of an array from ``start`` to below ``stop`` along an axis.
+
+    Where neighbours in memory belong to different slices, and there are more voxels than a
+    processor keeps at hand, some slices are copied together, so that each part of memory is read
+    once; else they are views.
+    """
+    lined_up = np.moveaxis(voxels, axis, 0)
+    across = abs(lined_up.strides[0]) == min(map(abs, lined_up.strides))
+    if not across or voxels.nbytes <= CACHE_BYTES:
+        yield from lined_up[start:stop]
+        return
+    for first in range(start, stop, PAGES_TOGETHER):
+        part = lined_up[first : min(first + PAGES_TOGETHER, stop)]
+        pages = np.empty((len(part), part.shape[2], part.shape[1]), part.dtype)
+        for k in range(part.shape[2]):
+            pages[:, k] = part[:, :, k]
+        yield from pages.transpose(0, 2, 1)
 
 
 def value_dtype(image: ImageFile) -> np.dtype[Any]:

@@ -9,11 +9,12 @@ import pytest
 from builders import AFFINE, SHAPE, labels, volume, write_nifti
 from handmade import DATATYPES, write_array
 
+from nifti_kit import ras
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.geometry import Grid, ras_orientation
 from nifti_kit.images import read_header
 from nifti_kit.labels import read_labels
-from nifti_kit.ras import mask_bytes, open_volume, value_dtype
+from nifti_kit.ras import iter_pages, mask_bytes, open_volume, value_dtype
 
 ORDERS = {
     "RAS": AFFINE,
@@ -125,3 +126,20 @@ def test_another_orientation_than_the_nearest_is_obeyed(tmp_path):
     (tmp_path / "mask.nrrd").write_bytes(content)
     data, _ = nrrd.read(str(tmp_path / "mask.nrrd"))
     np.testing.assert_array_equal(data, turned.apply(labels() == 1))
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("order", ["F", "C"])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("cache", [0, 2**22])
+def test_pages_are_the_slices_along_an_axis(
+    axis: int, order: str, turned: bool, cache: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ras, "CACHE_BYTES", cache)
+    voxels = np.asarray(np.arange(40 * 39 * 41, dtype=np.int32).reshape(40, 39, 41), order=order)
+    if turned:
+        voxels = voxels[::-1, :, ::-1].transpose(2, 0, 1)
+    for start, stop in ((0, voxels.shape[axis]), (3, 5), (30, 37), (0, 33)):
+        pages = list(iter_pages(voxels, axis, start, stop))
+        expected = np.take(voxels, range(start, stop), axis=axis)
+        assert np.array_equal(np.stack(pages, axis=axis), expected)

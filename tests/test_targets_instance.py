@@ -567,7 +567,8 @@ def most_at_a_time(target: Instance, source: Path, wait_for: int) -> int:
 
 def test_small_items_land_side_by_side(target: Instance, tmp_path: Path) -> None:
     source = write_volumes(tmp_path / "in", {name: {} for name in "ABCDEF"})
-    assert most_at_a_time(target, source, wait_for=4) == 4
+    width = Instance.side_by_side
+    assert most_at_a_time(target, source, wait_for=width) == width
 
 
 def read_at_a_time(target: Instance, source: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -590,7 +591,7 @@ def read_at_a_time(target: Instance, source: Path, monkeypatch: pytest.MonkeyPat
     return most
 
 
-@pytest.mark.parametrize(("room", "expected"), [(2**22, 4), (100, 1)])
+@pytest.mark.parametrize(("room", "expected"), [(2**22, Instance.side_by_side), (100, 1)])
 def test_voxels_in_memory_are_bounded_however_many_items_land(
     target: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, expected: int
 ) -> None:

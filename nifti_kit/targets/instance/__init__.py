@@ -90,7 +90,7 @@ class Instance(InstanceReader):
         found = places.make_project(workspace_id, project)
         return cls(api, places.make_dataset(found.id, dataset).id)
 
-    side_by_side = 4
+    side_by_side = 3
     """While one item waits for an answer, others are encoded and sent."""
 
     @property

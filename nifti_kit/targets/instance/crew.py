@@ -15,7 +15,7 @@ __all__ = ["ENCODERS", "SENT_AHEAD", "Crew"]
 ENCODERS = min(4, os.cpu_count() or 1)
 """Files of a large volume, or masks, encoded at a time."""
 
-SENDERS = 8
+SENDERS = 6
 """Requests with files under way at a time."""
 
 SENT_AHEAD = 4

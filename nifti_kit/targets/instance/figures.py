@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from nifti_kit.labels import read_labels
+from nifti_kit.memory import give_back
 from nifti_kit.plans import CustomData, PlannedObject
 from nifti_kit.ras import mask_bytes
 from nifti_kit.targets import annotation_json as ann
@@ -186,3 +187,4 @@ def _geometries(
             # All of a file are encoded before the next one is read: its label map can go.
             yield from ahead(pool, encode, group, ENCODERS)
             del voxels, encode
+    give_back()

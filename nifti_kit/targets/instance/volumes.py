@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.images import ImageFile
 from nifti_kit.memory import give_back
 from nifti_kit.nrrd import page_bytes, volume_pieces
-from nifti_kit.ras import RasVolume, open_volume
+from nifti_kit.ras import RasVolume, iter_pages, open_volume
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
 from nifti_kit.targets.instance.connection import AnswerLost, Connection, hash_of
@@ -184,14 +185,23 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded
         if places == [WHOLE]:
             content, meta = _whole(opened)
             return _Encoded(places, [content], meta)
-        # Views: np.take would copy the whole volume for each slice where it is in file order.
-        pages = [[page_bytes(np.moveaxis(voxels, axis, 0)[at])] for axis, at in places]
+        pages = [
+            [page_bytes(page)]
+            for axis, group in groupby(places, key=lambda place: place[0])
+            for page in iter_pages(voxels, axis, *_range_of(group))
+        ]
         return _Encoded(places, pages, {})
 
     slices = [(axis, at) for axis in range(3) for at in range(voxels.shape[axis])]
     batches = [[WHOLE], *batched(slices, SLICES_AT_ONCE)]
     # The volume's own file takes longest, and begins first; what is ready goes on its way.
     yield from together(batches, lambda places: pool.submit(encode, places), width=ENCODERS)
+
+
+def _range_of(places: Iterable[Place]) -> tuple[int, int]:
+    """Return the first index of places that follow each other, and the one behind the last."""
+    indices = [index for _, index in places]
+    return indices[0], indices[-1] + 1
 
 
 def _whole(opened: RasVolume) -> tuple[list[bytes], dict[str, Any]]:
