@@ -22,7 +22,7 @@ SENT_AHEAD = 4
 """Of these, those of one item: so many batches of it are in memory."""
 
 VOXEL_BYTES = 2**22
-"""Voxels in memory of all items side by side: 8 MB, or one volume that is larger. What takes time
+"""Voxels in memory of all items side by side: 4 MB, or one volume that is larger. What takes time
 with small volumes is to wait for answers, and then there are no voxels in memory."""
 
 
