@@ -217,7 +217,7 @@ def test_names_with_markup_run_no_script_in_any_part(place, server, tmp_path):
     assert is_quiet(opened)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("place", "theme"), [("lab", "light"), ("lab", "dark"), ("voila", "dark")])
 def test_it_can_be_read_and_used_without_eyes_or_mouse(place, server, theme):
     opened = server.open(NOTEBOOK, theme=theme)
     if place == "lab":

@@ -15,10 +15,10 @@ __all__ = ["ENCODERS", "SENT_AHEAD", "Crew"]
 ENCODERS = min(4, os.cpu_count() or 1)
 """Files of a large volume, or masks, encoded at a time."""
 
-SENDERS = 6
+SENDERS = 4
 """Requests with files under way at a time."""
 
-SENT_AHEAD = 4
+SENT_AHEAD = 3
 """Of these, those of one item: so many batches of it are in memory."""
 
 VOXEL_BYTES = 2**22

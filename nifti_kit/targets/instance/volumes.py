@@ -31,7 +31,7 @@ __all__ = ["Files", "Sent", "add_volume", "remove_volume", "send_files"]
 SLICES_AT_ONCE = 100
 """Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""
 
-_NORMALS = {0: (1, 0, 0), 1: (0, 1, 0), 2: (0, 0, 1)}
+_NORMALS = ({"x": 1, "y": 0, "z": 0}, {"x": 0, "y": 1, "z": 0}, {"x": 0, "y": 0, "z": 1})
 """Sagittal, coronal, axial: the RAS+ axis that is the plane's normal."""
 
 
@@ -126,7 +126,7 @@ def send_files(
                 landed()
     whole = named.pop(WHOLE)
     slices = [
-        {"hash": name, "sliceIndex": index, "normal": dict(zip("xyz", _NORMALS[axis], strict=True))}
+        {"hash": name, "sliceIndex": index, "normal": _NORMALS[axis]}
         for (axis, index), name in sorted(named.items())
     ]
     return Sent({"hash": whole, "meta": meta}, slices)
