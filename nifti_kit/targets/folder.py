@@ -6,7 +6,6 @@ a volume without one was not finished.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Generator, Iterator, Sequence
@@ -17,12 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from nifti_kit.errors import TargetError
 from nifti_kit.labels import read_labels
-from nifti_kit.nrrd import volume_pieces
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.ras import mask_bytes, open_volume
 from nifti_kit.targets import annotation_json as ann
@@ -34,6 +29,7 @@ from nifti_kit.targets.keys import read_json
 from nifti_kit.targets.pipeline import ahead
 from nifti_kit.targets.project import ProjectReader
 from nifti_kit.targets.scoring import keep_scores
+from nifti_kit.targets.volume_file import VolumeFile
 
 __all__ = ["ProjectFolder"]
 
@@ -199,22 +195,10 @@ class ProjectFolder(ProjectReader):
     def _write_volume(self, job: ItemJob) -> dict[str, Any]:
         """Write a volume's voxels; return its annotation without objects."""
         assert job.item.volume is not None
-        opened = open_volume(job.item.volume)
-        lowest, highest = math.inf, -math.inf
-
-        def measured() -> Iterator[npt.NDArray[Any]]:
-            nonlocal lowest, highest
-            for piece in opened.slices():
-                low, high = _range(piece)
-                lowest, highest = min(lowest, low), max(highest, high)
-                yield piece
-
+        content = VolumeFile(open_volume(job.item.volume))
         with write_beside(self.volume_path(job.volume)) as out:
-            out.writelines(volume_pieces(opened.grid, opened.dtype, measured()))
-        if lowest > highest:  # no voxel has a finite value
-            lowest = highest = 0.0
-        meta = ann.volume_meta(opened.grid, lowest, highest)
-        return ann.volume_json(job.volume.key, job.volume.id, meta)
+            out.writelines(content)
+        return ann.volume_json(job.volume.key, job.volume.id, content.meta)
 
     def _write_masks(self, job: ItemJob) -> Generator[int]:
         """Write the masks that are to be added, and yield the bytes of each.
@@ -277,15 +261,6 @@ class ProjectFolder(ProjectReader):
             path = self.mask_path(job.volume, ref.figure_key)
             with written(path):
                 path.unlink(missing_ok=True)
-
-
-def _range(piece: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return the lowest and highest finite value of a slice; (inf, -inf) where there is none."""
-    if piece.dtype.kind == "f":
-        piece = piece[np.isfinite(piece)]
-        if not piece.size:
-            return math.inf, -math.inf
-    return float(piece.min()), float(piece.max())
 
 
 def _told(tell: Tell | None, size: int, objects: int) -> None:

@@ -1,4 +1,4 @@
-"""Work that goes on in threads while its results are taken one by one, in order."""
+"""Work that goes on in threads while its results are taken one by one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,20 +10,17 @@ from itertools import groupby
 from threading import Lock
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from nifti_kit.errors import TargetError
 from nifti_kit.images import ImageFile
 from nifti_kit.memory import give_back
-from nifti_kit.nrrd import page_bytes, volume_pieces
-from nifti_kit.ras import RasVolume, iter_pages, open_volume
-from nifti_kit.targets import annotation_json as ann
+from nifti_kit.nrrd import page_bytes
+from nifti_kit.ras import iter_pages, open_volume
 from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
 from nifti_kit.targets.instance.connection import AnswerLost, Connection, hash_of
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
 from nifti_kit.targets.instance.forms import FormFile
 from nifti_kit.targets.pipeline import ahead, together
+from nifti_kit.targets.volume_file import VolumeFile
 
 __all__ = ["Files", "Sent", "add_volume", "remove_volume", "send_files"]
 
@@ -183,8 +179,8 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded
 
     def encode(places: list[Place]) -> _Encoded:
         if places == [WHOLE]:
-            content, meta = _whole(opened)
-            return _Encoded(places, [content], meta)
+            whole = VolumeFile(opened)
+            return _Encoded(places, [list(whole)], whole.meta)
         pages = [
             [page_bytes(page)]
             for axis, group in groupby(places, key=lambda place: place[0])
@@ -202,25 +198,6 @@ def _range_of(places: Iterable[Place]) -> tuple[int, int]:
     """Return the first index of places that follow each other, and the one behind the last."""
     indices = [index for _, index in places]
     return indices[0], indices[-1] + 1
-
-
-def _whole(opened: RasVolume) -> tuple[list[bytes], dict[str, Any]]:
-    """Return a volume's NRRD file in pieces, and its meta (with the range of finite values)."""
-    lowest, highest = math.inf, -math.inf
-
-    def measured() -> Iterator[npt.NDArray[Any]]:
-        nonlocal lowest, highest
-        for piece in opened.slices():
-            finite = piece[np.isfinite(piece)] if piece.dtype.kind == "f" else piece
-            if finite.size:
-                lowest = min(lowest, float(finite.min()))
-                highest = max(highest, float(finite.max()))
-            yield piece
-
-    pieces = list(volume_pieces(opened.grid, opened.dtype, measured()))
-    if lowest > highest:  # no voxel has a finite value
-        lowest = highest = 0.0
-    return pieces, ann.volume_meta(opened.grid, lowest, highest)
 
 
 def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dict[str, Any]:
