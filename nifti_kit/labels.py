@@ -251,7 +251,9 @@ class LabelFrames:
         distance = np.abs(values - whole)
         if distance.max(initial=0.0) > INTEGER_TOLERANCE:
             worst = values.flat[int(distance.argmax())]
-            raise _fractions(self.image, k, f"the value {float(worst):.6g}")
+            # Of several frames the one is looked for first: what it looks like takes a reading.
+            error = _fractions if block.shape[2] == 1 else _refused
+            raise error(self.image, k, f"the value {float(worst):.6g}")
         self.rounded += int(np.count_nonzero(distance))
         return whole
 

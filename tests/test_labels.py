@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nifti_kit.errors import BadLabels, UnreadableFile
-from nifti_kit.images import read_header
+from nifti_kit.images import iter_frames, read_header
 from nifti_kit.labels import Label, label_frames, read_labels, survey_labels
 
 
@@ -245,3 +245,19 @@ def test_a_damaged_label_file_is_unreadable(tmp_path, read):
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(UnreadableFile):
         read(read_header(path))
+
+
+def test_a_file_of_fractions_is_read_once_more_to_say_what_it_looks_like(tmp_path, monkeypatch):
+    array = np.zeros((4, 4, 20), np.float32)
+    array[1, 1, 12:] = 0.5
+    image = read_header(write_array(tmp_path / "a.nii", array))
+    readings = []
+
+    def counted(opened):
+        readings.append(opened)
+        return iter_frames(opened)
+
+    monkeypatch.setattr("nifti_kit.labels.iter_frames", counted)
+    with pytest.raises(BadLabels, match="in frame 13 of 20"):
+        survey_labels(image)
+    assert len(readings) == 1
