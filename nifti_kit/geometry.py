@@ -8,6 +8,7 @@ NIfTI-1 and nibabel have it. NRRD and ITK count in LPS+; that is turned at their
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -213,6 +214,13 @@ class Grid:
         """Return the grid of ``orientation.apply(array)``: the same voxels, in the new order."""
         shape = tuple(self.shape[axis] for axis in orientation.axes)
         return Grid(shape, self.affine @ orientation.index_map(self.shape))  # type: ignore[arg-type]
+
+    def cropped(self, box: Sequence[slice]) -> Grid:
+        """Return the grid of ``array[box]``: the voxels in a box, where they are."""
+        i, j, k = (side.stop - side.start for side in box)
+        affine = self.affine.copy()
+        affine[:3, 3] = self.world([side.start for side in box])
+        return Grid((i, j, k), affine)
 
     def to_ras(self) -> Grid:
         """Return the grid with its axes in the order and direction nearest to R, A, S."""

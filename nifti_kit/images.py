@@ -31,6 +31,7 @@ from nifti_kit.headers import (
     unit_of,
     unreadable,
 )
+from nifti_kit.memory import mapped_array
 from nifti_kit.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 
 __all__ = [
@@ -229,7 +230,7 @@ def read_voxels(image: ImageFile) -> npt.NDArray[Any]:
     UnreadableFile
         If the file is cut short or damaged.
     """
-    flat = np.empty(math.prod(image.shape), dtype=image.dtype)
+    flat = mapped_array((math.prod(image.shape),), image.dtype)
     with _Reader(image) as reader:
         reader.fill(flat)
         reader.finish()

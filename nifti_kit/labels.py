@@ -6,7 +6,7 @@ a float64 label map of a large CT never takes more memory than two bytes a voxel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nifti_kit.errors import BadLabels
 from nifti_kit.images import ImageFile, iter_blocks, iter_frames
+from nifti_kit.memory import mapped_array
 from nifti_kit.wording import counted
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "LabelFrames",
     "LabelMap",
     "LabelSurvey",
+    "common_box",
     "label_frames",
+    "read_box",
     "read_labels",
     "survey_labels",
 ]
@@ -56,7 +59,7 @@ REMEDY_RESAMPLED = (
 Box = tuple[slice, slice, slice]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """One value of a label map.
 
@@ -75,7 +78,7 @@ class Label:
     box: Box
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelSurvey:
     """What a label file holds, without its voxels.
 
@@ -145,14 +148,40 @@ def survey_labels(image: ImageFile) -> LabelSurvey:
 def read_labels(image: ImageFile) -> LabelMap:
     """Return a label file with its voxels. Raises as :func:`survey_labels`."""
     frames = label_frames(image)
-    voxels: npt.NDArray[Any] = np.empty(image.shape, dtype=np.uint8, order="F")
+    i, j, k = image.shape
+    voxels = _read(frames, (slice(0, i), slice(0, j), slice(0, k)))
+    return LabelMap(voxels, frames.rounded, image.is_scaled)
+
+
+def read_box(image: ImageFile, box: Box) -> npt.NDArray[Any]:
+    """Return the voxels of a label file within a box, (i, j, k) in file order, uint8 or uint16.
+
+    The file is read to its end. Raises as :func:`survey_labels`.
+    """
+    return _read(label_frames(image), box)
+
+
+def common_box(boxes: Iterable[Box]) -> Box:
+    """Return the smallest box that holds all of some boxes; there is at least one."""
+    i, j, k = (
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*boxes, strict=True)
+    )
+    return i, j, k
+
+
+def _read(frames: LabelFrames, box: Box) -> npt.NDArray[Any]:
+    i, j, k = box
+    voxels = mapped_array([side.stop - side.start for side in box], np.uint8)
     done = 0
     for block in frames.blocks():
         if block.dtype == np.uint16 and voxels.dtype == np.uint8:
             voxels = voxels.astype(np.uint16, order="F")
-        voxels[:, :, done : done + block.shape[2]] = block
+        first, last = max(k.start, done), min(k.stop, done + block.shape[2])
+        if first < last:
+            voxels[:, :, first - k.start : last - k.start] = block[i, j, first - done : last - done]
         done += block.shape[2]
-    return LabelMap(voxels, frames.rounded, image.is_scaled)
+    return voxels
 
 
 class _Survey:

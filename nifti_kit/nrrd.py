@@ -163,22 +163,24 @@ def page_bytes(page: npt.NDArray[Any]) -> bytes:
     return ("\n".join(lines) + "\n\n").encode("ascii") + data
 
 
-def box_bytes(grid: Grid, box: tuple[slice, ...], inside: npt.NDArray[np.bool_]) -> bytes:
-    """Return a mask's NRRD file: uint8, 1 where ``inside`` is set within ``box``, 0 elsewhere.
+def box_bytes(
+    grid: Grid, box: tuple[slice, ...], part: npt.NDArray[Any], value: complex = 1
+) -> bytes:
+    """Return a mask's NRRD file: uint8, 1 where ``part`` has a value within ``box``, 0 elsewhere.
 
     Only the rows of the box are laid out and packed, so that a small organ in a large volume costs
     what the organ costs.
     """
     columns, rows, depth = grid.shape
     across, up, through = box
-    page = np.zeros((up.stop - up.start, columns), dtype=np.uint8)
+    page = np.zeros((up.stop - up.start, columns), dtype=bool)
     packed = SparseGzip()
     packed.add_zeros((through.start * rows + up.start) * columns)
-    for k in range(inside.shape[2]):
+    for k in range(part.shape[2]):
         if k:
             packed.add_zeros((rows - len(page)) * columns)
-        page[:, across] = inside[:, :, k].T
-        packed.add(memoryview(page).cast("B"))
+        np.equal(part[:, :, k].T, value, out=page[:, across])
+        packed.add(memoryview(page.view(np.uint8)).cast("B"))
     packed.add_zeros((rows - up.stop + (depth - through.stop) * rows) * columns)
     return _padded(_header_bytes(grid, np.dtype("u1")), packed.finish())
 

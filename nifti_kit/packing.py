@@ -59,7 +59,7 @@ class SparseGzip:
         return b"".join([*self._pieces, self._packer.flush(), trailer])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def _zeros(count: int) -> tuple[bytes, int]:
     """Return a run of zeros, packed up to a full flush, and its checksum."""
     packed, crc = b"", 0

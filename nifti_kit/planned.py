@@ -48,7 +48,7 @@ class PlannedClass:
         return f"{PIXEL_VALUE}{self.value}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class PlannedObject:
     """An object (with its one figure) as it will land.
 

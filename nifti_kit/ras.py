@@ -115,15 +115,13 @@ def _values(stored: npt.NDArray[Any], image: ImageFile, dtype: np.dtype[Any]) ->
     return scaled
 
 
-def mask_bytes(
-    voxels: npt.NDArray[Any], grid: Grid, label: Label, orientation: Orientation
-) -> bytes:
+def mask_bytes(part: npt.NDArray[Any], grid: Grid, label: Label, orientation: Orientation) -> bytes:
     """Return the NRRD file of one label: uint8, 1 inside, in RAS+ order, at its own place.
 
     Parameters
     ----------
-    voxels
-        The label map, (i, j, k) in file order.
+    part
+        The voxels of the label map in the label's box, (i, j, k) in file order.
     grid
         The label map's grid (RAS+ mm).
     label
@@ -131,6 +129,5 @@ def mask_bytes(
     orientation
         The exact reordering of the file's axes into RAS+.
     """
-    inside = orientation.apply(voxels[label.box] == label.value)
     box: Box = orientation.apply_box(label.box, grid.shape)
-    return box_bytes(grid.reoriented(orientation), box, inside)
+    return box_bytes(grid.reoriented(orientation), box, orientation.apply(part), label.value)

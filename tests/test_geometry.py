@@ -235,6 +235,18 @@ def test_reordered_voxels_stay_where_they_are(affine, orientation, shape):
     )
 
 
+@given(affines(), shapes, st.data())
+def test_voxels_of_a_box_stay_where_they_are(affine, shape, data):
+    ends = [sorted(data.draw(st.tuples(*[st.integers(0, size)] * 2))) for size in shape]
+    box = tuple(slice(start, stop) for start, stop in ends)
+    grid = Grid(shape, affine)
+    part = grid.cropped(box)
+    places = grid.world(np.moveaxis(np.indices(shape), 0, -1))[box]
+    assert part.shape == places.shape[:3]
+    inside = part.world(np.moveaxis(np.indices(part.shape), 0, -1))
+    np.testing.assert_allclose(inside, places, atol=1e-9)
+
+
 @given(affines(), shapes)
 def test_ras_order_is_the_closest_canonical_of_nibabel(affine, shape):
     array = ramp(shape).astype(np.int32)

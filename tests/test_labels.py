@@ -12,7 +12,14 @@ from hypothesis.extra import numpy as arrays
 
 from nifti_kit.errors import BadLabels, UnreadableFile
 from nifti_kit.images import iter_frames, read_header
-from nifti_kit.labels import Label, label_frames, read_labels, survey_labels
+from nifti_kit.labels import (
+    Label,
+    common_box,
+    label_frames,
+    read_box,
+    read_labels,
+    survey_labels,
+)
 
 
 def by_numpy(array):
@@ -68,6 +75,40 @@ def test_a_label_map_is_kept_as_small_as_its_values_allow(tmp_path, kind, frames
     assert whole.voxels.dtype == expected
     np.testing.assert_array_equal(whole.voxels, array)
     assert whole.survey.labels == by_numpy(array)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(array=label_maps(), packed=st.booleans(), data=st.data())
+def test_the_voxels_of_a_box_are_those_of_the_whole(tmp_path, array, packed, data):
+    image = read_header(write_array(tmp_path / "a.nii", array, packed=packed))
+    ends = [data.draw(st.tuples(*[st.integers(0, size)] * 2).map(sorted)) for size in array.shape]
+    box = tuple(slice(start, stop) for start, stop in ends)
+    part = read_box(image, box)
+    assert part.dtype in (np.uint8, np.uint16)
+    np.testing.assert_array_equal(part, array[box])
+
+
+def test_a_box_of_a_map_of_several_blocks_is_read(tmp_path):
+    array = np.random.default_rng(3).integers(0, 300, (130, 120, 40)).astype(np.uint16)
+    image = read_header(write_nifti(tmp_path / "a.nii.gz", array))
+    for box in (np.s_[3:99, 0:120, 7:8], np.s_[129:130, 5:6, 0:40], np.s_[0:130, 0:120, 0:40]):
+        np.testing.assert_array_equal(read_box(image, box), array[box])
+
+
+def test_a_damaged_end_is_found_though_the_box_ends_before_it(tmp_path):
+    array = np.random.default_rng(3).integers(0, 9, (60, 60, 60)).astype(np.uint8)
+    path = write_nifti(tmp_path / "a.nii.gz", array)
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 1  # the checksum
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile):
+        read_box(read_header(path), np.s_[0:2, 0:2, 0:2])
+
+
+def test_the_common_box_is_the_smallest_that_holds_all():
+    boxes = [np.s_[1:3, 5:6, 2:9], np.s_[2:4, 0:2, 3:4]]
+    assert common_box(boxes) == np.s_[1:4, 0:6, 2:9]
+    assert common_box(boxes[:1]) == boxes[0]
 
 
 @pytest.mark.parametrize("value", [0, 7])

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
+import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nifti_kit.memory import give_back
+from nifti_kit import memory
+from nifti_kit.memory import LEAST_MAPPED, SHELF, Shelf, give_back, mapped_array
+
+
+@pytest.fixture(autouse=True)
+def library_asked_for_anew():
+    memory._c_library.cache_clear()
+    yield
+    memory._c_library.cache_clear()
 
 
 class Library:
@@ -31,3 +43,65 @@ def test_other_libraries_are_left_alone(monkeypatch, error):
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     give_back()
+
+
+SHAPES = [(3, 4, 5), (LEAST_MAPPED // 4 - 1,), (LEAST_MAPPED // 4,), (65, 66, 67), (0, 4, 4)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kind", ["u1", "<i2", ">f8"])
+def test_a_mapped_array_is_one_like_any_other(shape, kind):
+    array = mapped_array(shape, kind)
+    assert (array.shape, array.dtype) == (shape, np.dtype(kind))
+    assert array.flags.f_contiguous
+    assert not array.any()
+    array[...] = 1
+    assert array.sum() == array.size
+
+
+def resident() -> int:
+    """The memory of this process (bytes)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read there")
+def test_the_pages_of_an_array_of_a_thread_go_back_with_it():
+    size, seen = 2**26, []
+
+    def work():
+        before = resident()
+        array = mapped_array((size,), np.uint8)
+        array[:] = 1
+        behind = np.ones(2**15, np.uint8)  # what stands behind it would keep it in a heap
+        seen.append(resident() - before)
+        del array
+        seen.append(resident() - before)
+        assert behind.all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen[0] > 0.9 * size
+    assert seen[1] < 0.1 * size
+
+
+def test_what_is_kept_stays_as_it_was():
+    random = np.random.default_rng(5)
+    sizes = [0, 1, 7, SHELF - 8, 1, SHELF, SHELF + 1, 3 * SHELF, 12, *random.integers(0, 2**17, 40)]
+    contents = [random.bytes(int(size)) for size in sizes]
+    shelf = Shelf()
+    kept = [shelf.keep(content) for content in contents]
+    del shelf
+    assert [bytes(one) for one in kept] == contents
+    assert b"".join(kept) == b"".join(contents)
+
+
+def test_small_pieces_share_pages():
+    shelf = Shelf()
+    kept = [shelf.keep(bytes(1000)) for _ in range(2 * SHELF // 1000)]
+    assert len({id(one.obj) for one in kept}) == 3
+
+
+def test_where_pages_are_private_anyway_no_flags_are_given(monkeypatch):
+    monkeypatch.delattr(mmap, "MAP_PRIVATE", raising=False)
+    assert bytes(Shelf().keep(b"abc")) == b"abc"

@@ -188,6 +188,16 @@ def test_a_mask_in_its_box_is_the_whole_mask(tmp_path, seed):
     np.testing.assert_array_equal(slices(path), mask)
 
 
+@pytest.mark.parametrize("value", [1, 2, 300])
+def test_the_voxels_of_one_value_are_the_mask(tmp_path, value):
+    part = np.random.default_rng(value).choice(np.array([0, 1, 2, 300], np.uint16), (7, 6, 5))
+    path = tmp_path / "a.nrrd"
+    for axes in ((0, 1, 2), (2, 0, 1)):
+        turned = part.transpose(axes)[::-1]
+        path.write_bytes(box_bytes(Grid(turned.shape, AFFINE), whole(turned.shape), turned, value))
+        np.testing.assert_array_equal(by_pynrrd(path)[0], turned == value)
+
+
 @pytest.mark.parametrize(
     "box",
     [

@@ -102,7 +102,9 @@ def test_a_masks_file_has_its_voxels_in_ras_order_at_their_places(tmp_path, affi
     whole = read_labels(image)
     label = next(found for found in whole.survey.labels if found.value == value)
     path = tmp_path / "mask.nrrd"
-    path.write_bytes(mask_bytes(whole.voxels, image.grid, label, ras_orientation(image.grid)))
+    path.write_bytes(
+        mask_bytes(whole.voxels[label.box], image.grid, label, ras_orientation(image.grid))
+    )
     data, header = nrrd.read(str(path))
     assert set(np.unique(data).tolist()) == {0, 1}
     landed = np.argwhere(data) @ header["space directions"] + header["space origin"]
@@ -122,7 +124,7 @@ def test_another_orientation_than_the_nearest_is_obeyed(tmp_path):
     whole = read_labels(image)
     label = whole.survey.labels[0]
     turned = ras_orientation(Grid(SHAPE, ORDERS["permuted"]))
-    content = mask_bytes(whole.voxels, image.grid, label, turned)
+    content = mask_bytes(whole.voxels[label.box], image.grid, label, turned)
     (tmp_path / "mask.nrrd").write_bytes(content)
     data, _ = nrrd.read(str(tmp_path / "mask.nrrd"))
     np.testing.assert_array_equal(data, turned.apply(labels() == 1))

@@ -14,8 +14,8 @@ from nifti_kit.canvas.layers import Layer, Stack
 from nifti_kit.canvas.marks import mark_of
 from nifti_kit.geometry import Grid, fields_meet
 from nifti_kit.images import ImageFile
-from nifti_kit.labels import Box, read_labels
-from nifti_kit.planned import PlannedItem, PlannedObject
+from nifti_kit.labels import Box, common_box, read_box
+from nifti_kit.planned import PlannedItem
 from nifti_kit.scenes import Color, Mask
 from nifti_kit.targets.base import ObjectRef, Target
 
@@ -153,23 +153,14 @@ def planned(item: PlannedItem) -> list[Piece]:
     pieces = []
     for mask, objects in groupby(item.objects, key=lambda planned: planned.mask):
         found = list(objects)
-        box = _union(found)
+        box = common_box([one.label.box for one in found])
         parts = {one.value: Named(one.class_name, one.color, one.voxels) for one in found}
 
         def read(image: ImageFile = mask.image, box: Box = box) -> npt.NDArray[Any]:
-            return read_labels(image).voxels[box]
+            return read_box(image, box)
 
-        pieces.append(Piece(str(mask.relative), parts, _cropped(mask.grid, box), read))
+        pieces.append(Piece(str(mask.relative), parts, mask.grid.cropped(box), read))
     return pieces
-
-
-def _union(objects: Sequence[PlannedObject]) -> Box:
-    boxes = [planned.label.box for planned in objects]
-    i, j, k = (
-        slice(min(side.start for side in sides), max(side.stop for side in sides))
-        for sides in zip(*boxes, strict=True)
-    )
-    return i, j, k
 
 
 def landed(target: Target, objects: Iterable[ObjectRef]) -> list[Piece]:
@@ -185,7 +176,7 @@ def landed(target: Target, objects: Iterable[ObjectRef]) -> list[Piece]:
 def _landed_mask(target: Target, found: ObjectRef, color: Color) -> Mask:
     inside = np.stack([page != 0 for page in target.iter_mask(found)], axis=2)
     box = (_extent(inside, 0), _extent(inside, 1), _extent(inside, 2))
-    grid = _cropped(target.mask_grid(found), box)
+    grid = target.mask_grid(found).cropped(box)
     return Mask(found.class_name, color, inside[box].copy(), grid)
 
 
@@ -203,14 +194,3 @@ def _extent(inside: npt.NDArray[Any], axis: int) -> slice:
     others = tuple(other for other in range(3) if other != axis)
     at = np.flatnonzero(inside.any(axis=others))
     return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
-
-
-def _cropped(grid: Grid, box: Box) -> Grid:
-    affine = grid.affine.copy()
-    affine[:3, 3] = grid.world([part.start for part in box])
-    return Grid(_lengths(box), affine)
-
-
-def _lengths(box: Box) -> tuple[int, int, int]:
-    i, j, k = (part.stop - part.start for part in box)
-    return i, j, k

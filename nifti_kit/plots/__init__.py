@@ -16,7 +16,7 @@ from nifti_kit.plots.boards import planned_sheet, tile_of
 from nifti_kit.plots.classes import ClassSize, class_sizes, class_volumes
 from nifti_kit.plots.item_scores import scored
 from nifti_kit.plots.notices import noticed
-from nifti_kit.plots.objects import cropped, planned_masks
+from nifti_kit.plots.objects import planned_masks
 from nifti_kit.plots.pictures import Picture, masks_alone, three_planes
 from nifti_kit.plots.scores import score_map
 from nifti_kit.plots.sheet import Tile, contact_sheet
@@ -173,7 +173,7 @@ def _landed_mask(target: Target, found: ObjectRef, color: Color) -> Mask:
     """Return an object of a target, cropped."""
     inside = np.stack([page != 0 for page in target.iter_mask(found)], axis=2)
     box = (_extent(inside, 0), _extent(inside, 1), _extent(inside, 2))
-    grid = cropped(target.mask_grid(found), box)
+    grid = target.mask_grid(found).cropped(box)
     return Mask(found.class_name, color, inside[box].copy(), grid)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from nifti_kit.geometry import Grid
-from nifti_kit.labels import Box, read_labels
+from nifti_kit.labels import read_labels
 from nifti_kit.plans import PlannedItem
 from nifti_kit.scenes import Mask
 
-__all__ = ["cropped", "planned_masks"]
+__all__ = ["planned_masks"]
 
 
 def planned_masks(item: PlannedItem) -> Iterator[Mask]:
@@ -26,12 +25,4 @@ def planned_masks(item: PlannedItem) -> Iterator[Mask]:
         for planned in objects:
             box = planned.label.box
             inside = voxels[box] == planned.value
-            yield Mask(planned.class_name, planned.color, inside, cropped(mask.grid, box))
-
-
-def cropped(grid: Grid, box: Box) -> Grid:
-    """Return the grid of the voxels in a box (RAS+ mm)."""
-    affine = grid.affine.copy()
-    affine[:3, 3] = grid.world([part.start for part in box])
-    i, j, k = (part.stop - part.start for part in box)
-    return Grid((i, j, k), affine)
+            yield Mask(planned.class_name, planned.color, inside, mask.grid.cropped(box))

@@ -41,7 +41,7 @@ class Gone(TargetError):
     """What had landed in an earlier run was removed since."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class VolumeRef:
     """A volume on a target.
 
@@ -64,7 +64,7 @@ class VolumeRef:
     grid: Grid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectRef:
     """An object on a target, with its one figure."""
 
@@ -126,7 +126,7 @@ def job_name(item: PlannedItem) -> str:
     return item.name if item.volume_id is None else f"volume {item.volume_id}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class ItemJob:
     """A planned item with the keys and ids that it will have.
 

@@ -12,20 +12,19 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from nifti_kit.errors import TargetError
-from nifti_kit.labels import read_labels
 from nifti_kit.plans import CustomData, PlannedClass, PlannedItem, PlannedObject
-from nifti_kit.ras import mask_bytes, open_volume
+from nifti_kit.ras import open_volume
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.base import ItemJob, ObjectRef, Tell, VolumeRef
 from nifti_kit.targets.comparing import refuse_other_shapes
 from nifti_kit.targets.files import write_beside, write_bytes, write_json, written
 from nifti_kit.targets.jobs import Reservation, backup_of
 from nifti_kit.targets.keys import read_json
+from nifti_kit.targets.mask_files import MaskFiles, by_source
 from nifti_kit.targets.pipeline import ahead
 from nifti_kit.targets.project import ProjectReader
 from nifti_kit.targets.scoring import keep_scores
@@ -205,21 +204,20 @@ class ProjectFolder(ProjectReader):
 
         One label map is in memory at a time.
         """
-        added = [(job.item.objects[at], ref) for at, ref in job.add]
+        added = [(ref, job.item.objects[at]) for at, ref in job.add]
         with ThreadPoolExecutor(ENCODERS) as pool:
-            for mask, group in groupby(added, key=lambda pair: pair[0].mask):
-                voxels = read_labels(mask.image).voxels
+            for group in by_source(added):
+                files = MaskFiles([planned for _, planned in group])
 
-                def land(pair: tuple[PlannedObject, ObjectRef], voxels: Any = voxels) -> int:
-                    planned, ref = pair
-                    grid = planned.mask.grid
-                    content = mask_bytes(voxels, grid, planned.label, planned.orientation)
+                def land(pair: tuple[ObjectRef, PlannedObject], files: MaskFiles = files) -> int:
+                    ref, planned = pair
+                    content = files.file_of(planned)
                     write_bytes(self.mask_path(job.volume, ref.figure_key), content)
                     return len(content)
 
                 # All of a file are written before the next one is read: its label map can go.
                 yield from ahead(pool, land, group, ENCODERS)
-                del voxels, land
+                del files, land
 
     def _edit(self, content: dict[str, Any], job: ItemJob) -> None:
         """Take the removed objects out of an annotation and put the added ones in."""

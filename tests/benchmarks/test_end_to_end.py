@@ -36,6 +36,9 @@ COUNTS = ((10, 50, 104), (2, 5))
 VOLUMES, VOLUME = ((1, 10, 50), (1, 2)), ((128, 128, 96), (24, 20, 16))
 """How many volumes, and of which size; each with ten labels."""
 
+LATENCY_S = 0.02
+"""Of each request where memory is compared: all that may be under way at a time is then."""
+
 ROUNDS = 3
 
 pytestmark = pytest.mark.skipif(
@@ -172,7 +175,7 @@ def test_time_and_memory_by_the_number_of_volumes(
     def job(number: int) -> dict[str, Any]:
         if where == "a folder":
             return run(OURS_TO_FOLDER, source, tmp_path / f"out{number}")
-        with running_platform() as platform:
+        with running_platform(latency=LATENCY_S if benchmark.enabled else 0.0) as platform:
             dataset = new_dataset(platform, new_project(platform))
             scratch = tmp_path / str(number)
             found = run_against(platform, scratch, OURS_TO_INSTANCE, source, dataset, 0)

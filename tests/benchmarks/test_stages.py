@@ -112,7 +112,9 @@ def masks_by_us(ct: Path) -> list[bytes]:
     image = read_header(masks_of(ct))
     survey, orientation = survey_labels(image), ras_orientation(image.grid)
     voxels = read_labels(image).voxels
-    return [mask_bytes(voxels, image.grid, label, orientation) for label in survey.labels]
+    return [
+        mask_bytes(voxels[label.box], image.grid, label, orientation) for label in survey.labels
+    ]
 
 
 def masks_by_sdk(ct: Path) -> list[bytes]:

@@ -11,7 +11,7 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance.credentials import clean_address, token_here
 from nifti_kit.targets.instance.forms import (
     Body,
+    Bytes,
     FormFile,
     FormText,
     form_body,
@@ -59,7 +60,7 @@ class AnswerLost(TargetError):
     """A request was sent, and its answer did not come: it may have been carried out."""
 
 
-def hash_of(content: Sequence[bytes]) -> str:
+def hash_of(content: Iterable[Bytes]) -> str:
     """Return the hash by which the platform keeps a file, given in pieces: SHA-256, base64."""
     hashed = hashlib.sha256()
     for piece in content:

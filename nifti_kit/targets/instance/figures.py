@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from itertools import groupby
 from typing import Any
 
-from nifti_kit.labels import read_labels
 from nifti_kit.memory import give_back
 from nifti_kit.plans import CustomData, PlannedObject
-from nifti_kit.ras import mask_bytes
 from nifti_kit.targets import annotation_json as ann
 from nifti_kit.targets.instance.asking import batched, once, remove
 from nifti_kit.targets.instance.connection import Connection
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
 from nifti_kit.targets.instance.forms import FormFile, FormText
 from nifti_kit.targets.instance.refusals import Refused
+from nifti_kit.targets.mask_files import MaskFiles, by_source
 from nifti_kit.targets.pipeline import ahead, bounded
 
 __all__ = [
@@ -173,18 +171,20 @@ def _geometries(
     crew: Crew, pairs: Sequence[tuple[int, PlannedObject]]
 ) -> Generator[tuple[int, bytes]]:
     """Yield the number and the geometry of each figure, in order."""
-    for mask, group in groupby(pairs, key=lambda pair: pair[1].mask):
-        size = math.prod(mask.grid.shape)
+    for group in by_source(pairs):
+        objects = [planned for _, planned in group]
+        size = math.prod(objects[0].mask.grid.shape)
         with crew.room.taken(size):
             pool = crew.encoders(size)
-            voxels = pool.submit(read_labels, mask.image).result().voxels
+            files = pool.submit(MaskFiles, objects).result()
 
-            def encode(pair: tuple[int, PlannedObject], voxels: Any = voxels) -> tuple[int, bytes]:
+            def encode(
+                pair: tuple[int, PlannedObject], files: MaskFiles = files
+            ) -> tuple[int, bytes]:
                 number, planned = pair
-                content = mask_bytes(voxels, planned.mask.grid, planned.label, planned.orientation)
-                return number, content
+                return number, files.file_of(planned)
 
             # All of a file are encoded before the next one is read: its label map can go.
             yield from ahead(pool, encode, group, ENCODERS)
-            del voxels, encode
+            del files, encode
     give_back()

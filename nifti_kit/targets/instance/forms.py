@@ -11,11 +11,15 @@ from typing import Any, NamedTuple
 
 from nifti_kit.errors import TargetError
 
-__all__ = ["Body", "FormFile", "FormText", "form_body", "json_body", "parts_in"]
+__all__ = ["Body", "Bytes", "FormFile", "FormText", "form_body", "json_body", "parts_in"]
 
 PIECE = 1 << 16
 """Bytes handed to the socket at once. Its time-out (some seconds) is for the whole of a piece: a
 volume in one piece would never arrive over a slow line."""
+
+
+Bytes = bytes | memoryview
+"""Content, wherever it is kept."""
 
 
 class FormText(NamedTuple):
@@ -30,7 +34,7 @@ class FormFile(NamedTuple):
 
     field: str
     name: str
-    content: Sequence[bytes]
+    content: Sequence[Bytes]
     kind: str = "application/octet-stream"
 
 
@@ -41,21 +45,21 @@ class Body:
     piece: each call of the socket gives Python's lock to another thread, and waits to have it back.
     """
 
-    def __init__(self, parts: Sequence[bytes], kind: str) -> None:
+    def __init__(self, parts: Sequence[Bytes], kind: str) -> None:
         self.parts, self.kind = parts, kind
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
     def __iter__(self) -> Iterator[bytes]:
-        small: list[bytes] = []
+        small: list[Bytes] = []
         size = 0
         for part in self.parts:
             if size + len(part) > PIECE and small:
                 yield b"".join(small)
                 small, size = [], 0
             if len(part) > PIECE:
-                yield from (part[at : at + PIECE] for at in range(0, len(part), PIECE))
+                yield from (bytes(part[at : at + PIECE]) for at in range(0, len(part), PIECE))
             else:
                 small.append(part)
                 size += len(part)
@@ -71,7 +75,7 @@ def json_body(data: Any) -> Body:
 def form_body(fields: Sequence[FormText | FormFile]) -> Body:
     """Return a form as a body; its fields keep their order, and may repeat."""
     boundary = uuid.uuid4().hex
-    parts: list[bytes] = []
+    parts: list[Bytes] = []
     for one in fields:
         parts.append(f"--{boundary}\r\n{_head(one)}\r\n\r\n".encode())
         parts += [one.text.encode()] if isinstance(one, FormText) else one.content

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from nifti_kit.errors import TargetError
 from nifti_kit.images import ImageFile
-from nifti_kit.memory import give_back
+from nifti_kit.memory import Shelf, give_back
 from nifti_kit.nrrd import page_bytes
 from nifti_kit.ras import iter_pages, open_volume
 from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
 from nifti_kit.targets.instance.connection import AnswerLost, Connection, hash_of
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
-from nifti_kit.targets.instance.forms import FormFile
+from nifti_kit.targets.instance.forms import Bytes, FormFile
 from nifti_kit.targets.pipeline import ahead, together
 from nifti_kit.targets.volume_file import VolumeFile
 
@@ -44,7 +44,7 @@ class Files:
         self._asking = Lock()
         self._there: set[str] = set()
 
-    def send(self, files: Sequence[Sequence[bytes]]) -> list[str]:
+    def send(self, files: Sequence[Sequence[Bytes]]) -> list[str]:
         """Send the files (in pieces) that the instance does not have; return the hashes of all."""
         names = [hash_of(content) for content in files]
         by_hash = dict(zip(names, files, strict=True))
@@ -64,7 +64,7 @@ class Files:
                 missing = [name for name in missing if name not in there]
             return missing
 
-    def _send(self, missing: Sequence[str], by_hash: dict[str, Sequence[bytes]]) -> None:
+    def _send(self, missing: Sequence[str], by_hash: dict[str, Sequence[Bytes]]) -> None:
         forms = [
             FormFile(f"{at}-file", str(at), by_hash[name], "image/*")
             for at, name in enumerate(missing)
@@ -162,7 +162,7 @@ class _Encoded(NamedTuple):
     """Files that are sent together, in pieces; with the volume's own, its meta."""
 
     places: list[Place]
-    files: list[list[bytes]]
+    files: list[list[memoryview]]
     meta: dict[str, Any]
 
 
@@ -178,11 +178,12 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded
     voxels = pool.submit(opened.array).result()
 
     def encode(places: list[Place]) -> _Encoded:
+        shelf = Shelf()
         if places == [WHOLE]:
             whole = VolumeFile(opened)
-            return _Encoded(places, [list(whole)], whole.meta)
+            return _Encoded(places, [[shelf.keep(piece) for piece in whole]], whole.meta)
         pages = [
-            [page_bytes(page)]
+            [shelf.keep(page_bytes(page))]
             for axis, group in groupby(places, key=lambda place: place[0])
             for page in iter_pages(voxels, axis, *_range_of(group))
         ]

@@ -1,0 +1,41 @@
+"""The files of the masks that a label map holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from nifti_kit.labels import common_box, read_box
+from nifti_kit.planned import PlannedObject
+from nifti_kit.ras import mask_bytes
+
+__all__ = ["MaskFiles", "by_source"]
+
+T = TypeVar("T")
+
+
+class MaskFiles:
+    """The NRRD files of objects of one label map, which is read once, within their boxes.
+
+    Raises as :func:`nifti_kit.labels.read_labels`.
+    """
+
+    def __init__(self, objects: Sequence[PlannedObject]) -> None:
+        self._box = common_box([planned.label.box for planned in objects])
+        self._voxels = read_box(objects[0].mask.image, self._box)
+
+    def file_of(self, planned: PlannedObject) -> bytes:
+        """Return the file of one of the objects; see :func:`nifti_kit.ras.mask_bytes`."""
+        i, j, k = (
+            slice(of_label.start - of_all.start, of_label.stop - of_all.start)
+            for of_label, of_all in zip(planned.label.box, self._box, strict=True)
+        )
+        part = self._voxels[i, j, k]
+        return mask_bytes(part, planned.mask.grid, planned.label, planned.orientation)
+
+
+def by_source(pairs: Iterable[tuple[T, PlannedObject]]) -> Iterator[list[tuple[T, PlannedObject]]]:
+    """Yield pairs in their order, those that follow each other and are of one mask file at once."""
+    for _, group in groupby(pairs, key=lambda pair: pair[1].mask):
+        yield list(group)
