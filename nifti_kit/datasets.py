@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from nifti_kit.items import Item
 from nifti_kit.layouts import LAYOUTS, Files, Grouping, detect_layout, group_files
 from nifti_kit.mappings import Mapping, looks_like_mapping, read_mapping
 from nifti_kit.names import SCORE, is_nifti, natural_key, pair_key, parse_name, why_unused
+from nifti_kit.one_by_one import in_order, one_by_one
 from nifti_kit.sources import Source, open_source
 from nifti_kit.texts import read_text
 from nifti_kit.wording import counted
@@ -30,6 +32,9 @@ __all__ = ["Choices", "Dataset", "Mended", "rescan", "scan"]
 
 MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
 """Where the platform's exporter puts its class map: one level above the dataset's folder."""
+
+OnFile = Callable[[int, int], Any]
+"""Is told how many headers were read, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,7 @@ def scan(
     classes: Any = None,
     score_base: int = 1,
     score_frames: str = "file",
+    on_file: OnFile | None = None,
 ) -> Dataset:
     """Return what a folder, an archive or one NIfTI file holds; headers only, no voxel is read.
 
@@ -207,6 +213,9 @@ def scan(
         the slices of the volume on the platform (slice = layer - base), as its exporter writes
         them; ``reversed``: those slices from the other end (slice = count - 1 - (layer - base));
         ``file``: the NIfTI file, so that such tables are an error, because it is not there.
+    on_file
+        Called before each header is read with how many were read, and how many there are; what
+        it raises ends the scan. A bar by default.
 
     Raises
     ------
@@ -220,7 +229,7 @@ def scan(
     _one_of("score_frames", score_frames, SCORE_FRAMES)
     given = None if classes is None else as_class_map(classes)
     choices = Choices(layout, segmentation, given, score_base, score_frames)
-    return _dataset(_Scanner(open_source(source), choices))
+    return _dataset(_Scanner(open_source(source), choices, on_file=on_file))
 
 
 def rescan(dataset: Dataset, mended: Iterable[Mended]) -> Dataset:
@@ -281,9 +290,11 @@ class _Scanner:
         choices: Choices,
         mended: MappingABC[PurePosixPath, Mended] = MappingProxyType({}),
         known: MappingABC[PurePosixPath, ImageFile] = MappingProxyType({}),
+        on_file: OnFile | None = None,
     ) -> None:
         self.source, self.choices = source, choices
         self.mended, self.known = mended, known
+        self._on_file = on_file
         self.findings: list[Finding] = list(source.findings)
         self.findings += [
             finding("repaired", found.relative, found.what) for found in mended.values()
@@ -314,8 +325,7 @@ class _Scanner:
         return sorted(found, key=lambda file: (len(file.parts), natural_key(file)))
 
     def _grouped(self, niftis: list[PurePosixPath], segmentation: str) -> Grouping:
-        images = [image for file in niftis if (image := self._header(file)) is not None]
-        images.sort(key=lambda image: natural_key(image.relative))
+        images = sorted(self._headers(niftis), key=lambda image: natural_key(image.relative))
         tables = sorted(self._files(".csv"), key=natural_key)
         paths = tuple((self.source.root / table, table) for table in tables)
         readable = {image.relative for image in images}
@@ -335,16 +345,32 @@ class _Scanner:
     def _content(self, file: PurePosixPath) -> bytes | None:
         return self.mended[file].content if file in self.mended else None
 
-    def _header(self, file: PurePosixPath) -> ImageFile | None:
+    def _headers(self, niftis: Sequence[PurePosixPath]) -> Iterator[ImageFile]:
+        """Yield the images whose headers can be read; the others are findings."""
+
+        def told(at: int, _: PurePosixPath) -> None:
+            assert self._on_file is not None
+            self._on_file(at, len(niftis))
+
+        on_file = None if self._on_file is None else told
+        with closing(in_order(self._header, niftis)) as headers:
+            for file in one_by_one(niftis, on_file, "Reading headers", "file"):
+                found = next(headers)
+                if isinstance(found, ImageFile):
+                    yield found
+                else:
+                    self.findings.append(file_fault(file, found))
+                    self._reasons[file] = ""
+
+    def _header(self, file: PurePosixPath) -> ImageFile | NiftiKitError:
+        """Return an image, or what is wrong with it; other threads read others meanwhile."""
         content = self._content(file)
         if file in self.known and content is self.known[file].content:
             return self.known[file]
         try:
             return read_header(self.source.root / file, file, content)
         except NiftiKitError as error:
-            self.findings.append(file_fault(file, error))
-            self._reasons[file] = ""
-            return None
+            return error.with_traceback(None)
 
     def class_map(self) -> ClassMap:
         """Return the class map in force; texts that are none have no use."""

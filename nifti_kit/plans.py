@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, Findings
 from nifti_kit.holdings import Holdings, ThereObject
 from nifti_kit.images import ImageFile
+from nifti_kit.items import Item
 from nifti_kit.mappings import Mapping
+from nifti_kit.one_by_one import one_by_one
 from nifti_kit.planned import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.planners import ItemPlanner
 from nifti_kit.reuse import ProjectClasses
@@ -152,6 +154,7 @@ def plan(
     mapping: Mapping | None = None,
     waive: Iterable[str] = (),
     target: Any = None,
+    on_item: Callable[[int, Item], Any] | None = None,
 ) -> Plan:
     """Return what will land, and what stands in the way; data faults raise nothing.
 
@@ -174,6 +177,9 @@ def plan(
         tables without masks need it: they update figures that are there. What the volumes hold
         of the same classes is shown (``Plan.there``); it is asked for once for each volume
         concerned, and changes nothing of the plan or its digest.
+    on_item
+        Called with the place (from 0) of each item and the item before its masks are read; what
+        it raises ends the work. A bar by default.
 
     Raises
     ------
@@ -181,6 +187,9 @@ def plan(
         If ``waive`` has a code that the catalogue does not know.
     """
     codes = (waive,) if isinstance(waive, str) else tuple(waive)
+    Findings((), codes)  # an unknown code ends it before the work
+    for item in one_by_one(dataset.items, on_item, "Reading masks", "item"):
+        survey_item(dataset, item)
     findings = findings_of(dataset, voxels=True)
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
     holdings = None if target is None else Holdings(target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
 from nifti_kit.images import ImageFile
 from nifti_kit.items import MaskFile
 from nifti_kit.labels import MAX_LABEL, Box, read_labels
+from nifti_kit.one_by_one import one_by_one
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import ObjectRef, ScoreChange, Target
@@ -186,14 +187,30 @@ def _why(row: ProofRow) -> str:
     return "; ".join(reasons)
 
 
-def verify(receipt: Receipt, target: Any) -> Proof:
+def verify(
+    receipt: Receipt,
+    target: Any,
+    *,
+    on_item: Callable[[int, LandedItem], Any] | None = None,
+) -> Proof:
     """Return the comparison of what is on the target with the source files, voxel by voxel.
 
     Volumes and masks are read back slice by slice; one source image is in memory at a time. What
     cannot be read, or is missing, is a row with a problem.
+
+    Parameters
+    ----------
+    receipt
+        What :func:`nifti_kit.upload` returned.
+    target
+        Where it landed.
+    on_item
+        Called with the place (from 0) of each item and the item before it is read back; what it
+        raises ends the work. A bar by default.
     """
     verifier = _Verifier(target)
-    return Proof(tuple(row for item in receipt.items for row in verifier.item(item)))
+    items = one_by_one(receipt.items, on_item, "Verifying", "volume")
+    return Proof(tuple(row for item in items for row in verifier.item(item)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from uploads import api, facts, impatience, renumbered
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
+from nifti_kit.models import tasks
 from nifti_kit.models.uploading import Uploading
 from nifti_kit.targets.base import ItemJob
 
@@ -200,6 +201,30 @@ def test_a_plan_can_be_cancelled(app: Uploading) -> None:
     app.plan().join(PATIENCE_S)
     assert (app.planning.state, app.planned) == ("cancelled", None)
     assert app.blockers == ["Make the plan first."]
+
+
+def test_a_plan_says_whose_masks_it_reads_and_can_be_cancelled_between_two(
+    app: Uploading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(change: Any) -> None:
+        texts.append(change["new"])
+        if change["new"] == "Reading the masks of B.nrrd ...":
+            app.cancel()
+
+    texts: list[str] = []
+    monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
+    app.planning.observe(cancel, "text")
+    app.plan().join(PATIENCE_S)
+    assert texts[-4:] == [
+        "Reading the masks of A.nrrd ...",
+        "Reading the masks of B.nrrd ...",
+        "Ending at the next safe point ...",
+        "Cancelled.",
+    ]
+    assert (app.planning.state, app.planned) == ("cancelled", None)
+    app.planning.unobserve(cancel, "text")
+    app.plan().join(PATIENCE_S)
+    assert len(app.planned.items) == 2
 
 
 # Findings

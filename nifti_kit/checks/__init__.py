@@ -7,7 +7,7 @@ is found by :func:`check` alone: warnings and notes, but for damaged volumes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -41,13 +41,11 @@ from nifti_kit.checks.sets import content_repeated, names_alike, planes_apart
 from nifti_kit.datasets import Dataset
 from nifti_kit.findings import Finding, Findings
 from nifti_kit.items import Item
+from nifti_kit.one_by_one import one_by_one
 from nifti_kit.surveys import ItemSurvey, shapes_of, survey_item
 from nifti_kit.thumbnails import Illustrator
 
 __all__ = ["check", "findings_of"]
-
-BAR_AFTER_S = 2
-"""A check that is done sooner shows no bar (seconds)."""
 
 
 def check(
@@ -77,9 +75,8 @@ def check(
         If ``waive`` has a code that the catalogue does not know.
     """
     Findings((), waive)  # an unknown code ends it before the work
-    found = findings_of(dataset, voxels=voxels) + list(unmatched(dataset))
-    if voxels:
-        found += _closer_look(dataset, on_item)
+    closer = list(_closer_look(dataset, on_item)) if voxels else []
+    found = [*findings_of(dataset, voxels=voxels), *unmatched(dataset), *closer]
     return Findings(found, waive, Illustrator(dataset), dataset.source.given.name)
 
 
@@ -119,20 +116,10 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
-    for at, item in enumerate(dataset.items if on_item else _with_bar(dataset.items)):
-        if on_item is not None:
-            on_item(at, item)
+    for item in one_by_one(dataset.items, on_item, "Checking", "item"):
         yield from volume_voxels(item)
         yield from _closer_look_at(dataset, item, survey_item(dataset, item))
     yield from content_repeated(dataset)
-
-
-def _with_bar(items: Sequence[Item]) -> Iterable[Item]:
-    from tqdm.auto import tqdm
-
-    # No name in the bar's text: notebooks show it as HTML.
-    bar: Iterable[Item] = tqdm(items, desc="Checking", unit="item", delay=BAR_AFTER_S, leave=False)
-    return bar
 
 
 def _closer_look_at(dataset: Dataset, item: Item, survey: ItemSurvey) -> Iterator[Finding]:

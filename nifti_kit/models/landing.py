@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.models.tasks import Ticket
-from nifti_kit.receipts import Receipt
+from nifti_kit.receipts import LandedItem, Receipt
 from nifti_kit.transfer import Progress
-from nifti_kit.verification import Proof, ProofRow, verify
+from nifti_kit.verification import Proof, verify
 from nifti_kit.wording import counted
 
 __all__ = [
@@ -95,12 +94,14 @@ def save_both(
 
 def verify_by_item(receipt: Receipt, target: Any, ticket: Ticket) -> Proof:
     """Return the proof of a receipt, made volume by volume: it can be cancelled between two."""
-    rows: list[ProofRow] = []
-    for at, item in enumerate(receipt.items):
-        ticket.tell(at / len(receipt.items), f"Comparing {item.volume.name} with its source ...")
-        rows += verify(replace(receipt, items=(item,)), target).rows
-    ticket.tell(1.0, f"Compared {counted(len(receipt.items), 'volume')} with the source.")
-    return Proof(tuple(rows))
+    total = len(receipt.items)
+
+    def told(at: int, item: LandedItem) -> None:
+        ticket.tell(at / total, f"Comparing {item.volume.name} with its source ...")
+
+    proof = verify(receipt, target, on_item=told)
+    ticket.tell(1.0, f"Compared {counted(total, 'volume')} with the source.")
+    return proof
 
 
 def _beside(path: Path, what: str) -> Path:

@@ -13,6 +13,7 @@ from traitlets import Enum, HasTraits, List, Unicode
 from nifti_kit.datasets import Dataset
 from nifti_kit.errors import PlanBlocked
 from nifti_kit.findings import Findings
+from nifti_kit.items import Item
 from nifti_kit.mappings import Mapping, read_mapping
 from nifti_kit.matching import match
 from nifti_kit.models.findings import FindingsTable
@@ -151,7 +152,12 @@ class Planning(HasTraits):
         dataset, target = self.source.dataset, self.target.target
         basis = self._basis_now()
         ticket.tell(0.0, "Reading the masks, and what is on the target ...")
-        made = plan(dataset, mapping=self._mapping(dataset, target), target=target)
+
+        def told(at: int, item: Item) -> None:
+            ticket.tell(at / len(dataset.items), f"Reading the masks of {item.name} ...")
+
+        mapping = self._mapping(dataset, target)
+        made = plan(dataset, mapping=mapping, target=target, on_item=told)
         ticket.check()
         self._basis, self.digest = basis, made.digest
         self.findings.show(made.findings, dataset)

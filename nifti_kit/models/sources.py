@@ -15,6 +15,7 @@ from nifti_kit.layouts import LAYOUTS
 from nifti_kit.models.tasks import Task, Ticket
 from nifti_kit.names import is_nifti
 from nifti_kit.sources import ARCHIVE_ENDINGS
+from nifti_kit.wording import counted
 
 __all__ = ["SourcePicker", "samples"]
 
@@ -137,11 +138,16 @@ class SourcePicker(HasTraits):
 
     def _scanned(self, ticket: Ticket) -> Dataset:
         ticket.tell(0.0, "Reading names and headers ...")
+
+        def told(done: int, total: int) -> None:
+            ticket.tell(done / total, f"Reading headers: {done} of {counted(total, 'file')} ...")
+
         found = scan(
             self.path,
             layout=self.layout,
             segmentation=self.segmentation,
             score_frames=self.score_frames,
+            on_file=told,
         )
         ticket.check()
         return found
