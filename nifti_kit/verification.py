@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +28,14 @@ from nifti_kit.one_by_one import one_by_one
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import ObjectRef, ScoreChange, Target
+from nifti_kit.targets.pipeline import ahead
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_A_TIME = 4
+"""Masks of one file that are read back side by side."""
 
 __all__ = ["Proof", "ProofRow", "verify"]
 
@@ -217,14 +223,13 @@ def verify(
 class _Source:
     """A label map read anew, with the count of each of its values."""
 
-    mask: MaskFile
     voxels: npt.NDArray[Any]
     counts: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, mask: MaskFile) -> _Source:
         voxels = read_labels(mask.image).voxels
-        return cls(mask, voxels, _counts(voxels))
+        return cls(voxels, _counts(voxels))
 
 
 class _Verifier:
@@ -241,22 +246,34 @@ class _Verifier:
             there = {(o.key, o.figure_key): o for o in self.target.objects(item.volume.id)}
         except NiftiKitError as error:
             problem = str(error)
-        last: _Source | None = None
-        for landed in item.objects:
-            found = there.get((landed.ref.key, landed.ref.figure_key))
-            if found is None:
-                yield _object_row(item, landed, problem)
-                continue
-            try:
-                if last is None or last.mask is not landed.planned.mask:
-                    last = None  # one label map in memory at a time
-                    last = _Source.of(landed.planned.mask)
-                yield self._object(item, landed, found, last)
-            except NiftiKitError as error:
-                yield _object_row(item, landed, str(error))
+        yield from self._objects(item, there, problem)
         for change in item.updates:
             known = there.get((change.ref.key, change.ref.figure_key))
             yield _update_row(item, change, known, problem)
+
+    def _objects(
+        self, item: LandedItem, there: Mapping[tuple[str, str], ObjectRef], problem: str
+    ) -> Iterator[ProofRow]:
+        """Yield the rows of an item's objects; those of one mask file are read side by side."""
+        source: _Source | str = ""
+
+        def row(landed: LandedObject) -> ProofRow:
+            found = there.get((landed.ref.key, landed.ref.figure_key))
+            if found is None or isinstance(source, str):
+                return _object_row(item, landed, problem if found is None else str(source))
+            try:
+                return self._object(item, landed, found, source)
+            except NiftiKitError as error:
+                return _object_row(item, landed, str(error))
+
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for mask, group in groupby(item.objects, key=lambda landed: landed.planned.mask):
+                source = ""  # one label map in memory at a time
+                try:
+                    source = _Source.of(mask)
+                except NiftiKitError as error:
+                    source = str(error)
+                yield from ahead(pool, row, group, AT_A_TIME)
 
     def _volume(self, item: LandedItem) -> ProofRow:
         assert item.planned.volume is not None

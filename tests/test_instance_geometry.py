@@ -15,6 +15,7 @@ from uploads import api, facts, impatience, land, new_dataset, new_project, new_
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
+from nifti_kit.targets import mask_files
 from nifti_kit.targets.instance import figures
 
 state_home = uploads.state_home
@@ -109,17 +110,17 @@ def test_a_geometry_that_is_refused_alone_ends_the_upload(source: Path, platform
 def test_one_label_map_is_in_memory_at_a_time(
     source: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = figures.read_labels
+    real = mask_files.read_box
     living: list[list[bool]] = []
     maps: list[weakref.ref[Any]] = []
 
     def read(*args: Any) -> Any:
         living.append([one() is not None for one in maps])
         found = real(*args)
-        maps.append(weakref.ref(found.voxels))
+        maps.append(weakref.ref(found))
         return found
 
-    monkeypatch.setattr(figures, "read_labels", read)
+    monkeypatch.setattr(mask_files, "read_box", read)
     land(source, new_target(platform))
     assert living == [[], [False], [False, False]]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+import weakref
 from dataclasses import replace
 
 import nibabel as nib
@@ -22,6 +24,7 @@ from landings import (
 )
 
 import nifti_kit as nk
+from nifti_kit import verification
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.verification import Proof, ProofRow
 
@@ -520,3 +523,40 @@ def test_a_proof_is_saved_as_json_and_as_a_page_with_every_row(tmp_path):
         with pytest.raises(NiftiKitError, match="cannot be saved as this kind of file"):
             saved.save(tmp_path / "out.txt")
     assert page.count("<tr>") == 1 + len(proof.rows)
+
+
+def test_masks_of_one_file_are_read_side_by_side_and_their_rows_keep_the_order(tmp_path):
+    values = range(1, 5)
+    source = write_volumes(tmp_path / "in", {"A": {"organ": tuple(values)}})
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = land(source, target)
+    together = threading.Barrier(2)
+
+    class Meeting(nk.ProjectFolder):
+        """Two masks at a time: whoever reads alone waits in vain."""
+
+        def mask_grid(self, found):
+            together.wait(30)
+            return super().mask_grid(found)
+
+    proof = nk.verify(receipt, Meeting(tmp_path / "p", dataset="d"))
+    assert proof.ok
+    assert len(proof.objects) == len(values)
+    assert proof.rows == nk.verify(receipt, target).rows
+
+
+def test_one_source_label_map_is_in_memory_at_a_time(tmp_path, monkeypatch):
+    masks = dict.fromkeys(("femur", "tibia", "patella"), (1, 2))
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = land(write_volumes(tmp_path / "in", {"A": masks}), target)
+    read, maps, living = verification.read_labels, [], []
+
+    def remembering(image):
+        living.append([one() is not None for one in maps])
+        found = read(image)
+        maps.append(weakref.ref(found.voxels))
+        return found
+
+    monkeypatch.setattr(verification, "read_labels", remembering)
+    assert nk.verify(receipt, target).ok
+    assert living == [[], [False], [False, False]]

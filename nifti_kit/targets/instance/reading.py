@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from nifti_kit.targets.instance.connection import Connection
 from nifti_kit.targets.instance.listing import Listing, volume_ref
 from nifti_kit.targets.instance.places import dataset_paths
 from nifti_kit.targets.instance.refusals import NotThere
+from nifti_kit.targets.instance.scratch import Scratch
 
 __all__ = ["InstanceReader", "class_ids_in", "object_ref", "objects_in"]
 
@@ -42,7 +40,7 @@ class InstanceReader:
         assert project_id is not None
         self.project_id = project_id
         self._check_project()
-        self.begin_scratch()
+        self.scratch = Scratch()
         self.known: Listing | None = None
         """What was there when an upload began, for the time of it."""
         self.class_ids: dict[str, int] | None = None
@@ -53,17 +51,6 @@ class InstanceReader:
         if self.dataset_id is None:
             scope = f"project_id={self.project_id}"
         return f"Instance({self.connection.address!r}, {scope})"
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state of another one, with a folder of its own for files."""
-        self.__dict__.update(state)
-        self.begin_scratch()
-
-    def begin_scratch(self) -> None:
-        """Make the folder for files that are read back; it goes with this object."""
-        self._scratch = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
-        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        self._fetched: tuple[str, Path] | None = None
 
     def _check_project(self) -> None:
         info = self.connection.post("projects.info", {"id": self.project_id})
@@ -221,23 +208,13 @@ class InstanceReader:
             return None
 
     def _volume_file(self, volume_id: int) -> Path:
-        return self._file(
+        return self.scratch.file(
             f"volume-{volume_id}",
             lambda: self.connection.bytes_of("volumes.download", {"id": volume_id}),
         )
 
     def _mask_file(self, figure_id: int) -> Path:
-        return self._file(f"figure-{figure_id}", lambda: self.geometry(figure_id))
-
-    def _file(self, name: str, fetch: Any) -> Path:
-        """Return a downloaded file; the one before it goes."""
-        if self._fetched is None or self._fetched[0] != name:
-            if self._fetched is not None:
-                self._fetched[1].unlink(missing_ok=True)
-            path = self._scratch / f"{name}.nrrd"
-            path.write_bytes(fetch())
-            self._fetched = (name, path)
-        return self._fetched[1]
+        return self.scratch.file(f"figure-{figure_id}", lambda: self.geometry(figure_id))
 
 
 def object_ref(
