@@ -7,11 +7,13 @@ landed image the whole-voxel map to its source is worked out anew from both head
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,20 +24,22 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.files import save_as
 from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
 from nifti_kit.images import ImageFile
-from nifti_kit.items import MaskFile
-from nifti_kit.labels import MAX_LABEL, Box, read_labels
+from nifti_kit.labels import Box, Label, box_within, common_box, read_box_and_counts
 from nifti_kit.one_by_one import one_by_one
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import ObjectRef, ScoreChange, Target
-from nifti_kit.targets.pipeline import ahead
+from nifti_kit.targets.pipeline import ahead, bounded
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 AT_A_TIME = 4
-"""Masks of one file that are read back side by side."""
+"""Masks that are read back side by side."""
+
+SOURCES, SOURCE_BYTES = 100, 2**25
+"""Of the source label maps in memory: 32 MB, or one that is larger."""
 
 __all__ = ["Proof", "ProofRow", "verify"]
 
@@ -219,17 +223,41 @@ def verify(
     return Proof(tuple(row for item in items for row in verifier.item(item)))
 
 
-@dataclass(frozen=True, eq=False)
 class _Source:
-    """A label map read anew, with the count of each of its values."""
+    """A label map within the boxes of its objects, with the count of each of its values.
 
-    voxels: npt.NDArray[Any]
-    counts: npt.NDArray[np.int64]
+    It is read anew when it is first asked for, once, whichever thread asks.
+    """
 
-    @classmethod
-    def of(cls, mask: MaskFile) -> _Source:
-        voxels = read_labels(mask.image).voxels
-        return cls(voxels, _counts(voxels))
+    def __init__(self, objects: Sequence[LandedObject]) -> None:
+        self._image = objects[0].planned.mask.image
+        self._box = common_box([landed.planned.label.box for landed in objects])
+        self._lock = Lock()
+        self._read: tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | NiftiKitError | None = None
+
+    def __len__(self) -> int:
+        """The bytes that it takes at most."""
+        shape: list[int] = [side.stop - side.start for side in self._box]
+        return math.prod(shape) * np.dtype(np.uint16).itemsize
+
+    def part(self, label: Label) -> tuple[npt.NDArray[Any], int]:
+        """Return the voxels in a label's box, and how many of the whole map have its value.
+
+        Raises
+        ------
+        NiftiKitError
+            If the file cannot be read any more.
+        """
+        with self._lock:
+            if self._read is None:
+                try:
+                    self._read = read_box_and_counts(self._image, self._box)
+                except NiftiKitError as error:
+                    self._read = error.with_traceback(None)
+        if isinstance(self._read, NiftiKitError):
+            raise self._read
+        voxels, counts = self._read
+        return voxels[box_within(label.box, self._box)], int(counts[label.value])
 
 
 class _Verifier:
@@ -254,26 +282,24 @@ class _Verifier:
     def _objects(
         self, item: LandedItem, there: Mapping[tuple[str, str], ObjectRef], problem: str
     ) -> Iterator[ProofRow]:
-        """Yield the rows of an item's objects; those of one mask file are read side by side."""
-        source: _Source | str = ""
+        """Yield the rows of an item's objects; several are read back side by side."""
 
-        def row(landed: LandedObject) -> ProofRow:
+        def row(pair: tuple[LandedObject, _Source]) -> ProofRow:
+            landed, source = pair
             found = there.get((landed.ref.key, landed.ref.figure_key))
-            if found is None or isinstance(source, str):
-                return _object_row(item, landed, problem if found is None else str(source))
+            if found is None:
+                return _object_row(item, landed, problem)
             try:
                 return self._object(item, landed, found, source)
             except NiftiKitError as error:
                 return _object_row(item, landed, str(error))
 
+        groups = groupby(item.objects, key=lambda landed: landed.planned.mask)
+        sources = ((found, _Source(found)) for found in (list(group) for _, group in groups))
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            for mask, group in groupby(item.objects, key=lambda landed: landed.planned.mask):
-                source = ""  # one label map in memory at a time
-                try:
-                    source = _Source.of(mask)
-                except NiftiKitError as error:
-                    source = str(error)
-                yield from ahead(pool, row, group, AT_A_TIME)
+            for batch in bounded(sources, count=SOURCES, size=SOURCE_BYTES):
+                pairs = ((landed, source) for found, source in batch for landed in found)
+                yield from ahead(pool, row, pairs, AT_A_TIME)
 
     def _volume(self, item: LandedItem) -> ProofRow:
         assert item.planned.volume is not None
@@ -305,13 +331,13 @@ class _Verifier:
         orientation, moved = _place(grid, self.target.mask_grid(found))
         compared = differing = 0
         if orientation is not None:
-            compared = source.voxels.size
+            part, total = source.part(planned.label)
+            compared = math.prod(grid.shape)
             differing = _mask_differences(
-                orientation.apply(source.voxels),
+                orientation.apply(part == planned.value),
                 self.target.iter_mask(found),
-                planned.value,
                 orientation.apply_box(planned.label.box, grid.shape),
-                int(source.counts[planned.value]),
+                total,
             )
         color = self.colors.get(planned.class_name)
         class_ok = found.class_name == planned.class_name and color is not None
@@ -389,9 +415,9 @@ def _differences(source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]]) ->
 
 
 def _mask_differences(
-    source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]], value: int, box: Box, total: int
+    source: npt.NDArray[np.bool_], pages: Iterator[npt.NDArray[Any]], box: Box, total: int
 ) -> int:
-    """Return how many voxels of a mask differ from a label map's value.
+    """Return how many voxels of a mask differ from those of a label map in a box.
 
     Only ``box`` is compared voxel by voxel. Outside of it every landed voxel is one too many, and
     every source voxel (``total`` is counted anew over the whole map) is one that is missing.
@@ -400,19 +426,10 @@ def _mask_differences(
     for k, page in enumerate(pages):
         landed = int(np.count_nonzero(page))
         if box[2].start <= k < box[2].stop:
-            expected = source[box[0], box[1], k] == value
+            expected = source[:, :, k - box[2].start]
             inside = page[box[0], box[1]] != 0
             differing += int(np.count_nonzero(inside != expected))
             landed -= int(np.count_nonzero(inside))
             seen += int(np.count_nonzero(expected))
         differing += landed
     return differing + total - seen
-
-
-def _counts(voxels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return how many voxels have each value; by slices, for bincount takes 8 bytes a voxel."""
-    counts = np.zeros(MAX_LABEL + 1, dtype=np.int64)
-    for k in range(voxels.shape[2]):
-        found = np.bincount(voxels[:, :, k].ravel(order="K"))
-        counts[: len(found)] += found
-    return counts

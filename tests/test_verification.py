@@ -545,18 +545,33 @@ def test_masks_of_one_file_are_read_side_by_side_and_their_rows_keep_the_order(t
     assert proof.rows == nk.verify(receipt, target).rows
 
 
-def test_one_source_label_map_is_in_memory_at_a_time(tmp_path, monkeypatch):
+@pytest.mark.parametrize("size", [1, 2**25])
+def test_source_label_maps_take_no_more_memory_than_they_may(tmp_path, monkeypatch, size):
     masks = dict.fromkeys(("femur", "tibia", "patella"), (1, 2))
     target = nk.ProjectFolder(tmp_path / "p", dataset="d")
     receipt = land(write_volumes(tmp_path / "in", {"A": masks}), target)
-    read, maps, living = verification.read_labels, [], []
+    read, maps, living = verification.read_box_and_counts, [], []
 
-    def remembering(image):
+    def remembering(*args):
         living.append([one() is not None for one in maps])
-        found = read(image)
-        maps.append(weakref.ref(found.voxels))
-        return found
+        voxels, counts = read(*args)
+        maps.append(weakref.ref(voxels))
+        return voxels, counts
 
-    monkeypatch.setattr(verification, "read_labels", remembering)
+    monkeypatch.setattr(verification, "SOURCE_BYTES", size)
+    monkeypatch.setattr(verification, "read_box_and_counts", remembering)
     assert nk.verify(receipt, target).ok
-    assert living == [[], [False], [False, False]]
+    assert len(living) == 3  # each file is read once, for both of its labels
+    if size == 1:
+        assert living == [[], [False], [False, False]]
+
+
+def test_a_source_that_is_damaged_since_is_a_problem_of_each_of_its_objects(tmp_path):
+    source = write_volumes(tmp_path / "in", {"A": {"femur": (1, 2), "tibia": (3,)}})
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = land(source, target)
+    (source / "A" / "femur.nii.gz").write_bytes(b"no gzip")
+    rows = nk.verify(receipt, target).objects
+    assert [bool(row.problem) for row in rows] == [True, True, False]
+    assert rows[0].problem == rows[1].problem
+    assert "femur.nii.gz" in rows[0].problem

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from nifti_kit.labels import common_box, read_box
+from nifti_kit.labels import box_within, common_box, read_box
 from nifti_kit.planned import PlannedObject
 from nifti_kit.ras import mask_bytes
 
@@ -27,11 +27,7 @@ class MaskFiles:
 
     def file_of(self, planned: PlannedObject) -> bytes:
         """Return the file of one of the objects; see :func:`nifti_kit.ras.mask_bytes`."""
-        i, j, k = (
-            slice(of_label.start - of_all.start, of_label.stop - of_all.start)
-            for of_label, of_all in zip(planned.label.box, self._box, strict=True)
-        )
-        part = self._voxels[i, j, k]
+        part = self._voxels[box_within(planned.label.box, self._box)]
         return mask_bytes(part, planned.mask.grid, planned.label, planned.orientation)
 
 
