@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 import uploads
 from instance import Platform, running_platform
 from landings import land, write_volumes
@@ -16,6 +17,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import connection
 from nifti_kit.targets.instance.connection import Connection
 from nifti_kit.targets.instance.limits import FIRST, MOST, SLOWER_S, Limit
+from nifti_kit.targets.instance.refusals import retry_after
 
 state_home = uploads.state_home
 platform = uploads.platform
@@ -169,3 +171,24 @@ def test_a_dead_server_is_clear_to_those_who_wait_for_a_turn_too(platform: Platf
         assert set(pool.map(ask, range(6))) == {"the instance does not answer"}
     assert time.monotonic() - begun < 6 * 0.4
     platform.restart()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, 0.0),
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("3600", 30.0),
+        ("inf", 30.0),
+        ("nan", 0.0),
+        ("soon", 0.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0),
+    ],
+)
+def test_what_the_instance_asks_to_wait_is_followed_within_our_patience(text, seconds):
+    answer = requests.Response()
+    if text is not None:
+        answer.headers["Retry-After"] = text
+    assert retry_after(answer, 30.0) == seconds

@@ -49,9 +49,10 @@ def refusal(address: str, method: str, answer: requests.Response, hide: str) -> 
 def retry_after(answer: requests.Response, most: float) -> float:
     """Return the seconds that the instance asks to wait for; 0 where it says nothing."""
     try:
-        return min(max(float(answer.headers.get("Retry-After", 0)), 0.0), most)
+        seconds = float(answer.headers.get("Retry-After", 0))
     except ValueError:  # a date: our own waiting is as good
         return 0.0
+    return min(seconds, most) if seconds > 0 else 0.0
 
 
 def never_sent(error: requests.RequestException) -> bool:
