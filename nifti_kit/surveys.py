@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nifti_kit.datasets import Dataset, describe
+from nifti_kit.datasets import Dataset
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.faults import describe
 from nifti_kit.findings import Finding, finding
 from nifti_kit.geometry import Alignment, Orientation, compare_grids, frame_to_slice, plane_axis
 from nifti_kit.geometry import ras_orientation as to_ras

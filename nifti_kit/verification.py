@@ -6,195 +6,35 @@ landed image the whole-voxel map to its source is worked out anew from both head
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit import html
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.files import save_as
-from nifti_kit.geometry import SAME_MM, Grid, Orientation, lattice_orientation
+from nifti_kit.geometry import Grid, Orientation, lattice_orientation
 from nifti_kit.images import ImageFile
 from nifti_kit.labels import Box, Label, box_within, common_box, read_box_and_counts
 from nifti_kit.one_by_one import one_by_one
+from nifti_kit.proofs import Proof, ProofRow
 from nifti_kit.ras import open_volume
 from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import ObjectRef, ScoreChange, Target
 from nifti_kit.targets.pipeline import ahead, bounded
-from nifti_kit.wording import counted
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["verify"]
 
 AT_A_TIME = 4
 """Masks that are read back side by side."""
 
 SOURCES, SOURCE_BYTES = 100, 2**25
 """Of the source label maps in memory: 32 MB, or one that is larger."""
-
-__all__ = ["Proof", "ProofRow", "verify"]
-
-
-@dataclass(frozen=True)
-class ProofRow:
-    """One volume or object, compared.
-
-    Attributes
-    ----------
-    kind
-        ``volume``, ``object``, or ``scores`` of a figure that was there.
-    volume, name, value
-        The volume's name; for an object its class and its pixel value in the source.
-    source
-        The source file.
-    compared, differing
-        Voxels compared, and how many of them differ.
-    displacement_mm
-        The largest distance between a landed corner voxel and its source (mm, world space);
-        infinite where the grids have no voxels in common.
-    class_ok, scores_ok
-        Whether class and colour, and the scores, are those of the plan.
-    problem
-        What could not be compared, or is missing; empty where all is well.
-    """
-
-    kind: str
-    volume: str
-    name: str
-    value: int | None
-    source: str
-    compared: int
-    differing: int
-    displacement_mm: float
-    class_ok: bool
-    scores_ok: bool
-    problem: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """True when nothing differs and nothing moved by more than 1e-4 mm."""
-        moved = self.displacement_mm > SAME_MM
-        return not (self.problem or self.differing or moved) and self.class_ok and self.scores_ok
-
-
-class Proof:
-    """The comparison of everything that landed with its source."""
-
-    def __init__(self, rows: tuple[ProofRow, ...]) -> None:
-        self.rows = rows
-
-    @property
-    def ok(self) -> bool:
-        """True when every volume and object is what was meant, where it was meant."""
-        return all(row.ok for row in self.rows)
-
-    @property
-    def objects(self) -> tuple[ProofRow, ...]:
-        """The rows of objects."""
-        return tuple(row for row in self.rows if row.kind == "object")
-
-    @property
-    def volumes(self) -> tuple[ProofRow, ...]:
-        """The rows of volumes."""
-        return tuple(row for row in self.rows if row.kind == "volume")
-
-    @property
-    def updates(self) -> tuple[ProofRow, ...]:
-        """The rows of scores for figures that were there."""
-        return tuple(row for row in self.rows if row.kind == "scores")
-
-    @property
-    def failures(self) -> tuple[ProofRow, ...]:
-        """The rows that are not as meant."""
-        return tuple(row for row in self.rows if not row.ok)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per volume and object."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows], columns=_FIELDS)
-
-    def to_json(self) -> str:
-        """Return the proof as JSON."""
-        rows = [{**asdict(row), "ok": row.ok} for row in self.rows]
-        for row in rows:
-            if row["displacement_mm"] == float("inf"):
-                row["displacement_mm"] = None
-        content = {"ok": self.ok, "rows": rows}
-        return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the proof to a file: ``.json``, or ``.html`` as a page with every row.
-
-        Raises
-        ------
-        NiftiKitError
-            If the name has another ending, or the file cannot be written.
-        """
-        save_as(path, "proof", {".json": self.to_json, ".html": self._page})
-
-    def _page(self) -> str:
-        head = [name.replace("_", " ") for name in _FIELDS]
-        rows = [tuple(asdict(row).values()) for row in self.rows]
-        return html.page("Proof", html.title(self._title()), html.table(head, rows))
-
-    def _title(self) -> str:
-        compared = sum(row.compared for row in self.rows)
-        furthest = max((row.displacement_mm for row in self.rows), default=0.0)
-        updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
-        verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
-        return (
-            f"Proof: {verdict}; {counted(len(self.volumes), 'volume')} and "
-            f"{counted(len(self.objects), 'object')}{updates}, "
-            f"{counted(compared, 'voxel')} compared, "
-            f"{sum(row.differing for row in self.rows):,} differ, "
-            f"largest displacement {furthest:.2g} mm"
-        )
-
-    def __repr__(self) -> str:
-        lines = [self._title()]
-        lines += [
-            f"  {row.volume} {row.name} <- {row.source}: {_why(row)}"
-            for row in self.failures[:_SHOWN]
-        ]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        if self.ok:
-            return html.title(self._title())
-        head = ("volume", "object", "from", "what differs")
-        rows = [(row.volume, row.name, row.source, _why(row)) for row in self.failures[:_SHOWN]]
-        return html.title(self._title()) + html.table(head, rows)
-
-
-_SHOWN = 20
-"""Failures that a repr shows; ``failures`` has them all."""
-
-_FIELDS = list(ProofRow.__dataclass_fields__)
-
-
-def _why(row: ProofRow) -> str:
-    if row.problem:  # nothing else was compared
-        return row.problem
-    reasons = []
-    if row.differing:
-        reasons.append(f"{row.differing} of {row.compared} voxels differ")
-    if row.displacement_mm == float("inf"):
-        reasons.append("it has no voxel in common with its source")
-    elif row.displacement_mm > SAME_MM:
-        reasons.append(f"displaced by {row.displacement_mm:.4g} mm")
-    reasons += ["class or colour differ"] * (not row.class_ok)
-    reasons += ["scores differ"] * (not row.scores_ok)
-    return "; ".join(reasons)
 
 
 def verify(

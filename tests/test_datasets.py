@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from properties import untimed
 
 import nifti_kit as nk
-from nifti_kit.datasets import Dataset, describe, file_fault
+from nifti_kit.datasets import Dataset
 from nifti_kit.errors import (
     BadClassMap,
     BadSource,
@@ -26,6 +26,7 @@ from nifti_kit.errors import (
     UnreadableFile,
     UnsupportedImage,
 )
+from nifti_kit.faults import describe, file_fault
 
 PLANES = ("axl", "cor", "sag")
 

@@ -10,7 +10,7 @@ from landings import land, write_volumes
 
 import nifti_kit as nk
 from nifti_kit.models.evidence import Evidence, first_line
-from nifti_kit.verification import Proof, ProofRow
+from nifti_kit.proofs import Proof, ProofRow
 
 
 @pytest.fixture

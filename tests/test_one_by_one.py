@@ -142,13 +142,13 @@ def test_a_scan_tells_how_many_headers_it_has_read_and_can_be_ended(tmp_path):
 
 
 def test_a_slow_disk_gives_the_same_dataset(tmp_path, monkeypatch):
-    from nifti_kit import datasets
+    from nifti_kit import scanning
 
     for number in range(TRIED + 20):
         write_nifti(tmp_path / f"scan{number}.nii.gz")
     (tmp_path / f"scan{TRIED + 5}.nii.gz").write_bytes(b"no gzip")
     quick = nk.scan(tmp_path)
-    read = datasets.read_header
+    read = scanning.read_header
 
     def slow(*args):
         time.sleep(0.003)
@@ -156,7 +156,7 @@ def test_a_slow_disk_gives_the_same_dataset(tmp_path, monkeypatch):
         return read(*args)
 
     seen: set[threading.Thread] = set()
-    monkeypatch.setattr(datasets, "read_header", slow)
+    monkeypatch.setattr(scanning, "read_header", slow)
     found = nk.scan(tmp_path)
     assert len(seen) > 2
     assert [item.name for item in found.items] == [item.name for item in quick.items]

@@ -26,7 +26,7 @@ from landings import (
 import nifti_kit as nk
 from nifti_kit import verification
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.verification import Proof, ProofRow
+from nifti_kit.proofs import Proof, ProofRow
 
 VOXELS = 5 * 6 * 7
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from nifti_kit.datasets import Dataset, file_fault
+from nifti_kit.datasets import Dataset
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.faults import file_fault
 from nifti_kit.findings import Finding, finding
 from nifti_kit.images import iter_frames
 from nifti_kit.items import Item

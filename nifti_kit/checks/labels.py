@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nifti_kit.datasets import describe, file_fault
 from nifti_kit.errors import BadLabels
+from nifti_kit.faults import describe, file_fault
 from nifti_kit.findings import Finding, finding
 from nifti_kit.items import Item
 from nifti_kit.labels import Label

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nifti_kit.models.tables import Column, Row, Table
+from nifti_kit.proofs import Proof, ProofRow
 from nifti_kit.receipts import Receipt
-from nifti_kit.verification import Proof, ProofRow
 
 __all__ = ["Evidence", "first_line"]
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.models.tasks import Ticket
+from nifti_kit.proofs import Proof
 from nifti_kit.receipts import LandedItem, Receipt
 from nifti_kit.transfer import Progress
-from nifti_kit.verification import Proof, verify
+from nifti_kit.verification import verify
 from nifti_kit.wording import counted
 
 __all__ = [

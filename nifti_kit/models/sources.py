@@ -9,11 +9,12 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Tuple, Unicode
 
-from nifti_kit.datasets import SCORE_FRAMES, Dataset, scan
+from nifti_kit.datasets import Dataset, scan
 from nifti_kit.errors import BadSource
 from nifti_kit.layouts import LAYOUTS
 from nifti_kit.models.tasks import Task, Ticket
 from nifti_kit.names import is_nifti
+from nifti_kit.scanning import SCORE_FRAMES
 from nifti_kit.sources import ARCHIVE_ENDINGS
 from nifti_kit.wording import counted
 

@@ -23,10 +23,10 @@ from nifti_kit.models.planning import Planning, refuse
 from nifti_kit.models.targets import link_to
 from nifti_kit.models.tasks import Task, Ticket
 from nifti_kit.plans import Plan
+from nifti_kit.proofs import Proof
 from nifti_kit.receipts import Receipt
 from nifti_kit.targets.base import EXISTING
 from nifti_kit.transfer import Progress, upload
-from nifti_kit.verification import Proof
 from nifti_kit.wording import counted
 
 __all__ = ["Uploading"]

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nifti_kit import codec, html
-from nifti_kit.datasets import Dataset, Mended, rescan
+from nifti_kit.datasets import Dataset, rescan
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.files import write_bytes
 from nifti_kit.geometry import Grid, compare_grids
 from nifti_kit.images import GZIP_MAGIC, ImageFile
 from nifti_kit.items import Item
 from nifti_kit.labels import label_frames
+from nifti_kit.scanning import Mended
 from nifti_kit.wording import counted
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nifti_kit import images
-from nifti_kit.datasets import Dataset, Mended
+from nifti_kit.datasets import Dataset
 from nifti_kit.repairs.base import Repair, repaired
 from nifti_kit.repairs.lookups import located
+from nifti_kit.scanning import Mended
 
 __all__ = ["pick_frame"]
 

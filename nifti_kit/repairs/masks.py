@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.align import grid_of
-from nifti_kit.datasets import Dataset, Mended
+from nifti_kit.datasets import Dataset
 from nifti_kit.errors import RepairRefused
 from nifti_kit.escapes import visible
 from nifti_kit.geometry import Grid, Orientation, compare_grids, ras_orientation
@@ -21,6 +21,7 @@ from nifti_kit.items import Item, MaskFile
 from nifti_kit.labels import INTEGER_TOLERANCE, MAX_LABEL, LabelSurvey, read_labels
 from nifti_kit.repairs.base import Repair, measured, repaired
 from nifti_kit.repairs.lookups import masks_meant
+from nifti_kit.scanning import Mended
 from nifti_kit.shapes import SPECK_VOXELS, survey_shapes
 from nifti_kit.wording import counted
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.datasets import Dataset, Mended, rescan
+from nifti_kit.datasets import Dataset, rescan
 from nifti_kit.geometry import frame_to_slice, plane_axis
 from nifti_kit.images import ImageFile
 from nifti_kit.items import Item, TableFile
 from nifti_kit.models.images import chosen_item
+from nifti_kit.scanning import Mended
 from nifti_kit.scores.cells import csv_text
 from nifti_kit.shapes import ShapeSurvey
 from nifti_kit.surveys import ItemSurvey, MaskSurvey, survey_item
