@@ -173,22 +173,14 @@ def telling(dataset, told):
     return tell
 
 
-def test_a_plan_tells_of_each_item_and_can_be_ended(tmp_path):
+@pytest.mark.parametrize("work", [nk.plan, nk.check])
+def test_work_on_a_data_set_tells_of_each_item_before_it_reads_any_voxel_of_it(tmp_path, work):
     dataset = nk.scan(write_volumes(tmp_path / "in", THREE))
     told = []
-    nk.plan(dataset, on_item=telling(dataset, told))
+    work(dataset, on_item=telling(dataset, told))
     assert told == TOLD
     with pytest.raises(Enough):
-        nk.plan(dataset, on_item=enough)
-
-
-def test_a_check_tells_of_each_item_before_it_reads_any_voxel_of_it(tmp_path):
-    dataset = nk.scan(write_volumes(tmp_path / "in", THREE))
-    told = []
-    nk.check(dataset, on_item=telling(dataset, told))
-    assert told == TOLD
-    with pytest.raises(Enough):
-        nk.check(dataset, on_item=enough)
+        work(dataset, on_item=enough)
 
 
 def test_a_proof_tells_of_each_volume_and_can_be_ended(tmp_path):

@@ -203,9 +203,13 @@ class Bar:
 
     made: list
 
-    def __init__(self, **options):
+    def __init__(self, things=(), **options):
         self.options, self.steps, self.closed, self.texts = options, 0, False, []
+        self.things = things
         self.made.append(self)
+
+    def __iter__(self):
+        return iter(self.things)
 
     def update(self, steps):
         self.steps += steps
@@ -225,12 +229,28 @@ def bars(monkeypatch):
 
 
 def test_a_bar_shows_the_progress_by_default_and_no_name(source, target, bars):
-    land(source, target, on_progress=None)
+    plan = nk.plan(nk.scan(source))
+    bars.clear()
+    nk.upload(plan, target)
     assert [(bar.options, bar.steps, bar.closed) for bar in bars] == [
         ({"total": 3, "desc": "Uploading", "unit": "volume"}, 3, True)
     ]
     counts = [0, 1, 2, 3, 3, 3, 4, 4, 4, 4]
     assert bars[0].texts == [f"{count} of 4 objects, 0.0 MB" for count in counts]
+
+
+def test_bars_of_other_long_work_come_late_go_away_and_show_no_name(source, target, bars):
+    dataset = nk.scan(source)
+    nk.check(dataset)
+    receipt = nk.upload(nk.plan(dataset), target, on_progress=quiet)
+    nk.verify(receipt, target)
+    late = {"delay": 2, "leave": False}
+    assert [(len(bar.things), bar.options) for bar in bars] == [
+        (6, {"desc": "Reading headers", "unit": "file", **late}),
+        (3, {"desc": "Checking", "unit": "item", **late}),
+        (3, {"desc": "Reading masks", "unit": "item", **late}),
+        (3, {"desc": "Verifying", "unit": "volume", **late}),
+    ]
 
 
 def test_the_real_bar_shows_volumes_and_objects(source, target, capsys):
@@ -244,6 +264,7 @@ def test_the_real_bar_shows_volumes_and_objects(source, target, capsys):
 
 def test_the_bar_is_closed_after_an_error_too(source, target, bars):
     plan = nk.plan(nk.scan(source))
+    bars.clear()
     (source / "B.nii.gz").write_bytes((source / "B.nii.gz").read_bytes()[:-4])
     with pytest.raises(UnreadableFile):
         nk.upload(plan, target)
