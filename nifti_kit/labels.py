@@ -6,7 +6,7 @@ a float64 label map of a large CT never takes more memory than two bytes a voxel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,11 +25,8 @@ __all__ = [
     "LabelFrames",
     "LabelMap",
     "LabelSurvey",
-    "box_within",
-    "common_box",
     "label_frames",
     "read_box",
-    "read_box_and_counts",
     "read_labels",
     "survey_labels",
 ]
@@ -155,54 +152,27 @@ def read_labels(image: ImageFile) -> LabelMap:
     return LabelMap(voxels, frames.rounded, image.is_scaled)
 
 
-def read_box(image: ImageFile, box: Box) -> npt.NDArray[Any]:
+def read_box(
+    image: ImageFile, box: Box, counts: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[Any]:
     """Return the voxels of a label file within a box, (i, j, k) in file order, uint8 or uint16.
 
-    The file is read to its end. Raises as :func:`survey_labels`.
+    The file is read to its end. To ``counts``, of 65,536 numbers, is added how many voxels of the
+    whole file have each value. Raises as :func:`survey_labels`.
     """
-    return _read(label_frames(image), box)
-
-
-def read_box_and_counts(
-    image: ImageFile, box: Box
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Return the same, and how many voxels of the whole file have each value: (65536,)."""
-    counts = np.zeros(MAX_LABEL + 1, dtype=np.int64)
-
-    def count(block: npt.NDArray[Any]) -> None:
-        found = np.bincount(block.ravel(order="K"))
-        counts[: len(found)] += found
-
-    return _read(label_frames(image), box, count), counts
-
-
-def common_box(boxes: Iterable[Box]) -> Box:
-    """Return the smallest box that holds all of some boxes; there is at least one."""
-    i, j, k = (
-        slice(min(side.start for side in sides), max(side.stop for side in sides))
-        for sides in zip(*boxes, strict=True)
-    )
-    return i, j, k
-
-
-def box_within(box: Box, outer: Box) -> Box:
-    """Return where a box lies in an array of the voxels of another one around it."""
-    i, j, k = (
-        slice(side.start - around.start, side.stop - around.start)
-        for side, around in zip(box, outer, strict=True)
-    )
-    return i, j, k
+    return _read(label_frames(image), box, counts)
 
 
 def _read(
-    frames: LabelFrames, box: Box, on_block: Callable[[npt.NDArray[Any]], None] | None = None
+    frames: LabelFrames, box: Box, counts: npt.NDArray[np.int64] | None = None
 ) -> npt.NDArray[Any]:
     i, j, k = box
     voxels = mapped_array([side.stop - side.start for side in box], np.uint8)
     done = 0
     for block in frames.blocks():
-        if on_block is not None:
-            on_block(block)
+        if counts is not None:
+            found = np.bincount(block.ravel(order="K"))
+            counts[: len(found)] += found
         if block.dtype == np.uint16 and voxels.dtype == np.uint8:
             voxels = voxels.astype(np.uint16, order="F")
         first, last = max(k.start, done), min(k.stop, done + block.shape[2])

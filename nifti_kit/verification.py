@@ -20,7 +20,8 @@ import numpy.typing as npt
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.geometry import Grid, Orientation, lattice_orientation
 from nifti_kit.images import ImageFile
-from nifti_kit.labels import Box, Label, box_within, common_box, read_box_and_counts
+from nifti_kit.label_parts import LabelParts, common_box
+from nifti_kit.labels import Box
 from nifti_kit.one_by_one import one_by_one
 from nifti_kit.proofs import Proof, ProofRow
 from nifti_kit.ras import open_volume
@@ -45,8 +46,9 @@ def verify(
 ) -> Proof:
     """Return the comparison of what is on the target with the source files, voxel by voxel.
 
-    Volumes and masks are read back slice by slice; one source image is in memory at a time. What
-    cannot be read, or is missing, is a row with a problem.
+    Volumes and masks are read back slice by slice, several masks side by side. Of the source, one
+    volume is in memory at a time, or 32 MB of label maps (one, where it is larger). What cannot be
+    read, or is missing, is a row with a problem.
 
     Parameters
     ----------
@@ -64,24 +66,25 @@ def verify(
 
 
 class _Source:
-    """A label map within the boxes of its objects, with the count of each of its values.
+    """The labels of some objects of one file, read anew when they are first asked for.
 
-    It is read anew when it is first asked for, once, whichever thread asks.
+    They are read once, whichever thread asks.
     """
 
     def __init__(self, objects: Sequence[LandedObject]) -> None:
         self._image = objects[0].planned.mask.image
-        self._box = common_box([landed.planned.label.box for landed in objects])
+        self._labels = [landed.planned.label for landed in objects]
         self._lock = Lock()
-        self._read: tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | NiftiKitError | None = None
+        self._parts: LabelParts | NiftiKitError | None = None
 
     def __len__(self) -> int:
-        """The bytes that it takes at most."""
-        shape: list[int] = [side.stop - side.start for side in self._box]
-        return math.prod(shape) * np.dtype(np.uint16).itemsize
+        """The bytes that their voxels take at most."""
+        box = common_box(label.box for label in self._labels)
+        voxels = math.prod(side.stop - side.start for side in box)
+        return int(voxels) * np.dtype(np.uint16).itemsize
 
-    def part(self, label: Label) -> tuple[npt.NDArray[Any], int]:
-        """Return the voxels in a label's box, and how many of the whole map have its value.
+    def parts(self) -> LabelParts:
+        """Return their voxels, and how many the whole file has of each.
 
         Raises
         ------
@@ -89,15 +92,14 @@ class _Source:
             If the file cannot be read any more.
         """
         with self._lock:
-            if self._read is None:
+            if self._parts is None:
                 try:
-                    self._read = read_box_and_counts(self._image, self._box)
+                    self._parts = LabelParts(self._image, self._labels, counted=True)
                 except NiftiKitError as error:
-                    self._read = error.with_traceback(None)
-        if isinstance(self._read, NiftiKitError):
-            raise self._read
-        voxels, counts = self._read
-        return voxels[box_within(label.box, self._box)], int(counts[label.value])
+                    self._parts = error.with_traceback(None)
+        if isinstance(self._parts, NiftiKitError):
+            raise self._parts
+        return self._parts
 
 
 class _Verifier:
@@ -171,13 +173,13 @@ class _Verifier:
         orientation, moved = _place(grid, self.target.mask_grid(found))
         compared = differing = 0
         if orientation is not None:
-            part, total = source.part(planned.label)
+            parts = source.parts()
             compared = math.prod(grid.shape)
             differing = _mask_differences(
-                orientation.apply(part == planned.value),
+                orientation.apply(parts[planned.label] == planned.value),
                 self.target.iter_mask(found),
                 orientation.apply_box(planned.label.box, grid.shape),
-                total,
+                parts.counts[planned.value],
             )
         color = self.colors.get(planned.class_name)
         class_ok = found.class_name == planned.class_name and color is not None

@@ -110,17 +110,17 @@ def test_a_geometry_that_is_refused_alone_ends_the_upload(source: Path, platform
 def test_one_label_map_is_in_memory_at_a_time(
     source: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = mask_files.read_box
+    real = mask_files.LabelParts
     living: list[list[bool]] = []
     maps: list[weakref.ref[Any]] = []
 
     def read(*args: Any) -> Any:
         living.append([one() is not None for one in maps])
         found = real(*args)
-        maps.append(weakref.ref(found))
+        maps.append(weakref.ref(found[args[1][0]].base))
         return found
 
-    monkeypatch.setattr(mask_files, "read_box", read)
+    monkeypatch.setattr(mask_files, "LabelParts", read)
     land(source, new_target(platform))
     assert living == [[], [False], [False, False]]
 

@@ -401,7 +401,7 @@ def dying(path):
 
 files.write_beside = folder.write_beside = dying
 target = nk.ProjectFolder(f"{root}/p", dataset="d")
-plan = nk.plan(nk.scan(f"{root}/in"))
+plan = nk.plan(nk.scan(f"{root}/in", on_file=print), on_item=print)  # a bar would be on stderr
 nk.upload(plan, target, existing=existing, journal=f"{root}/journal", on_progress=print)
 """
 

@@ -550,16 +550,16 @@ def test_source_label_maps_take_no_more_memory_than_they_may(tmp_path, monkeypat
     masks = dict.fromkeys(("femur", "tibia", "patella"), (1, 2))
     target = nk.ProjectFolder(tmp_path / "p", dataset="d")
     receipt = land(write_volumes(tmp_path / "in", {"A": masks}), target)
-    read, maps, living = verification.read_box_and_counts, [], []
+    read, maps, living = verification.LabelParts, [], []
 
-    def remembering(*args):
+    def remembering(*args, **options):
         living.append([one() is not None for one in maps])
-        voxels, counts = read(*args)
-        maps.append(weakref.ref(voxels))
-        return voxels, counts
+        parts = read(*args, **options)
+        maps.append(weakref.ref(parts[args[1][0]].base))
+        return parts
 
     monkeypatch.setattr(verification, "SOURCE_BYTES", size)
-    monkeypatch.setattr(verification, "read_box_and_counts", remembering)
+    monkeypatch.setattr(verification, "LabelParts", remembering)
     assert nk.verify(receipt, target).ok
     assert len(living) == 3  # each file is read once, for both of its labels
     if size == 1:

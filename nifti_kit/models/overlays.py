@@ -14,7 +14,8 @@ from nifti_kit.canvas.layers import Layer, Stack
 from nifti_kit.canvas.marks import mark_of
 from nifti_kit.geometry import Grid, fields_meet
 from nifti_kit.images import ImageFile
-from nifti_kit.labels import Box, common_box, read_box
+from nifti_kit.label_parts import common_box
+from nifti_kit.labels import Box, read_box
 from nifti_kit.planned import PlannedItem
 from nifti_kit.scenes import Color, Mask
 from nifti_kit.targets.base import ObjectRef, Target
@@ -153,7 +154,7 @@ def planned(item: PlannedItem) -> list[Piece]:
     pieces = []
     for mask, objects in groupby(item.objects, key=lambda planned: planned.mask):
         found = list(objects)
-        box = common_box([one.label.box for one in found])
+        box = common_box(one.label.box for one in found)
         parts = {one.value: Named(one.class_name, one.color, one.voxels) for one in found}
 
         def read(image: ImageFile = mask.image, box: Box = box) -> npt.NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from nifti_kit.labels import read_labels
+from nifti_kit.label_parts import LabelParts
 from nifti_kit.plans import PlannedItem
 from nifti_kit.scenes import Mask
 
@@ -20,9 +20,10 @@ def planned_masks(item: PlannedItem) -> Iterator[Mask]:
     NiftiKitError
         If a file is damaged.
     """
-    for mask, objects in groupby(item.objects, key=lambda planned: planned.mask):
-        voxels = read_labels(mask.image).voxels
+    for mask, group in groupby(item.objects, key=lambda planned: planned.mask):
+        objects = list(group)
+        parts = LabelParts(mask.image, [planned.label for planned in objects])
         for planned in objects:
-            box = planned.label.box
-            inside = voxels[box] == planned.value
-            yield Mask(planned.class_name, planned.color, inside, mask.grid.cropped(box))
+            inside = parts[planned.label] == planned.value
+            grid = mask.grid.cropped(planned.label.box)
+            yield Mask(planned.class_name, planned.color, inside, grid)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from nifti_kit.labels import box_within, common_box, read_box
+from nifti_kit.label_parts import LabelParts
 from nifti_kit.planned import PlannedObject
 from nifti_kit.ras import mask_bytes
 
@@ -18,16 +18,15 @@ T = TypeVar("T")
 class MaskFiles:
     """The NRRD files of objects of one label map, which is read once, within their boxes.
 
-    Raises as :func:`nifti_kit.labels.read_labels`.
+    Raises as :func:`nifti_kit.labels.survey_labels`.
     """
 
     def __init__(self, objects: Sequence[PlannedObject]) -> None:
-        self._box = common_box([planned.label.box for planned in objects])
-        self._voxels = read_box(objects[0].mask.image, self._box)
+        self._parts = LabelParts(objects[0].mask.image, [planned.label for planned in objects])
 
     def file_of(self, planned: PlannedObject) -> bytes:
         """Return the file of one of the objects; see :func:`nifti_kit.ras.mask_bytes`."""
-        part = self._voxels[box_within(planned.label.box, self._box)]
+        part = self._parts[planned.label]
         return mask_bytes(part, planned.mask.grid, planned.label, planned.orientation)
 
 
