@@ -65,6 +65,7 @@ def test_what_cannot_be_fetched_leaves_nothing_and_is_asked_for_again():
     with pytest.raises(OSError, match="no network"):
         scratch.file("b", fails)
     assert not kept.exists()
+    assert scratch.file("a", lambda: b"a again").read_bytes() == b"a again"
     assert scratch.file("b", lambda: b"b").read_bytes() == b"b"
     assert len(list(folder_of(scratch).iterdir())) == 1
 

@@ -95,7 +95,9 @@ def test_a_box_of_a_map_of_several_blocks_is_read(tmp_path):
     array = np.random.default_rng(3).integers(0, 300, (130, 120, 40)).astype(np.uint16)
     image = read_header(write_nifti(tmp_path / "a.nii.gz", array))
     for box in (np.s_[3:99, 0:120, 7:8], np.s_[129:130, 5:6, 0:40], np.s_[0:130, 0:120, 0:40]):
-        np.testing.assert_array_equal(read_box(image, box), array[box])
+        counts = np.zeros(65536, np.int64)
+        np.testing.assert_array_equal(read_box(image, box, counts), array[box])
+        np.testing.assert_array_equal(counts, np.bincount(array.ravel(), minlength=65536))
 
 
 def test_a_damaged_end_is_found_though_the_box_ends_before_it(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from builders import SAMPLES, write_nifti, write_planes
 
 from nifti_kit.errors import BadSource
-from nifti_kit.models import sources
+from nifti_kit.models import sources, tasks
 from nifti_kit.models.sources import SourcePicker, samples
 
 EVERY_SAMPLE = [
@@ -58,6 +58,28 @@ def test_a_source_is_read_in_a_thread(tmp_path):
     ]
     assert threads == ["nifti_kit task"]
     assert picker.error == ""
+
+
+def test_it_says_how_many_headers_were_read_and_can_be_cancelled_between_two(tmp_path, monkeypatch):
+    def cancel(change):
+        texts.append(change["new"])
+        if change["new"] == "Reading headers: 2 of 6 files ...":
+            picker.task.cancel()
+
+    monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
+    picker = SourcePicker(write_planes(tmp_path))
+    texts = []
+    picker.task.observe(cancel, "text")
+    picker.scan()
+    picker.join()
+    assert texts[-5:] == [
+        "Reading headers: 0 of 6 files ...",
+        "Reading headers: 1 of 6 files ...",
+        "Reading headers: 2 of 6 files ...",
+        "Ending at the next safe point ...",
+        "Cancelled.",
+    ]
+    assert picker.dataset is None
 
 
 def test_the_choices_are_those_of_scan(tmp_path):

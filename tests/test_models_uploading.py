@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,6 +19,7 @@ from uploads import api, facts, impatience, renumbered
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
 from nifti_kit.models import tasks
+from nifti_kit.models.tasks import Task
 from nifti_kit.models.uploading import Uploading
 from nifti_kit.targets.base import ItemJob
 
@@ -203,28 +204,50 @@ def test_a_plan_can_be_cancelled(app: Uploading) -> None:
     assert app.blockers == ["Make the plan first."]
 
 
+def texts_of(task: Task, begin: Callable[[], Task], cancel_at: str) -> list[str]:
+    """Begin a task, cancel it where it says a certain text; return all it said."""
+
+    def cancel(change: Any) -> None:
+        texts.append(change["new"])
+        if change["new"] == cancel_at:
+            task.cancel()
+
+    texts: list[str] = []
+    task.observe(cancel, "text")
+    begin().join(PATIENCE_S)
+    task.unobserve(cancel, "text")
+    return texts
+
+
 def test_a_plan_says_whose_masks_it_reads_and_can_be_cancelled_between_two(
     app: Uploading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cancel(change: Any) -> None:
-        texts.append(change["new"])
-        if change["new"] == "Reading the masks of B.nrrd ...":
-            app.cancel()
-
-    texts: list[str] = []
     monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
-    app.planning.observe(cancel, "text")
-    app.plan().join(PATIENCE_S)
-    assert texts[-4:] == [
+    assert texts_of(app.planning, app.plan, "Reading the masks of B.nrrd ...")[-4:] == [
         "Reading the masks of A.nrrd ...",
         "Reading the masks of B.nrrd ...",
         "Ending at the next safe point ...",
         "Cancelled.",
     ]
     assert (app.planning.state, app.planned) == ("cancelled", None)
-    app.planning.unobserve(cancel, "text")
     app.plan().join(PATIENCE_S)
     assert len(app.planned.items) == 2
+
+
+def test_a_proof_says_what_it_compares_and_can_be_cancelled_between_two_volumes(
+    app: Uploading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed(app)
+    monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
+    assert texts_of(app.checking, app.verify, "Comparing B.nrrd with its source ...")[-4:] == [
+        "Comparing A.nrrd with its source ...",
+        "Comparing B.nrrd with its source ...",
+        "Ending at the next safe point ...",
+        "Cancelled.",
+    ]
+    assert (app.checking.state, app.proof) == ("cancelled", None)
+    app.verify().join(PATIENCE_S)
+    assert app.proof.ok
 
 
 # Findings

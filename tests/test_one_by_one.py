@@ -161,7 +161,9 @@ def test_a_slow_disk_gives_the_same_dataset(tmp_path, monkeypatch):
     assert len(seen) > 2
     assert [item.name for item in found.items] == [item.name for item in quick.items]
     assert found.findings == quick.findings
-    assert [one.code for one in found.findings] == ["file-unreadable"]
+    assert [(one.code, str(one.path)) for one in found.findings] == [
+        ("file-unreadable", f"scan{TRIED + 5}.nii.gz")
+    ]
     assert found.unused == quick.unused
 
 
@@ -181,6 +183,8 @@ def test_work_on_a_data_set_tells_of_each_item_before_it_reads_any_voxel_of_it(t
     assert told == TOLD
     with pytest.raises(Enough):
         work(dataset, on_item=enough)
+    with pytest.raises(KeyError, match="no finding code 'all'"):  # before anything is read
+        work(dataset, waive="all", on_item=enough)
 
 
 def test_a_proof_tells_of_each_volume_and_can_be_ended(tmp_path):

@@ -26,6 +26,7 @@ from landings import (
 import nifti_kit as nk
 from nifti_kit import verification
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.label_parts import LabelParts
 from nifti_kit.proofs import Proof, ProofRow
 
 VOXELS = 5 * 6 * 7
@@ -566,7 +567,13 @@ def test_source_label_maps_take_no_more_memory_than_they_may(tmp_path, monkeypat
         assert living == [[], [False], [False, False]]
 
 
-def test_a_source_that_is_damaged_since_is_a_problem_of_each_of_its_objects(tmp_path):
+def test_a_source_that_is_damaged_since_is_a_problem_of_each_of_its_objects(tmp_path, monkeypatch):
+    def counted(image, *args, **options):
+        readings.append(image.relative.name)
+        return LabelParts(image, *args, **options)
+
+    readings = []
+    monkeypatch.setattr(verification, "LabelParts", counted)
     source = write_volumes(tmp_path / "in", {"A": {"femur": (1, 2), "tibia": (3,)}})
     target = nk.ProjectFolder(tmp_path / "p", dataset="d")
     receipt = land(source, target)
@@ -575,3 +582,4 @@ def test_a_source_that_is_damaged_since_is_a_problem_of_each_of_its_objects(tmp_
     assert [bool(row.problem) for row in rows] == [True, True, False]
     assert rows[0].problem == rows[1].problem
     assert "femur.nii.gz" in rows[0].problem
+    assert sorted(readings) == ["femur.nii.gz", "tibia.nii.gz"]
