@@ -64,12 +64,21 @@ needs_processes = pytest.mark.skipif(PROCESSES is None, reason="processes are fo
 
 survived: Counter[str] = Counter()
 
+ran_here: list[str] = []
+"""The tests that ran in this process: all of the file, but for a choice or other processes."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def told() -> Iterator[None]:
     """Tell at the end how many faults were survived."""
     yield
     print(f"\nsurvived {sum(survived.values())} faults: {dict(sorted(survived.items()))}")
+
+
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest) -> None:
+    """Remember that a test ran."""
+    ran_here.append(request.node.nodeid)
 
 
 state_home = uploads.state_home
@@ -520,8 +529,10 @@ def test_what_cannot_work_is_one_error_with_a_remedy(
     assert caught.value.__cause__ is None
 
 
-def test_enough_was_survived() -> None:
+def test_enough_was_survived(request: pytest.FixtureRequest) -> None:
     """Runs last: the counts of the tests above."""
+    if len(ran_here) < sum(item.path == request.path for item in request.session.items):
+        pytest.skip("other processes have counts of their own: --dist loadfile keeps files whole")
     floors = {"killed process": 24, "reset after": 20, "death": 10, "killed workers": 4}
-    if survived["killed process"]:  # the whole file ran
+    if survived["killed process"]:  # not only some were chosen
         assert {kind: survived[kind] for kind in floors if survived[kind] < floors[kind]} == {}
