@@ -21,7 +21,7 @@ from nifti_kit.receipts import LandedItem, LandedObject, Receipt
 from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
 from nifti_kit.targets.progress import Ended, OnProgress, Progress, Reporter, progress_bar
 from nifti_kit.targets.scoring import with_scores
-from nifti_kit.targets.workers import written
+from nifti_kit.targets.workers import executor_of, written
 from nifti_kit.wording import counted
 
 __all__ = ["Progress", "upload"]
@@ -33,7 +33,7 @@ def upload(
     *,
     existing: str = "error",
     on_progress: OnProgress | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Any = None,
     journal: str | os.PathLike[str] | None = None,
 ) -> Receipt:
     """Land a plan on a target and return the receipt.
@@ -59,7 +59,8 @@ def upload(
         time, from the thread of the item. With an executor of another kind,
         whose workers may be other processes, only whole items are told.
     executor
-        Lands items in parallel; each worker takes the memory of one volume and its label map. By
+        Lands items in parallel: a :class:`concurrent.futures.Executor`, or a Dask ``Client``, whose
+        executor is taken. Each worker takes the memory of one volume and its label map. By
         default threads: for an instance a few small items at a time, else one item at a time,
         whose parts are worked on side by side.
     journal
@@ -71,12 +72,14 @@ def upload(
     PlanBlocked
         If the plan has errors that nobody waived, or a mask does not fit the volume it is for.
     TargetError
-        If the target refuses, or ``existing`` does not allow for what is there.
+        If the target refuses, ``existing`` does not allow for what is there, or the workers of
+        ``executor`` are gone.
     UnreadableFile
         If a volume turns out to be damaged; what landed before stays, and is in the journal.
     """
     if existing not in EXISTING:
         raise TargetError("existing has no such choice", found=existing, expected=str(EXISTING))
+    executor = executor_of(executor)
     _refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", getattr(target, "path", None))
     _refuse_own_source(plan, "journal", journal)

@@ -14,6 +14,7 @@ from landings import quiet, write_volumes
 from uploads import api, facts, new_dataset, new_project
 
 import nifti_kit as nk
+from nifti_kit.errors import TargetError
 from nifti_kit.targets.folder import ProjectFolder
 
 distributed = pytest.importorskip("distributed")
@@ -97,6 +98,19 @@ def test_workers_upload_to_an_instance_with_the_token_of_their_own_environment(
         receipt = land(source, target, cluster().get_executor())
         assert facts(other) == facts(platform)
         assert nk.verify(receipt, target).ok
+
+
+def test_a_client_is_as_good_as_its_executor_until_it_is_closed(tmp_path, cluster):
+    source = write_volumes(tmp_path / "in")
+    client, target = cluster(), ProjectFolder(tmp_path / "p", dataset="d")
+    assert nk.verify(land(source, target, client), target).ok
+    assert client.run_on_scheduler(known_tasks)[0] == ["write"]
+    executor = client.get_executor()
+    client.close()
+    for closed in (client, executor):
+        with pytest.raises(TargetError, match="takes no work any more") as told:
+            land(source, ProjectFolder(tmp_path / "q", dataset="d"), closed)
+        assert told.value.found == "the client is closed"
 
 
 def known_tasks(dask_scheduler):

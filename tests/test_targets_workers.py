@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
@@ -23,7 +29,9 @@ class Scheduler(Executor):
 
     def __init__(self, threads):
         self._pool, self.begun = ThreadPoolExecutor(threads), 0
-        self._client = SimpleNamespace(nthreads=lambda: {"one": 1, "other": threads - 1})
+        self._client = SimpleNamespace(
+            status="running", nthreads=lambda: {"one": 1, "other": threads - 1}
+        )
 
     def submit(self, function, *args, **options):
         self.begun += 1
@@ -107,3 +115,49 @@ def test_an_error_of_an_item_is_its_own(source, tmp_path):
     target = nk.ProjectFolder(tmp_path / "p", dataset="d")
     with pytest.raises(ZeroDivisionError):
         upload(source, target, Losing(ZeroDivisionError()), journal=tmp_path / "j")
+
+
+@pytest.mark.parametrize("given", [4, "dask", ThreadPoolExecutor, SimpleNamespace(submit=print)])
+def test_what_is_no_executor_is_refused_before_anything_is_written(source, tmp_path, given):
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    with pytest.raises(TargetError, match="executor is nothing that works on items") as told:
+        upload(source, target, given)
+    assert told.value.found == repr(given)
+    assert not target.path.exists()
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_an_executor_that_was_shut_down_is_told_in_words_and_the_call_goes_on(
+    source, tmp_path, kind
+):
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    executor = kind(1)
+    executor.shutdown()
+    with pytest.raises(TargetError, match="takes no work any more") as told:
+        upload(source, target, executor, journal=tmp_path / "j")
+    assert "after shutdown" in str(told.value)
+    assert "goes on from there" in str(told.value)
+    receipt = land(source, target, journal=tmp_path / "j")
+    assert nk.verify(receipt, target).ok
+
+
+def test_an_executor_that_breaks_before_an_item_is_taken_is_lost(source, tmp_path):
+    class Broken(Losing):
+        def submit(self, function, *args, **options):
+            del function, args, options
+            raise self.error
+
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    with pytest.raises(TargetError, match="the workers are gone"):
+        upload(source, target, Broken(BrokenProcessPool("a child died")))
+
+
+def test_a_scheduler_that_does_not_answer_is_told_in_words(source, tmp_path):
+    def silent():
+        raise OSError("Timed out trying to connect")
+
+    executor = Scheduler(2)
+    executor._client.nthreads = silent
+    with pytest.raises(TargetError, match="takes no work any more") as told:
+        upload(source, nk.ProjectFolder(tmp_path / "p", dataset="d"), executor)
+    assert told.value.found == "Timed out trying to connect"
