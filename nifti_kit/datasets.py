@@ -176,6 +176,8 @@ def scan(
     BadSource
         If there is no such path, or the archive is damaged or hostile. Faults of single files
         are findings, not exceptions.
+    WrongArgument
+        If it is no path at all.
     """
     _one_of("layout", layout, ("auto", *LAYOUTS))
     _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))

@@ -19,6 +19,7 @@ __all__ = [
     "TargetError",
     "UnreadableFile",
     "UnsupportedImage",
+    "WrongArgument",
 ]
 
 
@@ -163,3 +164,7 @@ class RepairRefused(NiftiKitError):
 
 class TargetError(NiftiKitError, OSError):
     """A target that refuses, or is not there."""
+
+
+class WrongArgument(NiftiKitError, TypeError):
+    """An argument of another kind than the function works on."""

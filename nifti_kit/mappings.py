@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -233,13 +234,16 @@ def _listed_names(names: MappingABC[int, str]) -> str:
     return ", ".join(shown) + _more(len(names))
 
 
-def read_mapping(path: str | os.PathLike[str], annotations: Any, *, relative: str = "") -> Mapping:
+def read_mapping(
+    path: str | os.PathLike[str] | MappingABC[str, int], annotations: Any, *, relative: str = ""
+) -> Mapping:
     """Return a JSON mapping, held against the annotation files that are there.
 
     Parameters
     ----------
     path
-        The JSON file: ``{"cor_inference_1.nii": 123}``, or with dataset folders in the keys.
+        The JSON file, or what would stand in it: ``{"cor_inference_1.nii": 123}``, or with dataset
+        folders in the keys.
     annotations
         A dataset of :func:`nifti_kit.scan`, or the annotation files' relative paths.
     relative
@@ -248,13 +252,23 @@ def read_mapping(path: str | os.PathLike[str], annotations: Any, *, relative: st
     Raises
     ------
     BadMapping
-        If the file is no JSON object.
+        If the file is no JSON object, or ``path`` is neither a path nor a dictionary.
     UnreadableFile
         If the file is no text.
     """
-    shown = relative or str(path)
     files = getattr(annotations, "annotation_paths", annotations)
-    pairs = _load(read_text(path), shown)
+    if isinstance(path, MappingABC):
+        shown = relative
+        pairs = [(str(key), _plain(value)) for key, value in path.items()]
+    elif isinstance(path, str | os.PathLike):
+        shown = relative or str(path)
+        pairs = _load(read_text(path), shown)
+    else:
+        raise BadMapping(
+            "the mapping is in no known form",
+            found=type(path).__name__,
+            expected="a path, a dictionary, or what nk.read_mapping or nk.match returns",
+        )
     return _held_against([PurePosixPath(file) for file in files], pairs, shown)
 
 
@@ -274,6 +288,12 @@ def looks_like_mapping(text: str) -> bool:
 
 def _is_annotation_key(key: str) -> bool:
     return key.strip().casefold().endswith((".nii", ".nii.gz", ".csv"))
+
+
+def _plain(value: Any) -> Any:
+    """Return Python's own number of a whole number, such as one of numpy's."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return int(value) if is_whole else value
 
 
 def _load(text: str, shown: str) -> list[tuple[str, Any]]:

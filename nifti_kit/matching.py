@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nifti_kit.arguments import of_kind
 from nifti_kit.datasets import Dataset
 from nifti_kit.errors import BadSource
 from nifti_kit.findings import Finding, finding
@@ -63,7 +64,10 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
     ------
     BadSource
         If the dataset is of another layout.
+    WrongArgument
+        If ``dataset`` is no dataset.
     """
+    of_kind(dataset, Dataset, "nk.scan(...)")
     if dataset.layout != "annotations":
         raise BadSource(
             "only annotations without their volumes are matched",

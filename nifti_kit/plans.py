@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nifti_kit import html, outlines
+from nifti_kit.arguments import a_target, of_kind
 from nifti_kit.checks import findings_of
 from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
 from nifti_kit.checks.mapping import shared_ids
 from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, Findings
+from nifti_kit.findings import Finding, Findings, finding
 from nifti_kit.holdings import Holdings, ThereObject
 from nifti_kit.images import ImageFile
 from nifti_kit.items import Item
-from nifti_kit.mappings import Mapping
+from nifti_kit.mappings import Mapping, read_mapping
 from nifti_kit.one_by_one import one_by_one
 from nifti_kit.planned import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.planners import ItemPlanner
@@ -151,7 +154,7 @@ def _object_facts(item: PlannedItem) -> list[Any]:
 def plan(
     dataset: Dataset,
     *,
-    mapping: Mapping | None = None,
+    mapping: Mapping | str | os.PathLike[str] | MappingABC[str, int] | None = None,
     waive: Iterable[str] = (),
     target: Any = None,
     on_item: Callable[[int, Item], Any] | None = None,
@@ -165,8 +168,9 @@ def plan(
     dataset
         What :func:`nifti_kit.scan` returned.
     mapping
-        For the ``annotations`` layout: which volume each file belongs to; the source's own
-        ``mapping.json`` by default.
+        For the ``annotations`` layout: which volume each file belongs to, as a JSON file, a
+        dictionary, or what :func:`nifti_kit.match` or :func:`nifti_kit.read_mapping` returned;
+        the source's own ``mapping.json`` by default.
     waive
         Codes of findings that a person accepts: they are kept in the plan and the receipt, and
         do not block.
@@ -185,9 +189,18 @@ def plan(
     ------
     KeyError
         If ``waive`` has a code that the catalogue does not know.
+    BadMapping, UnreadableFile
+        If ``mapping`` is none, or its file cannot be read.
+    WrongArgument
+        If ``dataset`` is no dataset, or ``target`` no target.
     """
+    of_kind(dataset, Dataset, "nk.scan(...)")
+    if target is not None:
+        a_target(target)
     codes = (waive,) if isinstance(waive, str) else tuple(waive)
     Findings((), codes)  # an unknown code ends it before the work
+    if mapping is not None and not isinstance(mapping, Mapping):
+        mapping = read_mapping(mapping, dataset)
     for item in one_by_one(dataset.items, on_item, "Reading masks", "item"):
         survey_item(dataset, item)
     findings = findings_of(dataset, voxels=True)
@@ -204,6 +217,10 @@ def plan(
             findings += shared_ids(dataset, mapping)
     else:
         items = tuple(planner.volume(item) for item in dataset.items)
+        if mapping is not None:
+            what = f"a mapping is for annotations alone; the layout is {dataset.layout}"
+            remedy = "Leave it out, or read the masks alone: scan(..., layout='annotations')."
+            findings = [*findings, finding("file-unused", mapping.path, what, remedy=remedy)]
     return Plan(
         items,
         planner.classes(),

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from nifti_kit.arguments import a_path
 from nifti_kit.errors import BadSource
 from nifti_kit.findings import Finding, finding
 
@@ -100,7 +101,10 @@ def open_source(source: str | os.PathLike[str]) -> Source:
     ------
     BadSource
         If there is no such path, its name is not UTF-8, or the archive is damaged or hostile.
+    WrongArgument
+        If it is no path at all.
     """
+    a_path(source)
     given = Path(source).expanduser()
     if not _is_utf8(str(given)):
         raise BadSource(

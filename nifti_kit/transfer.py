@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.arguments import a_target, of_kind
 from nifti_kit.checks.geometry import misaligned
 from nifti_kit.errors import PlanBlocked, TargetError
 from nifti_kit.findings import Finding, Findings
@@ -76,7 +77,11 @@ def upload(
         ``executor`` are gone.
     UnreadableFile
         If a volume turns out to be damaged; what landed before stays, and is in the journal.
+    WrongArgument
+        If ``plan`` is no plan, or ``target`` no target.
     """
+    of_kind(plan, Plan, "nk.plan(...)")
+    a_target(target)
     if existing not in EXISTING:
         raise TargetError("existing has no such choice", found=existing, expected=str(EXISTING))
     executor = executor_of(executor)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.arguments import a_target, of_kind
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.geometry import Grid, Orientation, lattice_orientation
 from nifti_kit.images import ImageFile
@@ -59,7 +60,14 @@ def verify(
     on_item
         Called with the place (from 0) of each item and the item before it is read back; what it
         raises ends the work. A bar by default.
+
+    Raises
+    ------
+    WrongArgument
+        If ``receipt`` is no receipt, or ``target`` no target.
     """
+    of_kind(receipt, Receipt, "nk.upload(...)")
+    a_target(target)
     verifier = _Verifier(target)
     items = one_by_one(receipt.items, on_item, "Verifying", "volume")
     return Proof(tuple(row for item in items for row in verifier.item(item)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from nifti_kit.arguments import of_kind
 from nifti_kit.checks.classes import (
     class_names_alike,
     class_without_value,
@@ -73,7 +74,10 @@ def check(
     ------
     KeyError
         If ``waive`` has a code that the catalogue does not know.
+    WrongArgument
+        If ``dataset`` is no dataset.
     """
+    of_kind(dataset, Dataset, "nk.scan(...)")
     Findings((), waive)  # an unknown code ends it before the work
     closer = list(_closer_look(dataset, on_item)) if voxels else []
     found = [*findings_of(dataset, voxels=voxels), *unmatched(dataset), *closer]

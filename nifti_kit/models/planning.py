@@ -14,7 +14,7 @@ from nifti_kit.datasets import Dataset
 from nifti_kit.errors import PlanBlocked
 from nifti_kit.findings import Findings
 from nifti_kit.items import Item
-from nifti_kit.mappings import Mapping, read_mapping
+from nifti_kit.mappings import Mapping
 from nifti_kit.matching import match
 from nifti_kit.models.findings import FindingsTable
 from nifti_kit.models.outlook import Outlook, title
@@ -163,13 +163,12 @@ class Planning(HasTraits):
         self.findings.show(made.findings, dataset)
         return made
 
-    def _mapping(self, dataset: Dataset, target: Any) -> Mapping | None:
+    def _mapping(self, dataset: Dataset, target: Any) -> Any:
         """Return which volume each annotation belongs to; None leaves it to the source's file."""
         if dataset.layout != "annotations" or self.pairing == "source":
             return None
         if self.pairing == "auto" and self.mapping is not None:
-            given = self.mapping
-            return given if isinstance(given, Mapping) else read_mapping(given, dataset)
+            return self.mapping
         if self.pairing == "auto" and dataset.mapping is not None:
             return None
         return match(dataset, target.volumes())
