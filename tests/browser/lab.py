@@ -123,8 +123,7 @@ class Lab(Server):
         opened.page.wait_for_function(FOUND)
         opened.await_(READY, OPEN_SECONDS)
         opened.page.wait_for_function(CURRENT)
-        if theme != "light":
-            opened.use_theme(theme)
+        opened.use_theme(theme)  # the server keeps that of the notebook before
         return opened
 
     def _close(self, opened: Opened) -> None:
