@@ -36,6 +36,7 @@ from uploads import (
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
+from nifti_kit.models.viewer import Viewer
 from nifti_kit.targets.base import ItemJob
 from nifti_kit.targets.instance import Instance, connection, crew, refusals, volumes
 
@@ -223,6 +224,49 @@ def test_skip_adds_what_is_not(annotated: Any, target: Instance) -> None:
     receipt = land(folder, target, existing="skip")
     assert [landed.added for landed in receipt.objects] == [False, True]
     assert len(target.objects(ref.id)) == 3
+
+
+@pytest.fixture
+def without_figure(annotated: Any, target: Instance, platform: Platform) -> int:
+    """Add an object without a figure, as a person leaves it who deletes the figure; its id."""
+    _, ref = annotated
+    kind = target.ids_of_classes({"Segment_1"})["Segment_1"]
+    one = {"classId": kind, "entityId": ref.id}
+    data = {"datasetId": target.dataset_id, "annotationObjects": [one]}
+    return int(call(platform.state, "annotation-objects.bulk.add", data)[0]["id"])
+
+
+def test_an_object_without_a_figure_has_no_key_of_one(
+    annotated: Any, target: Instance, without_figure: int
+) -> None:
+    _, ref = annotated
+    figures = {found.id: found.figure_key for found in target.objects(ref.id)}
+    assert figures.pop(without_figure) == ""
+    assert all(int(key) > 0 for key in figures.values())
+
+
+@pytest.mark.usefixtures("without_figure")
+def test_the_others_are_drawn_beside_an_object_without_a_figure(
+    annotated: Any, target: Instance
+) -> None:
+    _, ref = annotated
+    viewer = Viewer.of_target(target, ref)
+    assert [entry.name for entry in viewer.classes] == ["Segment_1"]
+    figure = nk.plots.landed(target, ref)
+    assert figure.axes
+
+
+def test_skip_compares_the_others_beside_an_object_without_a_figure(
+    annotated: Any, target: Instance, without_figure: int
+) -> None:
+    folder, ref = annotated
+    changed = labels()
+    changed[changed == 1] = 0
+    changed[4, 4:6, 1] = 1
+    write_nifti(folder / "axl_inference_1.nii.gz", changed)
+    receipt = land(folder, target, existing="skip")
+    assert [landed.added for landed in receipt.objects] == [True, False]
+    assert without_figure in {found.id for found in target.objects(ref.id)}
 
 
 def test_append_adds_beside_what_is_there(annotated: Any, target: Instance) -> None:

@@ -133,7 +133,7 @@ def landed(
     masks = (
         _landed_mask(target, found, colors[found.class_name])
         for found in target.objects(ref.id)
-        if found.figure_key  # an object without a 3D figure has nothing to draw
+        if found.has_figure  # an object without a 3D figure has nothing to draw
     )
     title = f"{ref.name} as landed, read back from dataset {ref.dataset}, volume {ref.id}"
     return three_planes(voxels, ref.grid, masks, at=at, window=window, title=title)

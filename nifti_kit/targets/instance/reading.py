@@ -220,9 +220,10 @@ class InstanceReader:
 def object_ref(
     object_id: int, figure_id: int, class_name: str, volume_id: int, scores: Any
 ) -> ObjectRef:
-    """Return an object of an instance: its ids are its keys."""
+    """Return an object of an instance: its ids are its keys; 0 is no figure and has no key."""
+    figure_key = str(figure_id) if figure_id else ""
     return ObjectRef(
-        object_id, str(object_id), figure_id, str(figure_id), class_name, volume_id, scores
+        object_id, str(object_id), figure_id, figure_key, class_name, volume_id, scores
     )
 
 
