@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nifti_kit import errors, plots, repairs, widgets
-    from nifti_kit.align import align_mask
     from nifti_kit.checks import check
-    from nifti_kit.classes import read_classes
-    from nifti_kit.datasets import scan
-    from nifti_kit.mappings import read_mapping
-    from nifti_kit.matching import match
-    from nifti_kit.plans import plan
-    from nifti_kit.scores import read_scores
+    from nifti_kit.datasets.dataset import scan
+    from nifti_kit.formats.class_maps import read_classes
+    from nifti_kit.formats.mappings import read_mapping
+    from nifti_kit.formats.scores import read_scores
+    from nifti_kit.plans.matching import match
+    from nifti_kit.plans.plan import plan
+    from nifti_kit.repairs.align import align_mask
     from nifti_kit.targets.folder import ProjectFolder
     from nifti_kit.targets.instance import Instance
-    from nifti_kit.transfer import upload
-    from nifti_kit.verification import verify
+    from nifti_kit.transfer.upload import upload
+    from nifti_kit.transfer.verification import verify
 
 __all__ = [
     "Instance",
@@ -48,16 +48,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "Instance": "targets.instance",
     "ProjectFolder": "targets.folder",
-    "align_mask": "align",
+    "align_mask": "repairs.align",
     "check": "checks",
-    "match": "matching",
-    "plan": "plans",
-    "read_classes": "classes",
-    "read_mapping": "mappings",
-    "read_scores": "scores",
-    "scan": "datasets",
-    "upload": "transfer",
-    "verify": "verification",
+    "match": "plans.matching",
+    "plan": "plans.plan",
+    "read_classes": "formats.class_maps",
+    "read_mapping": "formats.mappings",
+    "read_scores": "formats.scores",
+    "scan": "datasets.dataset",
+    "upload": "transfer.upload",
+    "verify": "transfer.verification",
 }
 _MODULES = ("errors", "plots", "repairs", "widgets")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 
-from nifti_kit.escapes import visible
+from nifti_kit.core.escapes import visible
 
 __all__ = [
     "BadClassMap",

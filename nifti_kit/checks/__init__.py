@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from nifti_kit.arguments import of_kind
 from nifti_kit.checks.classes import (
     class_names_alike,
     class_without_value,
@@ -37,14 +36,15 @@ from nifti_kit.checks.labels import (
 )
 from nifti_kit.checks.mapping import shared_ids, unmatched
 from nifti_kit.checks.overlaps import masks_overlap
+from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.scores import score_evidence
 from nifti_kit.checks.sets import content_repeated, names_alike, planes_apart
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, Findings
-from nifti_kit.items import Item
-from nifti_kit.one_by_one import one_by_one
-from nifti_kit.surveys import ItemSurvey, shapes_of, survey_item
-from nifti_kit.thumbnails import Illustrator
+from nifti_kit.core.arguments import of_kind
+from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.one_by_one import one_by_one
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.surveys import ItemSurvey, shapes_of, survey_item
 
 __all__ = ["check", "findings_of"]
 

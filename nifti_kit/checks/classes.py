@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from nifti_kit.classes import ClassMap
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, finding
-from nifti_kit.items import Item
-from nifti_kit.names import parse_name
-from nifti_kit.surveys import ItemSurvey, MaskSurvey
-from nifti_kit.wording import counted
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.names import parse_name
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
+from nifti_kit.formats.class_maps import ClassMap
 
 __all__ = [
     "class_names_alike",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.faults import file_fault
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.names import pair_key, speaks_of_annotation, stem
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.faults import file_fault
-from nifti_kit.findings import Finding, finding
-from nifti_kit.images import iter_frames
-from nifti_kit.items import Item
-from nifti_kit.names import pair_key, speaks_of_annotation, stem
+from nifti_kit.formats.nifti import iter_frames
 
 __all__ = ["analyze_pairs", "file_packing", "volume_voxels", "volumes_named_masks"]
 

@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterable, Iterator
 
 from nifti_kit.checks.readers import Reading, distance_mm, form_in_force, readings
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import Alignment, compare_grids
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import Alignment, compare_grids
+from nifti_kit.datasets.items import Item
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["grids", "mask_alignment", "misaligned", "reader_places", "share_text", "voxel_sizes"]
 

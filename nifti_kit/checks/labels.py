@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from nifti_kit.core.faults import describe, file_fault
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.surveys import MaskSurvey
 from nifti_kit.errors import BadLabels
-from nifti_kit.faults import describe, file_fault
-from nifti_kit.findings import Finding, finding
-from nifti_kit.items import Item
-from nifti_kit.labels import Label
-from nifti_kit.shapes import MAX_PIECES, SPECK_VOXELS, Part, ShapeSurvey
-from nifti_kit.surveys import MaskSurvey
-from nifti_kit.wording import counted
+from nifti_kit.formats.components import MAX_PIECES, SPECK_VOXELS, Part, ShapeSurvey
+from nifti_kit.formats.labels import Label
 
 __all__ = [
     "label_disconnected",

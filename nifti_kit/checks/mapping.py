@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, finding
-from nifti_kit.items import Item
-from nifti_kit.mappings import Mapping
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.formats.mappings import Mapping
 
 __all__ = ["shared_ids", "unmatched"]
 

@@ -10,11 +10,11 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import Orientation, lattice_orientation
-from nifti_kit.labels import Box, label_frames
-from nifti_kit.surveys import ItemSurvey, MaskSurvey
-from nifti_kit.wording import counted
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import Orientation, lattice_orientation
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
+from nifti_kit.formats.labels import Box, label_frames
 
 __all__ = ["masks_overlap"]
 

@@ -1,7 +1,8 @@
 """Thumbnails: a small picture of the place that a finding speaks of.
 
 One volume slice and one mask are in memory at a time, whatever the size of the volume. Pictures
-follow the radiological convention, as :mod:`nifti_kit.scenes` has it, in the volume's RAS+ order.
+follow the radiological convention, as :mod:`nifti_kit.render.scene` has it, in the volume's RAS+
+order.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.findings import Finding
+from nifti_kit.core.geometry import PLANES, Grid, ras_orientation
+from nifti_kit.core.html import Illustration
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.findings import Finding
-from nifti_kit.geometry import PLANES, Grid, ras_orientation
-from nifti_kit.html import Illustration
-from nifti_kit.images import ImageFile, iter_frames
-from nifti_kit.items import Item
-from nifti_kit.scenes import (
+from nifti_kit.formats.nifti import ImageFile, iter_frames
+from nifti_kit.render.scene import (
     AXIAL,
     CORONAL,
     DIRECTIONS,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.geometry import Grid
-from nifti_kit.images import ImageFile
+from nifti_kit.core.geometry import Grid
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["Reading", "distance_mm", "form_in_force", "readings"]
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import plane_axis
-from nifti_kit.images import ImageFile
-from nifti_kit.scores import in_ranges
-from nifti_kit.shapes import ShapeSurvey
-from nifti_kit.surveys import ItemSurvey, TableSurvey
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import plane_axis
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.surveys import ItemSurvey, TableSurvey
+from nifti_kit.formats.components import ShapeSurvey
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.scores import in_ranges
 
 __all__ = ["score_evidence"]
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from nifti_kit.checks.geometry import share_text
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import Grid, gap_mm, share_inside
-from nifti_kit.images import ImageFile, open_stream
-from nifti_kit.items import Item, MaskFile
-from nifti_kit.names import natural_key, parse_name, stem
-from nifti_kit.streams import CHUNK, STREAM_FAULTS
-from nifti_kit.surveys import survey_mask
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import Grid, gap_mm, share_inside
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, MaskFile
+from nifti_kit.datasets.names import natural_key, parse_name, stem
+from nifti_kit.datasets.surveys import survey_mask
+from nifti_kit.formats.nifti import ImageFile, open_stream
+from nifti_kit.formats.streams import CHUNK, STREAM_FAULTS
 
 __all__ = ["content_repeated", "names_alike", "planes_apart"]
 

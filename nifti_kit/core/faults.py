@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from nifti_kit.core.findings import Finding, finding
 from nifti_kit.errors import NiftiKitError, UnsupportedImage
-from nifti_kit.findings import Finding, finding
 
 __all__ = ["describe", "file_fault"]
 

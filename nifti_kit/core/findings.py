@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from nifti_kit import html
-from nifti_kit.catalog import CATALOG, lookup
-from nifti_kit.files import save_as
-from nifti_kit.html import Illustration, Markup
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.catalog import CATALOG, lookup
+from nifti_kit.core.files import save_as
+from nifti_kit.core.html import Illustration, Markup
+from nifti_kit.core.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class Finding:
     Attributes
     ----------
     code
-        Its name in the catalogue (:mod:`nifti_kit.catalog`).
+        Its name in the catalogue (:mod:`nifti_kit.core.catalog`).
     severity
         ``error`` (blocks an upload), ``warning`` or ``note``.
     path

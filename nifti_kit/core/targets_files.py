@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from nifti_kit import files
+from nifti_kit.core.files import write_beside, write_bytes, write_json
 from nifti_kit.errors import NiftiKitError, TargetError
 
-__all__ = ["write_beside", "write_bytes", "write_json", "written"]
+__all__ = ["land_beside", "land_bytes", "land_json", "written"]
 
 
 @contextmanager
@@ -38,19 +38,19 @@ def written(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def write_beside(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write, as :func:`nifti_kit.files.write_beside`."""
-    with written(path), files.write_beside(path) as out:
+def land_beside(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write, as :func:`nifti_kit.core.files.write_beside`."""
+    with written(path), write_beside(path) as out:
         yield out
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def land_bytes(path: Path, content: bytes) -> None:
     """Write a file whole."""
     with written(path):
-        files.write_bytes(path, content)
+        write_bytes(path, content)
 
 
-def write_json(path: Path, content: Any) -> None:
+def land_json(path: Path, content: Any) -> None:
     """Write a JSON file, UTF-8, indented as the SDK does it."""
     with written(path):
-        files.write_json(path, content)
+        write_json(path, content)

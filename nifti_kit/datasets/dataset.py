@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nifti_kit import html
-from nifti_kit.classes import ClassMap, as_class_map
+from nifti_kit.core import html
+from nifti_kit.core.findings import Finding
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.layouts import LAYOUTS
+from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
+from nifti_kit.datasets.sources import Source, open_source
 from nifti_kit.errors import BadSource
-from nifti_kit.findings import Finding
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
-from nifti_kit.layouts import LAYOUTS
-from nifti_kit.mappings import Mapping
-from nifti_kit.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
-from nifti_kit.sources import Source, open_source
-from nifti_kit.wording import counted
+from nifti_kit.formats.class_maps import ClassMap, as_class_map
+from nifti_kit.formats.mappings import Mapping
+from nifti_kit.formats.nifti import ImageFile
 
 if TYPE_CHECKING:
     import pandas as pd

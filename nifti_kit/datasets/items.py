@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from nifti_kit.geometry import Grid
-from nifti_kit.images import ImageFile
-from nifti_kit.wording import counted
+from nifti_kit.core.geometry import Grid
+from nifti_kit.core.wording import counted
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["Item", "MaskFile", "TableFile"]
 

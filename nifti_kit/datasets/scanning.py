@@ -10,18 +10,18 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from nifti_kit.classes import ClassMap, is_named_class_map, looks_like_class_map
+from nifti_kit.core.faults import describe, file_fault
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.one_by_one import in_order, one_by_one
+from nifti_kit.core.text import read_text
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
+from nifti_kit.datasets.names import SCORE, is_nifti, natural_key, pair_key, parse_name, why_unused
+from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.faults import describe, file_fault
-from nifti_kit.findings import Finding, finding
-from nifti_kit.images import ImageFile, read_header
-from nifti_kit.items import Item
-from nifti_kit.layouts import Files, Grouping, detect_layout, group_files
-from nifti_kit.mappings import Mapping, looks_like_mapping, read_mapping
-from nifti_kit.names import SCORE, is_nifti, natural_key, pair_key, parse_name, why_unused
-from nifti_kit.one_by_one import in_order, one_by_one
-from nifti_kit.sources import Source
-from nifti_kit.texts import read_text
+from nifti_kit.formats.class_maps import ClassMap, is_named_class_map, looks_like_class_map
+from nifti_kit.formats.mappings import Mapping, looks_like_mapping, read_mapping
+from nifti_kit.formats.nifti import ImageFile, read_header
 
 __all__ = ["SCORE_FRAMES", "Choices", "Mended", "OnFile", "Scanner"]
 

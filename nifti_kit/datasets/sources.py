@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from nifti_kit.arguments import a_path
+from nifti_kit.core.arguments import a_path
+from nifti_kit.core.findings import Finding, finding
 from nifti_kit.errors import BadSource
-from nifti_kit.findings import Finding, finding
 
 __all__ = ["Source", "open_source"]
 

@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.faults import describe
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import (
+    Alignment,
+    Orientation,
+    compare_grids,
+    frame_to_slice,
+    plane_axis,
+)
+from nifti_kit.core.geometry import ras_orientation as to_ras
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.faults import describe
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import Alignment, Orientation, compare_grids, frame_to_slice, plane_axis
-from nifti_kit.geometry import ras_orientation as to_ras
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item, MaskFile, TableFile
-from nifti_kit.labels import LabelSurvey, survey_labels
-from nifti_kit.scores import Score, ScoreTable, read_scores
-from nifti_kit.shapes import ShapeSurvey, survey_shapes
+from nifti_kit.formats.components import ShapeSurvey, survey_shapes
+from nifti_kit.formats.labels import LabelSurvey, survey_labels
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.scores import Score, ScoreTable, read_scores
 
 __all__ = [
     "ItemSurvey",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.text import read_text
 from nifti_kit.errors import BadClassMap
-from nifti_kit.findings import Finding, finding
-from nifti_kit.texts import read_text
 
 __all__ = ["ClassEntry", "ClassMap", "as_class_map", "free_color", "read_classes"]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.images import ImageFile
-from nifti_kit.labels import label_frames
+from nifti_kit.formats.labels import label_frames
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = [
     "MAX_PIECES",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.images import ImageFile
-from nifti_kit.labels import MAX_LABEL, Box, Label, read_box
+from nifti_kit.formats.labels import MAX_LABEL, Box, Label, read_box
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["LabelParts", "common_box"]
 
@@ -31,7 +31,7 @@ class LabelParts:
     counts
         By value, how many voxels of the whole file have it; empty where they are not counted.
 
-    Raises as :func:`nifti_kit.labels.survey_labels`.
+    Raises as :func:`nifti_kit.formats.labels.survey_labels`.
     """
 
     def __init__(self, image: ImageFile, labels: Sequence[Label], *, counted: bool = False) -> None:

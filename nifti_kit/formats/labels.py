@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.memory import mapped_array
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import BadLabels
-from nifti_kit.images import ImageFile, iter_blocks, iter_frames
-from nifti_kit.memory import mapped_array
-from nifti_kit.wording import counted
+from nifti_kit.formats.nifti import ImageFile, iter_blocks, iter_frames
 
 __all__ = [
     "MAX_LABEL",

@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from nifti_kit import html
+from nifti_kit.core import html
+from nifti_kit.core.files import write_json
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.text import read_text
 from nifti_kit.errors import BadMapping
-from nifti_kit.files import write_json
-from nifti_kit.findings import Finding, finding
-from nifti_kit.texts import read_text
 
 if TYPE_CHECKING:
     import pandas as pd

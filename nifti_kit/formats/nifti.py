@@ -18,10 +18,11 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit import codec
+from nifti_kit.core.geometry import Grid
+from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
-from nifti_kit.geometry import Grid
-from nifti_kit.headers import (
+from nifti_kit.formats import deflate
+from nifti_kit.formats.nifti_header import (
     NIFTI1_BYTES,
     affines_of,
     layout_of,
@@ -31,8 +32,7 @@ from nifti_kit.headers import (
     unit_of,
     unreadable,
 )
-from nifti_kit.memory import mapped_array
-from nifti_kit.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
+from nifti_kit.formats.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 
 __all__ = [
     "ImageFile",
@@ -151,7 +151,7 @@ def open_stream(path: Path, content: bytes | None = None) -> IO[bytes]:
         return raw
     raw.close()
     packed = path if content is None else io.BytesIO(content)
-    return cast("IO[bytes]", codec.open_gzip(packed))
+    return cast("IO[bytes]", deflate.open_gzip(packed))
 
 
 def read_header(
@@ -291,7 +291,7 @@ def encode_image(voxels: npt.NDArray[Any], grid: Grid) -> bytes:
 
 
 def _packed(content: bytes) -> bytes:
-    return codec.pack(content)
+    return deflate.pack(content)
 
 
 def pick_frame(

@@ -15,11 +15,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit import codec
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.geometry import Grid
-from nifti_kit.packing import SparseGzip
-from nifti_kit.streams import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
+from nifti_kit.formats import deflate
+from nifti_kit.formats.packing import SparseGzip
+from nifti_kit.formats.streams import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
 
 __all__ = [
     "box_bytes",
@@ -136,7 +136,7 @@ def volume_pieces(
     """
     little = dtype.newbyteorder("<")
     yield _header_bytes(grid, dtype) + b"\n"
-    packer = codec.packer()
+    packer = deflate.packer()
     for piece in slices:
         yield packer.compress(_file_order(piece, little))
     yield packer.flush()
@@ -158,7 +158,7 @@ def page_bytes(page: npt.NDArray[Any]) -> bytes:
         *(["endian: little"] if dtype.itemsize > 1 else []),
         "encoding: gzip",
     ]
-    packer = codec.packer()
+    packer = deflate.packer()
     data: bytes = packer.compress(_file_order(page, dtype)) + packer.flush()
     return ("\n".join(lines) + "\n\n").encode("ascii") + data
 
@@ -248,8 +248,8 @@ def _stream_reader(path: Path, header: Mapping[str, Any]) -> Iterator[npt.NDArra
     names = {name: kind for kind, name in _TYPES.items()}
     kind = names.get(str(header["type"]))
     openers: dict[str, Callable[[IO[bytes]], Any]] = {
-        "gzip": codec.open_gzip,
-        "gz": codec.open_gzip,
+        "gzip": deflate.open_gzip,
+        "gz": deflate.open_gzip,
         "raw": lambda raw: raw,
     }
     opener = openers.get(str(header["encoding"]))

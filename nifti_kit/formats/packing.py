@@ -10,7 +10,7 @@ import struct
 from functools import lru_cache
 from typing import Any
 
-from nifti_kit import codec
+from nifti_kit.formats import deflate
 
 __all__ = ["SparseGzip"]
 
@@ -29,7 +29,7 @@ class SparseGzip:
     """
 
     def __init__(self) -> None:
-        self._packer: Any = codec.packer(codec.RAW)
+        self._packer: Any = deflate.packer(deflate.RAW)
         self._pieces = [_HEADER]
         self._crc = self._size = 0
         self._is_flushed = True
@@ -37,7 +37,7 @@ class SparseGzip:
     def add(self, data: memoryview | bytes) -> None:
         """Add bytes."""
         self._pieces.append(self._packer.compress(data))
-        self._crc = codec.checksum(data, self._crc)
+        self._crc = deflate.checksum(data, self._crc)
         self._size += len(data)
         self._is_flushed = False
 
@@ -46,11 +46,11 @@ class SparseGzip:
         if count <= 0:
             return
         if not self._is_flushed:
-            self._pieces.append(self._packer.flush(codec.FULL_FLUSH))
+            self._pieces.append(self._packer.flush(deflate.FULL_FLUSH))
             self._is_flushed = True
         packed, crc = _zeros(count)
         self._pieces.append(packed)
-        self._crc = codec.joined_checksum(self._crc, crc, count)
+        self._crc = deflate.joined_checksum(self._crc, crc, count)
         self._size += count
 
     def finish(self) -> bytes:
@@ -67,7 +67,7 @@ def _zeros(count: int) -> tuple[bytes, int]:
         if count >> power & 1:
             piece, its_crc = _power_of_two(power)
             packed += piece
-            crc = codec.joined_checksum(crc, its_crc, 1 << power)
+            crc = deflate.joined_checksum(crc, its_crc, 1 << power)
     return packed, crc
 
 
@@ -75,8 +75,8 @@ def _zeros(count: int) -> tuple[bytes, int]:
 def _power_of_two(power: int) -> tuple[bytes, int]:
     if power > _LARGEST_PACKED:
         half, crc = _power_of_two(power - 1)
-        return half * 2, codec.joined_checksum(crc, crc, 1 << (power - 1))
+        return half * 2, deflate.joined_checksum(crc, crc, 1 << (power - 1))
     zeros = bytes(1 << power)
-    packer = codec.packer(codec.RAW, codec.BEST)
-    packed = packer.compress(zeros) + packer.flush(codec.FULL_FLUSH)
-    return packed, codec.checksum(zeros)
+    packer = deflate.packer(deflate.RAW, deflate.BEST)
+    packed = packer.compress(zeros) + packer.flush(deflate.FULL_FLUSH)
+    return packed, deflate.checksum(zeros)

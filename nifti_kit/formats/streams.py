@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit import codec
+from nifti_kit.formats import deflate
 
 __all__ = ["CHUNK", "MAX_DEFLATE_RATIO", "STREAM_FAULTS", "fill", "skip"]
 
@@ -17,7 +17,7 @@ CHUNK = 2**17
 MAX_DEFLATE_RATIO = 1032
 """Deflate's best: a gzip stream cannot hold more than this many bytes for each of its own."""
 
-STREAM_FAULTS = codec.FAULTS
+STREAM_FAULTS = deflate.FAULTS
 """How a damaged file shows itself while it is read."""
 
 

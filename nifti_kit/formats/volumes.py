@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.geometry import Grid, Orientation, ras_orientation
-from nifti_kit.images import ImageFile, read_voxels
-from nifti_kit.labels import Box, Label
-from nifti_kit.nrrd import box_bytes
+from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
+from nifti_kit.formats.labels import Box, Label
+from nifti_kit.formats.nifti import ImageFile, read_voxels
+from nifti_kit.formats.nrrd import box_bytes
 
 __all__ = ["RasVolume", "iter_pages", "mask_bytes", "open_volume", "value_dtype"]
 

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nifti_kit.arguments import of_kind
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.arguments import of_kind
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import Grid, compare_grids, lattice_orientation
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from nifti_kit.datasets.names import natural_key
 from nifti_kit.errors import BadSource
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import Grid, compare_grids, lattice_orientation
-from nifti_kit.items import Item, MaskFile, TableFile
-from nifti_kit.likeness import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
-from nifti_kit.mappings import Mapping, MappingRow
-from nifti_kit.names import natural_key
-from nifti_kit.scopes import DatasetFolders
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.formats.mappings import Mapping, MappingRow
+from nifti_kit.plans.name_rules import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
+from nifti_kit.plans.scopes import DatasetFolders
+from nifti_kit.targets.target import VolumeRef
 
 __all__ = ["CASE", "EXACT", "ONLY", "match"]
 

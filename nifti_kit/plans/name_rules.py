@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from nifti_kit.names import parse_name
+from nifti_kit.datasets.names import parse_name
 
 __all__ = ["CASE", "EXACT", "NameRule", "PlainName", "name_rules", "one_in_other", "plain_name"]
 

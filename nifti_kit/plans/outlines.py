@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as MappingABC
 from typing import Any
 
-from nifti_kit import html
-from nifti_kit.classes import Color
-from nifti_kit.escapes import visible
-from nifti_kit.holdings import there_text
-from nifti_kit.planned import PlannedItem, PlannedObject
-from nifti_kit.updates import Entry, ScoreUpdate, updates_text
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.escapes import visible
+from nifti_kit.core.wording import counted
+from nifti_kit.formats.class_maps import Color
+from nifti_kit.plans.project import there_text
+from nifti_kit.plans.score_updates import Entry, ScoreUpdate, updates_text
+from nifti_kit.targets.records import PlannedItem, PlannedObject
 
 __all__ = ["COLUMNS", "changes", "entry_text", "lines", "markup", "rows", "there"]
 
@@ -121,7 +122,7 @@ def _listed(parts: list[str]) -> str:
 
 
 def markup(
-    item: PlannedItem, kind: str, colors: Mapping[str, Color], *, unfolded: bool
+    item: PlannedItem, kind: str, colors: MappingABC[str, Color], *, unfolded: bool
 ) -> html.Markup:
     """Return an item as a table that folds; ``colors`` are those of the plan's classes."""
     summary = f"{item.name}{_where(item)}: {counted(len(item.objects), 'object')}"

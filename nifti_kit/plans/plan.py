@@ -10,25 +10,26 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nifti_kit import html, outlines
-from nifti_kit.arguments import a_target, of_kind
 from nifti_kit.checks import findings_of
 from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
 from nifti_kit.checks.mapping import shared_ids
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, Findings, finding
-from nifti_kit.holdings import Holdings, ThereObject
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
-from nifti_kit.mappings import Mapping, read_mapping
-from nifti_kit.one_by_one import one_by_one
-from nifti_kit.planned import CustomData, PlannedClass, PlannedItem, PlannedObject
-from nifti_kit.planners import ItemPlanner
-from nifti_kit.reuse import ProjectClasses
-from nifti_kit.sources import Source
-from nifti_kit.surveys import survey_item
-from nifti_kit.updates import ScoreUpdate, updates_text
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.arguments import a_target, of_kind
+from nifti_kit.core.findings import Finding, Findings, finding
+from nifti_kit.core.one_by_one import one_by_one
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.sources import Source
+from nifti_kit.datasets.surveys import survey_item
+from nifti_kit.formats.mappings import Mapping, read_mapping
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.plans import outlines
+from nifti_kit.plans.planner import ItemPlanner
+from nifti_kit.plans.project import Holdings, ThereObject
+from nifti_kit.plans.reuse import ProjectClasses
+from nifti_kit.plans.score_updates import ScoreUpdate, updates_text
+from nifti_kit.targets.records import CustomData, PlannedClass, PlannedItem, PlannedObject
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from nifti_kit.classes import ClassEntry, free_color
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import NORMALS
-from nifti_kit.holdings import Holdings, ThereObject
-from nifti_kit.items import Item
-from nifti_kit.labels import Label
-from nifti_kit.mappings import Mapping
-from nifti_kit.planned import CustomData, PlannedClass, PlannedItem, PlannedObject
-from nifti_kit.reuse import ProjectClasses
-from nifti_kit.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
-from nifti_kit.updates import ScorePlanner, ScoreUpdate, landing_too
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import NORMALS
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
+from nifti_kit.formats.class_maps import ClassEntry, free_color
+from nifti_kit.formats.labels import Label
+from nifti_kit.formats.mappings import Mapping
+from nifti_kit.plans.project import Holdings, ThereObject
+from nifti_kit.plans.reuse import ProjectClasses
+from nifti_kit.plans.score_updates import ScorePlanner, ScoreUpdate, landing_too
+from nifti_kit.targets.records import CustomData, PlannedClass, PlannedItem, PlannedObject
 
 __all__ = ["ItemPlanner"]
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nifti_kit.escapes import visible
-from nifti_kit.geometry import Grid
-from nifti_kit.wording import counted
+from nifti_kit.core.escapes import visible
+from nifti_kit.core.geometry import Grid
+from nifti_kit.core.wording import counted
 
 __all__ = ["Holdings", "SliceScores", "ThereObject", "there_text"]
 

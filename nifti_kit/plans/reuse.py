@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from nifti_kit.classes import ClassEntry, ClassMap, Color
-from nifti_kit.findings import Finding, finding
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap, Color
 
 __all__ = ["MASK_SHAPES", "ProjectClasses"]
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, finding
-from nifti_kit.geometry import NORMALS, PLANES
-from nifti_kit.holdings import Holdings, ObjectThere, SliceScores, VolumeThere
-from nifti_kit.items import Item, TableFile
-from nifti_kit.names import parse_name
-from nifti_kit.reuse import ProjectClasses
-from nifti_kit.scores import Score
-from nifti_kit.surveys import TableSurvey, survey_item
-from nifti_kit.wording import counted
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.geometry import NORMALS, PLANES
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, TableFile
+from nifti_kit.datasets.names import parse_name
+from nifti_kit.datasets.surveys import TableSurvey, survey_item
+from nifti_kit.formats.scores import Score
+from nifti_kit.plans.project import Holdings, ObjectThere, SliceScores, VolumeThere
+from nifti_kit.plans.reuse import ProjectClasses
 
 __all__ = ["ScorePlanner", "ScoreUpdate", "SliceScores", "landing_too", "updates_text"]
 

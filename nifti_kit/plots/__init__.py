@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.outlines import entry_text
-from nifti_kit.plans import Plan, PlannedItem
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.plans.outlines import entry_text
+from nifti_kit.plans.plan import Plan, PlannedItem
+from nifti_kit.plans.score_updates import updates_text
 from nifti_kit.plots.alignment import two_places
 from nifti_kit.plots.boards import planned_sheet, tile_of
 from nifti_kit.plots.classes import ClassSize, class_sizes, class_volumes
 from nifti_kit.plots.item_scores import scored
 from nifti_kit.plots.notices import noticed
 from nifti_kit.plots.objects import planned_masks
-from nifti_kit.plots.pictures import Picture, masks_alone, three_planes
+from nifti_kit.plots.planes import Picture, masks_alone, three_planes
 from nifti_kit.plots.scores import score_map
 from nifti_kit.plots.sheet import Tile, contact_sheet
-from nifti_kit.ras import open_volume
-from nifti_kit.scenes import Color, Mask
-from nifti_kit.targets.base import ObjectRef, Target, VolumeRef
-from nifti_kit.updates import updates_text
+from nifti_kit.render.scene import Color, Mask
+from nifti_kit.targets.target import ObjectRef, Target, VolumeRef
 
 __all__ = [
     "ClassSize",

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from nifti_kit.checks.sdk import displacements
+from nifti_kit.checks.pictures import ASSUMED, OWN
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid
 from nifti_kit.plots.canvas import Canvas, indices_in, telling_slice
-from nifti_kit.plots.drawing import (
+from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
     INK,
@@ -29,8 +29,8 @@ from nifti_kit.plots.drawing import (
     shortened,
     write,
 )
-from nifti_kit.scenes import Color, Mask, Plane, Scene, section_of
-from nifti_kit.thumbnails import ASSUMED, OWN
+from nifti_kit.render.scene import Color, Mask, Plane, Scene, section_of
+from nifti_kit.repairs.sdk_emulation import displacements
 
 __all__ = ["distance_text", "two_places"]
 

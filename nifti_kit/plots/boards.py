@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plans import Plan, PlannedItem
-from nifti_kit.plots.drawing import Picture, count
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.plans.plan import Plan, PlannedItem
+from nifti_kit.plots.figure import Picture, count
 from nifti_kit.plots.objects import planned_masks
 from nifti_kit.plots.sheet import Tile, contact_sheet
-from nifti_kit.ras import open_volume
 
 __all__ = ["planned_sheet", "tile_of"]
 

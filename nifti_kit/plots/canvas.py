@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import PLANES, Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import PLANES, Grid
-from nifti_kit.scenes import AXIAL, CORONAL, SAGITTAL, Plane, Scene
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Plane, Scene
 
 __all__ = ["Canvas", "indices_in", "telling_slice"]
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plans import Plan, PlannedItem
-from nifti_kit.plots.drawing import (
+from nifti_kit.plans.plan import Plan, PlannedItem
+from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
     INK,
@@ -25,7 +25,7 @@ from nifti_kit.plots.drawing import (
     width_of,
     write,
 )
-from nifti_kit.scenes import Color
+from nifti_kit.render.scene import Color
 
 __all__ = ["ClassSize", "class_sizes", "class_volumes"]
 

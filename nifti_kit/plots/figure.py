@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from nifti_kit import html
-from nifti_kit.html import Illustration
-from nifti_kit.scenes import DIRECTIONS, Color, Plane, Section
+from nifti_kit.core import html
+from nifti_kit.core.html import Illustration
+from nifti_kit.render.scene import DIRECTIONS, Color, Plane, Section
 
 __all__ = [
     "BACKGROUND",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.geometry import frame_to_slice, plane_axis
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.surveys import ItemSurvey, survey_item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import frame_to_slice, plane_axis
-from nifti_kit.items import Item
-from nifti_kit.plots.drawing import Picture, count
+from nifti_kit.plots.figure import Picture, count
 from nifti_kit.plots.scores import score_map
-from nifti_kit.surveys import ItemSurvey, survey_item
 
 __all__ = ["scored"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from nifti_kit.plots.drawing import BACKGROUND, FAINT, INK, LINE, MARGIN, Picture, write
+from nifti_kit.plots.figure import BACKGROUND, FAINT, INK, LINE, MARGIN, Picture, write
 
 __all__ = ["noticed"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from nifti_kit.label_parts import LabelParts
-from nifti_kit.plans import PlannedItem
-from nifti_kit.scenes import Mask
+from nifti_kit.formats.label_parts import LabelParts
+from nifti_kit.plans.plan import PlannedItem
+from nifti_kit.render.scene import Mask
 
 __all__ = ["planned_masks"]
 

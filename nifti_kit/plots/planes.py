@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from nifti_kit.geometry import Grid
-from nifti_kit.plots.drawing import (
+from nifti_kit.core.geometry import Grid
+from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
     GAP,
@@ -33,7 +33,7 @@ from nifti_kit.plots.drawing import (
     width_of,
     write,
 )
-from nifti_kit.scenes import (
+from nifti_kit.render.scene import (
     AXIAL,
     CORONAL,
     SAGITTAL,

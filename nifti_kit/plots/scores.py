@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plots.drawing import (
+from nifti_kit.formats.scores import ScoreTable
+from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
     INK,
@@ -29,7 +30,6 @@ from nifti_kit.plots.drawing import (
     width_of,
     write,
 )
-from nifti_kit.scores import ScoreTable
 
 __all__ = ["score_map"]
 

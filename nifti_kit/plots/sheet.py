@@ -12,9 +12,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid
-from nifti_kit.plots.drawing import (
+from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
     INK,
@@ -28,7 +28,7 @@ from nifti_kit.plots.drawing import (
     width_of,
     write,
 )
-from nifti_kit.scenes import (
+from nifti_kit.render.scene import (
     AXIAL,
     CORONAL,
     DIRECTIONS,

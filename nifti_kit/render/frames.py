@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nifti_kit.canvas.glyphs import Pixels, blend, stamp
-from nifti_kit.canvas.sheets import TITLE, Pane, Sheet
-from nifti_kit.geometry import Grid
-from nifti_kit.scenes import DIRECTIONS
+from nifti_kit.core.geometry import Grid
+from nifti_kit.render.glyphs import Pixels, blend, stamp
+from nifti_kit.render.panes import TITLE, Pane, Sheet
+from nifti_kit.render.scene import DIRECTIONS
 
 __all__ = ["Frame", "draw_frame"]
 

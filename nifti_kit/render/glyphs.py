@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from nifti_kit.scenes import Color
+from nifti_kit.render.scene import Color
 
 __all__ = ["INK", "Pixels", "blend", "stamp", "text_size"]
 

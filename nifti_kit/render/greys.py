@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nifti_kit.canvas.sheets import Pane
-from nifti_kit.scenes import Plane
+from nifti_kit.render.panes import Pane
+from nifti_kit.render.scene import Plane
 
 __all__ = ["Grey", "grey_pane", "windowed"]
 
@@ -60,13 +60,13 @@ def windowed(values: npt.NDArray[Any], limits: Limits) -> Grey:
     """Return values as greys; those that are no number are black."""
     if values.dtype.kind in "iu" and values.dtype.itemsize <= TABLE_BYTES:
         code = f"u{values.dtype.itemsize}"
-        table: Grey = _table(values.dtype.str, limits)[values.view(code)]
+        table: Grey = _grey_table(values.dtype.str, limits)[values.view(code)]
         return table
     return _grey(values, limits)
 
 
 @lru_cache(maxsize=8)
-def _table(kind: str, limits: Limits) -> Grey:
+def _grey_table(kind: str, limits: Limits) -> Grey:
     """Return the grey of every bit pattern of an integer type."""
     dtype = np.dtype(kind)
     patterns = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")

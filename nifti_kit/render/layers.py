@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.canvas.sheets import Pane
+from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, Orientation, ras_orientation
+from nifti_kit.render.panes import Pane
 
 __all__ = ["Layer", "Numbers", "Stack"]
 

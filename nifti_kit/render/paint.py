@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.canvas.glyphs import Pixels, stamp, text_size
-from nifti_kit.canvas.layers import Numbers
+from nifti_kit.render.glyphs import Pixels, stamp, text_size
+from nifti_kit.render.layers import Numbers
 
 __all__ = ["mark_of", "write_marks"]
 

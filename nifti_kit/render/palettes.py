@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.canvas.glyphs import Pixels
-from nifti_kit.canvas.greys import Grey
-from nifti_kit.canvas.layers import Numbers
-from nifti_kit.scenes import Color
+from nifti_kit.render.glyphs import Pixels
+from nifti_kit.render.greys import Grey
+from nifti_kit.render.layers import Numbers
+from nifti_kit.render.scene import Color
 
 __all__ = ["Palette", "outline_of"]
 
@@ -57,7 +57,7 @@ class Palette:
         line = min(1.0, opacity + FIRMER) if opacity else 0.0
         rgb = np.zeros((len(colors) + 1, 3), dtype=np.float32)
         rgb[1:] = np.reshape(colors, (-1, 3))
-        return cls(shown, rgb, fill, line, _table(rgb, (fill, line)))
+        return cls(shown, rgb, fill, line, _color_table(rgb, (fill, line)))
 
     def paint(self, grey: Grey, numbers: Numbers, outline: npt.NDArray[np.bool_]) -> Pixels:
         """Return a pane's pixels: its greys, with the first layer over them."""
@@ -72,7 +72,9 @@ class Palette:
         pixels[there, :3] = pixels[there, :3] * (1 - share) + self.colors[numbers[there]] * share
 
 
-def _table(colors: npt.NDArray[np.float32], shares: Sequence[float]) -> npt.NDArray[np.uint32]:
+def _color_table(
+    colors: npt.NDArray[np.float32], shares: Sequence[float]
+) -> npt.NDArray[np.uint32]:
     greys = np.arange(GREYS, dtype=np.float32)[:, None]
     table = np.zeros((len(shares), len(colors), GREYS, 4), dtype=np.uint8)
     for level, share in enumerate(shares):

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.geometry import Grid
-from nifti_kit.scenes import AXIAL, CORONAL, SAGITTAL, Plane
+from nifti_kit.core.geometry import Grid
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Plane
 
 __all__ = ["ORDER", "Pane", "Sheet"]
 

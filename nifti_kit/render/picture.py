@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nifti_kit.canvas.frames import Frame, draw_frame
-from nifti_kit.canvas.glyphs import Pixels
-from nifti_kit.canvas.greys import Grey, grey_pane
-from nifti_kit.canvas.layers import Layer, Numbers
-from nifti_kit.canvas.marks import write_marks
-from nifti_kit.canvas.palettes import Palette, outline_of
-from nifti_kit.canvas.sheets import Pane, Sheet
-from nifti_kit.geometry import Grid
-from nifti_kit.scenes import Color
+from nifti_kit.core.geometry import Grid
+from nifti_kit.render.frames import Frame, draw_frame
+from nifti_kit.render.glyphs import Pixels
+from nifti_kit.render.greys import Grey, grey_pane
+from nifti_kit.render.layers import Layer, Numbers
+from nifti_kit.render.paint import write_marks
+from nifti_kit.render.palettes import Palette, outline_of
+from nifti_kit.render.panes import Pane, Sheet
+from nifti_kit.render.scene import Color
 
 __all__ = ["Artist", "Look"]
 

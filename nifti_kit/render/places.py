@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.canvas.layers import Layer
-from nifti_kit.geometry import Grid
+from nifti_kit.core.geometry import Grid
+from nifti_kit.render.layers import Layer
 
 __all__ = ["best_position", "position_of"]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.scenes import PERCENTILES
+from nifti_kit.render.scene import PERCENTILES
 
 __all__ = ["CUSTOM", "Window", "presets_of"]
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import Grid, ras_orientation
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, ras_orientation
 
 __all__ = [
     "AXIAL",

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.checks.geometry import share_text
+from nifti_kit.core.files import write_bytes
+from nifti_kit.core.geometry import Grid, compare_grids, ras_orientation
+from nifti_kit.datasets.names import is_nifti
 from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
-from nifti_kit.files import write_bytes
-from nifti_kit.geometry import Grid, compare_grids, ras_orientation
-from nifti_kit.images import GZIP_MAGIC, ImageFile, read_header
-from nifti_kit.labels import INTEGER_TOLERANCE, read_labels
-from nifti_kit.names import is_nifti
-from nifti_kit.nrrd import box_bytes, grid_from_header, header_of, read_grid
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.formats.labels import INTEGER_TOLERANCE, read_labels
+from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile, read_header
+from nifti_kit.formats.nrrd import box_bytes, grid_from_header, header_of, read_grid
+from nifti_kit.targets.target import VolumeRef
 
 __all__ = ["AlignedMask", "align_mask", "grid_of"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nifti_kit import images
-from nifti_kit.datasets import Dataset
-from nifti_kit.repairs.base import Repair, repaired
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.scanning import Mended
+from nifti_kit.formats import nifti
 from nifti_kit.repairs.lookups import located
-from nifti_kit.scanning import Mended
+from nifti_kit.repairs.repair import Repair, repaired
 
 __all__ = ["pick_frame"]
 
@@ -36,6 +36,6 @@ def pick_frame(dataset: Dataset, files: Any, frame: int) -> Repair:
     mended = []
     for relative in located(dataset, files):
         path = dataset.root / relative
-        content = images.pick_frame(path, relative, frame, contents.get(relative))
+        content = nifti.pick_frame(path, relative, frame, contents.get(relative))
         mended.append(Mended(relative, content, f"picked frame {frame}"))
     return repaired(dataset, mended)

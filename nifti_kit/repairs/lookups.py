@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.findings import Finding
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.errors import RepairRefused
-from nifti_kit.findings import Finding
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item, MaskFile, TableFile
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["located", "masks_meant", "tables_meant"]
 

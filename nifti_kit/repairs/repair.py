@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nifti_kit import codec, html
-from nifti_kit.datasets import Dataset, rescan
+from nifti_kit.core import html
+from nifti_kit.core.files import write_bytes
+from nifti_kit.core.geometry import Grid, compare_grids
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import NiftiKitError, RepairRefused
-from nifti_kit.files import write_bytes
-from nifti_kit.geometry import Grid, compare_grids
-from nifti_kit.images import GZIP_MAGIC, ImageFile
-from nifti_kit.items import Item
-from nifti_kit.labels import label_frames
-from nifti_kit.scanning import Mended
-from nifti_kit.wording import counted
+from nifti_kit.formats import deflate
+from nifti_kit.formats.labels import label_frames
+from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -323,5 +324,5 @@ def _as_named(relative: PurePosixPath, content: bytes) -> bytes:
     packed = content[:2] == GZIP_MAGIC
     wanted = relative.name.casefold().endswith(".gz")
     if packed and not wanted:
-        return codec.unpack(content)
+        return deflate.unpack(content)
     return content

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import Grid, ras_orientation
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, ras_orientation
 
 __all__ = ["as_converted", "as_mask3d", "corner_displacement", "displacements"]
 

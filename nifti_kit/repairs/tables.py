@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from nifti_kit.datasets import Dataset, rescan
+from nifti_kit.core.geometry import plane_axis
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.items import Item, TableFile
+from nifti_kit.datasets.scanning import Mended
+from nifti_kit.datasets.surveys import survey_item
 from nifti_kit.errors import RepairRefused
-from nifti_kit.geometry import plane_axis
-from nifti_kit.items import Item, TableFile
-from nifti_kit.repairs.base import FileChange, Repair
+from nifti_kit.formats.scores import ScoreTable, in_ranges, read_scores
 from nifti_kit.repairs.lookups import tables_meant
-from nifti_kit.scanning import Mended
-from nifti_kit.scores import ScoreTable, in_ranges, read_scores
-from nifti_kit.surveys import survey_item
-from nifti_kit.wording import counted
+from nifti_kit.repairs.repair import FileChange, Repair
 
 __all__ = ["rebase_layers"]
 

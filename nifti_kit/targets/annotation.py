@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nifti_kit.geometry import Grid
-from nifti_kit.plans import CustomData, PlannedClass
+from nifti_kit.core.geometry import Grid
+from nifti_kit.plans.plan import CustomData, PlannedClass
 
 __all__ = [
     "MASK_3D",

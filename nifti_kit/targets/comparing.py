@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import SAME_MM, Grid
+from nifti_kit.datasets.items import MaskFile
 from nifti_kit.errors import TargetError
-from nifti_kit.geometry import SAME_MM, Grid
-from nifti_kit.images import ImageFile
-from nifti_kit.items import MaskFile
-from nifti_kit.labels import read_labels
-from nifti_kit.plans import PlannedClass, PlannedItem, PlannedObject
-from nifti_kit.ras import open_volume
-from nifti_kit.targets.annotation_json import MASK_3D
-from nifti_kit.targets.base import Masks, ObjectRef, VolumeRef
+from nifti_kit.formats.labels import read_labels
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.plans.plan import PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.targets.annotation import MASK_3D
+from nifti_kit.targets.target import Masks, ObjectRef, VolumeRef
 
 __all__ = ["CHOICES", "Comparison", "is_same_volume", "occupied", "refuse_other_shapes"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.nrrd import volume_pieces
-from nifti_kit.ras import RasVolume
-from nifti_kit.targets import annotation_json as ann
+from nifti_kit.formats.nrrd import volume_pieces
+from nifti_kit.formats.volumes import RasVolume
+from nifti_kit.targets import annotation as ann
 
 __all__ = ["VolumeFile"]
 

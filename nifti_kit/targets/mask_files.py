@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from nifti_kit.label_parts import LabelParts
-from nifti_kit.planned import PlannedObject
-from nifti_kit.ras import mask_bytes
+from nifti_kit.formats.label_parts import LabelParts
+from nifti_kit.formats.volumes import mask_bytes
+from nifti_kit.targets.records import PlannedObject
 
 __all__ = ["MaskFiles", "by_source"]
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 class MaskFiles:
     """The NRRD files of objects of one label map, which is read once, within their boxes.
 
-    Raises as :func:`nifti_kit.labels.survey_labels`.
+    Raises as :func:`nifti_kit.formats.labels.survey_labels`.
     """
 
     def __init__(self, objects: Sequence[PlannedObject]) -> None:
         self._parts = LabelParts(objects[0].mask.image, [planned.label for planned in objects])
 
     def file_of(self, planned: PlannedObject) -> bytes:
-        """Return the file of one of the objects; see :func:`nifti_kit.ras.mask_bytes`."""
+        """Return the file of one of the objects; see ``formats.volumes.mask_bytes``."""
         part = self._parts[planned.label]
         return mask_bytes(part, planned.mask.grid, planned.label, planned.orientation)
 

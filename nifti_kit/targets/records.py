@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nifti_kit.classes import Color
-from nifti_kit.geometry import Orientation
-from nifti_kit.holdings import ThereObject
-from nifti_kit.images import ImageFile
-from nifti_kit.items import MaskFile
-from nifti_kit.labels import Label
-from nifti_kit.updates import ScoreUpdate, updates_text
+from nifti_kit.core.geometry import Orientation
+from nifti_kit.datasets.items import MaskFile
+from nifti_kit.formats.class_maps import Color
+from nifti_kit.formats.labels import Label
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.plans.project import ThereObject
+from nifti_kit.plans.score_updates import ScoreUpdate, updates_text
 
 __all__ = ["CustomData", "PlannedClass", "PlannedItem", "PlannedObject"]
 

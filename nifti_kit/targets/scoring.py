@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.targets_files import land_json
 from nifti_kit.errors import TargetError
-from nifti_kit.plans import CustomData
-from nifti_kit.targets.base import ItemJob, ObjectRef, ScoreChange, Target, VolumeRef
-from nifti_kit.targets.files import write_json
-from nifti_kit.targets.keys import read_json
-from nifti_kit.updates import ScoreUpdate, SliceScores
+from nifti_kit.plans.plan import CustomData
+from nifti_kit.plans.score_updates import ScoreUpdate, SliceScores
+from nifti_kit.targets.folder.keys import read_json
+from nifti_kit.targets.target import ItemJob, ObjectRef, ScoreChange, Target, VolumeRef
 
 __all__ = ["keep_scores", "with_scores"]
 
@@ -119,7 +119,7 @@ def keep_scores(job: ItemJob) -> None:
         return
     path = _kept_scores(job.backup, job.volume)
     if not path.exists():
-        write_json(path, list(_rows(job)))
+        land_json(path, list(_rows(job)))
 
 
 def _rows(job: ItemJob) -> Iterator[dict[str, Any]]:

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
-from nifti_kit.geometry import Grid
-from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
-from nifti_kit.updates import ScoreUpdate, SliceScores
+from nifti_kit.plans.plan import CustomData, PlannedClass, PlannedItem
+from nifti_kit.plans.score_updates import ScoreUpdate, SliceScores
 
 __all__ = [
     "EXISTING",

@@ -16,8 +16,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
+from nifti_kit.core.targets_files import written
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.files import written
 
 __all__ = ["Journal"]
 

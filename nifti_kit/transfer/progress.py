@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nifti_kit.targets.base import ItemJob, Tell
+from nifti_kit.targets.target import ItemJob, Tell
 
 __all__ = ["Ended", "OnProgress", "Progress", "Reporter", "progress_bar"]
 

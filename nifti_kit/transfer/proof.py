@@ -7,10 +7,10 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from nifti_kit import html
-from nifti_kit.files import save_as
-from nifti_kit.geometry import SAME_MM
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.files import save_as
+from nifti_kit.core.geometry import SAME_MM
+from nifti_kit.core.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nifti_kit import html
-from nifti_kit.files import save_as
-from nifti_kit.findings import Findings
-from nifti_kit.plans import PlannedItem, PlannedObject
-from nifti_kit.sources import Source
-from nifti_kit.targets.base import ObjectRef, ScoreChange, VolumeRef
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.files import save_as
+from nifti_kit.core.findings import Findings
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.sources import Source
+from nifti_kit.plans.plan import PlannedItem, PlannedObject
+from nifti_kit.targets.target import ObjectRef, ScoreChange, VolumeRef
 
 if TYPE_CHECKING:
     import pandas as pd

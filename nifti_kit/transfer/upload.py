@@ -10,20 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.arguments import a_target, of_kind
 from nifti_kit.checks.geometry import misaligned
+from nifti_kit.core.arguments import a_target, of_kind
+from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.geometry import compare_grids
+from nifti_kit.core.memory import give_back
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import PlanBlocked, TargetError
-from nifti_kit.findings import Finding, Findings
-from nifti_kit.geometry import compare_grids
-from nifti_kit.journal import Journal
-from nifti_kit.memory import give_back
-from nifti_kit.plans import Plan, PlannedItem, PlannedObject
-from nifti_kit.receipts import LandedItem, LandedObject, Receipt
-from nifti_kit.targets.base import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
-from nifti_kit.targets.progress import Ended, OnProgress, Progress, Reporter, progress_bar
+from nifti_kit.plans.plan import Plan, PlannedItem, PlannedObject
 from nifti_kit.targets.scoring import with_scores
-from nifti_kit.targets.workers import executor_of, written
-from nifti_kit.wording import counted
+from nifti_kit.targets.target import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
+from nifti_kit.transfer.journal import Journal
+from nifti_kit.transfer.progress import Ended, OnProgress, Progress, Reporter, progress_bar
+from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
+from nifti_kit.transfer.workers import executor_of, written
 
 __all__ = ["Progress", "upload"]
 

@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.arguments import a_target, of_kind
+from nifti_kit.core.arguments import a_target, of_kind
+from nifti_kit.core.geometry import Grid, Orientation, lattice_orientation
+from nifti_kit.core.one_by_one import one_by_one
+from nifti_kit.core.parallel import ahead, bounded
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, Orientation, lattice_orientation
-from nifti_kit.images import ImageFile
-from nifti_kit.label_parts import LabelParts, common_box
-from nifti_kit.labels import Box
-from nifti_kit.one_by_one import one_by_one
-from nifti_kit.proofs import Proof, ProofRow
-from nifti_kit.ras import open_volume
-from nifti_kit.receipts import LandedItem, LandedObject, Receipt
-from nifti_kit.targets.base import ObjectRef, ScoreChange, Target
-from nifti_kit.targets.pipeline import ahead, bounded
+from nifti_kit.formats.label_parts import LabelParts, common_box
+from nifti_kit.formats.labels import Box
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.targets.target import ObjectRef, ScoreChange, Target
+from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
 
 __all__ = ["verify"]
 

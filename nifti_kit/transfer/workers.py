@@ -12,10 +12,10 @@ from concurrent.futures import (
 )
 from typing import Any
 
+from nifti_kit.core.parallel import together
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.base import ItemJob, Target
-from nifti_kit.targets.pipeline import together
-from nifti_kit.targets.progress import Reporter
+from nifti_kit.targets.target import ItemJob, Target
+from nifti_kit.transfer.progress import Reporter
 
 __all__ = ["executor_of", "written"]
 

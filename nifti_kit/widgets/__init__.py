@@ -9,20 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nifti_kit.widgets.inspection import Inspect
-    from nifti_kit.widgets.mapping import MappingEditor
-    from nifti_kit.widgets.scoring import ScoreEditor
-    from nifti_kit.widgets.uploading import Uploader
-    from nifti_kit.widgets.viewer import Viewer
+    from nifti_kit.widgets.inspect.view import Inspect
+    from nifti_kit.widgets.mapping.mapping import MappingEditor
+    from nifti_kit.widgets.scores.view import ScoreEditor
+    from nifti_kit.widgets.upload.view import Uploader
+    from nifti_kit.widgets.viewer.viewer import Viewer
 
 __all__ = ["Inspect", "MappingEditor", "ScoreEditor", "Uploader", "Viewer"]
 
 _HOMES = {
-    "Inspect": "inspection",
-    "MappingEditor": "mapping",
-    "ScoreEditor": "scoring",
-    "Uploader": "uploading",
-    "Viewer": "viewer",
+    "Inspect": "inspect.view",
+    "MappingEditor": "mapping.mapping",
+    "ScoreEditor": "scores.view",
+    "Uploader": "upload.view",
+    "Viewer": "viewer.viewer",
 }
 
 

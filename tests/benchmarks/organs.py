@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from nifti_kit.geometry import Grid
-from nifti_kit.images import encode_image
+from nifti_kit.core.geometry import Grid
+from nifti_kit.formats.nifti import encode_image
 
 ORGANS_ML = (
     1.8, 2.1, 2.2, 2.7, 3.5, 3.8, 4.2, 4.4, 4.5, 5.0, 5.1, 5.3, 5.4, 5.7, 6.2, 7.2, 14.8, 17.5,

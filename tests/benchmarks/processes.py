@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from instance import Platform
+from tests.platform import Platform
 
 # ru_maxrss of a child begins at its parent's: VmHWM is that of the process itself.
 PEAK = """

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import handmade
 import numpy as np
 import pytest
 
 import nifti_kit as nk
+from tests.support import handmade
 
 LARGE, SMALL = (100, 300, 1000), (3, 4, 5)
 MASKS = ("liver", "spleen")

@@ -16,9 +16,9 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from instance import Platform, running_platform
-from organs import write_ct
-from processes import (
+
+from tests.benchmarks.organs import write_ct
+from tests.benchmarks.processes import (
     FLOOR,
     OURS_TO_FOLDER,
     OURS_TO_INSTANCE,
@@ -26,7 +26,8 @@ from processes import (
     run,
     run_against,
 )
-from uploads import new_dataset, new_project
+from tests.platform import Platform, running_platform
+from tests.support.uploads import new_dataset, new_project
 
 LARGE, SMALL = (512, 512, 300), (48, 40, 36)
 LABELS, FEW_LABELS = 104, 5

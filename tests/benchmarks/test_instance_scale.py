@@ -15,10 +15,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from instance import Platform, running_platform
-from instance.endpoints import call
-from processes import OURS_TO_INSTANCE, THEIRS_TO_INSTANCE, run_against
-from uploads import new_dataset, new_project
+
+from tests.benchmarks.processes import OURS_TO_INSTANCE, THEIRS_TO_INSTANCE, run_against
+from tests.platform import Platform, running_platform
+from tests.platform.endpoints import call
+from tests.support.uploads import new_dataset, new_project
 
 VOLUMES, CLASSES, SHAPE = (20, 2), (20, 3), ((128, 128, 96), (24, 20, 16))
 """Measured, and as a test."""

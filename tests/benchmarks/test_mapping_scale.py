@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.geometry import Grid
-from nifti_kit.images import read_header
-from nifti_kit.items import Item, MaskFile
-from nifti_kit.models import standings
-from nifti_kit.models.mapping import Matching
-from nifti_kit.models.pairs import CHOICES
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.core.geometry import Grid
+from nifti_kit.datasets.items import Item, MaskFile
+from nifti_kit.formats.nifti import read_header
+from nifti_kit.targets.target import VolumeRef
+from nifti_kit.widgets.mapping import rows
+from nifti_kit.widgets.mapping.candidates import CHOICES
+from nifti_kit.widgets.mapping.model import Matching
 
-from builders import AFFINE, SHAPE, labels, write_nifti  # isort: skip
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti  # isort: skip
 
 LARGE, SMALL = 2000, 70
 
@@ -69,7 +69,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 
 def test_opening_the_table(benchmark: Any, model: Matching) -> None:
-    made = benchmark.pedantic(standings.Standings, (model.dataset, model.volumes, None), rounds=1)
+    made = benchmark.pedantic(rows.Standings, (model.dataset, model.volumes, None), rounds=1)
     assert made.count("matched") == made.with_volume == len(made.rows) == len(model.volumes)
 
 
@@ -115,10 +115,8 @@ def test_searching(benchmark: Any, model: Matching) -> None:
 
 def test_an_edit_works_out_one_row(model: Matching, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    table_row = standings.table_row
-    monkeypatch.setattr(
-        standings, "table_row", lambda *given: made.append(given) or table_row(*given)
-    )
+    table_row = rows.table_row
+    monkeypatch.setattr(rows, "table_row", lambda *given: made.append(given) or table_row(*given))
     model.leave_out("case0005_axl_inference.nii")
     assert len(made) == 1
     model.choose("case0005_axl_inference.nii", 6)  # that of another file, whose row says so now
@@ -136,7 +134,7 @@ def test_an_edit_works_out_one_row(model: Matching, monkeypatch: pytest.MonkeyPa
 def test_no_row_is_worked_out_for_a_page_or_a_selection(
     model: Matching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standings, "table_row", None)
+    monkeypatch.setattr(rows, "table_row", None)
     model.table.turn(1)
     model.table.select("case0033_axl_inference.nii")
     model.table.filter_by("state", "matched")

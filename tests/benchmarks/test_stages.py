@@ -18,14 +18,14 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from organs import grid_of, write_ct
 
 import nifti_kit as nk
-from nifti_kit.geometry import ras_orientation
-from nifti_kit.images import encode_image, read_header, read_voxels
-from nifti_kit.labels import read_labels, survey_labels
-from nifti_kit.nrrd import page_bytes, volume_pieces
-from nifti_kit.ras import iter_pages, mask_bytes, open_volume
+from nifti_kit.core.geometry import ras_orientation
+from nifti_kit.formats.labels import read_labels, survey_labels
+from nifti_kit.formats.nifti import encode_image, read_header, read_voxels
+from nifti_kit.formats.nrrd import page_bytes, volume_pieces
+from nifti_kit.formats.volumes import iter_pages, mask_bytes, open_volume
+from tests.benchmarks.organs import grid_of, write_ct
 
 LARGE, SMALL = (512, 512, 300), (40, 36, 32)
 LABELS, FEW_LABELS = 10, 3

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nifti_kit.geometry import Grid, ras_orientation
-from nifti_kit.models.images import RasImage
-from nifti_kit.models.overlays import Named, Piece, drawn
-from nifti_kit.models.viewer import Viewer
+from nifti_kit.core.geometry import Grid, ras_orientation
+from nifti_kit.widgets.viewer.images import RasImage
+from nifti_kit.widgets.viewer.loading import Named, Piece, drawn
+from nifti_kit.widgets.viewer.model import Viewer
 
 LARGE, SMALL = (512, 512, 300), (96, 96, 40)
 LABELS = 104

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builders import AFFINE, labels, volume, write_nifti
-
 import nifti_kit as nk
+from tests.support.builders import AFFINE, labels, volume, write_nifti
 
 MARKUP = "<img src=x onerror=alert(1)>"
 

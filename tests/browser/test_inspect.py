@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from builders import labels, write_nifti, write_planes
+
+from tests.support.builders import labels, write_nifti, write_planes
 
 from .access import contrast, focus_order, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset

@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from landings import quiet
 
 import nifti_kit as nk
+from tests.support.landings import quiet
 
 from .access import contrast, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 import pytest
-from builders import write_nifti
+
+from tests.support.builders import write_nifti
 
 from .access import contrast, focus_order, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SHAPE, labels, volume, write_nifti, write_planes
 
 import nifti_kit as nk
 from nifti_kit import checks
-from nifti_kit.findings import Findings
+from nifti_kit.core.findings import Findings
+from tests.support.builders import SHAPE, labels, volume, write_nifti, write_planes
 
 
 def faulty(folder: Path) -> Path:

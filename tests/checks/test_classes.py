@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import labels, volume, write_nifti, write_planes
 
 import nifti_kit as nk
 from nifti_kit.checks.classes import (
@@ -14,7 +13,8 @@ from nifti_kit.checks.classes import (
     class_without_value,
     segmentation_ambiguous,
 )
-from nifti_kit.surveys import survey_item
+from nifti_kit.datasets.surveys import survey_item
+from tests.support.builders import labels, volume, write_nifti, write_planes
 
 MAP = "1 Femur\n3 Patella\n"
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, volume, write_nifti
-from handmade import write_array
 
 import nifti_kit as nk
 from nifti_kit.checks.files import (
@@ -18,6 +16,8 @@ from nifti_kit.checks.files import (
     volume_voxels,
     volumes_named_masks,
 )
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti
+from tests.support.handmade import write_array
 
 NOISE = np.random.default_rng(7).integers(0, 999, (40, 40, 40)).astype("i2")
 

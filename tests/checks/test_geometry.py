@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, write_nifti
-from handmade import write_raw
 
 import nifti_kit as nk
 from nifti_kit.checks.geometry import grids, misaligned, reader_places, share_text, voxel_sizes
 from nifti_kit.checks.readers import readings
-from nifti_kit.geometry import Alignment
-from nifti_kit.images import read_header
-from nifti_kit.items import Item
+from nifti_kit.core.geometry import Alignment
+from nifti_kit.datasets.items import Item
+from nifti_kit.formats.nifti import read_header
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
+from tests.support.handmade import write_raw
 
 VOLUME = np.array([[2.0, 0, 0, 10], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
 """RAS+, voxels of 2 mm."""

@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from builders import SHAPE, labels, write_nifti
-from handmade import write_array
 
 import nifti_kit as nk
-from nifti_kit import shapes
 from nifti_kit.checks.labels import (
     label_disconnected,
     label_specks,
@@ -19,9 +16,12 @@ from nifti_kit.checks.labels import (
     mask_full,
     scaling_ignored,
 )
-from nifti_kit.findings import Finding
-from nifti_kit.shapes import survey_shapes
-from nifti_kit.surveys import survey_item
+from nifti_kit.core.findings import Finding
+from nifti_kit.datasets.surveys import survey_item
+from nifti_kit.formats import components
+from nifti_kit.formats.components import survey_shapes
+from tests.support.builders import SHAPE, labels, write_nifti
+from tests.support.handmade import write_array
 
 ONE_FRAME = (
     "the file holds values that are no labels; found {} in frame 4 of 7; "
@@ -220,7 +220,7 @@ def test_one_label_in_two_large_parts_has_no_specks(tmp_path: Path) -> None:
 def test_too_many_parts_to_be_told_apart_are_said_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shapes, "MAX_PIECES", 2)
+    monkeypatch.setattr(components, "MAX_PIECES", 2)
     assert said(looked_at(tmp_path, blocks({1: 12, 2: 12, 3: 12}))) == [
         (
             "label-disconnected",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from builders import labels, write_nifti
-
 import nifti_kit as nk
 from nifti_kit.checks.mapping import shared_ids, unmatched
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding
+from nifti_kit.core.findings import Finding
+from nifti_kit.datasets.dataset import Dataset
+from tests.support.builders import labels, write_nifti
 
 
 def dataset(folder: Path, rows: dict[str, int | None], *, mapped: bool = True) -> Dataset:

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, write_nifti, write_planes
-from handmade import write_array
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from properties import untimed
 
 import nifti_kit as nk
 from nifti_kit.checks import overlaps
 from nifti_kit.checks.overlaps import masks_overlap
-from nifti_kit.findings import Finding
-from nifti_kit.surveys import survey_item
+from nifti_kit.core.findings import Finding
+from nifti_kit.datasets.surveys import survey_item
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti, write_planes
+from tests.support.handmade import write_array
+from tests.support.properties import untimed
 
 FLIPPED = AFFINE @ np.array([[-1, 0, 0, 4], [0, 1, 0, 0], [0, 0, -1, 6], [0, 0, 0, 1]])
 """The voxels of AFFINE with i and k running backwards."""

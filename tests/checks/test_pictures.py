@@ -10,18 +10,18 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, labels, write_nifti
-from handmade import write_array
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from properties import untimed
 
 import nifti_kit as nk
-from nifti_kit import thumbnails
-from nifti_kit.findings import Finding, Findings, finding
-from nifti_kit.html import Illustration
-from nifti_kit.thumbnails import ASSUMED, EDGE, LONGEST, MARK, NARROWEST, OWN, Illustrator
+from nifti_kit.checks import pictures
+from nifti_kit.checks.pictures import ASSUMED, EDGE, LONGEST, MARK, NARROWEST, OWN, Illustrator
+from nifti_kit.core.findings import Finding, Findings, finding
+from nifti_kit.core.html import Illustration
+from tests.support.builders import AFFINE, labels, write_nifti
+from tests.support.handmade import write_array
+from tests.support.properties import untimed
 
 SIZE = (20, 20, 20)
 UNIT = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -259,7 +259,7 @@ def test_fields_of_view_that_do_not_meet_are_drawn_from_outside(tmp_path: Path) 
     )
     shown = pixels(picture)
     red = np.nonzero((shown == OWN).all(axis=-1))[0]
-    grey = np.nonzero((shown == thumbnails.BOX).all(axis=-1))[0]
+    grey = np.nonzero((shown == pictures.BOX).all(axis=-1))[0]
     assert red.max() < grey.min()  # the mask is superior, which is up
 
 
@@ -271,7 +271,7 @@ def test_a_gap_from_right_to_left_and_far_away_is_seen_too(tmp_path: Path) -> No
     assert "999,960.0 mm" in picture.caption
     shown = pixels(picture)
     red = np.nonzero((shown == OWN).all(axis=-1))[1]
-    grey = np.nonzero((shown == thumbnails.BOX).all(axis=-1))[1]
+    grey = np.nonzero((shown == pictures.BOX).all(axis=-1))[1]
     assert red.max() < grey.min()  # the patient's right is on the left
 
 
@@ -316,9 +316,9 @@ def test_scaled_labels_are_those_that_are_meant(tmp_path: Path) -> None:
 def test_very_large_masks_and_slices_are_sampled_and_stay_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thumbnails, "MAX_MASK_VOXELS", 1000)
-    monkeypatch.setattr(thumbnails, "MAX_SIDE", 10)
-    monkeypatch.setattr(thumbnails, "MAX_POINTS", 7)
+    monkeypatch.setattr(pictures, "MAX_MASK_VOXELS", 1000)
+    monkeypatch.setattr(pictures, "MAX_SIDE", 10)
+    monkeypatch.setattr(pictures, "MAX_POINTS", 7)
     mask = block((8, 8, 8), (12, 12, 12))
     picture = write_pair(tmp_path, mask, shifted(8, 0, 0))(of_mask("mask-translated"))
     shown = pixels(picture)
@@ -379,7 +379,7 @@ GEOMETRIES = st.fixed_dictionaries(
 @untimed
 @given(
     given_=GEOMETRIES,
-    code=st.sampled_from([*sorted(thumbnails.MISALIGNED), "labels-scaled"]),
+    code=st.sampled_from([*sorted(pictures.MISALIGNED), "labels-scaled"]),
     voxel=st.none() | st.tuples(*[st.integers(-1, 6)] * 3),
 )
 def test_no_geometry_raises(
@@ -440,4 +440,4 @@ def test_sides_of_the_patient_are_written_at_the_edges(tmp_path: Path) -> None:
         (slice(218, 240), slice(105, 135)),
     ):
         assert (shown[rows, columns] == EDGE).all(axis=-1).any()
-        assert (shown[rows, columns] == thumbnails.INK).all(axis=-1).any()
+        assert (shown[rows, columns] == pictures.INK).all(axis=-1).any()

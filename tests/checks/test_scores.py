@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import write_nifti
-from cases_scores import CASES, FRAMES, label_map, rows
 
 import nifti_kit as nk
-from nifti_kit.catalog import CATALOG
 from nifti_kit.checks.scores import score_evidence
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, Findings
-from nifti_kit.scores import read_scores
-from nifti_kit.surveys import shapes_of, survey_item
+from nifti_kit.core.catalog import CATALOG
+from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.surveys import shapes_of, survey_item
+from nifti_kit.formats.scores import read_scores
+from tests.support.builders import write_nifti
+from tests.support.cases_scores import CASES, FRAMES, label_map, rows
 
 Spans = Mapping[int, tuple[int, int]]
 FIVE: Spans = {1: (3, 7)}

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
-from cases_files import CASES
 
 import nifti_kit as nk
 from nifti_kit.checks.sets import content_repeated, names_alike, planes_apart
-from nifti_kit.findings import Finding
+from nifti_kit.core.findings import Finding
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
+from tests.support.cases_files import CASES
 
 
 @pytest.mark.parametrize("code", CASES)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SAMPLES
-from landings import land, write_annotations, write_volumes
 
 import nifti_kit as nk
 from nifti_kit.errors import BadMapping, NiftiKitError, UnreadableFile, WrongArgument
+from tests.support.builders import SAMPLES
+from tests.support.landings import land, write_annotations, write_volumes
 
 
 @pytest.fixture

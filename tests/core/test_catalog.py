@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 import nifti_kit
-from nifti_kit.catalog import CATALOG, SECTIONS, Entry, lookup
-from nifti_kit.catalog.reference import _plain, reference
+from nifti_kit.core.catalog import CATALOG, SECTIONS, Entry, lookup
+from nifti_kit.core.catalog.reference import _plain, reference
 
 PACKAGE = Path(nifti_kit.__file__).parent
-PAGE = Path(__file__).parents[1] / "notebooks" / "findings.md"
-COMMAND = "python -m nifti_kit.catalog > notebooks/findings.md"
+PAGE = Path(__file__).parents[2] / "notebooks" / "findings.md"
+COMMAND = "python -m nifti_kit.core.catalog > notebooks/findings.md"
 CALLS = {"finding", "fault"}
 
 
@@ -95,7 +95,7 @@ def test_the_reference_page_is_that_of_the_catalogue() -> None:
 
 def test_the_command_that_the_page_names_writes_it() -> None:
     assert COMMAND in reference()
-    command = [sys.executable, "-W", "error", "-m", "nifti_kit.catalog"]
+    command = [sys.executable, "-W", "error", "-m", "nifti_kit.core.catalog"]
     run = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
     assert (run.stdout, run.stderr) == (reference(), "")
 

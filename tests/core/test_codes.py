@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cases_files
-import cases_labels
-import cases_match
-import cases_repairs
-import cases_scores
 import pytest
 
-from nifti_kit.catalog import CATALOG
-from nifti_kit.findings import Findings
+from nifti_kit.core.catalog import CATALOG
+from nifti_kit.core.findings import Findings
+from tests.support import cases_files, cases_labels, cases_match, cases_repairs, cases_scores
 
 Find = Callable[[Path], Findings]
 

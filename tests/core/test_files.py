@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nifti_kit.files import write_beside, write_bytes, write_json
+from nifti_kit.core.files import write_beside, write_bytes, write_json
 
 
 def names(folder: Path) -> list[str]:

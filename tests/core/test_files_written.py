@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from landings import land, tree, write_annotations, write_volumes
 
 import nifti_kit as nk
-from nifti_kit import files
+from nifti_kit.core import files
+from nifti_kit.core.targets_files import land_bytes, written
 from nifti_kit.errors import TargetError, UnreadableFile
-from nifti_kit.targets.files import write_bytes, written
+from tests.support.landings import land, tree, write_annotations, write_volumes
 
 REMEDY = (
     "Free some space or get the right to write there, or choose another folder. "
@@ -47,7 +47,7 @@ def test_other_errors_go_through(error: Exception) -> None:
 def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(TargetError, match="a/x: the file cannot be written Found: "):
-        write_bytes(tmp_path / "a" / "x", b"")
+        land_bytes(tmp_path / "a" / "x", b"")
 
 
 def full_at(patch: pytest.MonkeyPatch, number: int) -> None:

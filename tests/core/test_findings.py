@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nifti_kit import findings as module
-from nifti_kit.catalog import lookup
+from nifti_kit.core import findings as module
+from nifti_kit.core.catalog import lookup
+from nifti_kit.core.findings import Finding, Findings, finding
+from nifti_kit.core.html import Illustration
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.findings import Finding, Findings, finding
-from nifti_kit.html import Illustration
 
 ERROR = Finding("mask-apart", "error", "b.nii", "apart", "Look.")
 ERROR_2 = Finding("mask-apart", "error", "a.nii", "apart", "Look.")

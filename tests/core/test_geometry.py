@@ -7,13 +7,11 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import untimed
 from scipy.optimize import lsq_linear
 
-from nifti_kit.geometry import (
+from nifti_kit.core.geometry import (
     NORMALS,
     PLANES,
     Alignment,
@@ -28,6 +26,8 @@ from nifti_kit.geometry import (
     ras_orientation,
     share_inside,
 )
+from tests.support.builders import AFFINE, SHAPE
+from tests.support.properties import untimed
 
 AS_IT_IS = Orientation((0, 1, 2), (False, False, False))
 TIE = np.array([[1, -1, 0, 5], [1, 1, 0, -7], [0, 0, np.sqrt(2), 2], [0, 0, 0, 1]]) / np.sqrt(2)

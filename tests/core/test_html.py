@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
-from nifti_kit import html
-from nifti_kit.html import Illustration, Markup
+from nifti_kit.core import html
+from nifti_kit.core.html import Illustration, Markup
+from tests.support.properties import untimed
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#x27;"

@@ -6,12 +6,12 @@ import threading
 import time
 
 import pytest
-from builders import write_nifti
-from landings import land, write_volumes
 
 import nifti_kit as nk
-from nifti_kit import one_by_one as module
-from nifti_kit.one_by_one import AT_A_TIME, TRIED, in_order, one_by_one
+from nifti_kit.core import one_by_one as module
+from nifti_kit.core.one_by_one import AT_A_TIME, TRIED, in_order, one_by_one
+from tests.support.builders import write_nifti
+from tests.support.landings import land, write_volumes
 
 THREE = {"A": {"femur": (1,)}, "B": {"femur": (1,)}, "C": {"femur": (1, 2)}}
 
@@ -142,7 +142,7 @@ def test_a_scan_tells_how_many_headers_it_has_read_and_can_be_ended(tmp_path):
 
 
 def test_a_slow_disk_gives_the_same_dataset(tmp_path, monkeypatch):
-    from nifti_kit import scanning
+    from nifti_kit.datasets import scanning
 
     for number in range(TRIED + 20):
         write_nifti(tmp_path / f"scan{number}.nii.gz")

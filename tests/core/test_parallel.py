@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nifti_kit.targets.pipeline import Room, ahead, bounded, together
+from nifti_kit.core.parallel import Room, ahead, bounded, together
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
-from nifti_kit import texts
+from nifti_kit.core import text
+from nifti_kit.core.text import read_text
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.texts import read_text
+from tests.support.properties import untimed
 
 READABLE = {
     "empty": (b"", ""),
@@ -61,7 +61,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_above_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "MAX_TEXT_BYTES", 4)
+    monkeypatch.setattr(text, "MAX_TEXT_BYTES", 4)
     (tmp_path / "a.txt").write_text("1234")
     assert read_text(tmp_path / "a.txt") == "1234"
     (tmp_path / "a.txt").write_text("12345")

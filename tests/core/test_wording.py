@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.wording import counted
+from nifti_kit.core.wording import counted
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
-from layout_files import image
 
-from nifti_kit.items import Item, MaskFile, TableFile
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from tests.support.layout_files import image
 
 MASK = MaskFile(image("in/axl_mask.nii"), 2)
 FIRST = TableFile(Path("/a/axl_score.csv"), PurePosixPath("axl_score.csv"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 import pytest
-from layout_files import files
 
-from nifti_kit.layouts import LAYOUTS, detect_layout, group_files
+from nifti_kit.datasets.layouts import LAYOUTS, detect_layout, group_files
+from tests.support.layout_files import files
 
 BY_PLANE = [
     ["axl_anatomic.nii", "cor_anatomic.nii", "sag_anatomic.nii"],

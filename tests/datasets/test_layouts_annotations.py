@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from layout_files import codes, files, masks, owned, tables, unused
 
-from nifti_kit.layouts import Grouping
-from nifti_kit.layouts.annotations import group_annotations
+from nifti_kit.datasets.layouts import Grouping
+from nifti_kit.datasets.layouts.annotations import group_annotations
+from tests.support.layout_files import codes, files, masks, owned, tables, unused
 
 DATASET = (
     *("axl_inference_1.nii", "axl_inference_2.nii"),

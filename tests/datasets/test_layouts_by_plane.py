@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from layout_files import codes, files, masks, owned, tables, unused
 
-from nifti_kit.layouts import Grouping
-from nifti_kit.layouts.by_plane import group_by_plane
+from nifti_kit.datasets.layouts import Grouping
+from nifti_kit.datasets.layouts.by_plane import group_by_plane
+from tests.support.layout_files import codes, files, masks, owned, tables, unused
 
 PLANES = ("axl", "cor", "sag")
 VOLUMES = tuple(f"{plane}_anatomic.nii" for plane in PLANES)

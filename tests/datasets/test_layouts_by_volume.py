@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import labels, write_nifti
-from layout_files import codes, files, owned, unused
 
 import nifti_kit as nk
-from nifti_kit.layouts.by_volume import group_by_volume
+from nifti_kit.datasets.layouts.by_volume import group_by_volume
+from tests.support.builders import labels, write_nifti
+from tests.support.layout_files import codes, files, owned, unused
 
 SPECIFICATION = (
     *("CTChest/lung.nii.gz", "CTChest/tumor.nii.gz", "CTChest.nii.gz", "Spine.nii.gz"),

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layout_files import files, image, places
-from properties import untimed
 
-from nifti_kit.layouts import LAYOUTS, Files, Grouping, group_files
-from nifti_kit.layouts.grouping import folder_of, note_prefixed_names
+from nifti_kit.datasets.layouts import LAYOUTS, Files, Grouping, group_files
+from nifti_kit.datasets.layouts.layouts_grouping import folder_of, note_prefixed_names
+from tests.support.layout_files import files, image, places
+from tests.support.properties import untimed
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_the_grouping_does_not_depend_on_the_order_in_which_a_folder_is_listed(
 
 def in_natural_order(names: list[str]) -> Files:
     """Give the files as scan does."""
-    from nifti_kit.names import natural_key
+    from nifti_kit.datasets.names import natural_key
 
     return files(*sorted(names, key=natural_key))

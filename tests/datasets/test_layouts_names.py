@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
-from layout_files import codes, image, unused
 
-from nifti_kit.items import TableFile
-from nifti_kit.layouts.grouping import Grouping
-from nifti_kit.layouts.roles import (
+from nifti_kit.datasets.items import TableFile
+from nifti_kit.datasets.layouts.grouping import (
     Link,
     NamedFile,
     is_instance,
@@ -18,7 +16,9 @@ from nifti_kit.layouts.roles import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.names import parse_name
+from nifti_kit.datasets.layouts.layouts_grouping import Grouping
+from nifti_kit.datasets.names import parse_name
+from tests.support.layout_files import codes, image, unused
 
 
 def named(name: str) -> NamedFile:

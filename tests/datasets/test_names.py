@@ -8,9 +8,8 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
-from nifti_kit.names import (
+from nifti_kit.datasets.names import (
     is_nifti,
     natural_key,
     pair_key,
@@ -19,6 +18,7 @@ from nifti_kit.names import (
     unique_names,
     why_unused,
 )
+from tests.support.properties import untimed
 
 
 class Case(NamedTuple):

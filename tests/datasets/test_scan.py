@@ -12,13 +12,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import SHAPE, labels, write_nifti, write_planes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import untimed
 
 import nifti_kit as nk
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.faults import describe, file_fault
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import (
     BadClassMap,
     BadSource,
@@ -26,7 +25,8 @@ from nifti_kit.errors import (
     UnreadableFile,
     UnsupportedImage,
 )
-from nifti_kit.faults import describe, file_fault
+from tests.support.builders import SHAPE, labels, write_nifti, write_planes
+from tests.support.properties import untimed
 
 PLANES = ("axl", "cor", "sag")
 

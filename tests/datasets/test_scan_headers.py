@@ -9,9 +9,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import SAMPLES, labels, write_nifti
 
 import nifti_kit as nk
+from tests.support.builders import SAMPLES, labels, write_nifti
 
 MANY = 300
 

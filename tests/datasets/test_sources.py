@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import untimed
 
-from nifti_kit import sources
+from nifti_kit.core.findings import Findings
+from nifti_kit.datasets import sources
+from nifti_kit.datasets.sources import Source, open_source
 from nifti_kit.errors import BadSource
-from nifti_kit.findings import Findings
-from nifti_kit.sources import Source, open_source
+from tests.support.properties import untimed
 
 MEMBERS = {"set/axl.nii": b"axial", "set/deep/cor.nii.gz": b"coronal", "map.txt": b"1 Femur"}
 LISTED = ["map.txt", "set/axl.nii", "set/deep/cor.nii.gz"]

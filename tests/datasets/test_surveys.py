@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import labels, write_nifti
 
 import nifti_kit as nk
-from nifti_kit import surveys
-from nifti_kit.datasets import Dataset
+from nifti_kit.datasets import surveys
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.surveys import ItemSurvey, SliceScore, survey_item, survey_mask
 from nifti_kit.errors import BadLabels, UnreadableFile
-from nifti_kit.surveys import ItemSurvey, SliceScore, survey_item, survey_mask
+from tests.support.builders import labels, write_nifti
 
 PLANES = ("axl", "cor", "sag")
 DIRECTIONS = dict(zip("RASLPI", [*np.eye(3), *-np.eye(3)], strict=True))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
-from builders import SAMPLES
-from exporter import export
 
 import nifti_kit as nk
+from tests.support import oracle
+from tests.support.builders import SAMPLES
+from tests.support.exporter import export
 
 
 def land(source: Path, out: Path, **choices: Any) -> nk.verify:

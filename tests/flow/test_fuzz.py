@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fuzzing as fz
 import numpy as np
 from hypothesis import HealthCheck, Phase, example, given, reject, settings
 from hypothesis import strategies as st
 
 import nifti_kit as nk
-from nifti_kit.catalog import CATALOG
+from nifti_kit.core.catalog import CATALOG
 from nifti_kit.errors import NiftiKitError
+from tests.support import fuzzing as fz
 
 FACTOR = float(os.environ.get("NIFTI_KIT_FUZZ", "1"))
 REPORT_EVERY = 8

@@ -70,5 +70,5 @@ def test_an_unknown_name_is_an_attribute_error(name):
 
 
 def test_the_version_is_that_of_the_project():
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert f'\nversion = "{nifti_kit.__version__}"\n' in text

@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import handmade
 import pytest
-from builders import SHAPE, labels, write_nifti
+
+from tests.support import handmade
+from tests.support.builders import SHAPE, labels, write_nifti
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="peak memory is read there"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nifti_kit import memory
-from nifti_kit.memory import LEAST_MAPPED, SHELF, Shelf, give_back, mapped_array
+from nifti_kit.core import memory
+from nifti_kit.core.memory import LEAST_MAPPED, SHELF, Shelf, give_back, mapped_array
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import oracle
 import pytest
-from builders import write_nifti
 
 import nifti_kit as nk
+from tests.support import oracle
+from tests.support.builders import write_nifti
 
 SHAPE = (5, 6, 7)
 VOXEL = (2.0, 3.0, 5.0)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import oracle
 import pytest
-from builders import SAMPLES
 
 import nifti_kit as nk
 from nifti_kit.errors import PlanBlocked
+from tests.support import oracle
+from tests.support.builders import SAMPLES
 
 SAMPLE = SAMPLES / "scores"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import oracle
 import pytest
-from builders import SAMPLES
 
 import nifti_kit as nk
+from tests.support import oracle
+from tests.support.builders import SAMPLES
 
 NEAR_MM = 1e-4
 DATASET = "samples"

@@ -11,9 +11,9 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from builders import SAMPLES
 
 import nifti_kit as nk
+from tests.support.builders import SAMPLES
 
 DATASETS = {
     "volumes": "by_volume",
@@ -156,6 +156,6 @@ def test_a_dataset_that_the_sdk_would_not_see_is_refused(
 
 @pytest.mark.sly
 def test_the_endings_that_are_refused_are_those_of_the_sdk(sly: ModuleType) -> None:
-    from nifti_kit.targets.jobs import UNSEEN_ENDINGS
+    from nifti_kit.targets.folder.reservation import UNSEEN_ENDINGS
 
     assert sorted(UNSEEN_ENDINGS) == sorted(sly.VolumeDataset.ignorable_dirs())

@@ -13,16 +13,23 @@ from typing import Any
 
 import nrrd
 import numpy as np
-import oracle
 import pytest
-import uploads
-from builders import SAMPLES, labels, volume, write_nifti
-from instance import Platform
-from instance.endpoints import call
-from test_samples import Expected, assert_objects, expected_of, instance
-from uploads import ANNOTATION_SAMPLES, VOLUME_SAMPLES, api, land, new_dataset, new_project, ready
 
 import nifti_kit as nk
+from tests.flow.test_samples import Expected, assert_objects, expected_of, instance
+from tests.platform import Platform
+from tests.platform.endpoints import call
+from tests.support import oracle, uploads
+from tests.support.builders import SAMPLES, labels, volume, write_nifti
+from tests.support.uploads import (
+    ANNOTATION_SAMPLES,
+    VOLUME_SAMPLES,
+    api,
+    land,
+    new_dataset,
+    new_project,
+    ready,
+)
 
 SHAPE = (9, 10, 11)
 """Has a layer 8 along each axis."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
-from nifti_kit.classes import (
+from nifti_kit.errors import BadClassMap, NiftiKitError, UnreadableFile
+from nifti_kit.formats.class_maps import (
     ClassEntry,
     ClassMap,
     as_class_map,
@@ -19,7 +19,7 @@ from nifti_kit.classes import (
     looks_like_class_map,
     read_classes,
 )
-from nifti_kit.errors import BadClassMap, NiftiKitError, UnreadableFile
+from tests.support.properties import untimed
 
 SPECIFICATION = """\
 1 Femur 255 0 0

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import write_nifti
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from properties import untimed
 from scipy import ndimage
 
-from nifti_kit import shapes
 from nifti_kit.errors import BadLabels
-from nifti_kit.images import read_header
-from nifti_kit.shapes import Part, ShapeSurvey, survey_shapes
+from nifti_kit.formats import components
+from nifti_kit.formats.components import Part, ShapeSurvey, survey_shapes
+from nifti_kit.formats.nifti import read_header
+from tests.support.builders import write_nifti
+from tests.support.properties import untimed
 
 
 def surveyed(folder: Path, array: np.ndarray) -> ShapeSurvey:
@@ -118,7 +118,7 @@ def test_a_single_voxel_is_a_part(tmp_path):
 
 
 def test_parts_are_given_up_above_the_limit_and_neighbours_are_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(shapes, "MAX_PIECES", 3)
+    monkeypatch.setattr(components, "MAX_PIECES", 3)
     array = empty(5, 1, 3)
     array[::2] = 1
     survey = surveyed(tmp_path, array)
@@ -128,7 +128,7 @@ def test_parts_are_given_up_above_the_limit_and_neighbours_are_not(tmp_path, mon
 
 
 def test_profiles_are_given_up_above_the_limit_and_parts_are_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(shapes, "MAX_PROFILES", 2)
+    monkeypatch.setattr(components, "MAX_PROFILES", 2)
     array = empty(4, 1, 2)
     array[:, 0, 0] = array[:, 0, 1] = [1, 2, 3, 0]
     survey = surveyed(tmp_path, array)

@@ -12,18 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nifti_kit import codec
+from nifti_kit.formats import deflate
 
 WITHOUT_ISAL = """
 import sys
 sys.modules["isal"] = sys.modules["isal.igzip"] = sys.modules["isal.isal_zlib"] = None
 import pytest
-from nifti_kit import codec
-assert codec.igzip is None
+from nifti_kit.formats import deflate
+assert deflate.igzip is None
 sys.exit(pytest.main(sys.argv[1:]))
 """
 
-TESTS = ("test_codec.py", "test_images.py", "test_nrrd.py", "test_packing.py", "test_ras.py")
+TESTS = (
+    "test_deflate.py",
+    "test_nifti.py",
+    "test_nrrd.py",
+    "test_packing.py",
+    "test_volumes.py",
+)
 
 
 @pytest.fixture(params=["isal", "the standard library"])
@@ -31,16 +37,16 @@ def library(request, monkeypatch):
     if request.param == "isal":
         pytest.importorskip("isal")
     else:
-        monkeypatch.setattr(codec, "igzip", None)
-        monkeypatch.setattr(codec, "isal_zlib", None)
+        monkeypatch.setattr(deflate, "igzip", None)
+        monkeypatch.setattr(deflate, "isal_zlib", None)
 
 
 @given(first=st.binary(max_size=100), second=st.binary(max_size=3000))
 @pytest.mark.usefixtures("library")
 def test_checksums_of_pieces_are_joined(first, second):
-    one, other = codec.checksum(first), codec.checksum(second)
-    assert codec.joined_checksum(one, other, len(second)) == zlib.crc32(first + second)
-    assert codec.checksum(second, one) == zlib.crc32(first + second)
+    one, other = deflate.checksum(first), deflate.checksum(second)
+    assert deflate.joined_checksum(one, other, len(second)) == zlib.crc32(first + second)
+    assert deflate.checksum(second, one) == zlib.crc32(first + second)
 
 
 @pytest.mark.usefixtures("library")
@@ -50,21 +56,21 @@ def test_checksums_of_long_runs_are_joined(size):
     for at in range(0, size, 2**20):
         piece = bytes(min(2**20, size - at))
         zeros, whole = zlib.crc32(piece, zeros), zlib.crc32(piece, whole or zlib.crc32(b"a"))
-    assert codec.joined_checksum(zlib.crc32(b"a"), zeros, size) == (whole or zlib.crc32(b"a"))
+    assert deflate.joined_checksum(zlib.crc32(b"a"), zeros, size) == (whole or zlib.crc32(b"a"))
 
 
 @pytest.mark.usefixtures("library")
 def test_streams_are_the_same_each_time_and_damage_shows(tmp_path):
     content = bytes(range(256)) * 50
-    packed = codec.pack(content)
-    assert codec.pack(content) == packed
-    assert codec.unpack(packed) == content
+    packed = deflate.pack(content)
+    assert deflate.pack(content) == packed
+    assert deflate.unpack(packed) == content
     path = tmp_path / "one.gz"
     path.write_bytes(packed)
-    with codec.open_gzip(path) as stream:
+    with deflate.open_gzip(path) as stream:
         assert stream.read() == content
     path.write_bytes(packed[:-8] + bytes(4) + packed[-4:])
-    with pytest.raises(codec.FAULTS), codec.open_gzip(path) as stream:
+    with pytest.raises(deflate.FAULTS), deflate.open_gzip(path) as stream:
         stream.read()
 
 

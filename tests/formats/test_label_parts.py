@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders import write_nifti
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.images import read_header
-from nifti_kit.label_parts import LabelParts, common_box
-from nifti_kit.labels import survey_labels
+from nifti_kit.formats.label_parts import LabelParts, common_box
+from nifti_kit.formats.labels import survey_labels
+from nifti_kit.formats.nifti import read_header
+from tests.support.builders import write_nifti
 
 SHAPE = (9, 8, 7)
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders import SHAPE, labels, write_nifti
-from handmade import DATATYPES, write_array
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nifti_kit.errors import BadLabels, UnreadableFile
-from nifti_kit.images import iter_frames, read_header
-from nifti_kit.labels import (
-    Label,
-    label_frames,
-    read_box,
-    read_labels,
-    survey_labels,
-)
+from nifti_kit.formats.labels import Label, label_frames, read_box, read_labels, survey_labels
+from nifti_kit.formats.nifti import iter_frames, read_header
+from tests.support.builders import SHAPE, labels, write_nifti
+from tests.support.handmade import DATATYPES, write_array
 
 
 def by_numpy(array):
@@ -297,7 +291,7 @@ def test_a_file_of_fractions_is_read_once_more_to_say_what_it_looks_like(tmp_pat
         readings.append(opened)
         return iter_frames(opened)
 
-    monkeypatch.setattr("nifti_kit.labels.iter_frames", counted)
+    monkeypatch.setattr("nifti_kit.formats.labels.iter_frames", counted)
     with pytest.raises(BadLabels, match="in frame 13 of 20"):
         survey_labels(image)
     assert len(readings) == 1

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
+from nifti_kit.core.findings import finding
 from nifti_kit.errors import BadMapping, NiftiKitError, UnreadableFile
-from nifti_kit.findings import finding
-from nifti_kit.mappings import Mapping, MappingRow, looks_like_mapping, read_mapping
+from nifti_kit.formats.mappings import Mapping, MappingRow, looks_like_mapping, read_mapping
+from tests.support.properties import untimed
 
 FLAT = ("cor_inference_1.nii", "sag_mask_2.nii")
 NESTED = ("dataset1/cor_inference_1.nii", "dataset2/cor_inference_1.nii", "dataset2/sag_mask_2.nii")

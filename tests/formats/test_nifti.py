@@ -12,14 +12,14 @@ from pathlib import PurePosixPath
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, volume, write_nifti
-from handmade import DATATYPES, header_bytes, ramp, voxel_bytes, write_raw
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from nifti_kit import images
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
-from nifti_kit.images import iter_frames, iter_scaled_frames, read_header, read_voxels
+from nifti_kit.formats import nifti
+from nifti_kit.formats.nifti import iter_frames, iter_scaled_frames, read_header, read_voxels
+from tests.support.builders import AFFINE, SHAPE, volume, write_nifti
+from tests.support.handmade import DATATYPES, header_bytes, ramp, voxel_bytes, write_raw
 
 COPY_AGAIN = "Copy or export the file again from where it came from."
 
@@ -299,7 +299,7 @@ def test_a_header_that_promises_more_than_its_file_can_hold_takes_no_memory(
     path = tmp_path / "a.nii"
     content = header_bytes((10_000, 10_000, 10_000), version=version)
     path.write_bytes(gzip.compress(content) if packed else content)
-    monkeypatch.setattr(images.np, "empty", None)  # whoever asks for memory fails
+    monkeypatch.setattr(nifti.np, "empty", None)  # whoever asks for memory fails
     offset = 352 if version == 1 else 544
     most = path.stat().st_size * (1032 if packed else 1)
     with pytest.raises(UnreadableFile) as caught:

@@ -11,13 +11,12 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK
-from builders import AFFINE, SHAPE, volume
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.geometry import Grid
-from nifti_kit.nrrd import (
+from nifti_kit.formats.nrrd import (
     box_bytes,
     grid_from_header,
     header_of,
@@ -25,6 +24,7 @@ from nifti_kit.nrrd import (
     read_grid,
     volume_pieces,
 )
+from tests.support.builders import AFFINE, SHAPE, volume
 
 OBLIQUE = np.array(
     [

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
-from nifti_kit.packing import SparseGzip
+from nifti_kit.formats.packing import SparseGzip
+from tests.support.properties import untimed
 
 PIECES = st.lists(st.one_of(st.binary(max_size=300), st.integers(0, 100_000)), max_size=12)
 

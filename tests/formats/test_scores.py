@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import untimed
 
 from nifti_kit.errors import BadScores, NiftiKitError, TargetError, UnreadableFile
-from nifti_kit.scores import Score, ScoreTable, in_ranges, read_scores
+from nifti_kit.formats.scores import Score, ScoreTable, in_ranges, read_scores
+from tests.support.properties import untimed
 
 SPECIFICATION = """\
 Layer, Label-2, Label-4

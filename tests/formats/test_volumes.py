@@ -6,15 +6,15 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, volume, write_nifti
-from handmade import DATATYPES, write_array
 
-from nifti_kit import ras
+from nifti_kit.core.geometry import Grid, ras_orientation
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.geometry import Grid, ras_orientation
-from nifti_kit.images import read_header
-from nifti_kit.labels import read_labels
-from nifti_kit.ras import iter_pages, mask_bytes, open_volume, value_dtype
+from nifti_kit.formats import volumes
+from nifti_kit.formats.labels import read_labels
+from nifti_kit.formats.nifti import read_header
+from nifti_kit.formats.volumes import iter_pages, mask_bytes, open_volume, value_dtype
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti
+from tests.support.handmade import DATATYPES, write_array
 
 ORDERS = {
     "RAS": AFFINE,
@@ -137,7 +137,7 @@ def test_another_orientation_than_the_nearest_is_obeyed(tmp_path):
 def test_pages_are_the_slices_along_an_axis(
     axis: int, order: str, turned: bool, cache: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ras, "CACHE_BYTES", cache)
+    monkeypatch.setattr(volumes, "CACHE_BYTES", cache)
     voxels = np.asarray(np.arange(40 * 39 * 41, dtype=np.int32).reshape(40, 39, 41), order=order)
     if turned:
         voxels = voxels[::-1, :, ::-1].transpose(2, 0, 1)

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import labels, write_nifti
-from instance import running_platform
-from landings import quiet, write_annotations, write_scored_planes, write_volumes
-from uploads import api, impatience, new_dataset, new_project
 
 import nifti_kit as nk
-from nifti_kit.holdings import Holdings, ThereObject, there_text
-from nifti_kit.plans import Plan
+from nifti_kit.plans.plan import Plan
+from nifti_kit.plans.project import Holdings, ThereObject, there_text
+from tests.platform import running_platform
+from tests.support.builders import labels, write_nifti
+from tests.support.landings import quiet, write_annotations, write_scored_planes, write_volumes
+from tests.support.uploads import api, impatience, new_dataset, new_project
 
 Make = Callable[[str | None], Any]
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, write_nifti, write_planes
 from hypothesis import given
 from hypothesis import strategies as st
-from landings import land, quiet, tree, write_foreign
-from properties import untimed
 
 import nifti_kit as nk
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.geometry import Grid
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadSource
-from nifti_kit.geometry import Grid
-from nifti_kit.mappings import Mapping
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.formats.mappings import Mapping
+from nifti_kit.targets.target import VolumeRef
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti, write_planes
+from tests.support.landings import land, quiet, tree, write_foreign
+from tests.support.properties import untimed
 
 EXACT, CASE, ONLY = "exact name", "case identifiers", "only candidate of that plane"
 

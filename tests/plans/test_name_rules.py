@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.likeness import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
+from nifti_kit.plans.name_rules import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
 
 
 def words(*found: str) -> frozenset[str]:

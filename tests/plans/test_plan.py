@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import SHAPE, labels, write_nifti, write_planes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from properties import untimed
 
 import nifti_kit as nk
-from nifti_kit.mappings import Mapping, MappingRow
-from nifti_kit.plans import Plan, PlannedClass
+from nifti_kit.formats.mappings import Mapping, MappingRow
+from nifti_kit.plans.plan import Plan, PlannedClass
+from tests.support.builders import SHAPE, labels, write_nifti, write_planes
+from tests.support.properties import untimed
 
 PLANES = ("axl", "cor", "sag")
 MAP = "1 Femur 255 0 0\n2 Tibia\n7 Patella 0 0 255\n"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import labels, write_nifti, write_planes
-from landings import land, quiet, write_foreign
 
 import nifti_kit as nk
-from nifti_kit.classes import ClassEntry, ClassMap
-from nifti_kit.datasets import Dataset
-from nifti_kit.reuse import ProjectClasses
-from nifti_kit.targets.base import ClassRef
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap
+from nifti_kit.plans.reuse import ProjectClasses
+from nifti_kit.targets.target import ClassRef
+from tests.support.builders import labels, write_nifti, write_planes
+from tests.support.landings import land, quiet, write_foreign
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import labels, write_nifti
-from instance import running_platform
-from landings import edit_json, quiet, tree, write_scored_planes
-from uploads import Killed, api, impatience, new_dataset, new_project
 
 import nifti_kit as nk
 from nifti_kit.errors import BadSource, PlanBlocked, TargetError
-from nifti_kit.plans import Plan
-from nifti_kit.targets.instance import connection
-from nifti_kit.updates import SliceScores
+from nifti_kit.plans.matching import EXACT, ONLY
+from nifti_kit.plans.plan import Plan
+from nifti_kit.plans.score_updates import SliceScores
+from nifti_kit.targets.instance import client
+from tests.platform import running_platform
+from tests.support.builders import labels, write_nifti
+from tests.support.landings import edit_json, quiet, tree, write_scored_planes
+from tests.support.uploads import Killed, api, impatience, new_dataset, new_project
 
 Make = Callable[[], Any]
 
@@ -375,8 +376,8 @@ def test_tables_are_matched_by_their_names_alone(tmp_path: Path, folder: Make) -
     target = folder()
     rows = nk.match(nk.scan(source), target.volumes()).rows
     assert [(str(row.annotation), row.volume, row.rule) for row in rows] == [
-        ("anna_cor_score.csv", volume_id(target, "cor_anatomic.nrrd"), nk.matching.ONLY),
-        ("axl_score.csv", volume_id(target, "axl_anatomic.nrrd"), nk.matching.EXACT),
+        ("anna_cor_score.csv", volume_id(target, "cor_anatomic.nrrd"), ONLY),
+        ("axl_score.csv", volume_id(target, "axl_anatomic.nrrd"), EXACT),
     ]
 
 
@@ -575,7 +576,7 @@ BOTH = "Layer,Label-1,Label-2\n3,0.9,0.1\n5,0.7,0.2\n"
 def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(
     existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = connection.Connection._answer
+    real = client.Connection._answer
     source = write_table(tmp_path / "in", "axl_score.csv", BOTH)
     write_table(source, "cor_score.csv", "Layer,Label-1\n1,0.4\n")
     ends = []
@@ -594,13 +595,13 @@ def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(
                 return answer
 
             target = make()
-            monkeypatch.setattr(connection.Connection, "_answer", dying)
+            monkeypatch.setattr(client.Connection, "_answer", dying)
             try:
                 nk.upload(plan, target, on_progress=quiet, existing=existing)
                 killed = False
             except Killed:
                 killed = True
-            monkeypatch.setattr(connection.Connection, "_answer", real)
+            monkeypatch.setattr(client.Connection, "_answer", real)
             again = planned(source, make())
             receipt = nk.upload(again, make(), on_progress=quiet, existing=existing)
             assert nk.verify(receipt, make()).ok

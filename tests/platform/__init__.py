@@ -20,9 +20,9 @@ no pictures of slices, no meshes made from figures, no links, no copies, no jobs
 not known gets 404 and stands in ``unknown``.
 """
 
-from instance.faults import Faults
-from instance.fixture import Platform, running_platform
-from instance.refusals import Refused
-from instance.state import State
+from tests.platform.faults import Faults
+from tests.platform.fixture import Platform, running_platform
+from tests.platform.refusals import Refused
+from tests.platform.state import State
 
 __all__ = ["Faults", "Platform", "Refused", "State", "running_platform"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from instance.fixture import Platform
+from tests.platform.fixture import Platform
 
 
 class Client:

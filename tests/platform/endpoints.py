@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from instance import figures, metas, objects, trees, volumes
-from instance.refusals import missing
-from instance.state import State
+from tests.platform import figures, metas, objects, trees, volumes
+from tests.platform.refusals import missing
+from tests.platform.state import State
 
 METHODS: dict[str, Callable[[State, Any], Any]] = {
     "instance.version": trees.version,

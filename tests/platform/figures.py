@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from instance.multipart import Part
-from instance.refusals import Refused, need, wrong
-from instance.state import State
-from instance.tables import Row, page
+from tests.platform.multipart import Part
+from tests.platform.refusals import Refused, need, wrong
+from tests.platform.state import State
+from tests.platform.tables import Row, page
 
 Data = dict[str, Any]
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition, Event, Thread
 
-from instance.faults import Faults
-from instance.http import Server
-from instance.state import State
+from tests.platform.faults import Faults
+from tests.platform.http import Server
+from tests.platform.state import State
 
 PATIENCE = 30
 """Seconds that a test waits for a request before it fails."""

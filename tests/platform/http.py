@@ -15,12 +15,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from instance import endpoints, faults, multipart
-from instance.refusals import Refused, wrong
-from instance.volumes import Blob
+from tests.platform import endpoints, faults, multipart
+from tests.platform.refusals import Refused, wrong
+from tests.platform.volumes import Blob
 
 if TYPE_CHECKING:
-    from instance.fixture import Platform, Request
+    from tests.platform.fixture import Platform, Request
 
 PREFIX = "/public/api/v3/"
 

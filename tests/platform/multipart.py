@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from instance.refusals import wrong
+from tests.platform.refusals import wrong
 
 BOUNDARY = "7d1b9c4ef0a24b7fa0c5a3d1e6f28b90"
 

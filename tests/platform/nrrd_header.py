@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from instance.refusals import wrong
+from tests.platform.refusals import wrong
 
 
 def read(content: bytes) -> dict[str, Any]:

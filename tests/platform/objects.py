@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from instance.figures import is_spatial
-from instance.refusals import need, wrong
-from instance.state import State
-from instance.tables import Row, page
-from instance.volumes import NORMALS, mark_of, tag_json
+from tests.platform.figures import is_spatial
+from tests.platform.refusals import need, wrong
+from tests.platform.state import State
+from tests.platform.tables import Row, page
+from tests.platform.volumes import NORMALS, mark_of, tag_json
 
 Data = dict[str, Any]
 

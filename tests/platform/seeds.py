@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from instance.endpoints import call
-from instance.state import State
+from tests.platform.endpoints import call
+from tests.platform.state import State
 
 SHAPE = (12, 10, 8)
 """Voxels of the volume."""

@@ -7,8 +7,8 @@ import hashlib
 from itertools import count
 from threading import RLock
 
-from instance.refusals import not_unique
-from instance.tables import Row, Table
+from tests.platform.refusals import not_unique
+from tests.platform.tables import Row, Table
 
 PAGE_SIZE = 500
 """Rows of a list per answer, where the request does not say."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from instance.refusals import missing, wrong
+from tests.platform.refusals import missing, wrong
 
 Row = dict[str, Any]
 """A thing of the platform: its fields under the names of the API."""

@@ -7,14 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from instance import running_platform
-from instance.multipart import Part
-from instance.multipart import read as read_form
-from instance.multipart import write as write_form
 
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance.connection import Connection, hash_of
-from nifti_kit.targets.instance.forms import (
+from nifti_kit.targets.instance.client import Connection, hash_of
+from nifti_kit.targets.instance.wire import (
     PIECE,
     FormFile,
     FormText,
@@ -22,6 +18,10 @@ from nifti_kit.targets.instance.forms import (
     json_body,
     parts_in,
 )
+from tests.platform import running_platform
+from tests.platform.multipart import Part
+from tests.platform.multipart import read as read_form
+from tests.platform.multipart import write as write_form
 
 PAIRS = [
     FormText("figureId", "7"),

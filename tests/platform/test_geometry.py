@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uploads
-from instance import Platform, running_platform
-from landings import write_annotations, write_volumes
-from uploads import api, facts, impatience, land, new_dataset, new_project, new_target
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import mask_files
-from nifti_kit.targets.instance import figures
+from nifti_kit.targets.instance import writing
+from tests.platform import Platform, running_platform
+from tests.support import uploads
+from tests.support.landings import write_annotations, write_volumes
+from tests.support.uploads import api, facts, impatience, land, new_dataset, new_project, new_target
 
 state_home = uploads.state_home
 platform = uploads.platform
@@ -40,7 +40,7 @@ def source(tmp_path: Path) -> Path:
 def alone(source: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What an upload leaves that sends each geometry alone."""
     with monkeypatch.context() as patch, running_platform() as platform:
-        patch.setattr(figures, "GEOMETRY_BYTES_AT_ONCE", 1)
+        patch.setattr(writing, "GEOMETRY_BYTES_AT_ONCE", 1)
         land(source, new_target(platform))
         assert platform.count(GEOMETRY) == 6
         return facts(platform)
@@ -62,7 +62,7 @@ def test_geometries_of_several_mask_files_go_in_one_request(
 def test_a_request_has_so_many_geometries_at_most(
     source: Path, platform: Platform, alone: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "FIGURES_AT_ONCE", 4)
+    monkeypatch.setattr(writing, "FIGURES_AT_ONCE", 4)
     land(source, new_target(platform))
     assert platform.count(GEOMETRY) == 2
     assert facts(platform) == alone
@@ -74,7 +74,7 @@ def test_a_request_has_so_many_bytes_of_geometries_at_most(
     with running_platform() as one:
         land(source, new_target(one))
         largest = max(len(content) for content in one.state.geometries.values())
-    monkeypatch.setattr(figures, "GEOMETRY_BYTES_AT_ONCE", 2 * largest)
+    monkeypatch.setattr(writing, "GEOMETRY_BYTES_AT_ONCE", 2 * largest)
     land(source, new_target(platform))
     assert platform.count(GEOMETRY) == 3
     assert facts(platform) == alone

@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import requests
-import uploads
-from instance import Faults, Platform, State, running_platform
-from instance.client import Client
-from instance.multipart import read as read_form
-from instance.multipart import write as write_form
-from instance.seeds import META, Seed, nrrd_bytes
-from instance.state import hash_of
+
+from tests.platform import Faults, Platform, State, running_platform
+from tests.platform.client import Client
+from tests.platform.multipart import read as read_form
+from tests.platform.multipart import write as write_form
+from tests.platform.seeds import META, Seed, nrrd_bytes
+from tests.platform.state import hash_of
+from tests.support import uploads
 
 state, seed = uploads.state, uploads.seed
 platform = uploads.platform_of_state

@@ -13,13 +13,13 @@ import nrrd
 import numpy as np
 import pytest
 import requests
-import uploads
-from builders import SAMPLES
-from instance import Platform, running_platform
-from instance.seeds import META, SHAPE, Seed, nrrd_bytes, voxels
-from instance.state import hash_of
 
 import nifti_kit as nk
+from tests.platform import Platform, running_platform
+from tests.platform.seeds import META, SHAPE, Seed, nrrd_bytes, voxels
+from tests.platform.state import hash_of
+from tests.support import uploads
+from tests.support.builders import SAMPLES
 
 pytestmark = pytest.mark.sly
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from instance import Refused, State
-from instance.endpoints import call
-from instance.multipart import read as read_form
-from instance.multipart import write as write_form
-from instance.seeds import META, Seed, class_of
+
+from tests.platform import Refused, State
+from tests.platform.endpoints import call
+from tests.platform.multipart import read as read_form
+from tests.platform.multipart import write as write_form
+from tests.platform.seeds import META, Seed, class_of
 
 AXIAL = {"x": 0, "y": 0, "z": 1}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from instance.refusals import need, wrong
-from instance.state import State, refuse_taken
-from instance.tables import Row, page
+from tests.platform.refusals import need, wrong
+from tests.platform.state import State, refuse_taken
+from tests.platform.tables import Row, page
 
 Data = dict[str, Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from instance import nrrd_header
-from instance.multipart import Part
-from instance.refusals import need, wrong
-from instance.state import State, refuse_taken
-from instance.tables import Row, page
+from tests.platform import nrrd_header
+from tests.platform.multipart import Part
+from tests.platform.refusals import need, wrong
+from tests.platform.state import State, refuse_taken
+from tests.platform.tables import Row, page
 
 Data = dict[str, Any]
 

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.contour import ContourSet
 
+from nifti_kit.checks.pictures import ASSUMED, OWN
+from nifti_kit.core.geometry import Grid, Orientation
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, Orientation
 from nifti_kit.plots.alignment import distance_text, two_places
-from nifti_kit.plots.drawing import Picture
-from nifti_kit.thumbnails import ASSUMED, OWN
+from nifti_kit.plots.figure import Picture
 
 GRID = Grid((20, 24, 10), np.diag([2.0, 2.0, 4.0, 1.0]))
 GREY = np.arange(20 * 24 * 10, dtype=np.int16).reshape(GRID.shape)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import SAMPLES
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plots.classes import ClassSize, class_sizes, class_volumes
-from nifti_kit.plots.drawing import Picture
+from nifti_kit.plots.figure import Picture
+from tests.support.builders import SAMPLES
 
 RED, BLACK = (255, 0, 0), (0, 0, 0)
 

@@ -11,18 +11,18 @@ from html import escape
 import matplotlib as mpl
 import numpy as np
 import pytest
-from builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
-from landings import write_scored_planes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.text import Annotation
 
 import nifti_kit as nk
 from nifti_kit import plots
+from nifti_kit.core.geometry import Grid, Orientation
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, Orientation
 from nifti_kit.plots import Mask, three_planes
 from nifti_kit.plots.notices import noticed
+from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
+from tests.support.landings import write_scored_planes
 
 RED, BLUE = (255, 0, 0), (40, 80, 255)
 GRID = Grid((8, 10, 6), np.array([[2.0, 0, 0, -9], [0, 3.0, 0, 4], [0, 0, 5.0, 7], [0, 0, 0, 1]]))
@@ -470,7 +470,7 @@ def test_pyplot_is_never_imported():
     script = (
         "import sys, numpy as np\n"
         "from nifti_kit import plots\n"
-        "from nifti_kit.geometry import Grid\n"
+        "from nifti_kit.core.geometry import Grid\n"
         "plots.three_planes(np.zeros((2, 3, 4)), Grid((2, 3, 4), np.eye(4)))._repr_png_()\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )

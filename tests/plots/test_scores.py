@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SAMPLES, write_planes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plots.drawing import Picture
+from nifti_kit.formats.scores import ScoreTable, read_scores
+from nifti_kit.plots.figure import Picture
 from nifti_kit.plots.item_scores import scored
 from nifti_kit.plots.scores import score_map
-from nifti_kit.scores import ScoreTable, read_scores
+from tests.support.builders import SAMPLES, write_planes
 
 CSV = """Layer,Label-2,Label-4,Label-9
 3,0.8,1.7,0.2

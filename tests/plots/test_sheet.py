@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SAMPLES, write_nifti, write_planes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 
 import nifti_kit as nk
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid
-from nifti_kit.plans import PlannedItem
+from nifti_kit.plans.plan import PlannedItem
 from nifti_kit.plots.boards import planned_sheet, tile_of
-from nifti_kit.plots.drawing import Picture
+from nifti_kit.plots.figure import Picture
 from nifti_kit.plots.sheet import Tile, contact_sheet
-from nifti_kit.scenes import Mask
+from nifti_kit.render.scene import Mask
+from tests.support.builders import SAMPLES, write_nifti, write_planes
 
 RED, BLUE = (255, 0, 0), (40, 80, 255)
 GRID = Grid((8, 10, 6), np.diag([2.0, 3.0, 5.0, 1.0]))

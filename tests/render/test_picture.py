@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nifti_kit.canvas.artist import Artist, Look
-from nifti_kit.canvas.frames import ACTIVE, BACKGROUND
-from nifti_kit.canvas.glyphs import stamp, text_size
-from nifti_kit.canvas.greys import grey_pane, windowed
-from nifti_kit.canvas.layers import MOST_SHARED, Layer, Stack
-from nifti_kit.canvas.marks import mark_of, write_marks
-from nifti_kit.canvas.palettes import Palette, outline_of
-from nifti_kit.canvas.sheets import MARGIN, SMALLEST, WIDEST, Pane, Sheet, Span
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid
-from nifti_kit.scenes import AXIAL, CORONAL, SAGITTAL, Mask, section_of
+from nifti_kit.render.frames import ACTIVE, BACKGROUND
+from nifti_kit.render.glyphs import stamp, text_size
+from nifti_kit.render.greys import grey_pane, windowed
+from nifti_kit.render.layers import MOST_SHARED, Layer, Stack
+from nifti_kit.render.paint import mark_of, write_marks
+from nifti_kit.render.palettes import Palette, outline_of
+from nifti_kit.render.panes import MARGIN, SMALLEST, WIDEST, Pane, Sheet, Span
+from nifti_kit.render.picture import Artist, Look
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Mask, section_of
 
 SHAPE = (8, 10, 12)
 GRID = Grid(SHAPE, np.array([[2.0, 0, 0, -7], [0, 3, 0, 4], [0, 0, 5, 1], [0, 0, 0, 1]]))

@@ -9,15 +9,15 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, volume, write_nifti
-from handmade import write_array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nifti_kit import align_mask
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
-from nifti_kit.geometry import Grid
-from nifti_kit.images import read_header
+from nifti_kit.formats.nifti import read_header
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti
+from tests.support.handmade import write_array
 
 OBLIQUE = np.eye(4)
 OBLIQUE[:3, :3] = nib.eulerangles.euler2mat(z=0.5, y=-0.3, x=0.4) * [2.0, 3.0, 5.0]

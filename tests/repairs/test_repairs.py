@@ -11,14 +11,15 @@ from pathlib import Path, PurePosixPath
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti, write_planes
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 import nifti_kit as nk
+from nifti_kit.core.geometry import compare_grids
 from nifti_kit.errors import BadLabels, BadScores, RepairRefused, UnreadableFile, UnsupportedImage
-from nifti_kit.geometry import compare_grids
-from nifti_kit.images import read_header
+from nifti_kit.formats.nifti import read_header
 from nifti_kit.repairs import Measure, Repair
+from nifti_kit.transfer.proof import Proof
+from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti, write_planes
 
 MASK = "axl_inference.nii.gz"
 
@@ -52,7 +53,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def landed(repair: Repair, folder: Path) -> nk.verification.Proof:
+def landed(repair: Repair, folder: Path) -> Proof:
     """Land a repaired dataset and return the proof; nothing may be in the way."""
     target = nk.ProjectFolder(folder, dataset="d")
     receipt = nk.upload(nk.plan(repair.dataset), target, on_progress=lambda _: None)

@@ -8,7 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-SAMPLES = Path(__file__).parents[1] / "data_samples"
+SAMPLES = Path(__file__).parents[2] / "data_samples"
 
 AFFINE = np.array([[2.0, 0, 0, -10.5], [0, 3.0, 0, 4.25], [0, 0, 5.0, 7.125], [0, 0, 0, 1]])
 """RAS+, with unequal voxel sizes and a fractional origin."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
-from handmade import write_raw
 
 import nifti_kit as nk
-from nifti_kit.findings import Findings
+from nifti_kit.core.findings import Findings
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
+from tests.support.handmade import write_raw
 
 Case = Callable[[Path], Findings]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from builders import SHAPE, write_nifti
-from handmade import write_array
 
 import nifti_kit as nk
-from nifti_kit.findings import Findings
+from nifti_kit.core.findings import Findings
+from tests.support.builders import SHAPE, write_nifti
+from tests.support.handmade import write_array
 
 Case = Callable[[Path], Findings]
 PLANES = ("axl", "cor", "sag")

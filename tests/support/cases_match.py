@@ -7,14 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from builders import AFFINE, SHAPE, labels, write_nifti
-
 import nifti_kit as nk
-from nifti_kit.classes import ClassEntry, ClassMap
-from nifti_kit.findings import Findings
-from nifti_kit.geometry import Grid
-from nifti_kit.reuse import ProjectClasses
-from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.core.findings import Findings
+from nifti_kit.core.geometry import Grid
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap
+from nifti_kit.plans.reuse import ProjectClasses
+from nifti_kit.targets.target import ClassRef, ObjectRef, VolumeRef
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 
 Find = Callable[[Path], Findings]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from builders import write_planes
-
 import nifti_kit as nk
-from nifti_kit.findings import Findings
+from nifti_kit.core.findings import Findings
+from tests.support.builders import write_planes
 
 MASK = "axl_inference.nii.gz"
 

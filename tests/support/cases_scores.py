@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from builders import write_nifti
 
 import nifti_kit as nk
-from nifti_kit.findings import Findings
+from nifti_kit.core.findings import Findings
+from tests.support.builders import write_nifti
 
 FRAMES = 12
 """Axial frames of the masks here."""

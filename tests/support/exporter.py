@@ -15,7 +15,8 @@ from typing import Any
 import nibabel as nib
 import nrrd
 import numpy as np
-import oracle
+
+from tests.support import oracle
 
 PREFIX = "Mask pixel value: "
 

@@ -22,12 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import handmade
 import numpy as np
-from builders import AFFINE
 from hypothesis import strategies as st
 from nibabel.nifti1 import header_dtype as nifti1
 from nibabel.nifti2 import header_dtype as nifti2
+
+from tests.support import handmade
+from tests.support.builders import AFFINE
 
 SHAPE = (3, 4, 5)
 GZIP = b"\x1f\x8b"

@@ -9,7 +9,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from builders import AFFINE, SHAPE
+
+from tests.support.builders import AFFINE, SHAPE
 
 DATATYPES = {
     "u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64,

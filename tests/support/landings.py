@@ -9,9 +9,9 @@ from typing import Any
 
 import nrrd
 import numpy as np
-from builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
 
 import nifti_kit as nk
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
 
 Pairs = dict[str, dict[str, Any]]
 

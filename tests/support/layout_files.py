@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from builders import AFFINE, SHAPE
 
-from nifti_kit.geometry import Grid
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
-from nifti_kit.layouts import Files, Grouping
+from nifti_kit.core.geometry import Grid
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.layouts import Files, Grouping
+from nifti_kit.formats.nifti import ImageFile
+from tests.support.builders import AFFINE, SHAPE
 
 
 def image(relative: str) -> ImageFile:

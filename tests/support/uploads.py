@@ -22,15 +22,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import SAMPLES
-from instance import Platform, State, running_platform
-from instance.endpoints import call
-from instance.faults import RESET_AFTER, RESET_BEFORE, Fault
-from instance.seeds import Seed
-from landings import quiet
 
 import nifti_kit as nk
-from nifti_kit.targets.instance import Instance, connection
+from nifti_kit.targets.instance import Instance, client
+from tests.platform import Platform, State, running_platform
+from tests.platform.endpoints import call
+from tests.platform.faults import RESET_AFTER, RESET_BEFORE, Fault
+from tests.platform.seeds import Seed
+from tests.support.builders import SAMPLES
+from tests.support.landings import quiet
 
 VOLUME_SAMPLES = ["by_volume", "by_plane_semantic", "by_plane_instance", "multi_item", "scores"]
 
@@ -56,9 +56,9 @@ class Killed(BaseException):
 
 def impatience(monkeypatch: pytest.MonkeyPatch, patience: float = 1.5) -> None:
     """Wait little between two tries, and give up early (s)."""
-    monkeypatch.setattr(connection, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(connection, "LONGEST_WAIT_S", 0.05)
-    monkeypatch.setattr(connection.Connection.__init__, "__kwdefaults__", {"patience": patience})
+    monkeypatch.setattr(client, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(client, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(client.Connection.__init__, "__kwdefaults__", {"patience": patience})
 
 
 def api(platform: Platform, token: str | None = None) -> Any:
@@ -254,7 +254,7 @@ def renumbered(source: Path, folder: Path, ids: list[int]) -> Path:
 @contextmanager
 def dying(number: int | None, *, method: str | None = None, heard: bool = False) -> Iterator[None]:
     """End the caller at a request, counted from 1 among those of a method; carried out or not."""
-    real = connection.Connection._answer
+    real = client.Connection._answer
     count = 0
 
     def answer(self: Any, name: str, *args: Any, **body: Any) -> Any:
@@ -268,7 +268,7 @@ def dying(number: int | None, *, method: str | None = None, heard: bool = False)
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection.Connection, "_answer", answer)
+        patch.setattr(client.Connection, "_answer", answer)
         yield
 
 
@@ -296,7 +296,7 @@ if PROCESSES is not None:
 def upload_elsewhere(job: dict[str, Any]) -> None:
     """Upload; what a process of its own runs."""
     os.environ["XDG_STATE_HOME"] = job["home"]
-    connection.FIRST_WAIT_S, connection.LONGEST_WAIT_S = 0.01, 0.05
+    client.FIRST_WAIT_S, client.LONGEST_WAIT_S = 0.01, 0.05
     target = nk.Instance(SimpleNamespace(**job["api"]), **job["scope"])
     workers = job.get("workers")
     if workers is None:

@@ -6,11 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE
 
-from nifti_kit.geometry import Grid
-from nifti_kit.plans import PlannedClass
-from nifti_kit.targets.annotation_json import (
+from nifti_kit.core.geometry import Grid
+from nifti_kit.plans.plan import PlannedClass
+from nifti_kit.targets.annotation import (
     class_json,
     color_of,
     empty_meta,
@@ -19,6 +18,7 @@ from nifti_kit.targets.annotation_json import (
     volume_json,
     volume_meta,
 )
+from tests.support.builders import AFFINE, SHAPE
 
 SCORES = {"0-0-1": {"2": {"score": "0.80", "comment": None}}}
 TURNED = np.array([[0, -3, 0, 1.5], [2, 0, 0, -2.5], [0, 0, 5, 3.25], [0, 0, 0, 1]])

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uploads
-from builders import SHAPE
-from instance import running_platform
-from landings import land, tree, write_volumes
-from uploads import facts, new_target
 
 import nifti_kit as nk
-from nifti_kit.targets.instance import figures
-from nifti_kit.transfer import Progress
+from nifti_kit.targets.instance import writing
+from nifti_kit.transfer.upload import Progress
+from tests.platform import running_platform
+from tests.support import uploads
+from tests.support.builders import SHAPE
+from tests.support.landings import land, tree, write_volumes
+from tests.support.uploads import facts, new_target
 
 state_home = uploads.state_home
 one_at_a_time = uploads.one_at_a_time
@@ -56,7 +56,7 @@ def project(folder: Path) -> Iterator[Place]:
 @pytest.fixture(params=[instance, project])
 def new(request: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make a place; on an instance each geometry goes alone, so that there is more to tell."""
-    monkeypatch.setattr(figures, "FIGURES_AT_ONCE", 1)
+    monkeypatch.setattr(writing, "FIGURES_AT_ONCE", 1)
     return request.param
 
 
@@ -133,7 +133,7 @@ def test_an_upload_by_threads_that_is_cancelled_is_finished_by_the_same_call(
 def test_a_cancelled_item_ends_soon(
     new: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "SENT_AHEAD", 2)
+    monkeypatch.setattr(writing, "SENT_AHEAD", 2)
     source = write_volumes(tmp_path / "in", {"A": {"many": tuple(range(1, 61))}}, (40, 41, 42))
     with new(tmp_path / "calm") as place:
         land(source, place.target)

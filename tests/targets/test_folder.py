@@ -12,8 +12,15 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import pytest
-from builders import AFFINE, labels, volume, write_nifti
-from landings import (
+
+import nifti_kit as nk
+from nifti_kit.core import files
+from nifti_kit.errors import TargetError
+from nifti_kit.plans.plan import PlannedClass
+from nifti_kit.targets import folder as folder_module
+from nifti_kit.transfer.journal import Journal
+from tests.support.builders import AFFINE, labels, volume, write_nifti
+from tests.support.landings import (
     KEYS,
     THREE,
     edit_json,
@@ -24,12 +31,6 @@ from landings import (
     write_scored_planes,
     write_volumes,
 )
-
-import nifti_kit as nk
-from nifti_kit import files
-from nifti_kit.errors import TargetError
-from nifti_kit.plans import PlannedClass
-from nifti_kit.targets import folder as folder_module
 
 SECOND = {
     "A": {"liver": (2, 3), "spine": (5,)},
@@ -238,8 +239,8 @@ class Writes:
     def __init__(self, monkeypatch):
         self._real = files.write_beside
         self.start()
-        monkeypatch.setattr(files, "write_beside", self._counted)
-        monkeypatch.setattr(folder_module, "write_beside", self._counted)
+        monkeypatch.setattr(files, "land_beside", self._counted)
+        monkeypatch.setattr(folder_module, "land_beside", self._counted)
 
     def start(self, crash_at=None, dead=False):
         self.count, self.crash_at, self.dead = itertools.count(), crash_at, dead
@@ -384,7 +385,7 @@ KILLED = """
 import itertools, os, sys
 from contextlib import contextmanager
 import nifti_kit as nk
-from nifti_kit import files
+from nifti_kit.core import files
 from nifti_kit.targets import folder
 
 root, existing, number = sys.argv[1:]
@@ -399,7 +400,7 @@ def dying(path):
             os._exit(9)
         yield out
 
-files.write_beside = folder.write_beside = dying
+files.write_beside = folder.land_beside = dying
 target = nk.ProjectFolder(f"{root}/p", dataset="d")
 plan = nk.plan(nk.scan(f"{root}/in", on_file=print), on_item=print)  # a bar would be on stderr
 nk.upload(plan, target, existing=existing, journal=f"{root}/journal", on_progress=print)
@@ -436,14 +437,14 @@ def test_a_journal_that_could_not_be_written_is_resumed(tmp_path, monkeypatch, p
         upload = prepare(root)
         count = itertools.count()
         with monkeypatch.context() as patch:
-            real = getattr(nk.transfer.Journal, step)
+            real = getattr(Journal, step)
 
             def failing(*args, _real=real, _count=count, _at=number, **more):
                 if next(_count) == _at:
                     raise Crash("no space left")
                 _real(*args, **more)
 
-            patch.setattr(nk.transfer.Journal, step, failing)
+            patch.setattr(Journal, step, failing)
             with pytest.raises(Crash):
                 upload(root / "journal")
         resumed = upload(root / "journal")

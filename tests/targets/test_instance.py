@@ -1,6 +1,6 @@
 """A live instance as a target: everything lands, is read back, and survives faults.
 
-The instance is the stand-in of ``tests/instance``; here no SDK is needed.
+The instance is the stand-in of ``tests/platform``; here no SDK is needed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uploads
-from builders import AFFINE, SAMPLES, labels, write_nifti
-from instance import Platform, running_platform
-from instance.endpoints import call
-from landings import write_annotations, write_scored_planes, write_volumes
-from uploads import (
+
+import nifti_kit as nk
+from nifti_kit.errors import TargetError
+from nifti_kit.targets.instance import Instance, client, crew, refusals, volumes
+from nifti_kit.targets.instance.client import Connection
+from nifti_kit.targets.target import ItemJob
+from nifti_kit.widgets.viewer.model import Viewer
+from tests.platform import Platform, running_platform
+from tests.platform.endpoints import call
+from tests.support import uploads
+from tests.support.builders import AFFINE, SAMPLES, labels, write_nifti
+from tests.support.landings import write_annotations, write_scored_planes, write_volumes
+from tests.support.uploads import (
     VOLUME_SAMPLES,
     Killed,
     api,
@@ -33,12 +40,6 @@ from uploads import (
     new_dataset,
     new_project,
 )
-
-import nifti_kit as nk
-from nifti_kit.errors import TargetError
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.targets.base import ItemJob
-from nifti_kit.targets.instance import Instance, connection, crew, refusals, volumes
 
 state_home = uploads.state_home
 
@@ -348,7 +349,7 @@ def test_retry_after_is_respected(
     tmp_path: Path, target: Instance, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(connection.time, "sleep", slept.append)
+    monkeypatch.setattr(client.time, "sleep", slept.append)
     platform.faults.on("volumes.bulk.add", "429", retry_after=1)
     land(write_volumes(tmp_path / "in", {"A": {}}), target)
     assert slept == [1.0]
@@ -357,7 +358,7 @@ def test_retry_after_is_respected(
 def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(
     tmp_path: Path, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = connection.Connection._answer
+    real = client.Connection._answer
     survived = 0
     for number in range(1, 200):
         with running_platform() as platform:
@@ -373,7 +374,7 @@ def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(
                     raise Killed
                 return answer
 
-            monkeypatch.setattr(connection.Connection, "_answer", dying)
+            monkeypatch.setattr(client.Connection, "_answer", dying)
             try:
                 land(tmp_path / "in", target)
             except Killed:
@@ -381,7 +382,7 @@ def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(
             else:
                 break
             finally:
-                monkeypatch.setattr(connection.Connection, "_answer", real)
+                monkeypatch.setattr(client.Connection, "_answer", real)
             receipt = land(tmp_path / "in", nk.Instance(api(platform), dataset))
             assert facts(platform) == undisturbed, number
             assert nk.verify(receipt, target).ok
@@ -394,7 +395,7 @@ def test_an_upload_that_is_killed_at_any_request_is_finished_by_the_same_call(
 def test_annotations_that_are_killed_at_any_request_are_finished_by_the_same_call(
     existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = connection.Connection._answer
+    real = client.Connection._answer
     survived = 0
     for number in range(1, 100):
         with running_platform() as platform:
@@ -414,7 +415,7 @@ def test_annotations_that_are_killed_at_any_request_are_finished_by_the_same_cal
                     raise Killed
                 return answer
 
-            monkeypatch.setattr(connection.Connection, "_answer", dying)
+            monkeypatch.setattr(client.Connection, "_answer", dying)
             try:
                 land(folder, target, existing=existing)
             except Killed:
@@ -422,7 +423,7 @@ def test_annotations_that_are_killed_at_any_request_are_finished_by_the_same_cal
             else:
                 break
             finally:
-                monkeypatch.setattr(connection.Connection, "_answer", real)
+                monkeypatch.setattr(client.Connection, "_answer", real)
             receipt = land(folder, target, existing=existing)
             assert len(target.objects(ref.id)) == (2 if existing == "replace" else 4), number
             assert set(platform.state.geometries) == set(platform.state.figures.rows)
@@ -539,7 +540,7 @@ def test_a_refusal_that_repeats_the_token_is_shown_without_it(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refusals, "_said", lambda _: f"bad token {platform.token}")
-    other = nk.targets.instance.Connection(platform.address, platform.token)
+    other = Connection(platform.address, platform.token)
     with pytest.raises(TargetError) as caught:
         other.post("projects.info", {"id": 12345})
     assert platform.token not in str(caught.value)

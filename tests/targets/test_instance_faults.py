@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uploads
-from instance import Platform, running_platform
-from instance.endpoints import call
-from landings import write_annotations, write_volumes
-from uploads import (
+
+import nifti_kit as nk
+from nifti_kit.errors import TargetError
+from nifti_kit.targets.instance import Instance, client
+from tests.platform import Platform, running_platform
+from tests.platform.endpoints import call
+from tests.support import uploads
+from tests.support.landings import write_annotations, write_volumes
+from tests.support.uploads import (
     ANNOTATION_SAMPLES,
     PROCESSES,
     VOLUME_SAMPLES,
@@ -34,10 +38,6 @@ from uploads import (
     new_target,
     ready,
 )
-
-import nifti_kit as nk
-from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance import Instance, connection
 
 SAMPLES = [*VOLUME_SAMPLES, *ANNOTATION_SAMPLES]
 
@@ -358,7 +358,7 @@ def test_a_removal_of_replaced_objects_whose_answer_is_lost_is_a_removal(
 def test_an_answer_of_a_gateway_does_not_double_what_was_carried_out(
     two: Path, platform: Platform, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = connection.requests.Session.post
+    real = client.requests.Session.post
     left = Counter(
         {
             "volumes.bulk.add": 1,
@@ -376,7 +376,7 @@ def test_an_answer_of_a_gateway_does_not_double_what_was_carried_out(
             answer.status_code = 504  # the server did it, and the proxy did not wait for it
         return answer
 
-    monkeypatch.setattr(connection.requests.Session, "post", post)
+    monkeypatch.setattr(client.requests.Session, "post", post)
     land(two, new_target(platform))
     assert not +left
     assert facts(platform) == undisturbed

@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import uploads
-from instance import Platform, running_platform
-from landings import land, write_volumes
-from uploads import facts, new_target
 
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance import connection
-from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.targets.instance import client
+from nifti_kit.targets.instance.client import Connection
 from nifti_kit.targets.instance.limits import FIRST, MOST, SLOWER_S, Limit
 from nifti_kit.targets.instance.refusals import retry_after
+from tests.platform import Platform, running_platform
+from tests.support import uploads
+from tests.support.landings import land, write_volumes
+from tests.support.uploads import facts, new_target
 
 state_home = uploads.state_home
 platform = uploads.platform
@@ -131,8 +131,8 @@ def test_who_gets_no_turn_while_nothing_is_answered_gives_up() -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(connection, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(client, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(client, "LONGEST_WAIT_S", 0.05)
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uploads
-from builders import AFFINE, labels, write_nifti, write_planes
-from instance import Platform
-from instance.endpoints import call
-from landings import quiet
-from uploads import api, new_dataset, new_project
 
 import nifti_kit as nk
 from nifti_kit.targets.instance import Instance
+from tests.platform import Platform
+from tests.platform.endpoints import call
+from tests.support import uploads
+from tests.support.builders import AFFINE, labels, write_nifti, write_planes
+from tests.support.landings import quiet
+from tests.support.uploads import api, new_dataset, new_project
 
 DATASETS = ("knee", "hip", "spine")
 PLANES = ("axl", "cor", "sag")

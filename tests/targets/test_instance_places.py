@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from instance import Platform, running_platform
-from instance.endpoints import call
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import Place, Places
+from tests.platform import Platform, running_platform
+from tests.platform.endpoints import call
 
 
 @pytest.fixture

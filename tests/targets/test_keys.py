@@ -8,7 +8,7 @@ import re
 import pytest
 
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.keys import KeyIds, derived_key, read_json
+from nifti_kit.targets.folder.keys import KeyIds, derived_key, read_json
 
 
 def annotation(volume, objects=(), figures=()):

@@ -7,14 +7,21 @@ import shutil
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, volume
-from landings import KEYS, edit_json, land, write_foreign, write_scored_planes, write_volumes
 
 import nifti_kit as nk
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, UnreadableFile
-from nifti_kit.geometry import Grid
-from nifti_kit.targets.base import ClassRef
-from nifti_kit.targets.project import ProjectReader
+from nifti_kit.targets.folder.project import ProjectReader
+from nifti_kit.targets.target import ClassRef
+from tests.support.builders import AFFINE, SHAPE, labels, volume
+from tests.support.landings import (
+    KEYS,
+    edit_json,
+    land,
+    write_foreign,
+    write_scored_planes,
+    write_volumes,
+)
 
 MAP = "key_id_map.json"
 

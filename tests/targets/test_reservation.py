@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from landings import land, write_volumes
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.jobs import UNSEEN_ENDINGS, backup_of
-from nifti_kit.targets.keys import derived_key
+from nifti_kit.targets.folder.keys import derived_key
+from nifti_kit.targets.folder.reservation import UNSEEN_ENDINGS, backup_of
+from tests.support.landings import land, write_volumes
 
 
 @pytest.fixture

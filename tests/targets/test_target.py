@@ -6,11 +6,11 @@ import dataclasses
 import inspect
 
 import pytest
-from builders import AFFINE, SHAPE
 
-from nifti_kit.geometry import Grid
-from nifti_kit.targets.base import EXISTING, ClassRef, ItemJob, ObjectRef, Target, VolumeRef
+from nifti_kit.core.geometry import Grid
 from nifti_kit.targets.folder import ProjectFolder
+from nifti_kit.targets.target import EXISTING, ClassRef, ItemJob, ObjectRef, Target, VolumeRef
+from tests.support.builders import AFFINE, SHAPE
 
 METHODS = sorted(
     name

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 import requests
-import uploads
-from instance import running_platform
-from landings import quiet, write_volumes
-from uploads import api, facts, new_dataset, new_project
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.folder import ProjectFolder
+from tests.platform import running_platform
+from tests.support import uploads
+from tests.support.landings import quiet, write_volumes
+from tests.support.uploads import api, facts, new_dataset, new_project
 
 distributed = pytest.importorskip("distributed")
 

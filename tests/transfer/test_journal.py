@@ -8,7 +8,7 @@ import re
 import pytest
 
 from nifti_kit.errors import TargetError
-from nifti_kit.journal import Journal
+from nifti_kit.transfer.journal import Journal
 
 HEAD = {"plan": "p", "target": "t"}
 

@@ -6,8 +6,10 @@ import json
 import shutil
 
 import pytest
-from builders import labels, write_nifti
-from landings import (
+
+import nifti_kit as nk
+from tests.support.builders import labels, write_nifti
+from tests.support.landings import (
     KEYS,
     land,
     write_annotations,
@@ -15,8 +17,6 @@ from landings import (
     write_scored_planes,
     write_volumes,
 )
-
-import nifti_kit as nk
 
 
 @pytest.fixture

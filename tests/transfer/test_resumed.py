@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uploads
-from builders import labels, write_nifti
-from instance import State, running_platform
-from instance.endpoints import call
-from landings import land, write_annotations, write_volumes
-from uploads import Killed, api, copy_of, digest, killed, new_dataset, new_project
 
 import nifti_kit as nk
-from nifti_kit import files
-from nifti_kit.journal import Journal
+from nifti_kit.core import files
 from nifti_kit.targets.instance import Instance
+from nifti_kit.transfer.journal import Journal
+from tests.platform import State, running_platform
+from tests.platform.endpoints import call
+from tests.support import uploads
+from tests.support.builders import labels, write_nifti
+from tests.support.landings import land, write_annotations, write_volumes
+from tests.support.uploads import Killed, api, copy_of, digest, killed, new_dataset, new_project
 
 state_home = uploads.state_home
 

@@ -12,8 +12,13 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 import tqdm.auto
-from builders import AFFINE, SHAPE, labels, write_nifti
-from landings import (
+
+import nifti_kit as nk
+from nifti_kit.errors import PlanBlocked, TargetError, UnreadableFile
+from nifti_kit.formats.mappings import Mapping, MappingRow
+from nifti_kit.transfer.upload import Progress
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
+from tests.support.landings import (
     land,
     quiet,
     tree,
@@ -22,11 +27,6 @@ from landings import (
     write_scored_planes,
     write_volumes,
 )
-
-import nifti_kit as nk
-from nifti_kit.errors import PlanBlocked, TargetError, UnreadableFile
-from nifti_kit.mappings import Mapping, MappingRow
-from nifti_kit.transfer import Progress
 
 
 @pytest.fixture

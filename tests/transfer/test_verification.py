@@ -12,8 +12,14 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from builders import AFFINE, labels, volume, write_nifti
-from landings import (
+
+import nifti_kit as nk
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.label_parts import LabelParts
+from nifti_kit.transfer import verification
+from nifti_kit.transfer.proof import Proof, ProofRow
+from tests.support.builders import AFFINE, labels, volume, write_nifti
+from tests.support.landings import (
     KEYS,
     edit_json,
     land,
@@ -22,12 +28,6 @@ from landings import (
     write_scored_planes,
     write_volumes,
 )
-
-import nifti_kit as nk
-from nifti_kit import verification
-from nifti_kit.errors import NiftiKitError
-from nifti_kit.label_parts import LabelParts
-from nifti_kit.proofs import Proof, ProofRow
 
 VOXELS = 5 * 6 * 7
 

@@ -13,11 +13,11 @@ from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
 import pytest
-from landings import land, quiet, write_volumes
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError, TargetError
-from nifti_kit.targets import workers
+from nifti_kit.transfer import workers
+from tests.support.landings import land, quiet, write_volumes
 
 NAMES = "ABCDEFGH"
 

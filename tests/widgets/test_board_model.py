@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from nifti_kit.core.html import Illustration
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.html import Illustration
-from nifti_kit.models.board import Board
+from nifti_kit.widgets.inspect.board import Board
 
 NAMES = ("a.nrrd", "b.nrrd", "c.nrrd")
 EVIL = "<img src=x onerror=alert(1)>,\n.nrrd"

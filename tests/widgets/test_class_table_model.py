@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from builders import SAMPLES, labels, write_nifti, write_planes
 
 import nifti_kit as nk
-from nifti_kit.models.class_table import class_counts, class_frame, class_rows
+from nifti_kit.widgets.inspect.class_table import class_counts, class_frame, class_rows
+from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 VOXEL = 30.0
 """Of the builders' files (mm3): 2 x 3 x 5 mm."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders import SAMPLES, labels, write_nifti, write_planes
 
 import nifti_kit as nk
-from nifti_kit.models.closer import look_closer
-from nifti_kit.models.tasks import Cancelled
+from nifti_kit.widgets.inspect.closer import look_closer
+from nifti_kit.widgets.parts.tasks import Cancelled
+from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 
 def quiet(fraction, text):

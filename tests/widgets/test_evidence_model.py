@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from landings import land, write_volumes
 
 import nifti_kit as nk
-from nifti_kit.models.evidence import Evidence, first_line
-from nifti_kit.proofs import Proof, ProofRow
+from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.widgets.upload.evidence import Evidence, first_line
+from tests.support.landings import land, write_volumes
 
 
 @pytest.fixture

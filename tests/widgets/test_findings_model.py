@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from builders import labels, write_nifti, write_planes
 
 import nifti_kit as nk
+from nifti_kit.core.findings import Finding, finding
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.findings import Finding, finding
-from nifti_kit.models.findings import FindingsTable
+from nifti_kit.widgets.parts.findings import FindingsTable
+from tests.support.builders import labels, write_nifti, write_planes
 
 APART = finding("mask-apart", "b.nii", "far")
 LOST = finding("mask-header-lost", "a.nii", "lost")

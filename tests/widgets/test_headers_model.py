@@ -5,11 +5,11 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, labels, write_nifti, write_planes
 
 import nifti_kit as nk
-from nifti_kit.images import read_header
-from nifti_kit.models.headers import HeaderPanel, alignment_rows, header_fields
+from nifti_kit.formats.nifti import read_header
+from nifti_kit.widgets.inspect.tables import HeaderPanel, alignment_rows, header_fields
+from tests.support.builders import AFFINE, labels, write_nifti, write_planes
 
 
 def fields(path):

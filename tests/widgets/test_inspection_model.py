@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
-from builders import SAMPLES, labels, write_nifti, write_planes
 
 import nifti_kit as nk
+from nifti_kit.core.findings import finding
 from nifti_kit.errors import BadSource, NiftiKitError
-from nifti_kit.findings import finding
-from nifti_kit.models import inspection as module
-from nifti_kit.models.inspection import NO_VOLUME, Inspection
+from nifti_kit.widgets.inspect import model as module
+from nifti_kit.widgets.inspect.model import NO_VOLUME, Inspection
+from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 EVIL = "<img src=x onerror=alert(1)>"
 

@@ -9,19 +9,19 @@ import weakref
 import ipywidgets as w
 import numpy as np
 import pytest
-from builders import SAMPLES, labels, write_nifti, write_planes
 
-from nifti_kit.models.board import Board
-from nifti_kit.models.findings import FindingsTable
-from nifti_kit.models.tables import Table
-from nifti_kit.models.tasks import Task
 from nifti_kit.widgets import Inspect
-from nifti_kit.widgets.base import FRONT, discard, notice, styles
-from nifti_kit.widgets.board import BoardCards
-from nifti_kit.widgets.findings import FindingsView
-from nifti_kit.widgets.saving import Gated, SaveRow
-from nifti_kit.widgets.tables import TableView
-from nifti_kit.widgets.tasks import TaskView
+from nifti_kit.widgets.inspect.board import Board
+from nifti_kit.widgets.inspect.widgets_board import BoardCards
+from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.table import Table
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.tasks import Task
+from nifti_kit.widgets.parts.views import FRONT, discard, notice, styles
+from nifti_kit.widgets.parts.widgets_findings import FindingsView
+from nifti_kit.widgets.parts.widgets_saving import Gated, SaveRow
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
+from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 EVIL = "<img src=x onerror=alert(1)>"
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from instance import Platform, running_platform
-from uploads import api, new_dataset, new_project
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
-from nifti_kit.models import instances
-from nifti_kit.models.instances import WHOLE_PROJECT, InstancePlace
+from nifti_kit.widgets.parts import targets
+from nifti_kit.widgets.parts.targets import WHOLE_PROJECT, InstancePlace
+from tests.platform import Platform, running_platform
+from tests.support.uploads import api, new_dataset, new_project
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_a_wrong_token_is_one_clear_sentence_without_the_token(platform: Platfor
 def test_no_network_is_one_clear_sentence(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(instances, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(targets, "PATIENCE_S", 0.01)
     place = InstancePlace(lambda: api(platform))
     platform.die()
     place.connect()

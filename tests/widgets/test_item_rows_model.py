@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from builders import SAMPLES, write_nifti
-
 import nifti_kit as nk
-from nifti_kit.findings import finding
-from nifti_kit.models.findings import FindingsTable
-from nifti_kit.models.item_rows import item_rows
+from nifti_kit.core.findings import finding
+from nifti_kit.widgets.inspect.item_rows import item_rows
+from nifti_kit.widgets.parts.findings import FindingsTable
+from tests.support.builders import SAMPLES, write_nifti
 
 
 def test_an_item_is_told_by_its_volume():

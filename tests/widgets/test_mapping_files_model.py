@@ -6,12 +6,13 @@ import json
 from pathlib import Path, PurePosixPath
 
 import pytest
-from builders import labels, write_nifti
 
 import nifti_kit as nk
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping, NiftiKitError
-from nifti_kit.mappings import Mapping, MappingRow
-from nifti_kit.models import mapping_files as files
+from nifti_kit.formats.mappings import Mapping, MappingRow
+from nifti_kit.widgets.mapping import files
+from tests.support.builders import labels, write_nifti
 
 
 def mapping(*names: str) -> Mapping:
@@ -19,7 +20,7 @@ def mapping(*names: str) -> Mapping:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> nk.datasets.Dataset:
+def dataset(tmp_path: Path) -> Dataset:
     write_nifti(tmp_path / "in" / "axl_mask.nii", labels())
     return nk.scan(tmp_path / "in")
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uploads
-from builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
-from instance import Platform
-from landings import quiet
-from uploads import api, new_dataset, new_project
 
 import nifti_kit as nk
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import BadMapping, BadSource, NiftiKitError
-from nifti_kit.geometry import Grid
-from nifti_kit.models.mapping import Matching
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.targets.target import VolumeRef
+from nifti_kit.widgets.mapping.model import Matching
+from tests.platform import Platform
+from tests.support import uploads
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
+from tests.support.landings import quiet
+from tests.support.uploads import api, new_dataset, new_project
 
 state_home = uploads.state_home
 platform = uploads.platform

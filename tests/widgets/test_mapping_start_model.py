@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_models_mapping import KNEES, OPEN, SURE, target, written
 
 import nifti_kit as nk
 from nifti_kit.errors import BadMapping, BadSource
-from nifti_kit.models.mapping_start import MappingStart
+from nifti_kit.widgets.mapping.mapping_start import MappingStart
+from tests.widgets.test_mapping_model import KNEES, OPEN, SURE, target, written
 
 
 def test_given_ones_are_matched_at_once(tmp_path: Path) -> None:

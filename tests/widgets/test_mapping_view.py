@@ -8,9 +8,9 @@ from typing import Any
 
 import ipywidgets as w
 import pytest
-from test_models_mapping import KNEES, OPEN, SURE, target, written
 
 from nifti_kit import widgets
+from tests.widgets.test_mapping_model import KNEES, OPEN, SURE, target, written
 
 MARKUP = "<img src=x onerror=alert(1)>"
 

@@ -6,12 +6,12 @@ import io
 
 import numpy as np
 import pytest
-from builders import SAMPLES, labels, write_nifti, write_planes
 from PIL import Image
 
 import nifti_kit as nk
-from nifti_kit.models import miniatures
-from nifti_kit.models.miniatures import LONGEST, miniature
+from nifti_kit.widgets.inspect import miniatures
+from nifti_kit.widgets.inspect.miniatures import LONGEST, miniature
+from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 
 def test_a_picture_is_of_the_plane_of_its_item(tmp_path):

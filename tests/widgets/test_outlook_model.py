@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import SAMPLES
-from landings import land, write_annotations, write_scored_planes, write_volumes
 
 import nifti_kit as nk
-from nifti_kit.models.landing import landed_text, share_done
-from nifti_kit.models.outlook import EXISTING_HELP, Outlook, there_lines
-from nifti_kit.targets.base import EXISTING
-from nifti_kit.transfer import Progress
+from nifti_kit.targets.target import EXISTING
+from nifti_kit.transfer.upload import Progress
+from nifti_kit.widgets.upload.landing import landed_text, share_done
+from nifti_kit.widgets.upload.tables import EXISTING_HELP, Outlook, there_lines
+from tests.support.builders import SAMPLES
+from tests.support.landings import land, write_annotations, write_scored_planes, write_volumes
 
 
 def shown(source: Path, target: nk.ProjectFolder | None = None) -> Outlook:
@@ -125,7 +125,7 @@ def test_objects_on_a_volume_that_is_named_are_counted(tmp_path: Path) -> None:
 def test_of_many_changes_of_scores_the_first_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nifti_kit.models.outlook.SHOWN_LINES", 1)
+    monkeypatch.setattr("nifti_kit.widgets.upload.tables.SHOWN_LINES", 1)
     target = nk.ProjectFolder(tmp_path / "project", "knees")
     land(write_scored_planes(tmp_path / "source"), target)
     (tmp_path / "in").mkdir()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, write_nifti
 
 import nifti_kit as nk
-from nifti_kit.geometry import Grid
-from nifti_kit.models.pairs import CHOICES, Annotation, Choices, Volumes, place_of
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.core.geometry import Grid
+from nifti_kit.targets.target import VolumeRef
+from nifti_kit.widgets.mapping.candidates import CHOICES, Annotation, Choices, Volumes, place_of
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 
 
 def moved(by: float, axis: int = 0) -> np.ndarray:

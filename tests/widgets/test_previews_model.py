@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, labels, volume, write_nifti
 
 import nifti_kit as nk
-from nifti_kit.geometry import Grid
-from nifti_kit.models.previews import overlay
-from nifti_kit.models.tasks import Cancelled, Ticket
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.core.geometry import Grid
+from nifti_kit.targets.target import VolumeRef
+from nifti_kit.widgets.mapping.previews import overlay
+from nifti_kit.widgets.parts.tasks import Cancelled, Ticket
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti
 
 
 def reused_pages(_: int) -> Iterator[np.ndarray]:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import write_nifti
-from cases_scores import CASES, FRAMES, FULL, TWO_FILES, label_map, rows
 
 import nifti_kit as nk
 from nifti_kit.errors import BadScores, NiftiKitError
-from nifti_kit.models.scoring import Scoring, opened
-from nifti_kit.models.scoring.sheets import Sheet
+from nifti_kit.widgets.scores import opened
+from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.sheets import Sheet
+from tests.support.builders import write_nifti
+from tests.support.cases_scores import CASES, FRAMES, FULL, TWO_FILES, label_map, rows
 
-SAMPLE = Path(__file__).parents[1] / "data_samples" / "scores"
+SAMPLE = Path(__file__).parents[2] / "data_samples" / "scores"
 FAULTY = "Layer,Label-1,Label-9,Comment-1,Remark\n3,0.8,,sharp,x\n0,0.7,,,\n4,n/a,0.5,,\n5,,,,\n"
 
 
@@ -609,7 +610,7 @@ def test_a_table_that_is_chosen_while_another_is_read_is_read_next(monkeypatch):
                 chosen.append(table)
                 model.choose("sag_score.csv")
 
-    monkeypatch.setattr("nifti_kit.models.scoring.desk.OpenTable", Slow)
+    monkeypatch.setattr("nifti_kit.widgets.scores.desk.OpenTable", Slow)
     model.choose("cor_score.csv")
     model.join()
     assert model.open.reference.table.relative.name == "sag_score.csv"
@@ -643,7 +644,7 @@ def test_a_slice_is_not_shown_of_what_is_gone(monkeypatch):
             model.go("L2", "Label-2")
         return real(dataset, item)
 
-    monkeypatch.setattr("nifti_kit.models.scoring.model.Viewer.of_item", slow)
+    monkeypatch.setattr("nifti_kit.widgets.scores.model.Viewer.of_item", slow)
     model.look(20, 4)
     model.join()
     assert viewers == ["cor_anatomic.nrrd", "axl_anatomic.nrrd"]
@@ -651,7 +652,7 @@ def test_a_slice_is_not_shown_of_what_is_gone(monkeypatch):
 
 
 def opened_viewer():
-    from nifti_kit.models.viewer import Viewer
+    from nifti_kit.widgets.viewer.model import Viewer
 
     return Viewer.of_item
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import write_nifti
-from cases_scores import FULL, label_map
+
+from tests.support.builders import write_nifti
+from tests.support.cases_scores import FULL, label_map
 
 pytest.importorskip("anywidget")
 
 from nifti_kit.widgets import ScoreEditor
 
-SAMPLE = Path(__file__).parents[1] / "data_samples" / "scores"
+SAMPLE = Path(__file__).parents[2] / "data_samples" / "scores"
 MARKUP = "<img src=x onerror=alert(1)>"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from builders import SAMPLES, write_nifti, write_planes
 
 from nifti_kit.errors import BadSource
-from nifti_kit.models import sources, tasks
-from nifti_kit.models.sources import SourcePicker, samples
+from nifti_kit.widgets.parts import sources, tasks
+from nifti_kit.widgets.parts.sources import SourcePicker, samples
+from tests.support.builders import SAMPLES, write_nifti, write_planes
 
 EVERY_SAMPLE = [
     "annotations_dataset",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.models.tables import Column, Row, Table
+from nifti_kit.widgets.parts.table import Column, Row, Table
 
 COLUMNS = (
     Column("name", "Name"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.models.tables import Column, Row, Table
-from nifti_kit.widgets.tables import TableView
+from nifti_kit.widgets.parts.table import Column, Row, Table
+from nifti_kit.widgets.parts.table_view import TableView
 
 EVIL = "<img src=x onerror=alert(1)>"
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from instance import Platform, running_platform
-from landings import land, write_volumes
-from uploads import api
 
 import nifti_kit as nk
-from nifti_kit.models.targets import FolderPlace, TargetPicker, link_to
+from nifti_kit.widgets.parts.models_targets import FolderPlace, TargetPicker, link_to
+from tests.platform import Platform, running_platform
+from tests.support.landings import land, write_volumes
+from tests.support.uploads import api
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.tasks import Cancelled, Task, Ticket
+from nifti_kit.widgets.parts.tasks import Cancelled, Task, Ticket
 
 SECONDS = 20
 

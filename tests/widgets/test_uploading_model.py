@@ -10,18 +10,18 @@ from threading import Event
 from typing import Any
 
 import pytest
-from builders import SAMPLES, write_planes
-from instance import Platform, running_platform
-from instance.faults import RESET_BEFORE
-from landings import land, tree, write_annotations, write_scored_planes, write_volumes
-from uploads import api, facts, impatience, renumbered
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
-from nifti_kit.models import tasks
-from nifti_kit.models.tasks import Task
-from nifti_kit.models.uploading import Uploading
-from nifti_kit.targets.base import ItemJob
+from nifti_kit.targets.target import ItemJob
+from nifti_kit.widgets.parts import tasks
+from nifti_kit.widgets.parts.tasks import Task
+from nifti_kit.widgets.upload.model import Uploading
+from tests.platform import Platform, running_platform
+from tests.platform.faults import RESET_BEFORE
+from tests.support.builders import SAMPLES, write_planes
+from tests.support.landings import land, tree, write_annotations, write_scored_planes, write_volumes
+from tests.support.uploads import api, facts, impatience, renumbered
 
 PATIENCE_S = 30
 """How long a test waits for what another thread does before it fails."""
@@ -300,7 +300,7 @@ def test_a_code_that_nobody_knows_is_refused(app: Uploading) -> None:
 def test_many_codes_in_the_way_are_counted(
     two_planes: Uploading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nifti_kit.models.uploading.SHOWN_CODES", 0)
+    monkeypatch.setattr("nifti_kit.widgets.upload.model.SHOWN_CODES", 0)
     two_planes.waive("planes-incomplete")
     two_planes.take_back("planes-incomplete")
     assert two_planes.blockers == ["... and 1 more code"]

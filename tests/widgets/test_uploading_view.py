@@ -10,15 +10,15 @@ from typing import Any
 import ipywidgets as w
 import nbformat
 import pytest
-from builders import SAMPLES, write_planes
-from instance import Platform, running_platform
-from landings import land, write_annotations, write_volumes
 from nbclient import NotebookClient
-from uploads import api, new_dataset, new_project
 
 import nifti_kit as nk
 from nifti_kit import widgets
 from nifti_kit.errors import TargetError
+from tests.platform import Platform, running_platform
+from tests.support.builders import SAMPLES, write_planes
+from tests.support.landings import land, write_annotations, write_volumes
+from tests.support.uploads import api, new_dataset, new_project
 
 PATIENCE_S = 30
 """How long a test waits for what another thread does before it fails."""

@@ -8,17 +8,17 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
 from PIL import Image
 
 import nifti_kit as nk
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid
-from nifti_kit.models.images import RasImage
-from nifti_kit.models.overlays import drawn
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.models.windows import CT, CUSTOM, Window, presets_of
-from nifti_kit.scenes import Mask
+from nifti_kit.render.position import CT, CUSTOM, Window, presets_of
+from nifti_kit.render.scene import Mask
+from nifti_kit.widgets.viewer.images import RasImage
+from nifti_kit.widgets.viewer.loading import drawn
+from nifti_kit.widgets.viewer.model import Viewer
+from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
 
 GRID = Grid(SHAPE, AFFINE)
 RED, GREEN = (255, 0, 0), (0, 255, 0)

@@ -10,16 +10,16 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import pytest
-from builders import AFFINE, SHAPE, volume
 from PIL import Image
 
 from nifti_kit import widgets
-from nifti_kit.geometry import Grid
-from nifti_kit.models import viewer as models
-from nifti_kit.scenes import Mask
-from nifti_kit.widgets.base import FRONT
-from nifti_kit.widgets.panels import volume_panel
-from nifti_kit.widgets.stage import MOST_ROWS, Legend, Stage
+from nifti_kit.core.geometry import Grid
+from nifti_kit.render.scene import Mask
+from nifti_kit.widgets.parts.views import FRONT
+from nifti_kit.widgets.viewer import model as models
+from nifti_kit.widgets.viewer.panels import volume_panel
+from nifti_kit.widgets.viewer.view import MOST_ROWS, Legend, Stage
+from tests.support.builders import AFFINE, SHAPE, volume
 
 GRID = Grid(SHAPE, AFFINE)
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -213,9 +213,8 @@ def test_window_masks_and_zoom_move_the_model_and_follow_it(shown: models.Viewer
 
 
 def test_a_view_is_made_of_a_source_at_once(tmp_path) -> None:
-    from builders import write_planes
-
     import nifti_kit as nk
+    from tests.support.builders import write_planes
 
     dataset = nk.scan(write_planes(tmp_path))
     view = widgets.Viewer(dataset, "cor_anatomic.nrrd")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 
-from nifti_kit.catalog.entry import Entry
-from nifti_kit.catalog.images import FILES, GEOMETRY, LABELS
-from nifti_kit.catalog.sets import CLASSES, MAPPING, SCORES, SETS
+from nifti_kit.core.catalog.entry import Entry
+from nifti_kit.core.catalog.images import FILES, GEOMETRY, LABELS
+from nifti_kit.core.catalog.sets import CLASSES, MAPPING, SCORES, SETS
 
 __all__ = ["CATALOG", "SECTIONS", "Entry", "lookup"]
 

@@ -1,10 +1,10 @@
-"""The reference page: ``python -m nifti_kit.catalog > notebooks/findings.md``."""
+"""The reference page: ``python -m nifti_kit.core.catalog > notebooks/findings.md``."""
 
 from __future__ import annotations
 
 import sys
 
-from nifti_kit.catalog.reference import reference
+from nifti_kit.core.catalog.reference import reference
 
 if __name__ == "__main__":
     sys.stdout.write(reference())

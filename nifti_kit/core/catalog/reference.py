@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nifti_kit.catalog import SECTIONS
+from nifti_kit.core.catalog import SECTIONS
 
 __all__ = ["reference"]
 
@@ -21,7 +21,7 @@ plan = nk.plan(dataset, waive=["planes-incomplete", "mask-empty"])
 findings.save("findings.html")
 ```
 
-This page is written by `python -m nifti_kit.catalog > notebooks/findings.md`.
+This page is written by `python -m nifti_kit.core.catalog > notebooks/findings.md`.
 """
 
 

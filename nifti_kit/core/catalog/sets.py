@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nifti_kit.catalog.entry import Entry
+from nifti_kit.core.catalog.entry import Entry
 
 __all__ = ["CLASSES", "MAPPING", "SCORES", "SETS"]
 

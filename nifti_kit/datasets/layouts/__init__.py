@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from nifti_kit.layouts.annotations import group_annotations
-from nifti_kit.layouts.by_plane import group_by_plane
-from nifti_kit.layouts.by_volume import group_by_volume
-from nifti_kit.layouts.grouping import Files, Grouping
-from nifti_kit.names import ANNOTATION, VOLUME, natural_key, parse_name
+from nifti_kit.datasets.layouts.annotations import group_annotations
+from nifti_kit.datasets.layouts.by_plane import group_by_plane
+from nifti_kit.datasets.layouts.by_volume import group_by_volume
+from nifti_kit.datasets.layouts.layouts_grouping import Files, Grouping
+from nifti_kit.datasets.names import ANNOTATION, VOLUME, natural_key, parse_name
 
 __all__ = ["LAYOUTS", "Files", "Grouping", "detect_layout", "group_files"]
 

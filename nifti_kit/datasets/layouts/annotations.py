@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from nifti_kit.items import Item, MaskFile
-from nifti_kit.layouts.grouping import Files, Grouping, folder_of
-from nifti_kit.layouts.roles import (
+from nifti_kit.datasets.items import Item, MaskFile
+from nifti_kit.datasets.layouts.grouping import (
     Link,
     NamedFile,
     is_instance,
@@ -18,7 +17,8 @@ from nifti_kit.layouts.roles import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.names import ANNOTATION, parse_name, unique_names
+from nifti_kit.datasets.layouts.layouts_grouping import Files, Grouping, folder_of
+from nifti_kit.datasets.names import ANNOTATION, parse_name, unique_names
 
 __all__ = ["group_annotations"]
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from nifti_kit.findings import Finding, finding
-from nifti_kit.items import Item
-from nifti_kit.layouts.grouping import Files, Grouping, folder_of, note_prefixed_names
-from nifti_kit.layouts.roles import (
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.layouts.grouping import (
     Link,
     NamedFile,
     is_instance,
@@ -19,7 +18,13 @@ from nifti_kit.layouts.roles import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.names import PLANE_WORDS, unique_names
+from nifti_kit.datasets.layouts.layouts_grouping import (
+    Files,
+    Grouping,
+    folder_of,
+    note_prefixed_names,
+)
+from nifti_kit.datasets.names import PLANE_WORDS, unique_names
 
 __all__ = ["group_by_plane"]
 

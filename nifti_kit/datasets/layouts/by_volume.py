@@ -6,11 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from nifti_kit.findings import finding
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item, MaskFile
-from nifti_kit.layouts.grouping import Files, Grouping, folder_of, note_prefixed_names
-from nifti_kit.names import stem, unique_names
+from nifti_kit.core.findings import finding
+from nifti_kit.datasets.items import Item, MaskFile
+from nifti_kit.datasets.layouts.layouts_grouping import (
+    Files,
+    Grouping,
+    folder_of,
+    note_prefixed_names,
+)
+from nifti_kit.datasets.names import stem, unique_names
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["group_by_volume"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from nifti_kit.findings import finding
-from nifti_kit.images import ImageFile
-from nifti_kit.items import MaskFile, TableFile
-from nifti_kit.layouts.grouping import Grouping
-from nifti_kit.names import SCORE, VOLUME, FileName, natural_key, parse_name
+from nifti_kit.core.findings import finding
+from nifti_kit.datasets.items import MaskFile, TableFile
+from nifti_kit.datasets.layouts.layouts_grouping import Grouping
+from nifti_kit.datasets.names import SCORE, VOLUME, FileName, natural_key, parse_name
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = [
     "Link",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from nifti_kit.findings import Finding, finding
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
-from nifti_kit.names import stem
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.names import stem
+from nifti_kit.formats.nifti import ImageFile
 
 __all__ = ["Files", "Grouping", "folder_of", "note_prefixed_names"]
 

@@ -6,9 +6,9 @@ exporter counts from 0; that is read with ``base=0``.
 
 from __future__ import annotations
 
-from nifti_kit.scores.cells import in_ranges
-from nifti_kit.scores.entries import Score
-from nifti_kit.scores.reading import read_scores
-from nifti_kit.scores.tables import ScoreTable
+from nifti_kit.formats.scores.cells import in_ranges
+from nifti_kit.formats.scores.entries import Score
+from nifti_kit.formats.scores.reading import read_scores
+from nifti_kit.formats.scores.table import ScoreTable
 
 __all__ = ["Score", "ScoreTable", "in_ranges", "read_scores"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from nifti_kit.findings import Finding, finding
-from nifti_kit.scores.cells import in_ranges
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.formats.scores.cells import in_ranges
 
 __all__ = ["SHOWN_CELLS", "Score", "Unread", "cell_faults"]
 

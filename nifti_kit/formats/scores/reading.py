@@ -7,12 +7,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.text import read_text
 from nifti_kit.errors import BadScores
-from nifti_kit.findings import Finding, finding
-from nifti_kit.scores.cells import as_written, decimal, rows_of
-from nifti_kit.scores.entries import Score, Unread, cell_faults
-from nifti_kit.scores.tables import ScoreTable, check_base
-from nifti_kit.texts import read_text
+from nifti_kit.formats.scores.cells import as_written, decimal, rows_of
+from nifti_kit.formats.scores.entries import Score, Unread, cell_faults
+from nifti_kit.formats.scores.table import ScoreTable, check_base
 
 __all__ = ["read_scores"]
 

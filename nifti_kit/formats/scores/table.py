@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.files import write_bytes
+from nifti_kit.core.findings import Finding
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import BadScores, TargetError
-from nifti_kit.files import write_bytes
-from nifti_kit.findings import Finding
-from nifti_kit.scores.cells import as_written, csv_text, decimal, in_ranges
-from nifti_kit.scores.entries import SHOWN_CELLS, Score, Unread, cell_faults
-from nifti_kit.wording import counted
+from nifti_kit.formats.scores.cells import as_written, csv_text, decimal, in_ranges
+from nifti_kit.formats.scores.entries import SHOWN_CELLS, Score, Unread, cell_faults
 
 __all__ = ["ScoreTable", "check_base"]
 

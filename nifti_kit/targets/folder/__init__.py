@@ -15,20 +15,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.parallel import ahead
+from nifti_kit.core.targets_files import land_beside, land_bytes, land_json, written
 from nifti_kit.errors import TargetError
-from nifti_kit.plans import CustomData, PlannedClass, PlannedItem, PlannedObject
-from nifti_kit.ras import open_volume
-from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import ItemJob, ObjectRef, Tell, VolumeRef
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.plans.plan import CustomData, PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import refuse_other_shapes
-from nifti_kit.targets.files import write_beside, write_bytes, write_json, written
-from nifti_kit.targets.jobs import Reservation, backup_of
-from nifti_kit.targets.keys import read_json
+from nifti_kit.targets.encoding import VolumeFile
+from nifti_kit.targets.folder.keys import read_json
+from nifti_kit.targets.folder.project import ProjectReader
+from nifti_kit.targets.folder.reservation import Reservation, backup_of
 from nifti_kit.targets.mask_files import MaskFiles, by_source
-from nifti_kit.targets.pipeline import ahead
-from nifti_kit.targets.project import ProjectReader
 from nifti_kit.targets.scoring import keep_scores
-from nifti_kit.targets.volume_file import VolumeFile
+from nifti_kit.targets.target import ItemJob, ObjectRef, Tell, VolumeRef
 
 __all__ = ["ProjectFolder"]
 
@@ -66,7 +66,7 @@ class ProjectFolder(ProjectReader):
         for planned in classes:
             if planned.name not in known:
                 meta["classes"].append(ann.class_json(planned))
-        write_json(self.path / "meta.json", meta)
+        land_json(self.path / "meta.json", meta)
 
     def reserve(
         self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
@@ -120,7 +120,7 @@ class ProjectFolder(ProjectReader):
                 size += mask_size
                 _told(tell, size, objects)
         self._edit(content, job)
-        write_json(self.annotation_path(volume), content)
+        land_json(self.annotation_path(volume), content)
         self._drop_masks(job)
         return replace(job, sent=self._written(job))
 
@@ -142,7 +142,7 @@ class ProjectFolder(ProjectReader):
         volume = self.volume(ref.volume_id)
         content = read_json(self.annotation_path(volume))
         self._score(content, volume, ref, scores)
-        write_json(self.annotation_path(volume), content)
+        land_json(self.annotation_path(volume), content)
 
     def _score(
         self, content: dict[str, Any], volume: VolumeRef, ref: ObjectRef, scores: CustomData
@@ -195,7 +195,7 @@ class ProjectFolder(ProjectReader):
         """Write a volume's voxels; return its annotation without objects."""
         assert job.item.volume is not None
         content = VolumeFile(open_volume(job.item.volume))
-        with write_beside(self.volume_path(job.volume)) as out:
+        with land_beside(self.volume_path(job.volume)) as out:
             out.writelines(content)
         return ann.volume_json(job.volume.key, job.volume.id, content.meta)
 
@@ -212,7 +212,7 @@ class ProjectFolder(ProjectReader):
                 def land(pair: tuple[ObjectRef, PlannedObject], files: MaskFiles = files) -> int:
                     ref, planned = pair
                     content = files.file_of(planned)
-                    write_bytes(self.mask_path(job.volume, ref.figure_key), content)
+                    land_bytes(self.mask_path(job.volume, ref.figure_key), content)
                     return len(content)
 
                 # All of a file are written before the next one is read: its label map can go.
@@ -252,7 +252,7 @@ class ProjectFolder(ProjectReader):
                 mask = self.mask_path(job.volume, ref.figure_key)
                 if mask.exists():
                     shutil.copy2(mask, kept.parent / mask.name)
-        write_bytes(kept, self.annotation_path(job.volume).read_bytes())
+        land_bytes(kept, self.annotation_path(job.volume).read_bytes())
 
     def _drop_masks(self, job: ItemJob) -> None:
         for ref in job.replaced:

@@ -8,8 +8,8 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.files import write_json
 from nifti_kit.errors import TargetError
-from nifti_kit.files import write_json
 
 __all__ = ["KeyIds", "derived_key", "read_json"]
 

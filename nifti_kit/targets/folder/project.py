@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
-from nifti_kit.geometry import Grid
-from nifti_kit.nrrd import iter_slices, read_grid
-from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
-from nifti_kit.targets.keys import KeyIds, read_json
+from nifti_kit.formats.nrrd import iter_slices, read_grid
+from nifti_kit.targets import annotation as ann
+from nifti_kit.targets.folder.keys import KeyIds, read_json
+from nifti_kit.targets.target import ClassRef, ObjectRef, VolumeRef
 
 __all__ = ["ProjectReader"]
 

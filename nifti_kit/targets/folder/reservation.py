@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nifti_kit.errors import TargetError
-from nifti_kit.plans import PlannedItem, PlannedObject
-from nifti_kit.targets.base import ItemJob, ObjectRef, VolumeRef
+from nifti_kit.plans.plan import PlannedItem, PlannedObject
 from nifti_kit.targets.comparing import CHOICES, Comparison, is_same_volume, occupied
-from nifti_kit.targets.keys import derived_key, read_json
-from nifti_kit.targets.project import ProjectReader
+from nifti_kit.targets.folder.keys import derived_key, read_json
+from nifti_kit.targets.folder.project import ProjectReader
+from nifti_kit.targets.target import ItemJob, ObjectRef, VolumeRef
 
 __all__ = ["UNSEEN_ENDINGS", "Reservation", "backup_of"]
 

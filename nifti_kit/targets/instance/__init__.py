@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.errors import TargetError
-from nifti_kit.plans import CustomData, PlannedClass, PlannedItem
-from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import Gone, ItemJob, ObjectRef, Tell, VolumeRef
+from nifti_kit.plans.plan import CustomData, PlannedClass, PlannedItem
+from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import (
     CHOICES,
     Comparison,
@@ -20,15 +19,16 @@ from nifti_kit.targets.comparing import (
     occupied,
     refuse_other_shapes,
 )
-from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.targets.folder.keys import read_json
+from nifti_kit.targets.folder.reservation import backup_of
+from nifti_kit.targets.instance.client import Connection
 from nifti_kit.targets.instance.crew import Crew
-from nifti_kit.targets.instance.figures import score_figure
 from nifti_kit.targets.instance.landing import MADE, REPLACED, Landing
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
 from nifti_kit.targets.instance.refusals import NotThere
-from nifti_kit.targets.jobs import backup_of
-from nifti_kit.targets.keys import read_json
+from nifti_kit.targets.instance.writing import score_figure
+from nifti_kit.targets.target import Gone, ItemJob, ObjectRef, Tell, VolumeRef
 
 __all__ = ["Instance", "Place", "Places"]
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance.connection import AnswerLost, Connection
+from nifti_kit.targets.instance.client import AnswerLost, Connection
 
 __all__ = ["TRIES", "batched", "lost_each_time", "once", "remove"]
 

@@ -19,7 +19,9 @@ import requests
 
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance.credentials import clean_address, token_here
-from nifti_kit.targets.instance.forms import (
+from nifti_kit.targets.instance.limits import Limit
+from nifti_kit.targets.instance.refusals import never_sent, plain, refusal, retry_after
+from nifti_kit.targets.instance.wire import (
     Body,
     Bytes,
     FormFile,
@@ -28,8 +30,6 @@ from nifti_kit.targets.instance.forms import (
     json_body,
     parts_in,
 )
-from nifti_kit.targets.instance.limits import Limit
-from nifti_kit.targets.instance.refusals import never_sent, plain, refusal, retry_after
 
 __all__ = ["AnswerLost", "Connection", "hash_of"]
 

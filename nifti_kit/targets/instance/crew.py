@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from nifti_kit.targets.pipeline import Room
+from nifti_kit.core.parallel import Room
 
 __all__ = ["ENCODERS", "SENT_AHEAD", "Crew"]
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nifti_kit.targets.base import ItemJob, ObjectRef, Tell, VolumeRef
-from nifti_kit.targets.files import write_bytes, write_json
+from nifti_kit.core.targets_files import land_bytes, land_json
+from nifti_kit.targets.folder.keys import read_json
+from nifti_kit.targets.folder.reservation import backup_of
 from nifti_kit.targets.instance.crew import Crew
-from nifti_kit.targets.instance.figures import (
+from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.volumes import add_volume, remove_volume, send_files
+from nifti_kit.targets.instance.writing import (
     add_figures,
     add_objects,
     objects_of,
@@ -16,11 +19,8 @@ from nifti_kit.targets.instance.figures import (
     score_figure,
     upload_masks,
 )
-from nifti_kit.targets.instance.reading import InstanceReader, object_ref
-from nifti_kit.targets.instance.volumes import add_volume, remove_volume, send_files
-from nifti_kit.targets.jobs import backup_of
-from nifti_kit.targets.keys import read_json
 from nifti_kit.targets.scoring import keep_scores
+from nifti_kit.targets.target import ItemJob, ObjectRef, Tell, VolumeRef
 
 __all__ = ["MADE", "REPLACED", "Landing"]
 
@@ -145,10 +145,10 @@ class Landing:
             kept = kept.parent / f"after-{max(there, default=0)}" / kept.name
         for ref in refs:
             if ref.figure_id and (mask := self.reader.mask_of(ref.figure_id)) is not None:
-                write_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
+                land_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
         content = self.reader.annotation(self.job.volume.id)
         scores = {ref.figure_id: ref.scores for ref in refs}
         for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
             if int(figure["id"]) in scores:
                 figure["customData"] = scores[int(figure["id"])]
-        write_json(kept, content)
+        land_json(kept, content)

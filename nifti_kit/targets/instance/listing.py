@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nifti_kit.geometry import Grid
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.core.geometry import Grid
+from nifti_kit.targets.target import VolumeRef
 
 __all__ = ["Listing", "volume_ref"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.targets.instance.client import Connection
 
 __all__ = ["Place", "Places", "api_from_env", "dataset_paths"]
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy.typing as npt
 
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
-from nifti_kit.geometry import Grid
-from nifti_kit.nrrd import iter_slices, read_grid
-from nifti_kit.targets import annotation_json as ann
-from nifti_kit.targets.base import ClassRef, ObjectRef, VolumeRef
-from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.formats.nrrd import iter_slices, read_grid
+from nifti_kit.targets import annotation as ann
+from nifti_kit.targets.instance.client import Connection
 from nifti_kit.targets.instance.listing import Listing, volume_ref
 from nifti_kit.targets.instance.places import dataset_paths
 from nifti_kit.targets.instance.refusals import NotThere
 from nifti_kit.targets.instance.scratch import Scratch
+from nifti_kit.targets.target import ClassRef, ObjectRef, VolumeRef
 
 __all__ = ["InstanceReader", "class_ids_in", "object_ref", "objects_in"]
 

@@ -10,17 +10,17 @@ from itertools import groupby
 from threading import Lock
 from typing import Any, NamedTuple
 
+from nifti_kit.core.memory import Shelf, give_back
+from nifti_kit.core.parallel import ahead, together
 from nifti_kit.errors import TargetError
-from nifti_kit.images import ImageFile
-from nifti_kit.memory import Shelf, give_back
-from nifti_kit.nrrd import page_bytes
-from nifti_kit.ras import iter_pages, open_volume
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.nrrd import page_bytes
+from nifti_kit.formats.volumes import iter_pages, open_volume
+from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
-from nifti_kit.targets.instance.connection import AnswerLost, Connection, hash_of
+from nifti_kit.targets.instance.client import AnswerLost, Connection, hash_of
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
-from nifti_kit.targets.instance.forms import Bytes, FormFile
-from nifti_kit.targets.pipeline import ahead, together
-from nifti_kit.targets.volume_file import VolumeFile
+from nifti_kit.targets.instance.wire import Bytes, FormFile
 
 __all__ = ["Files", "Sent", "add_volume", "remove_volume", "send_files"]
 

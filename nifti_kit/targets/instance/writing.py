@@ -7,16 +7,16 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any
 
-from nifti_kit.memory import give_back
-from nifti_kit.plans import CustomData, PlannedObject
-from nifti_kit.targets import annotation_json as ann
+from nifti_kit.core.memory import give_back
+from nifti_kit.core.parallel import ahead, bounded
+from nifti_kit.plans.plan import CustomData, PlannedObject
+from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.instance.asking import batched, once, remove
-from nifti_kit.targets.instance.connection import Connection
+from nifti_kit.targets.instance.client import Connection
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
-from nifti_kit.targets.instance.forms import FormFile, FormText
 from nifti_kit.targets.instance.refusals import Refused
+from nifti_kit.targets.instance.wire import FormFile, FormText
 from nifti_kit.targets.mask_files import MaskFiles, by_source
-from nifti_kit.targets.pipeline import ahead, bounded
 
 __all__ = [
     "add_figures",

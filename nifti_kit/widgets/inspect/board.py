@@ -11,11 +11,11 @@ from typing import Any
 from traitlets import Dict as DictTrait
 from traitlets import HasTraits, Int, Tuple, Unicode, observe
 
+from nifti_kit.core.files import save_as
+from nifti_kit.core.html import Illustration
+from nifti_kit.core.text import read_text
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.files import save_as
-from nifti_kit.html import Illustration
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.texts import read_text
+from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 __all__ = ["MARKS", "Board"]
 

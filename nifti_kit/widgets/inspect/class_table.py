@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nifti_kit.classes import Color
-from nifti_kit.datasets import Dataset
-from nifti_kit.models.tables import Column, Row
-from nifti_kit.planned import PlannedObject
-from nifti_kit.planners import ItemPlanner
-from nifti_kit.reuse import ProjectClasses
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.formats.class_maps import Color
+from nifti_kit.plans.planner import ItemPlanner
+from nifti_kit.plans.reuse import ProjectClasses
+from nifti_kit.targets.records import PlannedObject
+from nifti_kit.widgets.parts.table import Column, Row
 
 if TYPE_CHECKING:
     import pandas as pd

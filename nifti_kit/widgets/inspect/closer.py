@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from nifti_kit.checks import check
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Findings
-from nifti_kit.items import Item
-from nifti_kit.models.class_table import ClassCount, class_counts
+from nifti_kit.core.findings import Findings
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.widgets.inspect.class_table import ClassCount, class_counts
 
 __all__ = ["CloserLook", "look_closer"]
 

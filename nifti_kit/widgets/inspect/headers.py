@@ -6,10 +6,10 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit import html
-from nifti_kit.models.headers import HeaderPanel
-from nifti_kit.widgets.base import classed, heading, say
-from nifti_kit.widgets.tables import TableView
+from nifti_kit.core import html
+from nifti_kit.widgets.inspect.tables import HeaderPanel
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.views import classed, heading, say
 
 __all__ = ["HeaderView"]
 

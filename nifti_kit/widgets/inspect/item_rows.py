@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.items import Item
-from nifti_kit.models.findings import SEVERITIES, FindingsTable
-from nifti_kit.models.tables import Column, Row
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
+from nifti_kit.widgets.parts.table import Column, Row
 
 __all__ = ["COLUMNS", "item_rows"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.checks.pictures import Illustrator
+from nifti_kit.core.findings import Finding
+from nifti_kit.core.geometry import PLANES
+from nifti_kit.core.html import Illustration
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.findings import Finding
-from nifti_kit.geometry import PLANES
-from nifti_kit.html import Illustration
-from nifti_kit.items import Item
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.planned import PlannedItem
-from nifti_kit.thumbnails import Illustrator
+from nifti_kit.targets.records import PlannedItem
+from nifti_kit.widgets.viewer.model import Viewer
 
 __all__ = ["miniature"]
 

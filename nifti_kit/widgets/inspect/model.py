@@ -10,25 +10,25 @@ from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Unicode
 
 from nifti_kit.checks import check
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.html import Illustration
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.findings import Finding, Findings
-from nifti_kit.html import Illustration
-from nifti_kit.items import Item
-from nifti_kit.models.board import Board
-from nifti_kit.models.class_table import COLUMNS as CLASS_COLUMNS
-from nifti_kit.models.class_table import class_frame, class_rows
-from nifti_kit.models.closer import CloserLook, look_closer
-from nifti_kit.models.findings import FindingsTable
-from nifti_kit.models.headers import HeaderPanel
-from nifti_kit.models.item_rows import COLUMNS as ITEM_COLUMNS
-from nifti_kit.models.item_rows import item_rows
-from nifti_kit.models.miniatures import miniature
-from nifti_kit.models.sources import SourcePicker
-from nifti_kit.models.tables import Table
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.wording import counted
+from nifti_kit.widgets.inspect.board import Board
+from nifti_kit.widgets.inspect.class_table import COLUMNS as CLASS_COLUMNS
+from nifti_kit.widgets.inspect.class_table import class_frame, class_rows
+from nifti_kit.widgets.inspect.closer import CloserLook, look_closer
+from nifti_kit.widgets.inspect.item_rows import COLUMNS as ITEM_COLUMNS
+from nifti_kit.widgets.inspect.item_rows import item_rows
+from nifti_kit.widgets.inspect.miniatures import miniature
+from nifti_kit.widgets.inspect.tables import HeaderPanel
+from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.table import Table
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.viewer.model import Viewer
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Unicode
 
-from nifti_kit.geometry import compare_grids
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
-from nifti_kit.models.tables import Column, Row, Table
+from nifti_kit.core.geometry import compare_grids
+from nifti_kit.datasets.items import Item
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.widgets.parts.table import Column, Row, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ VERDICTS = {
     "apart": "it does not meet its volume",
     "unusable": "one of the two headers gives no place",
 }
-"""What each verdict of :func:`nifti_kit.geometry.compare_grids` means."""
+"""What each verdict of :func:`nifti_kit.core.geometry.compare_grids` means."""
 
 COLUMNS = (
     Column("file", "Mask"),

@@ -9,16 +9,16 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.models.inspection import PARTS, Inspection
-from nifti_kit.widgets.base import classed, discard, heading, notice, paragraph, say, styles
-from nifti_kit.widgets.board import BoardView
-from nifti_kit.widgets.findings import FindingsView
-from nifti_kit.widgets.headers import HeaderView
-from nifti_kit.widgets.saving import Gated
-from nifti_kit.widgets.sources import SourcePickerView
-from nifti_kit.widgets.tables import TableView
-from nifti_kit.widgets.tasks import TaskView
-from nifti_kit.widgets.viewer import Viewer
+from nifti_kit.widgets.inspect.headers import HeaderView
+from nifti_kit.widgets.inspect.model import PARTS, Inspection
+from nifti_kit.widgets.inspect.widgets_board import BoardView
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.views import classed, discard, heading, notice, paragraph, say, styles
+from nifti_kit.widgets.parts.widgets_findings import FindingsView
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
+from nifti_kit.widgets.viewer.viewer import Viewer
 
 __all__ = ["Inspect"]
 
@@ -42,7 +42,7 @@ class Inspect(w.VBox):
     Attributes
     ----------
     model
-        The :class:`nifti_kit.models.inspection.Inspection`: what the mouse does is one of its
+        The :class:`nifti_kit.widgets.inspect.model.Inspection`: what the mouse does is one of its
         methods.
     """
 

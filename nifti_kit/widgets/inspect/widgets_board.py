@@ -10,10 +10,10 @@ import ipywidgets as w
 from traitlets import Dict, Unicode
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.board import Board
-from nifti_kit.widgets.base import classed, front
-from nifti_kit.widgets.saving import Gated, SaveRow
-from nifti_kit.widgets.tasks import TaskView
+from nifti_kit.widgets.inspect.board import Board
+from nifti_kit.widgets.parts.views import classed, front
+from nifti_kit.widgets.parts.widgets_saving import Gated, SaveRow
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
 
 __all__ = ["BoardCards", "BoardView"]
 

@@ -11,11 +11,11 @@ from functools import lru_cache
 from typing import overload
 
 from nifti_kit.checks.geometry import share_text
-from nifti_kit.geometry import Grid, compare_grids, gap_mm
-from nifti_kit.items import Item, MaskFile, TableFile
-from nifti_kit.likeness import PlainName, plain_name
-from nifti_kit.names import natural_key
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.core.geometry import Grid, compare_grids, gap_mm
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from nifti_kit.datasets.names import natural_key
+from nifti_kit.plans.name_rules import PlainName, plain_name
+from nifti_kit.targets.target import VolumeRef
 
 __all__ = [
     "NO_SUCH_VOLUME",

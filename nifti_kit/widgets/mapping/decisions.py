@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nifti_kit.findings import Finding
-from nifti_kit.mappings import MappingRow
+from nifti_kit.core.findings import Finding
+from nifti_kit.formats.mappings import MappingRow
 
 __all__ = ["ACCEPTED", "CHOSEN", "LEFT_OUT", "Decision", "Decisions"]
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.files import save_as
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping
-from nifti_kit.files import save_as
-from nifti_kit.mappings import Mapping
-from nifti_kit.wording import counted
+from nifti_kit.formats.mappings import Mapping
 
 __all__ = [
     "FORMS",

@@ -7,17 +7,17 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.mappings import Mapping
-from nifti_kit.models.mapping import Matching
-from nifti_kit.models.mapping_start import MappingStart
-from nifti_kit.targets.base import Target
-from nifti_kit.widgets.base import classed, heading, styles
-from nifti_kit.widgets.matching import MatchingView
-from nifti_kit.widgets.saving import Gated
-from nifti_kit.widgets.sources import SourcePickerView
-from nifti_kit.widgets.targets import TargetPickerView
-from nifti_kit.widgets.tasks import TaskView
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.formats.mappings import Mapping
+from nifti_kit.targets.target import Target
+from nifti_kit.widgets.mapping.mapping_start import MappingStart
+from nifti_kit.widgets.mapping.model import Matching
+from nifti_kit.widgets.mapping.view import MatchingView
+from nifti_kit.widgets.parts.target_view import TargetPickerView
+from nifti_kit.widgets.parts.views import classed, heading, styles
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
 
 __all__ = ["MappingEditor"]
 
@@ -41,7 +41,7 @@ class MappingEditor(w.VBox):
     Attributes
     ----------
     start
-        The :class:`nifti_kit.models.mapping_start.MappingStart`: source and target.
+        The :class:`nifti_kit.widgets.mapping.mapping_start.MappingStart`: source and target.
     """
 
     def __init__(

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nifti_kit.checks.geometry import misaligned
-from nifti_kit.findings import Finding, finding
-from nifti_kit.items import MaskFile
-from nifti_kit.matching import CASE, EXACT, ONLY
-from nifti_kit.models.decisions import ACCEPTED, CHOSEN, Decision
-from nifti_kit.models.pairs import (
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.datasets.items import MaskFile
+from nifti_kit.plans.matching import CASE, EXACT, ONLY
+from nifti_kit.widgets.mapping.candidates import (
     NO_SUCH_VOLUME,
     Annotation,
     Choices,
@@ -18,7 +17,8 @@ from nifti_kit.models.pairs import (
     Volumes,
     alignment_of,
 )
-from nifti_kit.models.tables import Column, Row, Tone
+from nifti_kit.widgets.mapping.decisions import ACCEPTED, CHOSEN, Decision
+from nifti_kit.widgets.parts.table import Column, Row, Tone
 
 __all__ = ["COLUMNS", "DOUBTFUL", "MATCHED", "UNMATCHED", "Standing", "row_findings", "table_row"]
 

@@ -7,19 +7,17 @@ import os
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.mappings import Mapping
-from nifti_kit.models.mapping import Matching
-from nifti_kit.models.mapping_files import refuse
-from nifti_kit.models.sources import SourcePicker
-from nifti_kit.models.targets import TargetPicker
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.targets.base import Target
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.formats.mappings import Mapping
 from nifti_kit.targets.folder import ProjectFolder
+from nifti_kit.targets.target import Target
+from nifti_kit.widgets.mapping.files import refuse
+from nifti_kit.widgets.mapping.model import Matching, PathLike
+from nifti_kit.widgets.parts.models_targets import TargetPicker
+from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 __all__ = ["MappingStart"]
-
-PathLike = str | os.PathLike[str]
 
 
 class MappingStart(HasTraits):
@@ -28,15 +26,15 @@ class MappingStart(HasTraits):
     Parameters
     ----------
     source, target, mapping, path
-        As :class:`nifti_kit.models.mapping.Matching` has them; without source or target a person
-        picks them.
+        As :class:`nifti_kit.widgets.mapping.model.Matching` has them; without source or target a
+        person picks them.
 
     Attributes
     ----------
     source, target
         The pickers.
     matching
-        The :class:`nifti_kit.models.mapping.Matching`; None before there is one.
+        The :class:`nifti_kit.widgets.mapping.model.Matching`; None before there is one.
     task
         The matching that is under way: of thousands of files it takes seconds.
     """

@@ -10,23 +10,23 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Int, Unicode
 
-from nifti_kit.datasets import Dataset, scan
+from nifti_kit.core.findings import Findings
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset, scan
+from nifti_kit.datasets.items import MaskFile
 from nifti_kit.errors import BadMapping
-from nifti_kit.findings import Findings
-from nifti_kit.items import MaskFile
-from nifti_kit.mappings import Mapping, read_mapping
-from nifti_kit.models import mapping_files as files
-from nifti_kit.models.candidates import Candidates
-from nifti_kit.models.decisions import ACCEPTED, CHOSEN, Decision
-from nifti_kit.models.mapping_rows import COLUMNS, DOUBTFUL, Standing
-from nifti_kit.models.pairs import Volumes
-from nifti_kit.models.previews import overlay
-from nifti_kit.models.standings import Standings
-from nifti_kit.models.tables import Table
-from nifti_kit.models.tasks import Task
-from nifti_kit.targets.base import Target, VolumeRef
+from nifti_kit.formats.mappings import Mapping, read_mapping
 from nifti_kit.targets.folder import ProjectFolder
-from nifti_kit.wording import counted
+from nifti_kit.targets.target import Target, VolumeRef
+from nifti_kit.widgets.mapping import files
+from nifti_kit.widgets.mapping.candidates import Volumes
+from nifti_kit.widgets.mapping.decisions import ACCEPTED, CHOSEN, Decision
+from nifti_kit.widgets.mapping.mapping_rows import COLUMNS, DOUBTFUL, Standing
+from nifti_kit.widgets.mapping.models_candidates import Candidates
+from nifti_kit.widgets.mapping.previews import overlay
+from nifti_kit.widgets.mapping.rows import Standings
+from nifti_kit.widgets.parts.table import Table
+from nifti_kit.widgets.parts.tasks import Task
 
 __all__ = ["Matching"]
 
@@ -63,7 +63,7 @@ class Matching(HasTraits):
     task
         The preview that is being made.
     picture
-        The preview: a :class:`nifti_kit.models.viewer.Viewer`, or None.
+        The preview: a :class:`nifti_kit.widgets.viewer.model.Viewer`, or None.
     """
 
     revision = Int()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nifti_kit.items import TableFile
-from nifti_kit.models.pairs import Annotation, Volumes
-from nifti_kit.models.tables import Column, Row, Table
-from nifti_kit.targets.base import VolumeRef
+from nifti_kit.datasets.items import TableFile
+from nifti_kit.targets.target import VolumeRef
+from nifti_kit.widgets.mapping.candidates import Annotation, Volumes
+from nifti_kit.widgets.parts.table import Column, Row, Table
 
 __all__ = ["Candidates"]
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.geometry import Grid
-from nifti_kit.images import ImageFile
-from nifti_kit.items import MaskFile
-from nifti_kit.labels import read_labels
-from nifti_kit.models.pairs import place_of
-from nifti_kit.models.tasks import Ticket
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.scenes import Color, Mask
-from nifti_kit.targets.base import Target, VolumeRef
+from nifti_kit.core.geometry import Grid
+from nifti_kit.datasets.items import MaskFile
+from nifti_kit.formats.labels import read_labels
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.render.scene import Color, Mask
+from nifti_kit.targets.target import Target, VolumeRef
+from nifti_kit.widgets.mapping.candidates import place_of
+from nifti_kit.widgets.parts.tasks import Ticket
+from nifti_kit.widgets.viewer.model import Viewer
 
 __all__ = ["overlay"]
 

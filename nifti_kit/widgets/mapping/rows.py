@@ -8,16 +8,16 @@ from dataclasses import replace
 from itertools import chain
 
 from nifti_kit.checks.mapping import shared_ids
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping
-from nifti_kit.findings import Finding, Findings
-from nifti_kit.mappings import Mapping as FileMapping
-from nifti_kit.mappings import MappingRow
-from nifti_kit.matching import match
-from nifti_kit.models.decisions import Decision, Decisions
-from nifti_kit.models.mapping_rows import UNMATCHED, Standing, row_findings, table_row
-from nifti_kit.models.pairs import Annotation, Volumes
-from nifti_kit.models.tables import Row
+from nifti_kit.formats.mappings import Mapping as FileMapping
+from nifti_kit.formats.mappings import MappingRow
+from nifti_kit.plans.matching import match
+from nifti_kit.widgets.mapping.candidates import Annotation, Volumes
+from nifti_kit.widgets.mapping.decisions import Decision, Decisions
+from nifti_kit.widgets.mapping.mapping_rows import UNMATCHED, Standing, row_findings, table_row
+from nifti_kit.widgets.parts.table import Row
 
 __all__ = ["Standings"]
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit import html
+from nifti_kit.core import html
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.mapping import Matching
-from nifti_kit.models.mapping_files import where_text
-from nifti_kit.widgets.base import action, classed, heading, notice, paragraph, say
-from nifti_kit.widgets.saving import Gated
-from nifti_kit.widgets.tables import TableView
-from nifti_kit.widgets.tasks import TaskView
-from nifti_kit.widgets.viewer import Viewer
+from nifti_kit.widgets.mapping.files import where_text
+from nifti_kit.widgets.mapping.model import Matching
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.views import action, classed, heading, notice, paragraph, say
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
+from nifti_kit.widgets.viewer.viewer import Viewer
 
 __all__ = ["MatchingView"]
 

@@ -11,13 +11,13 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Tuple
 
-from nifti_kit.catalog import CATALOG, lookup
-from nifti_kit.datasets import Dataset
-from nifti_kit.findings import Finding, Findings
-from nifti_kit.html import Illustration
-from nifti_kit.items import Item
-from nifti_kit.models.tables import Column, Row, Table
-from nifti_kit.thumbnails import Illustrator
+from nifti_kit.checks.pictures import Illustrator
+from nifti_kit.core.catalog import CATALOG, lookup
+from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.html import Illustration
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.widgets.parts.table import Column, Row, Table
 
 __all__ = ["FindingsTable"]
 

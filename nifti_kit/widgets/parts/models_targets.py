@@ -10,12 +10,12 @@ from traitlets import Any as AnyTrait
 from traitlets import HasTraits, List, Tuple, Unicode
 from traitlets import Instance as InstanceTrait
 
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.instances import InstancePlace
-from nifti_kit.models.tasks import Task
 from nifti_kit.targets.folder import ProjectFolder
-from nifti_kit.targets.jobs import UNSEEN_ENDINGS
-from nifti_kit.wording import counted
+from nifti_kit.targets.folder.reservation import UNSEEN_ENDINGS
+from nifti_kit.widgets.parts.targets import InstancePlace
+from nifti_kit.widgets.parts.tasks import Task
 
 __all__ = ["KINDS", "FolderPlace", "TargetPicker"]
 

@@ -9,14 +9,14 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Tuple, Unicode
 
-from nifti_kit.datasets import Dataset, scan
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset, scan
+from nifti_kit.datasets.layouts import LAYOUTS
+from nifti_kit.datasets.names import is_nifti
+from nifti_kit.datasets.scanning import SCORE_FRAMES
+from nifti_kit.datasets.sources import ARCHIVE_ENDINGS
 from nifti_kit.errors import BadSource
-from nifti_kit.layouts import LAYOUTS
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.names import is_nifti
-from nifti_kit.scanning import SCORE_FRAMES
-from nifti_kit.sources import ARCHIVE_ENDINGS
-from nifti_kit.wording import counted
+from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 __all__ = ["SourcePicker", "samples"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import anywidget
 from traitlets import Dict, Unicode
 
-from nifti_kit.models.tables import EDITABLE, Column, Row, Table
-from nifti_kit.widgets.base import classed, front
+from nifti_kit.widgets.parts.table import EDITABLE, Column, Row, Table
+from nifti_kit.widgets.parts.views import classed, front
 
 __all__ = ["TableView"]
 

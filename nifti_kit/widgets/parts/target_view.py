@@ -7,11 +7,11 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.models.instances import WHOLE_PROJECT, InstancePlace
-from nifti_kit.models.targets import FolderPlace, TargetPicker
-from nifti_kit.widgets.base import action, classed, notice, paragraph, say
-from nifti_kit.widgets.saving import Gated
-from nifti_kit.widgets.tasks import TaskView
+from nifti_kit.widgets.parts.models_targets import FolderPlace, TargetPicker
+from nifti_kit.widgets.parts.targets import WHOLE_PROJECT, InstancePlace
+from nifti_kit.widgets.parts.views import action, classed, notice, paragraph, say
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
 
 __all__ = ["FolderView", "InstanceView", "TargetPickerView"]
 

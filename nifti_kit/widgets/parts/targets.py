@@ -9,9 +9,9 @@ from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Int, Tuple, Unicode
 from traitlets import Instance as InstanceTrait
 
+from nifti_kit.core.escapes import visible
 from nifti_kit.errors import TargetError
-from nifti_kit.escapes import visible
-from nifti_kit.models.tasks import Task, Ticket
+from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 if TYPE_CHECKING:
     from nifti_kit.targets.instance import Place

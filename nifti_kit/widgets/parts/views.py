@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import ipywidgets as w
 
-from nifti_kit import html
+from nifti_kit.core import html
 
 __all__ = [
     "FRONT",
@@ -24,7 +24,7 @@ __all__ = [
     "styles",
 ]
 
-FRONT = Path(__file__).parent / "front"
+FRONT = Path(__file__).parents[1] / "front"
 """The scripts and styles of the views; they load nothing from elsewhere."""
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit import html
-from nifti_kit.findings import Finding
-from nifti_kit.html import Markup
-from nifti_kit.models.findings import SEVERITIES, FindingsTable
-from nifti_kit.widgets.base import classed, heading, paragraph, say
-from nifti_kit.widgets.saving import Gated, SaveRow
-from nifti_kit.widgets.tables import TableView
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.findings import Finding
+from nifti_kit.core.html import Markup
+from nifti_kit.core.wording import counted
+from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.views import classed, heading, paragraph, say
+from nifti_kit.widgets.parts.widgets_saving import Gated, SaveRow
 
 __all__ = ["FindingsView"]
 

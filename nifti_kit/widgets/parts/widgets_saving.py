@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as w
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.widgets.base import action, classed, notice, paragraph, say
+from nifti_kit.widgets.parts.views import action, classed, notice, paragraph, say
 
 __all__ = ["Gated", "SaveRow"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.models.sources import CHOICES, SourcePicker
-from nifti_kit.widgets.base import classed, notice
-from nifti_kit.widgets.saving import Gated
-from nifti_kit.widgets.tasks import TaskView
+from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
+from nifti_kit.widgets.parts.views import classed, notice
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
 
 __all__ = ["SourcePickerView"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.models.tasks import Task
-from nifti_kit.widgets.base import action, classed, paragraph, say
+from nifti_kit.widgets.parts.tasks import Task
+from nifti_kit.widgets.parts.views import action, classed, paragraph, say
 
 __all__ = ["TaskView"]
 

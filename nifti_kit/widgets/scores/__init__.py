@@ -1,5 +1,5 @@
 """Score tables held against their masks, corrected cell by cell, saved as new files."""
 
-from nifti_kit.models.scoring.model import Scoring
+from nifti_kit.widgets.scores.model import Scoring
 
 __all__ = ["Scoring"]

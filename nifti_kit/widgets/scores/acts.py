@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nifti_kit.models.scoring import edits
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.edits import Edited, column_of
-from nifti_kit.models.scoring.fixes import fixed
-from nifti_kit.models.scoring.remarks import HEAD, Remark, layer_key, line_key
-from nifti_kit.models.scoring.sheets import LAYER
+from nifti_kit.widgets.scores import edits
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.edits import Edited, column_of
+from nifti_kit.widgets.scores.evidence import HEAD, Remark, layer_key, line_key
+from nifti_kit.widgets.scores.fixes import fixed
+from nifti_kit.widgets.scores.sheets import LAYER
 
 __all__ = ["ScoreActs"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.references import Reference
-from nifti_kit.models.scoring.sheets import number_of
-from nifti_kit.wording import counted
+from nifti_kit.core.wording import counted
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.references import Reference
+from nifti_kit.widgets.scores.sheets import number_of
 
 __all__ = ["Counting", "countings_of"]
 

@@ -9,15 +9,15 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Int, Tuple, Unicode
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.errors import BadScores
-from nifti_kit.items import Item, TableFile
-from nifti_kit.models.scoring.listing import COLUMNS, key_of, rows_of
-from nifti_kit.models.scoring.opened import OpenTable
-from nifti_kit.models.scoring.remarks import Remark
-from nifti_kit.models.sources import SourcePicker
-from nifti_kit.models.tables import Table
-from nifti_kit.models.tasks import Task, Ticket
+from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.table import Table
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.scores.evidence import Remark
+from nifti_kit.widgets.scores.listing import COLUMNS, key_of, rows_of
+from nifti_kit.widgets.scores.opened import OpenTable
 
 __all__ = ["ScoreDesk"]
 

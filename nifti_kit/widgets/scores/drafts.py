@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from nifti_kit.core.text import read_text
+from nifti_kit.datasets.items import TableFile
 from nifti_kit.errors import BadScores
-from nifti_kit.items import TableFile
-from nifti_kit.models.scoring.sheets import LAYER, Sheet, SheetRow, number_of
-from nifti_kit.scores import ScoreTable, read_scores
-from nifti_kit.scores.tables import check_base
-from nifti_kit.texts import read_text
+from nifti_kit.formats.scores import ScoreTable, read_scores
+from nifti_kit.formats.scores.table import check_base
+from nifti_kit.widgets.scores.sheets import LAYER, Sheet, SheetRow, number_of
 
 __all__ = ["FRAMES", "Draft", "open_draft"]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from nifti_kit.errors import BadScores
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.sheets import LAYER, comment_name, number_of, value_of
-from nifti_kit.scores.tables import MAX_VALUE
+from nifti_kit.formats.scores.table import MAX_VALUE
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.sheets import LAYER, comment_name, number_of, value_of
 
 __all__ = ["Edited", "column_of", "key_parts"]
 

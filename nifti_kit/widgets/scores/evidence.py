@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from nifti_kit.catalog import lookup
 from nifti_kit.checks.scores import score_evidence
-from nifti_kit.datasets import Dataset
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.references import Reference, Shapes
-from nifti_kit.models.scoring.sheets import LAYER, SheetRow, number_of
-from nifti_kit.models.tables import Tone
-from nifti_kit.surveys import TableSurvey
-from nifti_kit.wording import counted
+from nifti_kit.core.catalog import lookup
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.surveys import TableSurvey
+from nifti_kit.widgets.parts.table import Tone
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.references import Reference, Shapes
+from nifti_kit.widgets.scores.sheets import LAYER, SheetRow, number_of
 
 __all__ = ["HEAD", "Remark", "layer_key", "line_key", "remarks_of"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nifti_kit.errors import BadScores
-from nifti_kit.models.scoring import edits
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.edits import Edited
-from nifti_kit.models.scoring.remarks import Remark
-from nifti_kit.models.scoring.sheets import LAYER, value_of
+from nifti_kit.widgets.scores import edits
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.edits import Edited
+from nifti_kit.widgets.scores.evidence import Remark
+from nifti_kit.widgets.scores.sheets import LAYER, value_of
 
 __all__ = ["fix_of", "fixed"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nifti_kit.core.geometry import NORMALS
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import BadScores
-from nifti_kit.geometry import NORMALS
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.edits import key_parts
-from nifti_kit.models.scoring.references import Reference
-from nifti_kit.models.scoring.remarks import HEAD, Remark
-from nifti_kit.models.scoring.sheets import LAYER, comment_name, value_of
-from nifti_kit.wording import counted
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.edits import key_parts
+from nifti_kit.widgets.scores.evidence import HEAD, Remark
+from nifti_kit.widgets.scores.references import Reference
+from nifti_kit.widgets.scores.sheets import LAYER, comment_name, value_of
 
 __all__ = ["Place", "place_of", "plane_text", "subject_of"]
 

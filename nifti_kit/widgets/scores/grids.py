@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.references import Reference
-from nifti_kit.models.scoring.remarks import HEAD, SEVERITIES, Remark, layer_key, line_key
-from nifti_kit.models.scoring.sheets import LAYER, SheetRow, comment_name, number_of, value_of
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.evidence import HEAD, SEVERITIES, Remark, layer_key, line_key
+from nifti_kit.widgets.scores.references import Reference
+from nifti_kit.widgets.scores.sheets import LAYER, SheetRow, comment_name, number_of, value_of
 
 __all__ = ["grid_of"]
 

@@ -9,8 +9,8 @@ import anywidget
 from traitlets import Dict, Int, Unicode
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.scoring import Scoring
-from nifti_kit.widgets.base import classed, front
+from nifti_kit.widgets.parts.views import classed, front
+from nifti_kit.widgets.scores.model import Scoring
 
 __all__ = ["HeatMap"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.fixes import fix_of
-from nifti_kit.models.scoring.remarks import Remark
-from nifti_kit.models.tables import Column, Row
+from nifti_kit.widgets.parts.table import Column, Row
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.evidence import Remark
+from nifti_kit.widgets.scores.fixes import fix_of
 
 __all__ = ["COLUMNS", "key_of", "rows_of"]
 

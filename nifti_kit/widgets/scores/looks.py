@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nifti_kit.canvas.sheets import Sheet
-from nifti_kit.geometry import PLANES
-from nifti_kit.models.viewer import Viewer
+from nifti_kit.core.geometry import PLANES
+from nifti_kit.render.panes import Sheet
+from nifti_kit.widgets.viewer.model import Viewer
 
 __all__ = ["show_slice"]
 

@@ -10,19 +10,19 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, default, observe
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadScores
-from nifti_kit.models.scoring.acts import ScoreActs
-from nifti_kit.models.scoring.desk import ScoreDesk
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.models.scoring.edits import Edited
-from nifti_kit.models.scoring.looks import show_slice
-from nifti_kit.models.scoring.places import Place
-from nifti_kit.models.scoring.remarks import SEVERITIES, Remark, layer_key
-from nifti_kit.models.scoring.saving import faults_in_the_way, path_blockers, saved, with_drafts
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.wording import counted
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.scores.acts import ScoreActs
+from nifti_kit.widgets.scores.desk import ScoreDesk
+from nifti_kit.widgets.scores.drafts import Draft
+from nifti_kit.widgets.scores.edits import Edited
+from nifti_kit.widgets.scores.evidence import SEVERITIES, Remark, layer_key
+from nifti_kit.widgets.scores.grid import Place
+from nifti_kit.widgets.scores.looks import show_slice
+from nifti_kit.widgets.scores.saving import faults_in_the_way, path_blockers, saved, with_drafts
+from nifti_kit.widgets.viewer.model import Viewer
 
 __all__ = ["Scoring"]
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, TableFile
+from nifti_kit.datasets.surveys import shapes_of
 from nifti_kit.errors import BadScores
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item, TableFile
-from nifti_kit.models.scoring.countings import Counting, countings_of
-from nifti_kit.models.scoring.drafts import Draft, open_draft
-from nifti_kit.models.scoring.edits import Edited
-from nifti_kit.models.scoring.grids import grid_of
-from nifti_kit.models.scoring.places import Place, place_of, subject_of
-from nifti_kit.models.scoring.references import Reference, reference_of
-from nifti_kit.models.scoring.remarks import layer_key, remarks_of
-from nifti_kit.models.scoring.sheets import LAYER
-from nifti_kit.shapes import ShapeSurvey
-from nifti_kit.surveys import shapes_of
+from nifti_kit.formats.components import ShapeSurvey
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.widgets.scores.countings import Counting, countings_of
+from nifti_kit.widgets.scores.drafts import Draft, open_draft
+from nifti_kit.widgets.scores.edits import Edited
+from nifti_kit.widgets.scores.evidence import layer_key, remarks_of
+from nifti_kit.widgets.scores.grid import Place, place_of, subject_of
+from nifti_kit.widgets.scores.grids import grid_of
+from nifti_kit.widgets.scores.references import Reference, reference_of
+from nifti_kit.widgets.scores.sheets import LAYER
 
 __all__ = ["OpenTable"]
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.datasets import Dataset, rescan
-from nifti_kit.geometry import frame_to_slice, plane_axis
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item, TableFile
-from nifti_kit.models.images import chosen_item
-from nifti_kit.scanning import Mended
-from nifti_kit.scores.cells import csv_text
-from nifti_kit.shapes import ShapeSurvey
-from nifti_kit.surveys import ItemSurvey, MaskSurvey, survey_item
+from nifti_kit.core.geometry import frame_to_slice, plane_axis
+from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.items import Item, TableFile
+from nifti_kit.datasets.scanning import Mended
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, survey_item
+from nifti_kit.formats.components import ShapeSurvey
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.scores.cells import csv_text
+from nifti_kit.widgets.viewer.images import chosen_item
 
 __all__ = ["Reference", "reference_of"]
 

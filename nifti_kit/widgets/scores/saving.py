@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from nifti_kit.datasets import Dataset, rescan
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import BadScores
-from nifti_kit.models.mapping_files import path_of, spare_name
-from nifti_kit.models.scoring.drafts import Draft
-from nifti_kit.scanning import Mended
-from nifti_kit.wording import counted
+from nifti_kit.widgets.mapping.files import path_of, spare_name
+from nifti_kit.widgets.scores.drafts import Draft
 
 __all__ = ["faults_in_the_way", "path_blockers", "saved", "with_drafts"]
 

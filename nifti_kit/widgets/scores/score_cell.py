@@ -7,11 +7,11 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.models.scoring import Scoring
-from nifti_kit.models.scoring.remarks import HEAD
-from nifti_kit.models.scoring.sheets import LAYER, value_of
-from nifti_kit.widgets.base import action, classed, heading, paragraph, say
-from nifti_kit.widgets.saving import Gated
+from nifti_kit.widgets.parts.views import action, classed, heading, paragraph, say
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.scores.evidence import HEAD
+from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.sheets import LAYER, value_of
 
 __all__ = ["ScoreCell"]
 

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from nifti_kit.errors import BadScores
-from nifti_kit.scores.cells import csv_text, decimal, rows_of
+from nifti_kit.formats.scores.cells import csv_text, decimal, rows_of
 
 __all__ = ["LAYER", "Sheet", "SheetRow", "comment_name", "number_of", "value_of"]
 

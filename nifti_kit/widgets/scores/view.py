@@ -8,17 +8,17 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.scoring import Scoring
-from nifti_kit.widgets.base import classed, heading, notice, paragraph, say, styles
-from nifti_kit.widgets.heat import HeatMap
-from nifti_kit.widgets.saving import Gated, SaveRow
-from nifti_kit.widgets.score_cell import ScoreCell
-from nifti_kit.widgets.sources import SourcePickerView
-from nifti_kit.widgets.tables import TableView
-from nifti_kit.widgets.tasks import TaskView
-from nifti_kit.widgets.viewer import Viewer
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.views import classed, heading, notice, paragraph, say, styles
+from nifti_kit.widgets.parts.widgets_saving import Gated, SaveRow
+from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
+from nifti_kit.widgets.scores.heat import HeatMap
+from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.score_cell import ScoreCell
+from nifti_kit.widgets.viewer.viewer import Viewer
 
 __all__ = ["ScoreEditor"]
 
@@ -45,8 +45,8 @@ class ScoreEditor(w.VBox):
     Attributes
     ----------
     model
-        The :class:`nifti_kit.models.scoring.Scoring`: what mouse and keyboard do is one of its
-        methods.
+        The :class:`nifti_kit.widgets.scores.model.Scoring`: what mouse and keyboard do is one of
+        its methods.
     """
 
     def __init__(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nifti_kit.models.tables import Column, Row, Table
-from nifti_kit.proofs import Proof, ProofRow
-from nifti_kit.receipts import Receipt
+from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.transfer.receipt import Receipt
+from nifti_kit.widgets.parts.table import Column, Row, Table
 
 __all__ = ["Evidence", "first_line"]
 

@@ -8,13 +8,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.models.tasks import Ticket
-from nifti_kit.proofs import Proof
-from nifti_kit.receipts import LandedItem, Receipt
-from nifti_kit.transfer import Progress
-from nifti_kit.verification import verify
-from nifti_kit.wording import counted
+from nifti_kit.transfer.proof import Proof
+from nifti_kit.transfer.receipt import LandedItem, Receipt
+from nifti_kit.transfer.upload import Progress
+from nifti_kit.transfer.verification import verify
+from nifti_kit.widgets.parts.tasks import Ticket
 
 __all__ = [
     "forget_journal",

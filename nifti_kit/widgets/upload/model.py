@@ -9,8 +9,16 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Enum, List, Tuple, Unicode
 
-from nifti_kit.datasets import Dataset
-from nifti_kit.models.landing import (
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.plans.plan import Plan
+from nifti_kit.targets.target import EXISTING
+from nifti_kit.transfer.proof import Proof
+from nifti_kit.transfer.receipt import Receipt
+from nifti_kit.transfer.upload import Progress, upload
+from nifti_kit.widgets.parts.models_targets import link_to
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.upload.landing import (
     forget_journal,
     journal_of,
     landed_text,
@@ -18,16 +26,8 @@ from nifti_kit.models.landing import (
     share_done,
     verify_by_item,
 )
-from nifti_kit.models.outlook import there_lines
-from nifti_kit.models.planning import Planning, refuse
-from nifti_kit.models.targets import link_to
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.plans import Plan
-from nifti_kit.proofs import Proof
-from nifti_kit.receipts import Receipt
-from nifti_kit.targets.base import EXISTING
-from nifti_kit.transfer import Progress, upload
-from nifti_kit.wording import counted
+from nifti_kit.widgets.upload.planning import Planning, refuse
+from nifti_kit.widgets.upload.tables import there_lines
 
 __all__ = ["Uploading"]
 
@@ -41,9 +41,9 @@ class Uploading(Planning):
     Parameters
     ----------
     source, target
-        As :class:`nifti_kit.models.planning.Planning` has them.
+        As :class:`nifti_kit.widgets.upload.planning.Planning` has them.
     existing
-        What to do with what is there: see ``nifti_kit.models.outlook.EXISTING_HELP``.
+        What to do with what is there: see ``nifti_kit.widgets.upload.tables.EXISTING_HELP``.
     out
         The folder for receipts and proofs; by default one beside the project.
     options

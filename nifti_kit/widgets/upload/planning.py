@@ -10,18 +10,18 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, List, Unicode
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.findings import Findings
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import PlanBlocked
-from nifti_kit.findings import Findings
-from nifti_kit.items import Item
-from nifti_kit.mappings import Mapping
-from nifti_kit.matching import match
-from nifti_kit.models.findings import FindingsTable
-from nifti_kit.models.outlook import Outlook, title
-from nifti_kit.models.sources import SourcePicker
-from nifti_kit.models.targets import TargetPicker
-from nifti_kit.models.tasks import Task, Ticket
-from nifti_kit.plans import Plan, plan
+from nifti_kit.formats.mappings import Mapping
+from nifti_kit.plans.matching import match
+from nifti_kit.plans.plan import Plan, plan
+from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.models_targets import TargetPicker
+from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.upload.tables import Outlook, title
 
 __all__ = ["PAIRINGS", "Planning", "refuse"]
 

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nifti_kit import outlines
-from nifti_kit.escapes import visible
-from nifti_kit.holdings import there_text
-from nifti_kit.images import ImageFile
-from nifti_kit.models.tables import Column, Row, Table
-from nifti_kit.plans import Plan, PlannedItem
-from nifti_kit.updates import updates_text
-from nifti_kit.wording import counted
+from nifti_kit.core.escapes import visible
+from nifti_kit.core.wording import counted
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.plans import outlines
+from nifti_kit.plans.plan import Plan, PlannedItem
+from nifti_kit.plans.project import there_text
+from nifti_kit.plans.score_updates import updates_text
+from nifti_kit.widgets.parts.table import Column, Row, Table
 
 __all__ = ["EXISTING_HELP", "Outlook", "there_lines", "title"]
 
@@ -68,7 +68,7 @@ class Outlook:
     Attributes
     ----------
     items, objects, classes
-        Tables (:class:`nifti_kit.models.tables.Table`) with a row for each; choosing a volume
+        Tables (:class:`nifti_kit.widgets.parts.table.Table`) with a row for each; choosing a volume
         leaves its objects alone in ``objects``.
     """
 

@@ -7,20 +7,20 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit import html
-from nifti_kit.datasets import Dataset
-from nifti_kit.models.evidence import Evidence, first_line
-from nifti_kit.models.outlook import EXISTING_HELP
-from nifti_kit.models.planning import PAIRINGS
-from nifti_kit.models.uploading import Uploading
-from nifti_kit.widgets.base import action, classed, heading, notice, paragraph, say, styles
-from nifti_kit.widgets.findings import FindingsView
-from nifti_kit.widgets.saving import Gated
-from nifti_kit.widgets.sources import SourcePickerView
-from nifti_kit.widgets.tables import TableView
-from nifti_kit.widgets.targets import TargetPickerView
-from nifti_kit.widgets.tasks import TaskView
-from nifti_kit.wording import counted
+from nifti_kit.core import html
+from nifti_kit.core.wording import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.target_view import TargetPickerView
+from nifti_kit.widgets.parts.views import action, classed, heading, notice, paragraph, say, styles
+from nifti_kit.widgets.parts.widgets_findings import FindingsView
+from nifti_kit.widgets.parts.widgets_saving import Gated
+from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
+from nifti_kit.widgets.parts.widgets_tasks import TaskView
+from nifti_kit.widgets.upload.evidence import Evidence, first_line
+from nifti_kit.widgets.upload.model import Uploading
+from nifti_kit.widgets.upload.planning import PAIRINGS
+from nifti_kit.widgets.upload.tables import EXISTING_HELP
 
 __all__ = ["Uploader"]
 
@@ -48,7 +48,7 @@ class Uploader(w.VBox):
     Attributes
     ----------
     model
-        The :class:`nifti_kit.models.uploading.Uploading`: what the mouse does is one of its
+        The :class:`nifti_kit.widgets.upload.model.Uploading`: what the mouse does is one of its
         methods.
     """
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.datasets import Dataset
+from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import Grid, Orientation, ras_orientation
-from nifti_kit.images import ImageFile
-from nifti_kit.items import Item
-from nifti_kit.planned import PlannedItem
-from nifti_kit.planners import ItemPlanner
-from nifti_kit.plans import Plan
-from nifti_kit.ras import open_volume
-from nifti_kit.reuse import ProjectClasses
-from nifti_kit.targets.base import Target, VolumeRef
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.plans.plan import Plan
+from nifti_kit.plans.planner import ItemPlanner
+from nifti_kit.plans.reuse import ProjectClasses
+from nifti_kit.targets.records import PlannedItem
+from nifti_kit.targets.target import Target, VolumeRef
 
 __all__ = ["RasImage", "chosen_item", "chosen_volume"]
 

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.canvas.layers import Layer, Stack
-from nifti_kit.canvas.marks import mark_of
-from nifti_kit.geometry import Grid, fields_meet
-from nifti_kit.images import ImageFile
-from nifti_kit.label_parts import common_box
-from nifti_kit.labels import Box, read_box
-from nifti_kit.planned import PlannedItem
-from nifti_kit.scenes import Color, Mask
-from nifti_kit.targets.base import ObjectRef, Target
+from nifti_kit.core.geometry import Grid, fields_meet
+from nifti_kit.formats.label_parts import common_box
+from nifti_kit.formats.labels import Box, read_box
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.render.layers import Layer, Stack
+from nifti_kit.render.paint import mark_of
+from nifti_kit.render.scene import Color, Mask
+from nifti_kit.targets.records import PlannedItem
+from nifti_kit.targets.target import ObjectRef, Target
 
 __all__ = ["Drawing", "Overlay", "Piece", "ViewClass", "drawn", "landed", "planned"]
 

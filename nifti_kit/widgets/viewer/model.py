@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy.typing as npt
 
-from nifti_kit.canvas.sheets import Pane
-from nifti_kit.datasets import Dataset, scan
+from nifti_kit.core.geometry import PLANES, Grid
+from nifti_kit.datasets.dataset import Dataset, scan
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import PLANES, Grid
-from nifti_kit.items import Item
-from nifti_kit.models.images import RasImage, chosen_item, chosen_volume
-from nifti_kit.models.overlays import Piece, ViewClass, drawn, landed, of_mask, planned
-from nifti_kit.models.places import position_of
-from nifti_kit.models.viewing import MOST_ZOOM, Position, Viewing
-from nifti_kit.models.windows import CUSTOM
-from nifti_kit.planned import PlannedItem
-from nifti_kit.plans import Plan
-from nifti_kit.scenes import AXIAL, CORONAL, SAGITTAL, Mask
-from nifti_kit.targets.base import Target, VolumeRef
+from nifti_kit.plans.plan import Plan
+from nifti_kit.render.panes import Pane
+from nifti_kit.render.places import position_of
+from nifti_kit.render.position import CUSTOM
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Mask
+from nifti_kit.targets.records import PlannedItem
+from nifti_kit.targets.target import Target, VolumeRef
+from nifti_kit.widgets.viewer.images import RasImage, chosen_item, chosen_volume
+from nifti_kit.widgets.viewer.loading import Piece, ViewClass, drawn, landed, of_mask, planned
+from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, Position, Viewing
 
 __all__ = ["Viewer"]
 
@@ -41,7 +41,7 @@ DRAG = 300
 class Viewer(Viewing):
     """A volume with its masks, and what a person does to look at it.
 
-    Its state and traits are those of :class:`nifti_kit.models.viewing.Viewing`.
+    Its state and traits are those of :class:`nifti_kit.widgets.viewer.viewing.Viewing`.
     """
 
     @classmethod

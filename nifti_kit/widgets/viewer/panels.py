@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.canvas.greys import windowed
-from nifti_kit.canvas.layers import Layer
-from nifti_kit.geometry import Grid
-from nifti_kit.images import encode_image
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.models.windows import Window
-from nifti_kit.widgets.base import classed
+from nifti_kit.core.geometry import Grid
+from nifti_kit.formats.nifti import encode_image
+from nifti_kit.render.greys import windowed
+from nifti_kit.render.layers import Layer
+from nifti_kit.render.position import Window
+from nifti_kit.widgets.parts.views import classed
+from nifti_kit.widgets.viewer.model import Viewer
 
 __all__ = ["has_volume_panel", "volume_panel"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nifti_kit.canvas.layers import Layer
-from nifti_kit.models.images import RasImage
-from nifti_kit.models.overlays import Overlay, ViewClass
-from nifti_kit.scenes import DIRECTIONS
+from nifti_kit.render.layers import Layer
+from nifti_kit.render.scene import DIRECTIONS
+from nifti_kit.widgets.viewer.images import RasImage
+from nifti_kit.widgets.viewer.loading import Overlay, ViewClass
 
 __all__ = ["Reading", "reading_at"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import anywidget
 from traitlets import Bytes, Int, List, Unicode
 
-from nifti_kit.canvas.artist import Look
-from nifti_kit.geometry import PLANES
-from nifti_kit.models.viewer import Viewer
-from nifti_kit.widgets.base import classed, front
-from nifti_kit.wording import counted
+from nifti_kit.core.geometry import PLANES
+from nifti_kit.core.wording import counted
+from nifti_kit.render.picture import Look
+from nifti_kit.widgets.parts.views import classed, front
+from nifti_kit.widgets.viewer.model import Viewer
 
 __all__ = ["Legend", "Stage"]
 

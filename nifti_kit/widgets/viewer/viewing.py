@@ -6,17 +6,17 @@ from typing import Any
 
 from traitlets import Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, observe, validate
 
-from nifti_kit.canvas.artist import Artist, Look
-from nifti_kit.canvas.sheets import Sheet
+from nifti_kit.core.geometry import PLANES
+from nifti_kit.core.wording import counted
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.geometry import PLANES
-from nifti_kit.models.images import RasImage
-from nifti_kit.models.overlays import Drawing
-from nifti_kit.models.places import best_position
-from nifti_kit.models.readings import Reading, reading_at
-from nifti_kit.models.windows import CUSTOM, Window, presets_of
-from nifti_kit.scenes import AXIAL, CORONAL, SAGITTAL
-from nifti_kit.wording import counted
+from nifti_kit.render.panes import Sheet
+from nifti_kit.render.picture import Artist, Look
+from nifti_kit.render.places import best_position
+from nifti_kit.render.position import CUSTOM, Window, presets_of
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL
+from nifti_kit.widgets.viewer.images import RasImage
+from nifti_kit.widgets.viewer.loading import Drawing
+from nifti_kit.widgets.viewer.readings import Reading, reading_at
 
 __all__ = ["MOST_ZOOM", "Position", "Viewing"]
 

@@ -1,0 +1,1 @@
+"""What every room speaks: grids, findings, text, files, threads; no file format, no target."""

@@ -1,0 +1,1 @@
+"""One kind of file each: bytes to facts and back, nothing guessed."""

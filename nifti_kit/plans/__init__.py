@@ -1,0 +1,1 @@
+"""What will land: pure, nothing is written."""

@@ -1,0 +1,1 @@
+"""The app that shows a data set and what is wrong with it."""

@@ -1,0 +1,1 @@
+"""The app that gives annotations their volumes."""

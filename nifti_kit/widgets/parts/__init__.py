@@ -1,0 +1,1 @@
+"""What the apps share: sources, targets, tables, tasks."""

@@ -1,0 +1,1 @@
+"""The app that plans, uploads and proves."""

@@ -1,0 +1,1 @@
+"""Three linked planes through a volume with its masks."""
