@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Shelf", "give_back", "mapped_array"]
+__all__ = ["PageBuffer", "give_back", "mapped_array"]
 
 LEAST_MAPPED = 2**18
 """Bytes of an array below which it is not worth pages of its own."""
@@ -51,7 +51,7 @@ def mapped_array(shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]
     return pages.reshape(shape, order="F")
 
 
-class Shelf:
+class PageBuffer:
     """Keeps bytes in pages of its own, which go back to the system with the last of them.
 
     Many packed pieces among what was needed to pack them would leave a heap full of holes.

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-__all__ = ["Room", "ahead", "bounded", "together"]
+__all__ = ["MemoryBudget", "ahead", "bounded", "together"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,7 +75,7 @@ def _ended(futures: Iterable[Future[R]]) -> None:
     wait([future for future in futures if not future.cancel()])
 
 
-class Room:
+class MemoryBudget:
     """Memory that threads share, by its bytes: each takes what it needs before it reads.
 
     What is larger than the whole room is let in alone. Who comes first is let in first, so that

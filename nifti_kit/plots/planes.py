@@ -141,7 +141,7 @@ def masks_alone(
 def _drawn(scene: Scene, title: str, *, has_image: bool = True) -> Picture:
     legend = _entries(scene)
     footer = _footer(scene, legend, has_image)
-    sheet = _Sheet.of(scene, legend, len(footer))
+    sheet = _Layout.of(scene, legend, len(footer))
     figure = Picture(figsize=(sheet.width, sheet.height), facecolor=BACKGROUND)
     figure.set_layout_engine("none")  # the places are ours, whatever a person has set
     write(figure, MARGIN, MARGIN, fitted(title, sheet.width - 2 * MARGIN, **_TITLE), **_TITLE)
@@ -154,7 +154,7 @@ def _drawn(scene: Scene, title: str, *, has_image: bool = True) -> Picture:
     return figure
 
 
-class _Entry(NamedTuple):
+class _LegendRow(NamedTuple):
     """A line of the legend; ``visible`` where one of the three slices cuts the class."""
 
     text: str
@@ -162,7 +162,7 @@ class _Entry(NamedTuple):
     visible: bool
 
 
-def _entries(scene: Scene) -> list[_Entry]:
+def _entries(scene: Scene) -> list[_LegendRow]:
     """Return the legend, in the order of the classes; where it is cut, visible ones stay."""
     entries = [_entry(scene, found) for found in scene.classes]
     if len(entries) <= MAX_ENTRIES:
@@ -170,16 +170,16 @@ def _entries(scene: Scene) -> list[_Entry]:
     by_visibility = sorted(range(len(entries)), key=lambda at: not entries[at].visible)
     kept = sorted(by_visibility[: MAX_ENTRIES - 1])
     more = f"and {count(len(entries) - len(kept), 'more class')}"
-    return [entries[at] for at in kept] + [_Entry(more, UNSEEN, True)]
+    return [entries[at] for at in kept] + [_LegendRow(more, UNSEEN, True)]
 
 
-def _entry(scene: Scene, found: SceneClass) -> _Entry:
+def _entry(scene: Scene, found: SceneClass) -> _LegendRow:
     # A figure space is as wide as a digit.
     number = str(found.number).rjust(len(str(len(scene.classes))), "\N{FIGURE SPACE}")
     objects = f", {count(len(found.masks), 'object')}" if len(found.masks) > 1 else ""
     outside = ", outside the volume" if found.is_outside else ""
     text = f"{number}  {shortened(found.name)}{objects}, {count(found.voxels, 'voxel')}{outside}"
-    return _Entry(text, found.color, scene.is_cut(found))
+    return _LegendRow(text, found.color, scene.is_cut(found))
 
 
 class _Box(NamedTuple):
@@ -192,7 +192,7 @@ class _Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Sheet:
+class _Layout:
     """Where things stand, in inches from the left and from the top.
 
     Coronal and sagittal stand side by side, the axial picture under the coronal one, the legend
@@ -207,7 +207,7 @@ class _Sheet:
     footer_top: float
 
     @classmethod
-    def of(cls, scene: Scene, legend: Sequence[_Entry], footer_lines: int) -> _Sheet:
+    def of(cls, scene: Scene, legend: Sequence[_LegendRow], footer_lines: int) -> _Layout:
         right, anterior, superior = np.multiply(scene.grid.shape, scene.grid.voxel_size).tolist()
         scale = min(WIDEST / (right + anterior), TALLEST / (superior + anterior))
         r, a, s = (scale * length for length in (right, anterior, superior))
@@ -238,7 +238,7 @@ class _Key:
     columns: int
 
     @classmethod
-    def of(cls, legend: Sequence[_Entry], corner: tuple[float, float], bottom: float) -> _Key:
+    def of(cls, legend: Sequence[_LegendRow], corner: tuple[float, float], bottom: float) -> _Key:
         """Return the place in a corner that ends at ``bottom``, or below it if that is too narrow.
 
         In the corner there are as few columns as its height allows.
@@ -252,7 +252,7 @@ class _Key:
         return cls(left, top, columns * entry if legend else 0.0, rows * ROW, columns)
 
 
-def _panel(figure: Figure, sheet: _Sheet, box: _Box) -> Axes:
+def _panel(figure: Figure, sheet: _Layout, box: _Box) -> Axes:
     left, bottom = box.left / sheet.width, 1 - (box.top + box.height) / sheet.height
     place = (left, bottom, box.width / sheet.width, box.height / sheet.height)
     axes = figure.add_axes(place, facecolor="black")
@@ -330,7 +330,7 @@ def _cross(axes: Axes, scene: Scene, plane: Plane) -> None:
     axes.axhline((scene.position[plane.up] + 0.5) * up, **style)
 
 
-def _draw_legend(figure: Figure, sheet: _Sheet, legend: Sequence[_Entry]) -> None:
+def _draw_legend(figure: Figure, sheet: _Layout, legend: Sequence[_LegendRow]) -> None:
     """Draw the legend; classes that no slice cuts are faint, and their colour is an outline."""
     if not legend:
         return
@@ -356,7 +356,7 @@ def _draw_legend(figure: Figure, sheet: _Sheet, legend: Sequence[_Entry]) -> Non
         text.set(color=INK if entry.visible else FAINT, **PLAIN)
 
 
-def _footer(scene: Scene, legend: Sequence[_Entry], has_image: bool) -> list[str]:
+def _footer(scene: Scene, legend: Sequence[_LegendRow], has_image: bool) -> list[str]:
     """Return lines, as long as the narrowest sheet allows, that say how to read the picture."""
     low, high = scene.limits
     sizes = " x ".join(f"{mm:.3g}" for mm in scene.grid.voxel_size)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.render.glyphs import Pixels, blend, stamp
-from nifti_kit.render.panes import TITLE, Pane, Sheet
+from nifti_kit.render.panes import TITLE, Layout, Pane
 from nifti_kit.render.scene import DIRECTIONS
 
 __all__ = ["Frame", "draw_frame"]
@@ -61,7 +61,7 @@ class Frame(NamedTuple):
 
 
 def draw_frame(
-    sheet: Sheet, grid: Grid, panes: Iterable[tuple[Pane, Pixels]], frame: Frame
+    sheet: Layout, grid: Grid, panes: Iterable[tuple[Pane, Pixels]], frame: Frame
 ) -> Pixels:
     """Return the whole picture, with the given pixels in the panes."""
     packed = np.array((*BACKGROUND, 0), dtype=np.uint8).view(np.uint32)
@@ -125,7 +125,7 @@ def _edge(picture: Pixels, pane: Pane, *, is_active: bool) -> None:
     picture[top : bottom + 1, [left, right], :3] = color
 
 
-def _title(picture: Pixels, pane: Pane, sheet: Sheet, grid: Grid, frame: Frame) -> None:
+def _title(picture: Pixels, pane: Pane, sheet: Layout, grid: Grid, frame: Frame) -> None:
     normal = pane.plane.normal
     text = f"{pane.plane.title} {frame.position[normal]} (0 to {grid.shape[normal] - 1})"
     ink = ACTIVE if normal == frame.active else PASSIVE

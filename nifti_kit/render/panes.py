@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import Grid
 from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Plane
 
-__all__ = ["ORDER", "Pane", "Sheet"]
+__all__ = ["ORDER", "Layout", "Pane"]
 
 ORDER = (AXIAL, CORONAL, SAGITTAL)
 """From left to right."""
@@ -107,7 +107,7 @@ class Pane:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Layout:
     """The picture's size (pixels) and its panes, row by row."""
 
     width: int
@@ -115,7 +115,7 @@ class Sheet:
     panes: tuple[Pane, ...]
 
     @classmethod
-    def of(cls, grid: Grid, rows: int, zoom: float, focus: Sequence[float]) -> Sheet:
+    def of(cls, grid: Grid, rows: int, zoom: float, focus: Sequence[float]) -> Layout:
         """Return the sheet for an image in RAS+ order.
 
         The three planes have one scale in mm. Zoom (from 1) shows that much less of each axis,

@@ -18,7 +18,7 @@ from nifti_kit.render.greys import Grey, grey_pane
 from nifti_kit.render.layers import Layer, Numbers
 from nifti_kit.render.paint import write_marks
 from nifti_kit.render.palettes import Palette, outline_of
-from nifti_kit.render.panes import Pane, Sheet
+from nifti_kit.render.panes import Layout, Pane
 from nifti_kit.render.scene import Color
 
 __all__ = ["Artist", "Look"]
@@ -88,11 +88,11 @@ class Artist:
         self.overlays = tuple(overlays) or (("", ()),)
         self._kept: dict[Any, tuple[Any, Any]] = {}
 
-    def sheet(self, look: Look) -> Sheet:
+    def sheet(self, look: Look) -> Layout:
         """Return where the panes are."""
         key = (look.zoom, look.focus)
         return self._once(
-            "sheet", key, lambda: Sheet.of(self.grid, len(self.overlays), look.zoom, look.focus)
+            "sheet", key, lambda: Layout.of(self.grid, len(self.overlays), look.zoom, look.focus)
         )
 
     def jpeg(self, look: Look) -> bytes:

@@ -21,7 +21,7 @@ from nifti_kit.formats.nifti import read_header
 from nifti_kit.targets.target import VolumeRef
 from nifti_kit.widgets.mapping import rows
 from nifti_kit.widgets.mapping.candidates import CHOICES
-from nifti_kit.widgets.mapping.model import Matching
+from nifti_kit.widgets.mapping.model import MappingModel
 
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti  # isort: skip
 
@@ -45,7 +45,7 @@ def grids(count: int) -> Iterator[Grid]:
         yield Grid(SHAPE, affine)
 
 
-def matching(folder: Path, count: int) -> Matching:
+def matching(folder: Path, count: int) -> MappingModel:
     """Return the model for as many annotation files: headers of one file in other places."""
     write_nifti(folder / "case0001_axl_inference.nii", labels())
     dataset = nk.scan(folder, layout="annotations")
@@ -57,23 +57,23 @@ def matching(folder: Path, count: int) -> Matching:
         case = f"case{number:04}"
         items.append(Item(f"{case}.nrrd", None, (MaskFile(own),), (), "axl", case, "", "semantic"))
     dataset.items = tuple(items)
-    return Matching(
+    return MappingModel(
         dataset, SimpleNamespace(volumes=lambda: volumes(count)), path=folder / "m.json"
     )
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Matching:
+def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> MappingModel:
     measured = request.config.getoption("--benchmark-enable")
     return matching(tmp_path_factory.mktemp("mapping"), LARGE if measured else SMALL)
 
 
-def test_opening_the_table(benchmark: Any, model: Matching) -> None:
+def test_opening_the_table(benchmark: Any, model: MappingModel) -> None:
     made = benchmark.pedantic(rows.Standings, (model.dataset, model.volumes, None), rounds=1)
     assert made.count("matched") == made.with_volume == len(made.rows) == len(model.volumes)
 
 
-def test_editing_a_row(benchmark: Any, model: Matching) -> None:
+def test_editing_a_row(benchmark: Any, model: MappingModel) -> None:
     label = model.volumes.label(2)
 
     def edit() -> None:
@@ -84,7 +84,7 @@ def test_editing_a_row(benchmark: Any, model: Matching) -> None:
     assert model.standing("case0002_axl_inference.nii").state == "chosen"
 
 
-def test_showing_a_page_with_its_select_boxes(benchmark: Any, model: Matching) -> None:
+def test_showing_a_page_with_its_select_boxes(benchmark: Any, model: MappingModel) -> None:
     def page() -> list[list[str]]:
         model.table.search = "" if model.table.search else "case"
         return [list(row.choices["volume"]) for row in model.table.shown]
@@ -93,7 +93,7 @@ def test_showing_a_page_with_its_select_boxes(benchmark: Any, model: Matching) -
     assert [len(choices) for choices in shown] == [CHOICES + 1] * 25
 
 
-def test_opening_the_candidates_of_a_row(benchmark: Any, model: Matching) -> None:
+def test_opening_the_candidates_of_a_row(benchmark: Any, model: MappingModel) -> None:
     def select() -> None:
         model.table.select("")
         model.table.select("case0003_axl_inference.nii")
@@ -103,7 +103,7 @@ def test_opening_the_candidates_of_a_row(benchmark: Any, model: Matching) -> Non
     assert model.candidates.rows[0].cells["place"] == "same grid"
 
 
-def test_searching(benchmark: Any, model: Matching) -> None:
+def test_searching(benchmark: Any, model: MappingModel) -> None:
     def search() -> int:
         model.table.search = "case0007"
         found = len(model.table.found)
@@ -113,7 +113,7 @@ def test_searching(benchmark: Any, model: Matching) -> None:
     assert benchmark.pedantic(search, rounds=3) == 1
 
 
-def test_an_edit_works_out_one_row(model: Matching, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_works_out_one_row(model: MappingModel, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     table_row = rows.table_row
     monkeypatch.setattr(rows, "table_row", lambda *given: made.append(given) or table_row(*given))
@@ -132,7 +132,7 @@ def test_an_edit_works_out_one_row(model: Matching, monkeypatch: pytest.MonkeyPa
 
 
 def test_no_row_is_worked_out_for_a_page_or_a_selection(
-    model: Matching, monkeypatch: pytest.MonkeyPatch
+    model: MappingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "table_row", None)
     model.table.turn(1)

@@ -16,7 +16,7 @@ from PIL import Image
 from nifti_kit.core.geometry import Grid, ras_orientation
 from nifti_kit.widgets.viewer.images import RasImage
 from nifti_kit.widgets.viewer.loading import Named, Piece, drawn
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 LARGE, SMALL = (512, 512, 300), (96, 96, 40)
 LABELS = 104
@@ -24,7 +24,7 @@ LIMIT_MS = 30
 """What a step may cost in the kernel on a quiet machine."""
 
 
-def large_viewer(shape: tuple[int, int, int]) -> Viewer:
+def large_viewer(shape: tuple[int, int, int]) -> ViewerModel:
     """Return a CT-like volume in LPS file order with 104 box-shaped organs."""
     random = np.random.default_rng(7)
     grid = Grid(shape, np.diag([-0.8, -0.8, 1.5, 1.0]))
@@ -46,11 +46,11 @@ def large_viewer(shape: tuple[int, int, int]) -> Viewer:
     ordered = orientation.apply(volume)
     image = RasImage("ct", ordered, grid.reoriented(orientation), orientation, shape)
     piece = Piece("labels", parts, grid, lambda: labels)
-    return Viewer(image, drawn(image.grid, [("", [piece])]))
+    return ViewerModel(image, drawn(image.grid, [("", [piece])]))
 
 
 @pytest.fixture(scope="module")
-def viewer(request: pytest.FixtureRequest) -> Viewer:
+def viewer(request: pytest.FixtureRequest) -> ViewerModel:
     measured = request.config.getoption("--benchmark-enable")
     return large_viewer(LARGE if measured else SMALL)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import nifti_kit
-from nifti_kit.core.catalog import CATALOG, SECTIONS, Entry, lookup
+from nifti_kit.core.catalog import CATALOG, SECTIONS, CatalogEntry, lookup
 from nifti_kit.core.catalog.reference import _plain, reference
 
 PACKAGE = Path(nifti_kit.__file__).parent
@@ -41,7 +41,7 @@ STRINGS, CODES = strings_and_codes()
 
 
 @pytest.mark.parametrize("entry", CATALOG.values(), ids=list(CATALOG))
-def test_an_entry_has_a_plain_code_a_severity_a_meaning_and_a_remedy(entry: Entry) -> None:
+def test_an_entry_has_a_plain_code_a_severity_a_meaning_and_a_remedy(entry: CatalogEntry) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", entry.code)
     assert entry.severity in ("error", "warning", "note")
     for text in (entry.meaning, entry.remedy):

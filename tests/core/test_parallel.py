@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nifti_kit.core.parallel import Room, ahead, bounded, together
+from nifti_kit.core.parallel import MemoryBudget, ahead, bounded, together
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def entering(room, sizes):
 
 
 def test_a_room_lets_in_what_fits_and_something_larger_alone_in_the_order_of_coming():
-    threads, inside, leave = entering(Room(10), [4, 5, 30, 1])
+    threads, inside, leave = entering(MemoryBudget(10), [4, 5, 30, 1])
     assert inside == [4, 5]  # 1 would fit, but 30 came before
     leave[4].set()
     threads[0].join()
@@ -164,7 +164,7 @@ def test_a_room_lets_in_what_fits_and_something_larger_alone_in_the_order_of_com
 
 
 def test_who_fails_in_a_room_leaves_it():
-    room = Room(1)
+    room = MemoryBudget(1)
     with pytest.raises(ZeroDivisionError), room.taken(5):
         raise ZeroDivisionError
     with room.taken(5):

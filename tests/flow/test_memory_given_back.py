@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nifti_kit.core import memory
-from nifti_kit.core.memory import LEAST_MAPPED, SHELF, Shelf, give_back, mapped_array
+from nifti_kit.core.memory import LEAST_MAPPED, SHELF, PageBuffer, give_back, mapped_array
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_what_is_kept_stays_as_it_was():
     random = np.random.default_rng(5)
     sizes = [0, 1, 7, SHELF - 8, 1, SHELF, SHELF + 1, 3 * SHELF, 12, *random.integers(0, 2**17, 40)]
     contents = [random.bytes(int(size)) for size in sizes]
-    shelf = Shelf()
+    shelf = PageBuffer()
     kept = [shelf.keep(content) for content in contents]
     del shelf
     assert [bytes(one) for one in kept] == contents
@@ -100,11 +100,11 @@ def test_what_is_kept_stays_as_it_was():
 
 
 def test_small_pieces_share_pages():
-    shelf = Shelf()
+    shelf = PageBuffer()
     kept = [shelf.keep(bytes(1000)) for _ in range(2 * SHELF // 1000)]
     assert len({id(one.obj) for one in kept}) == 3
 
 
 def test_where_pages_are_private_anyway_no_flags_are_given(monkeypatch):
     monkeypatch.delattr(mmap, "MAP_PRIVATE", raising=False)
-    assert bytes(Shelf().keep(b"abc")) == b"abc"
+    assert bytes(PageBuffer().keep(b"abc")) == b"abc"

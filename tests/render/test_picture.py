@@ -16,7 +16,7 @@ from nifti_kit.render.greys import grey_pane, windowed
 from nifti_kit.render.layers import MOST_SHARED, Layer, Stack
 from nifti_kit.render.paint import mark_of, write_marks
 from nifti_kit.render.palettes import Palette, outline_of
-from nifti_kit.render.panes import MARGIN, SMALLEST, WIDEST, Pane, Sheet, Span
+from nifti_kit.render.panes import MARGIN, SMALLEST, WIDEST, Layout, Pane, Span
 from nifti_kit.render.picture import Artist, Look
 from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Mask, section_of
 
@@ -46,7 +46,7 @@ def seen(section: np.ndarray) -> np.ndarray:
 
 
 def test_the_planes_stand_in_a_row_with_one_scale_in_mm() -> None:
-    sheet = Sheet.of(GRID, 1, 1.0, MIDDLE)
+    sheet = Layout.of(GRID, 1, 1.0, MIDDLE)
     # 16 x 30 x 60 mm: 60 mm take the 400 pixels of a row.
     sizes = [(pane.plane.title, pane.width, pane.height) for pane in sheet.panes]
     assert sizes == [("Axial", 107, 200), ("Coronal", 107, 400), ("Sagittal", 200, 400)]
@@ -55,18 +55,18 @@ def test_the_planes_stand_in_a_row_with_one_scale_in_mm() -> None:
 
 
 def test_a_wide_image_takes_no_more_than_the_sheet_has() -> None:
-    sheet = Sheet.of(Grid((512, 512, 20), np.diag([1, 1, 5, 1])), 1, 1.0, (0, 0, 0))
+    sheet = Layout.of(Grid((512, 512, 20), np.diag([1, 1, 5, 1])), 1, 1.0, (0, 0, 0))
     assert sheet.width <= WIDEST
     assert all(pane.left + pane.width <= sheet.width for pane in sheet.panes)
 
 
 def test_a_pane_that_would_be_too_small_gets_its_own_scale() -> None:
-    sheet = Sheet.of(Grid((10, 10, 200), np.diag([1, 1, 5, 1])), 1, 1.0, (0, 0, 0))
+    sheet = Layout.of(Grid((10, 10, 200), np.diag([1, 1, 5, 1])), 1, 1.0, (0, 0, 0))
     assert (sheet.panes[0].width, sheet.panes[0].height) == (SMALLEST, SMALLEST)
 
 
 def test_two_rows_show_the_same_planes_below_each_other() -> None:
-    panes = Sheet.of(GRID, 2, 1.0, MIDDLE).panes
+    panes = Layout.of(GRID, 2, 1.0, MIDDLE).panes
     assert [pane.row for pane in panes] == [0, 0, 0, 1, 1, 1]
     assert all(
         lower.top > upper.top + upper.height
@@ -77,7 +77,7 @@ def test_two_rows_show_the_same_planes_below_each_other() -> None:
 
 @pytest.mark.parametrize("zoom", [1.0, 2.5])
 def test_the_middle_of_a_voxel_is_found_again_at_its_pixel(zoom: float) -> None:
-    sheet = Sheet.of(GRID, 1, zoom, MIDDLE)
+    sheet = Layout.of(GRID, 1, zoom, MIDDLE)
     for pane in sheet.panes:
         x, y = pane.pixel((4, 5, 6))
         assert pane.voxel(pane.left + x, pane.top + y, (4, 5, 6)) == (4, 5, 6)
@@ -85,26 +85,26 @@ def test_the_middle_of_a_voxel_is_found_again_at_its_pixel(zoom: float) -> None:
 
 
 def test_right_is_left_anterior_is_left_in_sagittal_and_superior_is_up() -> None:
-    axial, coronal, sagittal = Sheet.of(GRID, 1, 1.0, MIDDLE).panes
+    axial, coronal, sagittal = Layout.of(GRID, 1, 1.0, MIDDLE).panes
     assert axial.voxel(axial.left, axial.top, (0, 0, 3)) == (7, 9, 3)
     assert coronal.voxel(coronal.left, coronal.top, (0, 2, 0)) == (7, 2, 11)
     assert sagittal.voxel(sagittal.left, sagittal.top, (1, 0, 0)) == (1, 9, 11)
 
 
 def test_a_pixel_outside_of_a_pane_is_brought_to_its_edge() -> None:
-    pane = Sheet.of(GRID, 1, 1.0, MIDDLE).panes[0]
+    pane = Layout.of(GRID, 1, 1.0, MIDDLE).panes[0]
     assert pane.voxel(-100, 10_000, (0, 0, 6)) == (7, 0, 6)
 
 
 def test_zoom_shows_less_of_each_axis_and_never_beyond_the_image() -> None:
-    pane = Sheet.of(GRID, 1, 2.0, (0.0, 5.0, 11.0)).panes[0]
+    pane = Layout.of(GRID, 1, 2.0, (0.0, 5.0, 11.0)).panes[0]
     assert pane.across == Span(0, 4)
     assert pane.up == Span(3, 8)
-    assert Sheet.of(GRID, 1, 2.0, (0.0, 5.0, 11.0)).panes[1].up == Span(6, 12)
+    assert Layout.of(GRID, 1, 2.0, (0.0, 5.0, 11.0)).panes[1].up == Span(6, 12)
 
 
 def test_between_panes_there_is_no_plane() -> None:
-    assert Sheet.of(GRID, 1, 1.0, MIDDLE).pane_at(0, 0) is None
+    assert Layout.of(GRID, 1, 1.0, MIDDLE).pane_at(0, 0) is None
 
 
 # Layers

@@ -239,7 +239,7 @@ class Writes:
     def __init__(self, monkeypatch):
         self._real = files.write_beside
         self.start()
-        monkeypatch.setattr(files, "land_beside", self._counted)
+        monkeypatch.setattr(files, "write_beside", self._counted)
         monkeypatch.setattr(folder_module, "land_beside", self._counted)
 
     def start(self, crash_at=None, dead=False):

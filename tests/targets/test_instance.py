@@ -24,7 +24,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import Instance, client, crew, refusals, volumes
 from nifti_kit.targets.instance.client import Connection
 from nifti_kit.targets.target import ItemJob
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 from tests.platform import Platform, running_platform
 from tests.platform.endpoints import call
 from tests.support import uploads
@@ -251,7 +251,7 @@ def test_the_others_are_drawn_beside_an_object_without_a_figure(
     annotated: Any, target: Instance
 ) -> None:
     _, ref = annotated
-    viewer = Viewer.of_target(target, ref)
+    viewer = ViewerModel.of_target(target, ref)
     assert [entry.name for entry in viewer.classes] == ["Segment_1"]
     figure = nk.plots.landed(target, ref)
     assert figure.axes

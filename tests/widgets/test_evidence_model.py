@@ -9,7 +9,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.transfer.proof import Proof, ProofRow
-from nifti_kit.widgets.upload.evidence import Evidence, first_line
+from nifti_kit.widgets.upload.evidence import ReceiptTables, first_line
 from tests.support.landings import land, write_volumes
 
 
@@ -24,7 +24,7 @@ def receipt(tmp_path: Path, target: nk.ProjectFolder) -> Any:
 
 
 def test_each_object_that_landed_is_a_row(receipt: Any) -> None:
-    evidence = Evidence()
+    evidence = ReceiptTables()
     evidence.show_receipt(receipt)
     first, second = evidence.landed.rows
     assert first.cells == {
@@ -43,7 +43,7 @@ def test_each_object_that_landed_is_a_row(receipt: Any) -> None:
 
 
 def test_each_comparison_is_a_row_with_a_verdict(receipt: Any, target: nk.ProjectFolder) -> None:
-    evidence = Evidence()
+    evidence = ReceiptTables()
     evidence.show_proof(nk.verify(receipt, target))
     kinds = [(row.cells["kind"], row.cells["name"], row.tone) for row in evidence.proved.rows]
     assert kinds == [("volume", "", "good"), *[("object", "femur", "good")] * 2]
@@ -57,7 +57,7 @@ def test_what_differs_comes_first_with_its_reason() -> None:
     good = ProofRow(*facts, class_ok=True, scores_ok=True)
     other = ProofRow(*facts, class_ok=False, scores_ok=False)
     gone = ProofRow(*facts, class_ok=False, scores_ok=False, problem="it is not on the target")
-    evidence = Evidence()
+    evidence = ReceiptTables()
     evidence.show_proof(Proof((good, other, gone)))
     assert [(row.cells["problem"], row.tone) for row in evidence.proved.rows] == [
         ("class or colour differ; scores differ", "error"),

@@ -11,7 +11,7 @@ import nifti_kit as nk
 from nifti_kit.core.findings import finding
 from nifti_kit.errors import BadSource, NiftiKitError
 from nifti_kit.widgets.inspect import model as module
-from nifti_kit.widgets.inspect.model import NO_VOLUME, Inspection
+from nifti_kit.widgets.inspect.model import NO_VOLUME, InspectModel
 from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -19,7 +19,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def read(source, **more):
     """An inspection whose source is read."""
-    found = Inspection(source, **more)
+    found = InspectModel(source, **more)
     found.scan()
     found.join()
     return found
@@ -33,7 +33,7 @@ def faulty(folder):
 
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):
-    found = Inspection(write_planes(tmp_path))
+    found = InspectModel(write_planes(tmp_path))
     assert found.dataset is None
     assert found.summary == "Nothing is read yet."
     assert found.look_blockers == ["Read a source first."]
@@ -159,7 +159,7 @@ def test_of_several_choices_the_last_one_is_opened(tmp_path, monkeypatch):
         return of_item(dataset, item)
 
     monkeypatch.setattr(module.Viewer, "of_item", slow)
-    found = Inspection(write_planes(tmp_path))
+    found = InspectModel(write_planes(tmp_path))
     found.scan()
     found.source.join()
     assert begun.wait(20)
@@ -172,7 +172,7 @@ def test_of_several_choices_the_last_one_is_opened(tmp_path, monkeypatch):
 
 
 def test_an_item_that_is_chosen_at_the_very_end_of_opening_is_opened_too(tmp_path):
-    found = Inspection(write_planes(tmp_path))
+    found = InspectModel(write_planes(tmp_path))
     chosen = []
 
     def choose_once(change):
@@ -206,7 +206,7 @@ def test_an_empty_folder_has_no_items_and_says_so(tmp_path):
 
 
 def test_a_source_that_is_not_there_fails_who_waits(tmp_path):
-    found = Inspection(tmp_path / "none")
+    found = InspectModel(tmp_path / "none")
     found.scan()
     with pytest.raises(BadSource, match="there is no such file or folder"):
         found.join()
@@ -295,7 +295,7 @@ def test_the_board_is_drawn_with_the_masks(tmp_path):
 
 
 def test_a_picture_of_a_source_that_is_gone_is_none(tmp_path):
-    found = Inspection(tmp_path)
+    found = InspectModel(tmp_path)
     assert found._miniature("axl_anatomic.nrrd") is None
 
 

@@ -16,7 +16,7 @@ import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import BadMapping, BadSource, NiftiKitError
 from nifti_kit.targets.target import VolumeRef
-from nifti_kit.widgets.mapping.model import Matching
+from nifti_kit.widgets.mapping.model import MappingModel
 from tests.platform import Platform
 from tests.support import uploads
 from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
@@ -69,27 +69,27 @@ KNEES = ("left_knee_axl_anatomic", "right_knee_axl_anatomic", "knee_cor_anatomic
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Matching:
+def model(tmp_path: Path) -> MappingModel:
     """One open file, one sure one, and a volume at another place."""
     source = written(tmp_path / "in", OPEN, SURE)
     there = target(*KNEES, "other_sag_anatomic", n4=5)
-    return Matching(source, there, path=tmp_path / "out" / "mapping.json")
+    return MappingModel(source, there, path=tmp_path / "out" / "mapping.json")
 
 
-def cells(model: Matching, key: str) -> dict[str, str]:
+def cells(model: MappingModel, key: str) -> dict[str, str]:
     row = model.table.row(key)
     assert row is not None
     return dict(row.cells)
 
 
-def states(model: Matching) -> dict[str, str]:
+def states(model: MappingModel) -> dict[str, str]:
     return {row.key: row.cells["state"] for row in model.table.rows}
 
 
 # What it shows
 
 
-def test_a_row_says_volume_rule_place_and_state(model: Matching) -> None:
+def test_a_row_says_volume_rule_place_and_state(model: MappingModel) -> None:
     assert cells(model, SURE) == {
         "file": SURE,
         "volume": "d/knee_cor_anatomic.nrrd (id 3)",
@@ -100,7 +100,7 @@ def test_a_row_says_volume_rule_place_and_state(model: Matching) -> None:
     }
 
 
-def test_an_open_file_says_why_and_offers_its_candidates_first(model: Matching) -> None:
+def test_an_open_file_says_why_and_offers_its_candidates_first(model: MappingModel) -> None:
     assert cells(model, OPEN) == {
         "file": OPEN,
         "volume": "not matched",
@@ -124,17 +124,17 @@ def test_an_open_file_says_why_and_offers_its_candidates_first(model: Matching) 
     assert {row.key: row.tone for row in model.table.rows} == {OPEN: "warning", SURE: ""}
 
 
-def test_rows_are_filtered_by_state(model: Matching) -> None:
+def test_rows_are_filtered_by_state(model: MappingModel) -> None:
     model.table.filter_by("state", "unmatched")
     assert [row.key for row in model.table.found] == [OPEN]
 
 
-def test_the_summary_counts_states(model: Matching) -> None:
+def test_the_summary_counts_states(model: MappingModel) -> None:
     expected = "Annotation files with a volume: 1 of 2 (1 matched, 1 unmatched)."
     assert model.standings.summary == expected
 
 
-def test_a_selected_row_shows_all_volumes_the_likeliest_first(model: Matching) -> None:
+def test_a_selected_row_shows_all_volumes_the_likeliest_first(model: MappingModel) -> None:
     model.table.select(OPEN)
     assert [row.key for row in model.candidates.rows] == ["1", "2", "3", "4"]
     assert model.candidates.rows[0].cells == {
@@ -153,7 +153,7 @@ def test_a_selected_row_shows_all_volumes_the_likeliest_first(model: Matching) -
 
 
 def test_a_target_may_be_the_path_of_a_project_folder(tmp_path: Path) -> None:
-    model = Matching(written(tmp_path / "in", OPEN), tmp_path / "project")
+    model = MappingModel(written(tmp_path / "in", OPEN), tmp_path / "project")
     assert cells(model, OPEN)["note"] == "the target has no volumes"
     assert model.standings.summary == "Annotation files with a volume: 0 of 1 (1 unmatched)."
 
@@ -161,11 +161,11 @@ def test_a_target_may_be_the_path_of_a_project_folder(tmp_path: Path) -> None:
 def test_a_source_with_its_volumes_is_refused(tmp_path: Path) -> None:
     write_nifti(tmp_path / "CT.nii")
     with pytest.raises(BadSource, match="only annotations without their volumes are matched"):
-        Matching(tmp_path, target())
+        MappingModel(tmp_path, target())
 
 
 def test_a_source_without_files_has_no_rows(tmp_path: Path) -> None:
-    model = Matching(nk.scan(tmp_path, layout="annotations"), target("axl_anatomic"))
+    model = MappingModel(nk.scan(tmp_path, layout="annotations"), target("axl_anatomic"))
     assert model.standings.summary == "Annotation files with a volume: 0 of 0."
     assert model.save_blockers[0] == "No file has a volume yet: there is nothing to save."
 
@@ -173,7 +173,7 @@ def test_a_source_without_files_has_no_rows(tmp_path: Path) -> None:
 # What a person does
 
 
-def test_choosing_a_volume_changes_the_row_and_the_mapping(model: Matching) -> None:
+def test_choosing_a_volume_changes_the_row_and_the_mapping(model: MappingModel) -> None:
     model.choose(OPEN, 2)
     assert cells(model, OPEN)["volume"] == "d/right_knee_axl_anatomic.nrrd (id 2)"
     assert cells(model, OPEN)["rule"] == "your choice"
@@ -184,7 +184,7 @@ def test_choosing_a_volume_changes_the_row_and_the_mapping(model: Matching) -> N
     assert [row.rule for row in model.mapping] == ["chosen", "exact name"]
 
 
-def test_a_cell_of_the_table_does_the_same(model: Matching) -> None:
+def test_a_cell_of_the_table_does_the_same(model: MappingModel) -> None:
     model.table.edit(OPEN, "volume", "d/right_knee_axl_anatomic.nrrd (id 2)")
     assert states(model)[OPEN] == "chosen"
     model.table.edit(OPEN, "volume", "not matched")
@@ -194,7 +194,7 @@ def test_a_cell_of_the_table_does_the_same(model: Matching) -> None:
     assert model.revision == revision
 
 
-def test_a_button_of_the_candidates_does_the_same(model: Matching) -> None:
+def test_a_button_of_the_candidates_does_the_same(model: MappingModel) -> None:
     model.table.select(OPEN)
     model.candidates.press("2", "choose")
     assert states(model)[OPEN] == "chosen"
@@ -204,7 +204,7 @@ def test_a_button_of_the_candidates_does_the_same(model: Matching) -> None:
 
 
 def test_the_candidates_of_a_file_are_worked_out_once(
-    model: Matching, monkeypatch: pytest.MonkeyPatch
+    model: MappingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model.table.select(OPEN)
     before = model.candidates.rows
@@ -217,7 +217,9 @@ def test_the_candidates_of_a_file_are_worked_out_once(
     assert now == {"1": "", "2": "", "3": "", "4": "its volume"}
 
 
-def test_other_candidates_begin_with_the_first_page_and_without_a_search(model: Matching) -> None:
+def test_other_candidates_begin_with_the_first_page_and_without_a_search(
+    model: MappingModel,
+) -> None:
     model.table.select(OPEN)
     model.candidates.search = "right"
     model.choose(OPEN, 1)
@@ -226,7 +228,7 @@ def test_other_candidates_begin_with_the_first_page_and_without_a_search(model: 
     assert (model.candidates.search, model.candidates.page) == ("", 0)
 
 
-def test_a_volume_that_is_not_there_is_refused(model: Matching) -> None:
+def test_a_volume_that_is_not_there_is_refused(model: MappingModel) -> None:
     with pytest.raises(BadMapping, match="the target has no such volume Found: 99"):
         model.choose(OPEN, 99)
     assert states(model)[OPEN] == "unmatched"
@@ -234,7 +236,7 @@ def test_a_volume_that_is_not_there_is_refused(model: Matching) -> None:
 
 def test_a_file_is_meant_by_as_much_of_its_end_as_tells_it_apart(tmp_path: Path) -> None:
     source = written(tmp_path, "a/x/axl_mask.nii", "b/axl_mask.nii", "b/cor_mask.nii")
-    model = Matching(source, target("a/axl_anatomic", "b/axl_anatomic", "b/cor_anatomic"))
+    model = MappingModel(source, target("a/axl_anatomic", "b/axl_anatomic", "b/cor_anatomic"))
     model.leave_out("cor_mask.nii")
     assert states(model)["b/cor_mask.nii"] == "left out"
     assert model.standing("x/axl_mask.nii").annotation.key == "a/x/axl_mask.nii"
@@ -245,7 +247,7 @@ def test_a_file_is_meant_by_as_much_of_its_end_as_tells_it_apart(tmp_path: Path)
 
 
 def test_a_pair_that_does_not_lie_together_is_doubtful_until_it_is_accepted(
-    model: Matching,
+    model: MappingModel,
 ) -> None:
     model.choose(OPEN, 4)
     assert cells(model, OPEN)["place"] == "translated by 5 mm (2.5 voxels)"
@@ -265,7 +267,7 @@ def test_a_pair_that_does_not_lie_together_is_doubtful_until_it_is_accepted(
     assert row.tone == "error"
 
 
-def test_a_volume_that_two_planes_have_is_doubtful_in_both_rows(model: Matching) -> None:
+def test_a_volume_that_two_planes_have_is_doubtful_in_both_rows(model: MappingModel) -> None:
     model.choose(OPEN, 3)
     assert states(model) == {OPEN: "doubtful", SURE: "doubtful"}
     note = "the volume is also that of {}, of another plane or case"
@@ -279,7 +281,7 @@ def test_a_volume_that_two_planes_have_is_doubtful_in_both_rows(model: Matching)
 
 def test_many_files_of_one_volume_are_counted(tmp_path: Path) -> None:
     names = [f"{name}_axl_mask.nii" for name in ("a", "b", "c", "d", "e")]
-    model = Matching(written(tmp_path, *names), target("axl_anatomic"))
+    model = MappingModel(written(tmp_path, *names), target("axl_anatomic"))
     for name in names:
         model.choose(name, 1)
     assert cells(model, names[0])["note"] == (
@@ -290,12 +292,12 @@ def test_many_files_of_one_volume_are_counted(tmp_path: Path) -> None:
 
 def test_instance_files_of_one_volume_are_not_doubtful(tmp_path: Path) -> None:
     source = written(tmp_path, "axl_inference_1.nii", "axl_inference_2.nii")
-    model = Matching(source, target("axl_anatomic"))
+    model = MappingModel(source, target("axl_anatomic"))
     assert set(states(model).values()) == {"matched"}
 
 
 def test_what_matching_doubts_is_doubtful_until_a_person_decides(tmp_path: Path) -> None:
-    model = Matching(written(tmp_path / "in", "anna_axl_mask.nii"), target("bert_axl_anatomic"))
+    model = MappingModel(written(tmp_path / "in", "anna_axl_mask.nii"), target("bert_axl_anatomic"))
     (row,) = model.table.rows
     assert (row.cells["rule"], row.cells["state"]) == ("only one of its plane", "doubtful")
     assert row.cells["note"].startswith("its name says 'anna', that of d/bert_axl_anatomic.nrrd")
@@ -307,7 +309,7 @@ def test_what_matching_doubts_is_doubtful_until_a_person_decides(tmp_path: Path)
     assert model.mapping.faults == ()
 
 
-def test_all_that_are_sure_are_accepted_at_once(model: Matching) -> None:
+def test_all_that_are_sure_are_accepted_at_once(model: MappingModel) -> None:
     assert model.sure_blockers == []
     assert model.accept_sure() == 1
     assert states(model) == {OPEN: "unmatched", SURE: "accepted"}
@@ -318,7 +320,7 @@ def test_all_that_are_sure_are_accepted_at_once(model: Matching) -> None:
     assert model.revision == revision
 
 
-def test_what_was_left_out_stays_out(model: Matching) -> None:
+def test_what_was_left_out_stays_out(model: MappingModel) -> None:
     model.leave_out(SURE)
     assert states(model)[SURE] == "left out"
     assert cells(model, SURE)["note"] == "you left it out"
@@ -329,7 +331,7 @@ def test_what_was_left_out_stays_out(model: Matching) -> None:
     assert model.accept_blockers(SURE) == ["The file has no volume: choose one first."]
 
 
-def test_every_change_can_be_undone(model: Matching) -> None:
+def test_every_change_can_be_undone(model: MappingModel) -> None:
     assert model.undo_blockers == ["Nothing was changed yet."]
     with pytest.raises(BadMapping, match="undoing is not possible: Nothing was changed yet"):
         model.undo()
@@ -344,7 +346,7 @@ def test_every_change_can_be_undone(model: Matching) -> None:
     assert model.undo_blockers == ["Nothing was changed yet."]
 
 
-def test_what_was_accepted_or_chosen_is_not_accepted_again(model: Matching) -> None:
+def test_what_was_accepted_or_chosen_is_not_accepted_again(model: MappingModel) -> None:
     assert model.accept_blockers("") == ["Choose a file first."]
     assert model.leave_blockers("") == ["Choose a file first."]
     assert model.accept_blockers(SURE) == []
@@ -361,7 +363,7 @@ def test_what_was_accepted_or_chosen_is_not_accepted_again(model: Matching) -> N
 def test_it_begins_with_the_sources_own_mapping(tmp_path: Path) -> None:
     source = written(tmp_path, OPEN, SURE)
     (source / "mapping.json").write_text(json.dumps({OPEN: 2, "none.nii": 1}))
-    model = Matching(source, target(*KNEES))
+    model = MappingModel(source, target(*KNEES))
     assert cells(model, OPEN)["rule"] == "mapping file"
     assert cells(model, SURE)["note"] == "the mapping has no volume for it"
     codes = [found.code for found in model.findings]
@@ -376,24 +378,24 @@ def test_it_begins_with_the_sources_own_mapping(tmp_path: Path) -> None:
 def test_it_begins_with_a_mapping_that_was_matched_and_chosen(tmp_path: Path) -> None:
     dataset, there = nk.scan(written(tmp_path, OPEN, SURE)), target(*KNEES)
     mapping = nk.match(dataset, there.volumes()).with_volume(OPEN, 1)
-    model = Matching(dataset, there, mapping)
+    model = MappingModel(dataset, there, mapping)
     assert states(model) == {OPEN: "chosen", SURE: "matched"}
 
 
 def test_a_mapping_of_other_files_leaves_the_rest_open(tmp_path: Path) -> None:
     other = nk.match(nk.scan(written(tmp_path / "b", SURE)), target(*KNEES).volumes())
-    model = Matching(written(tmp_path / "a", OPEN), target(*KNEES), other)
+    model = MappingModel(written(tmp_path / "a", OPEN), target(*KNEES), other)
     assert cells(model, OPEN)["note"] == "the mapping has no volume for it"
 
 
 def test_it_begins_with_a_file(tmp_path: Path) -> None:
     given = tmp_path / "given.json"
     given.write_text(json.dumps({OPEN: 1}))
-    model = Matching(written(tmp_path / "in", OPEN, SURE), target(*KNEES), given)
+    model = MappingModel(written(tmp_path / "in", OPEN, SURE), target(*KNEES), given)
     assert model.mapping.to_dict() == {OPEN: 1}
 
 
-def test_a_mapping_is_saved_and_loaded(model: Matching) -> None:
+def test_a_mapping_is_saved_and_loaded(model: MappingModel) -> None:
     model.choose(OPEN, 2)
     saved = model.save()
     assert json.loads(saved.read_text()) == {OPEN: 2, SURE: 3}
@@ -406,7 +408,7 @@ def test_a_mapping_is_saved_and_loaded(model: Matching) -> None:
     assert model.mapping.to_dict() == {SURE: 3}
 
 
-def test_a_file_that_is_there_is_kept(model: Matching) -> None:
+def test_a_file_that_is_there_is_kept(model: MappingModel) -> None:
     saved = model.save()
     model.save()
     assert [path.name for path in saved.parent.iterdir()] == ["mapping.json"]
@@ -418,7 +420,7 @@ def test_a_file_that_is_there_is_kept(model: Matching) -> None:
     assert json.loads(saved.with_name("mapping.1.json").read_text()) == {SURE: 3}
 
 
-def test_files_without_a_volume_are_told_when_saving(model: Matching) -> None:
+def test_files_without_a_volume_are_told_when_saving(model: MappingModel) -> None:
     saved = model.save()
     expected = f"Saved the volumes of 1 file to {saved}. 1 file without a volume: not in it."
     assert model.message == expected
@@ -426,7 +428,7 @@ def test_files_without_a_volume_are_told_when_saving(model: Matching) -> None:
 
 def test_the_project_form_has_the_datasets_folder(tmp_path: Path) -> None:
     source = written(tmp_path / "in", "a/axl_mask.nii")
-    model = Matching(source, target("a/axl_anatomic"), path=tmp_path / "m.json")
+    model = MappingModel(source, target("a/axl_anatomic"), path=tmp_path / "m.json")
     assert json.loads(model.save().read_text()) == {"a/axl_mask.nii": 1}
     assert json.loads(model.save(form="dataset").read_text()) == {"axl_mask.nii": 1}
     assert model.form == "dataset"
@@ -436,7 +438,7 @@ def test_the_project_form_has_the_datasets_folder(tmp_path: Path) -> None:
     assert model.path == str(tmp_path / "p.json")
 
 
-def test_what_is_in_the_way_of_saving_is_an_error_with_its_reason(model: Matching) -> None:
+def test_what_is_in_the_way_of_saving_is_an_error_with_its_reason(model: MappingModel) -> None:
     model.choose(OPEN, 4)
     with pytest.raises(BadMapping, match="saving is not possible: 1 file is doubtful"):
         model.save()
@@ -445,7 +447,7 @@ def test_what_is_in_the_way_of_saving_is_an_error_with_its_reason(model: Matchin
 
 
 def test_faults_of_a_loaded_file_are_findings_until_it_is_undone(
-    model: Matching, tmp_path: Path
+    model: MappingModel, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.json"
     other.write_text(json.dumps({OPEN: "1", SURE: 99}))
@@ -470,7 +472,7 @@ def test_faults_of_a_loaded_file_are_findings_until_it_is_undone(
 
 
 def test_a_file_that_is_no_mapping_is_refused_and_changes_nothing(
-    model: Matching, tmp_path: Path
+    model: MappingModel, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.json").write_text("[1]")
     revision = model.revision
@@ -484,7 +486,7 @@ def test_a_file_that_is_no_mapping_is_refused_and_changes_nothing(
 # Previews
 
 
-def test_a_preview_is_drawn_in_a_task(model: Matching) -> None:
+def test_a_preview_is_drawn_in_a_task(model: MappingModel) -> None:
     model.preview(OPEN, 2)
     model.task.join()
     assert model.picture.title == f"{OPEN} over d/right_knee_axl_anatomic.nrrd: same grid"
@@ -493,14 +495,14 @@ def test_a_preview_is_drawn_in_a_task(model: Matching) -> None:
     assert model.picture is None
 
 
-def test_a_preview_by_a_button_is_of_that_candidate(model: Matching) -> None:
+def test_a_preview_by_a_button_is_of_that_candidate(model: MappingModel) -> None:
     model.table.select(OPEN)
     model.candidates.press("1", "preview")
     model.task.join()
     assert "over d/left_knee_axl_anatomic.nrrd" in model.picture.title
 
 
-def test_no_second_preview_begins_while_one_is_made(model: Matching) -> None:
+def test_no_second_preview_begins_while_one_is_made(model: MappingModel) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def waiting(_: int) -> Iterator[np.ndarray]:
@@ -526,7 +528,7 @@ def test_no_second_preview_begins_while_one_is_made(model: Matching) -> None:
 
 def test_a_score_table_has_no_preview_and_is_not_sure(tmp_path: Path) -> None:
     (tmp_path / "axl_score.csv").write_text("Layer,Label-1\n1,0.8\n")
-    model = Matching(tmp_path, target("axl_anatomic"))
+    model = MappingModel(tmp_path, target("axl_anatomic"))
     assert cells(model, "axl_score.csv")["place"] == "a score table has no place"
     assert model.preview_blockers("axl_score.csv") == ["A score table has no voxels to draw."]
     assert model.preview_blockers("") == ["Choose a file first."]
@@ -543,7 +545,7 @@ def test_a_live_instance_sends_a_volume_only_for_a_preview(
     there = nk.Instance(api(platform), new_dataset(platform, new_project(platform), "knee"))
     nk.upload(nk.plan(nk.scan(scans)), there, on_progress=quiet)
     names = {ref.id: ref.name for ref in there.volumes()}
-    model = Matching(written(tmp_path / "in", "axl_mask.nii"), there, path=tmp_path / "m.json")
+    model = MappingModel(written(tmp_path / "in", "axl_mask.nii"), there, path=tmp_path / "m.json")
     (number,) = model.mapping.to_dict().values()
     assert names[number] == "axl_anatomic.nrrd"
     model.choose("axl_mask.nii", number)

@@ -10,13 +10,13 @@ import nifti_kit as nk
 from nifti_kit.targets.target import EXISTING
 from nifti_kit.transfer.upload import Progress
 from nifti_kit.widgets.upload.landing import landed_text, share_done
-from nifti_kit.widgets.upload.tables import EXISTING_HELP, Outlook, there_lines
+from nifti_kit.widgets.upload.tables import EXISTING_HELP, PlanTables, there_lines
 from tests.support.builders import SAMPLES
 from tests.support.landings import land, write_annotations, write_scored_planes, write_volumes
 
 
-def shown(source: Path, target: nk.ProjectFolder | None = None) -> Outlook:
-    outlook = Outlook()
+def shown(source: Path, target: nk.ProjectFolder | None = None) -> PlanTables:
+    outlook = PlanTables()
     outlook.show(nk.plan(nk.scan(source), target=target))
     return outlook
 
@@ -140,7 +140,7 @@ def test_of_many_changes_of_scores_the_first_are_shown(
 def test_annotations_without_a_volume_land_nothing() -> None:
     dataset = nk.scan(SAMPLES / "annotations_dataset")
     empty = nk.plan(dataset, mapping=nk.match(dataset, ()))
-    outlook = Outlook()
+    outlook = PlanTables()
     outlook.show(empty)
     assert {row.cells["lands"] for row in outlook.items.rows} <= {"nothing"}
 
@@ -148,7 +148,7 @@ def test_annotations_without_a_volume_land_nothing() -> None:
 def test_a_file_that_is_gone_has_no_size(tmp_path: Path) -> None:
     plan = nk.plan(nk.scan(write_volumes(tmp_path / "source")))
     (tmp_path / "source" / "A.nii.gz").unlink()
-    outlook = Outlook()
+    outlook = PlanTables()
     outlook.show(plan)
     assert outlook.items.rows[0].cells["size"] is None
 

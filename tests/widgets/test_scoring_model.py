@@ -10,8 +10,8 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.errors import BadScores, NiftiKitError
 from nifti_kit.widgets.scores import opened
-from nifti_kit.widgets.scores.model import Scoring
-from nifti_kit.widgets.scores.sheets import Sheet
+from nifti_kit.widgets.scores.model import ScoreModel
+from nifti_kit.widgets.scores.sheets import ScoreSheet
 from tests.support.builders import write_nifti
 from tests.support.cases_scores import CASES, FRAMES, FULL, TWO_FILES, label_map, rows
 
@@ -45,7 +45,7 @@ def editor(tmp_path):
 
 def scoring(*given, **choices):
     """A model that has begun to read."""
-    model = Scoring(*given, **choices)
+    model = ScoreModel(*given, **choices)
     model.scan()
     return model
 
@@ -546,7 +546,7 @@ def test_one_csv_is_a_source():
 
 
 def test_nothing_can_be_done_before_there_is_a_table():
-    model = Scoring()
+    model = ScoreModel()
     assert model.edit_blockers == model.save_blockers == model.undo_blockers
     assert model.edit_blockers == model.look_blockers == ["Read a source first."]
     assert model.summary == "Read a source first."
@@ -652,9 +652,9 @@ def test_a_slice_is_not_shown_of_what_is_gone(monkeypatch):
 
 
 def opened_viewer():
-    from nifti_kit.widgets.viewer.model import Viewer
+    from nifti_kit.widgets.viewer.model import ViewerModel
 
-    return Viewer.of_item
+    return ViewerModel.of_item
 
 
 def test_masks_without_a_volume_count_their_own_slices(tmp_path):
@@ -708,17 +708,17 @@ def test_scores_alone_are_counted_as_a_person_says(tmp_path):
 
 def test_a_sheet_is_written_as_it_was_read():
     text = 'Layer,"a,b",Label-1\n\n3,"x\ny",0.5\n\n\n7,,\n'
-    sheet = Sheet.of(text, "t.csv")
+    sheet = ScoreSheet.of(text, "t.csv")
     assert sheet.text == text
     assert [row.number for row in sheet.rows] == [4, 7]
-    assert Sheet.of(sheet.with_row("9").text, "t.csv").rows[-1].number == 8
+    assert ScoreSheet.of(sheet.with_row("9").text, "t.csv").rows[-1].number == 8
 
 
 def test_headers_are_read_as_score_tables_are(tmp_path):
     header = "LAYER;label 2;Label_3;COMMENT-2;Label;x;y\tz;Label-0009\n1;0,5;0,6;c;;;;1\n"
     file = tmp_path / "t.csv"
     file.write_text(header)
-    sheet = Sheet.of(header, "t.csv")
+    sheet = ScoreSheet.of(header, "t.csv")
     assert sheet.header == (
         "Layer", "Label-2", "Label-3", "Comment-2", "Label", "x", "y,z", "Label-9"
     )  # fmt: skip

@@ -16,7 +16,7 @@ from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
 from nifti_kit.targets.target import ItemJob
 from nifti_kit.widgets.parts import tasks
 from nifti_kit.widgets.parts.tasks import Task
-from nifti_kit.widgets.upload.model import Uploading
+from nifti_kit.widgets.upload.model import UploadModel
 from tests.platform import Platform, running_platform
 from tests.platform.faults import RESET_BEFORE
 from tests.support.builders import SAMPLES, write_planes
@@ -43,8 +43,8 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app(source: Path, project: Path) -> Uploading:
-    return Uploading(source, nk.ProjectFolder(project, "knees"))
+def app(source: Path, project: Path) -> UploadModel:
+    return UploadModel(source, nk.ProjectFolder(project, "knees"))
 
 
 @pytest.fixture
@@ -82,12 +82,12 @@ class Broken(nk.ProjectFolder):
         return super().write(job, *options, **more)
 
 
-def planned(app: Uploading) -> Uploading:
+def planned(app: UploadModel) -> UploadModel:
     app.plan().join(PATIENCE_S)
     return app
 
 
-def landed(app: Uploading) -> Uploading:
+def landed(app: UploadModel) -> UploadModel:
     planned(app).upload().join(PATIENCE_S)
     return app
 
@@ -96,7 +96,7 @@ def landed(app: Uploading) -> Uploading:
 
 
 def test_an_empty_app_says_what_is_missing() -> None:
-    app = Uploading()
+    app = UploadModel()
     (path, folder) = app.plan_blockers
     assert path == "Give the path of a folder, an archive or a NIfTI file."
     assert folder == "Name the project's folder."
@@ -106,9 +106,9 @@ def test_an_empty_app_says_what_is_missing() -> None:
     assert not app.is_annotations
 
 
-def test_a_method_refuses_with_the_words_of_the_disabled_button(app: Uploading) -> None:
+def test_a_method_refuses_with_the_words_of_the_disabled_button(app: UploadModel) -> None:
     with pytest.raises(PlanBlocked) as caught:
-        Uploading().plan()
+        UploadModel().plan()
     assert str(caught.value) == (
         "no plan can be made Found: Give the path of a folder, an archive or a NIfTI file. "
         "Name the project's folder.."
@@ -120,7 +120,7 @@ def test_a_method_refuses_with_the_words_of_the_disabled_button(app: Uploading) 
 
 
 def test_a_source_that_is_not_there_blocks_the_plan(tmp_path: Path, project: Path) -> None:
-    app = Uploading(tmp_path / "nowhere", nk.ProjectFolder(project, "knees"))
+    app = UploadModel(tmp_path / "nowhere", nk.ProjectFolder(project, "knees"))
     (blocker,) = app.plan_blockers
     assert blocker.startswith(f"There is no such file or folder: {tmp_path / 'nowhere'}")
 
@@ -128,7 +128,7 @@ def test_a_source_that_is_not_there_blocks_the_plan(tmp_path: Path, project: Pat
 def test_a_source_that_cannot_be_read_fails_the_plan(tmp_path: Path, project: Path) -> None:
     archive = tmp_path / "broken.zip"
     archive.write_bytes(b"PK\x03\x04")
-    app = Uploading(archive, nk.ProjectFolder(project, "knees"))
+    app = UploadModel(archive, nk.ProjectFolder(project, "knees"))
     with pytest.raises(NiftiKitError):
         app.plan().join()
     assert app.planning.state == "failed"
@@ -140,7 +140,7 @@ def test_a_source_that_cannot_be_read_fails_the_plan(tmp_path: Path, project: Pa
 # The plan
 
 
-def test_the_plan_says_what_will_land(app: Uploading) -> None:
+def test_the_plan_says_what_will_land(app: UploadModel) -> None:
     assert (app.plan_blockers, app.blockers) == ([], ["Make the plan first."])
     planned(app)
     assert app.summary == "2 volumes, 4 objects, 2 classes, 0 scores"
@@ -149,14 +149,14 @@ def test_the_plan_says_what_will_land(app: Uploading) -> None:
     assert app.source.dataset.layout == "by_volume"
 
 
-def test_a_source_that_was_read_is_not_read_again(app: Uploading) -> None:
+def test_a_source_that_was_read_is_not_read_again(app: UploadModel) -> None:
     app.source.scan()
     dataset = app.source.join()
     planned(app)
     assert app.source.dataset is dataset
 
 
-def test_another_layout_reads_the_source_again(app: Uploading) -> None:
+def test_another_layout_reads_the_source_again(app: UploadModel) -> None:
     first = planned(app).source.dataset
     app.source.layout = "by_volume"
     assert app.is_stale
@@ -166,12 +166,12 @@ def test_another_layout_reads_the_source_again(app: Uploading) -> None:
 
 def test_a_dataset_can_be_the_source(source: Path, project: Path) -> None:
     dataset = nk.scan(source)
-    app = Uploading(dataset, nk.ProjectFolder(project, "knees"))
+    app = UploadModel(dataset, nk.ProjectFolder(project, "knees"))
     assert app.source.path == str(source)
     assert planned(app).source.dataset is dataset
 
 
-def test_a_plan_for_another_target_is_stale(app: Uploading, tmp_path: Path) -> None:
+def test_a_plan_for_another_target_is_stale(app: UploadModel, tmp_path: Path) -> None:
     planned(app).target.choose_folder(tmp_path / "other", "knees")
     assert app.blockers == ["Make the plan again: source, target or mapping have changed since."]
     app.target.choose_folder("", "")
@@ -180,7 +180,7 @@ def test_a_plan_for_another_target_is_stale(app: Uploading, tmp_path: Path) -> N
     assert planned(app).blockers == []
 
 
-def test_while_a_plan_is_made_nothing_else_begins(app: Uploading) -> None:
+def test_while_a_plan_is_made_nothing_else_begins(app: UploadModel) -> None:
     seen: list[Any] = []
     app.planning.observe(
         lambda _: seen.append((app.plan_blockers, app.blockers, app.verify_blockers)), "text"
@@ -189,7 +189,7 @@ def test_while_a_plan_is_made_nothing_else_begins(app: Uploading) -> None:
     assert seen[-1] == (["The plan is being made."],) * 3
 
 
-def test_while_the_source_is_read_no_plan_is_made(app: Uploading) -> None:
+def test_while_the_source_is_read_no_plan_is_made(app: UploadModel) -> None:
     seen: list[Any] = []
     app.source.task.observe(lambda _: seen.append(app.plan_blockers), "text")
     app.source.scan()
@@ -197,7 +197,7 @@ def test_while_the_source_is_read_no_plan_is_made(app: Uploading) -> None:
     assert seen[-1] == ["The source is being read."]
 
 
-def test_a_plan_can_be_cancelled(app: Uploading) -> None:
+def test_a_plan_can_be_cancelled(app: UploadModel) -> None:
     app.planning.observe(lambda _: app.cancel(), "text")
     app.plan().join(PATIENCE_S)
     assert (app.planning.state, app.planned) == ("cancelled", None)
@@ -220,7 +220,7 @@ def texts_of(task: Task, begin: Callable[[], Task], cancel_at: str) -> list[str]
 
 
 def test_a_plan_says_whose_masks_it_reads_and_can_be_cancelled_between_two(
-    app: Uploading, monkeypatch: pytest.MonkeyPatch
+    app: UploadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
     assert texts_of(app.planning, app.plan, "Reading the masks of B.nrrd ...")[-4:] == [
@@ -235,7 +235,7 @@ def test_a_plan_says_whose_masks_it_reads_and_can_be_cancelled_between_two(
 
 
 def test_a_proof_says_what_it_compares_and_can_be_cancelled_between_two_volumes(
-    app: Uploading, monkeypatch: pytest.MonkeyPatch
+    app: UploadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landed(app)
     monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
@@ -254,13 +254,13 @@ def test_a_proof_says_what_it_compares_and_can_be_cancelled_between_two_volumes(
 
 
 @pytest.fixture
-def two_planes(tmp_path: Path, project: Path) -> Uploading:
+def two_planes(tmp_path: Path, project: Path) -> UploadModel:
     """Two of three planes, which is an error that can be accepted."""
     source = write_planes(tmp_path / "planes", ("axl", "cor"))
-    return planned(Uploading(source, nk.ProjectFolder(project, "knees")))
+    return planned(UploadModel(source, nk.ProjectFolder(project, "knees")))
 
 
-def test_an_error_is_in_the_way_until_it_is_accepted(two_planes: Uploading) -> None:
+def test_an_error_is_in_the_way_until_it_is_accepted(two_planes: UploadModel) -> None:
     app = two_planes
     assert app.blockers == [
         "planes-incomplete: 1 error in the way. Mend the files, or accept the code."
@@ -280,25 +280,25 @@ def test_an_error_is_in_the_way_until_it_is_accepted(two_planes: Uploading) -> N
 def test_what_was_accepted_beforehand_is_accepted(tmp_path: Path, project: Path) -> None:
     source = write_planes(tmp_path / "planes", ("axl", "cor"))
     target = nk.ProjectFolder(project, "knees")
-    app = Uploading(source, target, waive=["planes-incomplete"])
+    app = UploadModel(source, target, waive=["planes-incomplete"])
     assert planned(app).blockers == []
 
 
 def test_a_code_can_be_accepted_before_there_is_a_plan(tmp_path: Path, project: Path) -> None:
     source = write_planes(tmp_path / "planes", ("axl", "cor"))
-    app = Uploading(source, nk.ProjectFolder(project, "knees"))
+    app = UploadModel(source, nk.ProjectFolder(project, "knees"))
     app.waive("planes-incomplete")
     assert app.planned is None
     assert planned(app).blockers == []
 
 
-def test_a_code_that_nobody_knows_is_refused(app: Uploading) -> None:
+def test_a_code_that_nobody_knows_is_refused(app: UploadModel) -> None:
     with pytest.raises(KeyError):
         app.waive("no-such-code")
 
 
 def test_many_codes_in_the_way_are_counted(
-    two_planes: Uploading, monkeypatch: pytest.MonkeyPatch
+    two_planes: UploadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nifti_kit.widgets.upload.model.SHOWN_CODES", 0)
     two_planes.waive("planes-incomplete")
@@ -309,19 +309,19 @@ def test_many_codes_in_the_way_are_counted(
 def test_an_empty_plan_is_not_uploaded(tmp_path: Path, project: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "read.me").touch()
-    app = planned(Uploading(tmp_path / "notes", nk.ProjectFolder(project, "knees")))
+    app = planned(UploadModel(tmp_path / "notes", nk.ProjectFolder(project, "knees")))
     assert "The plan is empty: nothing would land." in app.blockers
 
 
 def test_new_volumes_need_a_dataset(source: Path, project: Path) -> None:
-    app = planned(Uploading(source, nk.ProjectFolder(project)))
+    app = planned(UploadModel(source, nk.ProjectFolder(project)))
     assert app.blockers == ["New volumes need a dataset: name one at the target."]
 
 
 # Upload, receipt, proof
 
 
-def test_it_lands_is_proved_and_saved(app: Uploading, project: Path, tmp_path: Path) -> None:
+def test_it_lands_is_proved_and_saved(app: UploadModel, project: Path, tmp_path: Path) -> None:
     landed(app)
     assert app.landing.state == "done"
     assert (len(app.receipt.items), len(app.receipt.objects)) == (2, 4)
@@ -344,14 +344,14 @@ def test_it_lands_is_proved_and_saved(app: Uploading, project: Path, tmp_path: P
     app.join()
 
 
-def test_receipts_go_where_they_are_wanted(app: Uploading, tmp_path: Path) -> None:
+def test_receipts_go_where_they_are_wanted(app: UploadModel, tmp_path: Path) -> None:
     app.out = str(tmp_path / "kept")
     landed(app)
     assert [Path(path).parent for path in app.saved] == [tmp_path / "kept"] * 2
 
 
 def test_a_receipt_that_cannot_be_saved_is_told_and_the_upload_stands(
-    app: Uploading, tmp_path: Path
+    app: UploadModel, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     app.out = str(tmp_path / "file")
@@ -361,7 +361,7 @@ def test_a_receipt_that_cannot_be_saved_is_told_and_the_upload_stands(
     assert app.receipt is not None
 
 
-def test_a_proof_that_fails_is_shown(app: Uploading, project: Path) -> None:
+def test_a_proof_that_fails_is_shown(app: UploadModel, project: Path) -> None:
     landed(app)
     mask = next((project / "knees" / "mask").glob("*/*.nrrd"))
     mask.unlink()
@@ -378,7 +378,7 @@ def test_what_is_there_is_told_and_met_as_chosen(
 ) -> None:
     target = nk.ProjectFolder(project, "knees")
     land(source, target)
-    app = planned(Uploading(source, target, existing=existing))
+    app = planned(UploadModel(source, target, existing=existing))
     assert app.there[0] == (
         "On the target already: 2 volumes of the same name and 4 objects of the same classes."
     )
@@ -394,7 +394,7 @@ def test_what_is_there_is_told_and_met_as_chosen(
     assert (project.parent / "project.replaced").exists() == (existing == "replace")
 
 
-def test_the_same_plan_again_finds_what_has_landed(app: Uploading) -> None:
+def test_the_same_plan_again_finds_what_has_landed(app: UploadModel) -> None:
     landed(app)
     app.existing = "skip"
     assert len(planned(app).there) == 2
@@ -408,7 +408,7 @@ def test_the_same_plan_again_finds_what_has_landed(app: Uploading) -> None:
 def test_a_cancelled_upload_says_what_landed_and_goes_on(tmp_path: Path, project: Path) -> None:
     source = write_volumes(tmp_path / "three", {**TWO, "C": {"tibia": (1,)}})
     target = Slow(project, "knees")
-    app = planned(Uploading(source, target))
+    app = planned(UploadModel(source, target))
     task = app.upload()
     assert target.arrived.wait(PATIENCE_S)
     assert app.blockers == ["An upload is under way."]
@@ -431,7 +431,7 @@ def test_a_cancelled_upload_says_what_landed_and_goes_on(tmp_path: Path, project
 
 
 def test_a_failed_upload_goes_on_in_another_session(source: Path, project: Path) -> None:
-    app = planned(Uploading(source, Broken(project, "knees")))
+    app = planned(UploadModel(source, Broken(project, "knees")))
     with pytest.raises(TargetError, match="the disk is full"):
         app.upload().join(PATIENCE_S)
     assert "the disk is full" in app.landing.text
@@ -439,7 +439,7 @@ def test_a_failed_upload_goes_on_in_another_session(source: Path, project: Path)
     assert app.outcome == [f"{said} {AGAIN}"]
     later = Broken(project, "knees")
     later.full = False
-    again = planned(Uploading(source, later))
+    again = planned(UploadModel(source, later))
     assert again.resumes
     again.upload().join(PATIENCE_S)
     assert len(again.receipt.objects) == 4
@@ -448,7 +448,7 @@ def test_a_failed_upload_goes_on_in_another_session(source: Path, project: Path)
     assert again.proof.ok
 
 
-def test_while_it_is_verified_nothing_else_begins(app: Uploading) -> None:
+def test_while_it_is_verified_nothing_else_begins(app: UploadModel) -> None:
     landed(app)
     seen: list[Any] = []
     app.checking.observe(lambda _: seen.append((app.plan_blockers, app.blockers)), "text")
@@ -457,7 +457,7 @@ def test_while_it_is_verified_nothing_else_begins(app: Uploading) -> None:
 
 
 def test_a_failure_is_raised_by_join(source: Path, project: Path) -> None:
-    app = planned(Uploading(source, Broken(project, "knees")))
+    app = planned(UploadModel(source, Broken(project, "knees")))
     app.upload()
     with pytest.raises(TargetError, match="the disk is full"):
         app.join()
@@ -479,7 +479,7 @@ def test_annotations_land_by_the_mapping_of_the_source(
 ) -> None:
     (volume, _) = knees.volumes()
     source = write_annotations(tmp_path / "masks", volume.id)
-    app = planned(Uploading(source, knees, existing="replace"))
+    app = planned(UploadModel(source, knees, existing="replace"))
     assert app.is_annotations
     (row,) = app.outlook.items.rows
     assert row.cells["lands"] == "annotations"
@@ -492,7 +492,7 @@ def test_annotations_land_by_the_mapping_of_the_source(
 def test_annotations_without_a_mapping_are_matched(project: Path) -> None:
     target = nk.ProjectFolder(project, "chest")
     land(SAMPLES / "by_plane_semantic", target)
-    app = Uploading(SAMPLES / "annotations_dataset", target)
+    app = UploadModel(SAMPLES / "annotations_dataset", target)
     app.pairing = "match"
     planned(app)
     assert app.summary.startswith("0 volumes, ")
@@ -509,7 +509,7 @@ def test_annotations_without_a_file_are_matched_by_themselves(
     land(SAMPLES / "by_plane_semantic", target)
     shutil.copytree(SAMPLES / "annotations_dataset", tmp_path / "masks")
     (tmp_path / "masks" / "mapping.json").unlink()
-    app = planned(Uploading(tmp_path / "masks", target))
+    app = planned(UploadModel(tmp_path / "masks", target))
     assert {item.volume_id for item in app.planned.items} == {1, 2}
 
 
@@ -522,7 +522,7 @@ def test_a_mapping_that_is_given_counts(
     path = tmp_path / "mapping.json"
     path.write_text(json.dumps({"axl_inference_1.nii.gz": second.id}))
     mapping: Any = path if as_path else nk.read_mapping(path, nk.scan(source))
-    app = planned(Uploading(source, knees, mapping=mapping))
+    app = planned(UploadModel(source, knees, mapping=mapping))
     assert [item.volume_id for item in app.planned.items] == [second.id]
 
 
@@ -535,7 +535,7 @@ def test_a_score_table_alone_updates_what_is_there(project: Path, tmp_path: Path
     (volume,) = [ref for ref in target.volumes() if ref.name == "axl_anatomic.nrrd"]
     (table.parent / "mapping.json").write_text(json.dumps({table.name: volume.id}))
     (table.parent / "cls_color_map.txt").write_text("1 Femur 255 0 0\n2 Tibia 0 255 0\n")
-    app = Uploading(table.parent, target, existing="replace")
+    app = UploadModel(table.parent, target, existing="replace")
     app.source.score_frames = "ras"
     planned(app)
     assert app.summary == "0 volumes, 0 objects, 0 classes, 0 scores, 2 score updates"
@@ -554,7 +554,7 @@ def test_on_an_instance_places_are_made_and_everything_is_proved(
     platform: Platform, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    app = Uploading(source, api=lambda: api(platform))
+    app = UploadModel(source, api=lambda: api(platform))
     app.target.kind = "instance"
     assert app.plan_blockers == ["Connect to the instance."]
     app.target.connect()
@@ -577,7 +577,7 @@ def test_on_an_instance_a_broken_upload_goes_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     impatience(monkeypatch, 0.2)
-    app = Uploading(source, api=lambda: api(platform))
+    app = UploadModel(source, api=lambda: api(platform))
     app.target.connect()
     app.target.instance.make_project("knees")
     app.target.instance.make_dataset("left")
@@ -600,14 +600,14 @@ def test_annotations_land_all_over_a_project_of_an_instance(
     monkeypatch.chdir(tmp_path)
     ids = []
     for sample, dataset in (("by_plane_semantic", "chest"), ("scores", "scores")):
-        app = Uploading(SAMPLES / sample, api=lambda: api(platform))
+        app = UploadModel(SAMPLES / sample, api=lambda: api(platform))
         app.target.connect()
         app.target.instance.make_project("p")
         app.target.instance.make_dataset(dataset)
         app.target.instance.wait()
         ids += [item.volume.id for item in landed(app).receipt.items]
     source = renumbered(SAMPLES / "annotations_project", tmp_path / "masks", ids)
-    app = Uploading(source, api=lambda: api(platform))
+    app = UploadModel(source, api=lambda: api(platform))
     app.target.connect()
     app.target.instance.choose_project("p")
     app.target.instance.choose_dataset(-1)

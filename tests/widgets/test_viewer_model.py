@@ -17,7 +17,7 @@ from nifti_kit.render.position import CT, CUSTOM, Window, presets_of
 from nifti_kit.render.scene import Mask
 from nifti_kit.widgets.viewer.images import RasImage
 from nifti_kit.widgets.viewer.loading import drawn
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
 
 GRID = Grid(SHAPE, AFFINE)
@@ -35,12 +35,12 @@ BIG = Mask("big", RED, box(slice(1, 4), slice(1, 5), slice(1, 6)), GRID)
 SMALL = Mask("small", GREEN, box(slice(2, 3), slice(2, 4), slice(2, 4)), GRID)
 
 
-def two_masks(**choices) -> Viewer:
-    return Viewer.of_arrays(volume(), GRID, [SMALL, BIG], **choices)
+def two_masks(**choices) -> ViewerModel:
+    return ViewerModel.of_arrays(volume(), GRID, [SMALL, BIG], **choices)
 
 
 @pytest.fixture
-def viewer() -> Viewer:
+def viewer() -> ViewerModel:
     return two_masks()
 
 
@@ -59,7 +59,7 @@ def by_plane(tmp_path: Path) -> Path:
 
 def test_an_item_of_a_dataset_has_the_classes_of_the_plan(by_plane: Path) -> None:
     dataset = nk.scan(by_plane)
-    viewers = [Viewer.of_item(dataset), Viewer.of_item(nk.plan(dataset))]
+    viewers = [ViewerModel.of_item(dataset), ViewerModel.of_item(nk.plan(dataset))]
     for viewer in viewers:
         assert [(one.name, one.voxels, one.mark) for one in viewer.classes] == [
             ("Femur", 5, "B"),
@@ -72,14 +72,14 @@ def test_an_item_of_a_dataset_has_the_classes_of_the_plan(by_plane: Path) -> Non
 @pytest.mark.parametrize("item", [0, "axl_anatomic.nrrd"])
 def test_an_item_is_named_by_its_place_or_name_or_given(by_plane: Path, item) -> None:
     dataset = nk.scan(by_plane)
-    assert Viewer.of(dataset, item).title == "axl_anatomic.nrrd"
-    assert Viewer.of(dataset, dataset.items[0]).title == "axl_anatomic.nrrd"
-    assert Viewer.of(nk.plan(dataset), nk.plan(dataset).items[0]).title == "axl_anatomic.nrrd"
+    assert ViewerModel.of(dataset, item).title == "axl_anatomic.nrrd"
+    assert ViewerModel.of(dataset, dataset.items[0]).title == "axl_anatomic.nrrd"
+    assert ViewerModel.of(nk.plan(dataset), nk.plan(dataset).items[0]).title == "axl_anatomic.nrrd"
 
 
 def test_an_item_that_is_not_there_is_refused_with_those_that_are(by_plane: Path) -> None:
     with pytest.raises(NiftiKitError) as refused:
-        Viewer.of_item(nk.scan(by_plane), "other")
+        ViewerModel.of_item(nk.scan(by_plane), "other")
     assert str(refused.value) == (
         "there is no such item Found: 'other'. Expected: 'axl_anatomic.nrrd'."
     )
@@ -88,11 +88,11 @@ def test_an_item_that_is_not_there_is_refused_with_those_that_are(by_plane: Path
 def test_an_item_of_a_dataset_needs_its_dataset(by_plane: Path) -> None:
     dataset = nk.scan(by_plane)
     with pytest.raises(NiftiKitError, match="looked up in a dataset"):
-        Viewer.of_item(nk.plan(dataset), dataset.items[0])
+        ViewerModel.of_item(nk.plan(dataset), dataset.items[0])
 
 
-def test_a_viewer_is_returned_as_it_is(viewer: Viewer) -> None:
-    assert Viewer.of(viewer) is viewer
+def test_a_viewer_is_returned_as_it_is(viewer: ViewerModel) -> None:
+    assert ViewerModel.of(viewer) is viewer
 
 
 def test_what_landed_is_shown_as_what_was_planned(by_plane: Path, tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_what_landed_is_shown_as_what_was_planned(by_plane: Path, tmp_path: Path
     target = nk.ProjectFolder(tmp_path / "out", dataset="ct")
     nk.upload(plan, target)
     (ref,) = target.volumes()
-    before = Viewer.of(plan)
+    before = ViewerModel.of(plan)
     for chosen in (ref, ref.id, ref.name, None):
-        after = Viewer.of(target, chosen)
+        after = ViewerModel.of(target, chosen)
         assert after.title == "axl_anatomic.nrrd, as it landed"
         assert after.classes == before.classes
         np.testing.assert_array_equal(after.image.voxels, before.image.voxels)
@@ -110,11 +110,11 @@ def test_what_landed_is_shown_as_what_was_planned(by_plane: Path, tmp_path: Path
             after.overlays[0].layers[0].numbers, before.overlays[0].layers[0].numbers
         )
     with pytest.raises(NiftiKitError, match="the target has no volumes of this id or name"):
-        Viewer.of_target(target, "other")
+        ViewerModel.of_target(target, "other")
     nk.upload(plan, nk.ProjectFolder(tmp_path / "out", dataset="more"))
     whole = nk.ProjectFolder(tmp_path / "out")
     with pytest.raises(NiftiKitError, match=r"the target has 2 volumes Expected: .*/axl_anatomic"):
-        Viewer.of(whole)
+        ViewerModel.of(whole)
 
 
 def test_annotations_are_shown_on_a_volume_of_the_target(by_plane: Path, tmp_path: Path) -> None:
@@ -123,18 +123,18 @@ def test_annotations_are_shown_on_a_volume_of_the_target(by_plane: Path, tmp_pat
     alone = tmp_path / "alone"
     write_nifti(alone / "axl_inference_1.nii.gz", labels(), np.diag([-2.0, -3.0, 5.0, 1.0]))
     dataset = nk.scan(alone)
-    viewer = Viewer.of_item(dataset, target=target, volume="axl_anatomic.nrrd")
+    viewer = ViewerModel.of_item(dataset, target=target, volume="axl_anatomic.nrrd")
     assert viewer.image.name == "axl_anatomic.nrrd"
     assert sum(one.voxels for one in viewer.classes) == 10
     with pytest.raises(NiftiKitError, match="is on the target, not in the source"):
-        Viewer.of_item(dataset)
+        ViewerModel.of_item(dataset)
 
 
 def test_own_header_and_repair_are_two_rows(by_plane: Path) -> None:
     write_nifti(by_plane / "axl_inference.nii.gz", labels(), np.diag([-2.2, -3.0, 5.0, 1.0]))
     dataset = nk.scan(by_plane)
     repair = nk.repairs.take_header(dataset, ["axl_inference.nii.gz"])
-    viewer = Viewer.of_item(dataset, compare=repair.dataset)
+    viewer = ViewerModel.of_item(dataset, compare=repair.dataset)
     assert [overlay.title for overlay in viewer.overlays] == ["As in the files", "Repaired"]
     assert viewer.notes == (
         "As in the files: axl_inference.nii.gz is not on the volume's voxels: drawn where it lies",
@@ -153,26 +153,26 @@ def test_two_sets_of_arrays_share_a_legend() -> None:
 
 def test_a_mask_outside_of_the_volume_is_told() -> None:
     far = Grid(SHAPE, AFFINE + np.array([[0, 0, 0, 900.0]] + [[0] * 4] * 3))
-    viewer = Viewer.of_arrays(volume(), GRID, [Mask("far", RED, box(slice(1, 3)), far)])
+    viewer = ViewerModel.of_arrays(volume(), GRID, [Mask("far", RED, box(slice(1, 3)), far)])
     assert viewer.notes == ("far lies outside the volume",)
     assert not viewer.find("far")
     assert viewer.position == (2, 3, 3)
 
 
 def test_a_volume_without_masks_is_shown_from_its_middle() -> None:
-    viewer = Viewer.of_arrays(volume(), GRID)
+    viewer = ViewerModel.of_arrays(volume(), GRID)
     assert (viewer.position, viewer.classes, viewer.notes) == ((2, 3, 3), (), ())
     assert Image.open(io.BytesIO(viewer.jpeg())).format == "JPEG"
 
 
 def test_a_volume_needs_the_shape_of_its_grid_and_a_place() -> None:
     with pytest.raises(NiftiKitError, match="another shape than its grid"):
-        Viewer.of_arrays(np.zeros((2, 2, 2)), GRID)
+        ViewerModel.of_arrays(np.zeros((2, 2, 2)), GRID)
     with pytest.raises(NiftiKitError, match="gives it no place"):
-        Viewer.of_arrays(volume(), Grid(SHAPE, np.diag([0.0, 1, 1, 1])))
+        ViewerModel.of_arrays(volume(), Grid(SHAPE, np.diag([0.0, 1, 1, 1])))
 
 
-def test_of_masks_on_one_another_the_smaller_is_on_top(viewer: Viewer) -> None:
+def test_of_masks_on_one_another_the_smaller_is_on_top(viewer: ViewerModel) -> None:
     assert len(viewer.overlays[0].layers) == 2
     viewer.position = (2, 2, 2)
     assert viewer.reading.classes == (("", ("small", "big")),)
@@ -182,17 +182,17 @@ def test_values_without_an_object_are_background(by_plane: Path) -> None:
     plan = nk.plan(nk.scan(by_plane))
     image = RasImage.of_file("one", plan.items[0].volume)
     assert drawn(image.grid, [("", [])]).overlays[0].layers == ()
-    viewer = Viewer(image, drawn(image.grid, []))
+    viewer = ViewerModel(image, drawn(image.grid, []))
     assert viewer.reading.classes == ()
 
 
 def test_a_folder_is_scanned_first(by_plane: Path) -> None:
-    assert Viewer.of(by_plane).classes == Viewer.of(str(by_plane)).classes
+    assert ViewerModel.of(by_plane).classes == ViewerModel.of(str(by_plane)).classes
 
 
 def test_anything_else_is_refused() -> None:
     with pytest.raises(NiftiKitError) as refused:
-        Viewer.of(12)
+        ViewerModel.of(12)
     assert str(refused.value) == (
         "there is nothing to view in this Found: int. "
         "Expected: a folder, a dataset, a plan or a target."
@@ -203,7 +203,7 @@ def test_anything_else_is_refused() -> None:
 
 
 def test_the_reading_tells_value_class_place_and_both_indices(by_plane: Path) -> None:
-    viewer = Viewer.of_item(nk.scan(by_plane))
+    viewer = ViewerModel.of_item(nk.scan(by_plane))
     viewer.position = (4, 4, 2)  # LPS file: voxel 0, 1, 2
     assert viewer.reading.text == (
         f"value {volume()[0, 1, 2]} · Femur · R 0.0 mm, P 3.0 mm, S 10.0 mm · "
@@ -212,7 +212,7 @@ def test_the_reading_tells_value_class_place_and_both_indices(by_plane: Path) ->
     assert viewer.reading.stored == (0, 1, 2)
 
 
-def test_a_file_in_ras_order_has_one_index(viewer: Viewer) -> None:
+def test_a_file_in_ras_order_has_one_index(viewer: ViewerModel) -> None:
     viewer.position = (0, 0, 0)
     assert viewer.reading.text == (
         "value 0 · no class · L 10.5 mm, A 4.2 mm, S 7.1 mm · voxel 0, 0, 0 in RAS+"
@@ -220,11 +220,11 @@ def test_a_file_in_ras_order_has_one_index(viewer: Viewer) -> None:
 
 
 def test_values_with_fractions_are_told_with_six_digits() -> None:
-    viewer = Viewer.of_arrays(np.full(SHAPE, 1 / 3, np.float32), GRID)
+    viewer = ViewerModel.of_arrays(np.full(SHAPE, 1 / 3, np.float32), GRID)
     assert viewer.reading.text.startswith("value 0.333333 · ")
 
 
-def test_the_description_tells_all_of_the_picture(viewer: Viewer) -> None:
+def test_the_description_tells_all_of_the_picture(viewer: ViewerModel) -> None:
     viewer.position = (2, 2, 2)
     viewer.show("big", on=False)
     assert viewer.description == (
@@ -238,7 +238,7 @@ def test_the_description_tells_all_of_the_picture(viewer: Viewer) -> None:
 # The crosshair
 
 
-def test_slices_stop_at_the_ends(viewer: Viewer) -> None:
+def test_slices_stop_at_the_ends(viewer: ViewerModel) -> None:
     viewer.go("axl", 99)
     assert (viewer.position[2], viewer.active) == (6, "axl")
     viewer.step("cor", -99)
@@ -248,12 +248,12 @@ def test_slices_stop_at_the_ends(viewer: Viewer) -> None:
 
 
 @pytest.mark.parametrize("position", [(-1, 0, 0), (0, 6, 0), (0, 0, 7)])
-def test_a_slice_that_is_not_there_is_refused(viewer: Viewer, position) -> None:
+def test_a_slice_that_is_not_there_is_refused(viewer: ViewerModel, position) -> None:
     with pytest.raises(NiftiKitError, match=r"there is no such slice .* below \(5, 6, 7\)"):
         viewer.position = position
 
 
-def test_a_click_puts_the_crosshair_there_and_hovering_only_reads(viewer: Viewer) -> None:
+def test_a_click_puts_the_crosshair_there_and_hovering_only_reads(viewer: ViewerModel) -> None:
     viewer.position = (2, 2, 2)
     coronal = viewer.sheet.panes[1]
     x, y = coronal.left + 1, coronal.top + 1
@@ -266,14 +266,14 @@ def test_a_click_puts_the_crosshair_there_and_hovering_only_reads(viewer: Viewer
     assert (viewer.position, viewer.active) == ((4, 2, 6), "cor")
 
 
-def test_beside_the_panes_nothing_is_picked(viewer: Viewer) -> None:
+def test_beside_the_panes_nothing_is_picked(viewer: ViewerModel) -> None:
     before = viewer.position
     viewer.pick(0, 0)
     viewer.hover(0, 0)
     assert (viewer.picked(0, 0), viewer.position, viewer.hovered) == (None, before, None)
 
 
-def test_a_drag_that_leaves_its_pane_stays_at_its_edge(viewer: Viewer) -> None:
+def test_a_drag_that_leaves_its_pane_stays_at_its_edge(viewer: ViewerModel) -> None:
     viewer.pick(0, 10_000, "axl")
     assert viewer.position[:2] == (4, 0)
 
@@ -285,7 +285,7 @@ def test_a_drag_in_the_second_row_stays_in_its_plane() -> None:
     assert (viewer.position[1:], viewer.active) == ((5, 6), "sag")
 
 
-def test_the_crosshair_moves_as_it_is_seen(viewer: Viewer) -> None:
+def test_the_crosshair_moves_as_it_is_seen(viewer: ViewerModel) -> None:
     viewer.position = (2, 2, 2)
     viewer.nudge(1, 0)  # to the right of an axial picture: to the patient's left
     assert viewer.position == (1, 2, 2)
@@ -296,7 +296,7 @@ def test_the_crosshair_moves_as_it_is_seen(viewer: Viewer) -> None:
     assert viewer.position == (1, 3, 6)
 
 
-def test_zoom_keeps_its_place_until_the_crosshair_would_leave_it(viewer: Viewer) -> None:
+def test_zoom_keeps_its_place_until_the_crosshair_would_leave_it(viewer: ViewerModel) -> None:
     viewer.position = (2, 2, 3)
     viewer.magnify(2)
     shown = viewer.sheet
@@ -310,7 +310,7 @@ def test_zoom_keeps_its_place_until_the_crosshair_would_leave_it(viewer: Viewer)
     assert viewer.zoom == 1
 
 
-def test_a_class_is_found_and_shown_in_the_middle_of_its_largest_slice(viewer: Viewer) -> None:
+def test_a_class_is_found_and_shown_in_the_middle_of_its_largest_slice(viewer: ViewerModel) -> None:
     viewer.show_none()
     assert viewer.find("small")
     assert (viewer.position, viewer.hidden) == ((2, 2, 2), frozenset({"big"}))
@@ -334,7 +334,7 @@ def test_an_image_of_one_value_or_none_has_a_window() -> None:
         assert presets_of(values)["All values"] == Window(0, 1)
 
 
-def test_a_preset_is_chosen_and_any_other_window_is_custom(viewer: Viewer) -> None:
+def test_a_preset_is_chosen_and_any_other_window_is_custom(viewer: ViewerModel) -> None:
     assert viewer.preset == "Percentiles 1 to 99"
     viewer.choose_window("CT lung")
     assert (viewer.window, viewer.preset) == ((-600, 1500), "CT lung")
@@ -344,12 +344,12 @@ def test_a_preset_is_chosen_and_any_other_window_is_custom(viewer: Viewer) -> No
     assert viewer.window == (1.0, 2.0)
 
 
-def test_a_window_needs_a_width(viewer: Viewer) -> None:
+def test_a_window_needs_a_width(viewer: ViewerModel) -> None:
     with pytest.raises(NiftiKitError, match=r"a window needs a width above 0 Found: width 0\."):
         viewer.window = (40.0, 0.0)
 
 
-def test_dragging_widens_to_the_right_and_brightens_downward(viewer: Viewer) -> None:
+def test_dragging_widens_to_the_right_and_brightens_downward(viewer: ViewerModel) -> None:
     viewer.window = (40.0, 600.0)
     viewer.drag_window(10, 5)
     assert viewer.window == (30.0, 620.0)
@@ -358,7 +358,7 @@ def test_dragging_widens_to_the_right_and_brightens_downward(viewer: Viewer) -> 
 
 
 def test_dragging_takes_fine_steps_where_values_have_fractions() -> None:
-    viewer = Viewer.of_arrays(volume().astype(np.float32) / 209, GRID)
+    viewer = ViewerModel.of_arrays(volume().astype(np.float32) / 209, GRID)
     viewer.window = (0.5, 0.3)
     viewer.drag_window(1, 1)
     assert viewer.window == (0.499, 0.301)
@@ -367,7 +367,7 @@ def test_dragging_takes_fine_steps_where_values_have_fractions() -> None:
 # The legend
 
 
-def test_classes_are_shown_hidden_and_shown_alone(viewer: Viewer) -> None:
+def test_classes_are_shown_hidden_and_shown_alone(viewer: ViewerModel) -> None:
     viewer.show("big", on=False)
     assert viewer.hidden == {"big"}
     viewer.show("big")
@@ -380,7 +380,7 @@ def test_classes_are_shown_hidden_and_shown_alone(viewer: Viewer) -> None:
     assert viewer.hidden == set()
 
 
-def test_all_and_none_mean_what_was_found(viewer: Viewer) -> None:
+def test_all_and_none_mean_what_was_found(viewer: ViewerModel) -> None:
     viewer.search = " BI"
     assert [one.name for one in viewer.matching()] == ["big"]
     viewer.show_none()
@@ -390,7 +390,7 @@ def test_all_and_none_mean_what_was_found(viewer: Viewer) -> None:
     assert viewer.hidden == {"big"}
 
 
-def test_a_class_that_is_not_there_cannot_be_hidden(viewer: Viewer) -> None:
+def test_a_class_that_is_not_there_cannot_be_hidden(viewer: ViewerModel) -> None:
     with pytest.raises(NiftiKitError, match="there is no such class Found: 'spleen'"):
         viewer.hidden = frozenset({"spleen"})
 
@@ -398,7 +398,7 @@ def test_a_class_that_is_not_there_cannot_be_hidden(viewer: Viewer) -> None:
 # The picture
 
 
-def test_whatever_changes_the_picture_counts_as_a_revision(viewer: Viewer) -> None:
+def test_whatever_changes_the_picture_counts_as_a_revision(viewer: ViewerModel) -> None:
     viewer.position = (2, 2, 2)
     changes = {
         "position": (1, 1, 1),
@@ -420,7 +420,7 @@ def test_whatever_changes_the_picture_counts_as_a_revision(viewer: Viewer) -> No
 
 
 def test_a_sample_is_shown_with_all_its_classes() -> None:
-    viewer = Viewer.of(nk.scan(SAMPLES / "by_volume"))
+    viewer = ViewerModel.of(nk.scan(SAMPLES / "by_volume"))
     assert [one.name for one in viewer.classes][:3] == ["aorta", "autochthon", "gallbladder"]
     assert (len(viewer.classes), len(viewer.overlays[0].layers)) == (11, 1)
     assert viewer.notes == ()
@@ -430,7 +430,7 @@ def test_a_scaled_volume_is_shown_by_its_values(tmp_path: Path) -> None:
     image = nib.Nifti1Image(volume(), AFFINE)
     image.header.set_slope_inter(0.5, 3)
     nib.save(image, tmp_path / "case.nii.gz")
-    viewer = Viewer.of(nk.scan(tmp_path))
+    viewer = ViewerModel.of(nk.scan(tmp_path))
     viewer.position = (1, 1, 1)
     stored = nib.load(tmp_path / "case.nii.gz").get_fdata()[1, 1, 1]
     assert viewer.reading.value == pytest.approx(stored, abs=1e-3)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 
-from nifti_kit.core.catalog.entry import Entry
+from nifti_kit.core.catalog.entry import CatalogEntry
 from nifti_kit.core.catalog.images import FILES, GEOMETRY, LABELS
 from nifti_kit.core.catalog.sets import CLASSES, MAPPING, SCORES, SETS
 
-__all__ = ["CATALOG", "SECTIONS", "Entry", "lookup"]
+__all__ = ["CATALOG", "SECTIONS", "CatalogEntry", "lookup"]
 
-SECTIONS: dict[str, tuple[Entry, ...]] = {
+SECTIONS: dict[str, tuple[CatalogEntry, ...]] = {
     "Files": FILES,
     "Geometry": GEOMETRY,
     "Labels": LABELS,
@@ -21,12 +21,12 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 }
 """The entries by topic."""
 
-CATALOG: dict[str, Entry] = {
+CATALOG: dict[str, CatalogEntry] = {
     entry.code: entry for section in SECTIONS.values() for entry in section
 }
 
 
-def lookup(code: str) -> Entry:
+def lookup(code: str) -> CatalogEntry:
     """Return the catalogue's entry for a code.
 
     Raises

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Entry"]
+__all__ = ["CatalogEntry"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """What a code stands for."""
 
     code: str

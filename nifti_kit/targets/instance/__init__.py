@@ -22,7 +22,7 @@ from nifti_kit.targets.comparing import (
 from nifti_kit.targets.folder.keys import read_json
 from nifti_kit.targets.folder.reservation import backup_of
 from nifti_kit.targets.instance.client import Connection
-from nifti_kit.targets.instance.crew import Crew
+from nifti_kit.targets.instance.crew import Encoders
 from nifti_kit.targets.instance.landing import MADE, REPLACED, Landing
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
@@ -56,7 +56,7 @@ class Instance(InstanceReader):
         self, api: Any, dataset_id: int | None = None, *, project_id: int | None = None
     ) -> None:
         super().__init__(Connection(api.server_address, api.token), project_id, dataset_id)
-        self.crew = Crew()
+        self.crew = Encoders()
 
     @classmethod
     def from_env(cls, *, dataset_id: int | None = None, project_id: int | None = None) -> Instance:

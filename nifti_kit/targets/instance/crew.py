@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from nifti_kit.core.parallel import Room
+from nifti_kit.core.parallel import MemoryBudget
 
-__all__ = ["ENCODERS", "SENT_AHEAD", "Crew"]
+__all__ = ["ENCODERS", "SENT_AHEAD", "Encoders"]
 
 ENCODERS = min(4, os.cpu_count() or 1)
 """Files of a large volume, or masks, encoded at a time."""
@@ -26,14 +26,14 @@ VOXEL_BYTES = 2**22
 with small volumes is to wait for answers, and then there are no voxels in memory."""
 
 
-class Crew:
+class Encoders:
     """What encodes and sends for all items of an upload, however many there are.
 
     Its threads are there within ``with``, which may be nested. A worker in another process has one
     of its own: a crew that is sent there arrives as a new one.
     """
 
-    room: Room
+    room: MemoryBudget
     senders: ThreadPoolExecutor
     _encoders: ThreadPoolExecutor
     _encoder: ThreadPoolExecutor
@@ -51,12 +51,12 @@ class Crew:
         return self._encoder if size <= VOXEL_BYTES else self._encoders
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Crew, ())
+        return (Encoders, ())
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Encoders:
         with self._lock:
             if not self._users:
-                self.room = Room(VOXEL_BYTES)
+                self.room = MemoryBudget(VOXEL_BYTES)
                 self._encoders = ThreadPoolExecutor(ENCODERS)
                 self._encoder = ThreadPoolExecutor(1)
                 self.senders = ThreadPoolExecutor(SENDERS)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nifti_kit.core.targets_files import land_bytes, land_json
 from nifti_kit.targets.folder.keys import read_json
 from nifti_kit.targets.folder.reservation import backup_of
-from nifti_kit.targets.instance.crew import Crew
+from nifti_kit.targets.instance.crew import Encoders
 from nifti_kit.targets.instance.reading import InstanceReader, object_ref
 from nifti_kit.targets.instance.volumes import add_volume, remove_volume, send_files
 from nifti_kit.targets.instance.writing import (
@@ -46,7 +46,9 @@ class Landing:
         Takes the bytes and objects that have landed so far.
     """
 
-    def __init__(self, reader: InstanceReader, crew: Crew, job: ItemJob, tell: Tell | None) -> None:
+    def __init__(
+        self, reader: InstanceReader, crew: Encoders, job: ItemJob, tell: Tell | None
+    ) -> None:
         self.reader, self.crew, self.job, self.tell = reader, crew, job, tell
         self.connection = reader.connection
         self._objects = 0

@@ -10,7 +10,7 @@ from itertools import groupby
 from threading import Lock
 from typing import Any, NamedTuple
 
-from nifti_kit.core.memory import Shelf, give_back
+from nifti_kit.core.memory import PageBuffer, give_back
 from nifti_kit.core.parallel import ahead, together
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nifti import ImageFile
@@ -19,7 +19,7 @@ from nifti_kit.formats.volumes import iter_pages, open_volume
 from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
 from nifti_kit.targets.instance.client import AnswerLost, Connection, hash_of
-from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
+from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.wire import Bytes, FormFile
 
 __all__ = ["Files", "Sent", "add_volume", "remove_volume", "send_files"]
@@ -99,7 +99,7 @@ class Sent:
 
 
 def send_files(
-    connection: Connection, crew: Crew, image: ImageFile, landed: Callable[[], None]
+    connection: Connection, crew: Encoders, image: ImageFile, landed: Callable[[], None]
 ) -> Sent:
     """Send the file of a volume and those of the slices of its three planes.
 
@@ -109,7 +109,7 @@ def send_files(
     """
     files = Files(connection)
     meta: dict[str, Any] = {}
-    named: dict[Place, str] = {}
+    named: dict[SliceKey, str] = {}
 
     def send(encoded: _Encoded) -> None:
         meta.update(encoded.meta)
@@ -129,7 +129,7 @@ def send_files(
 
 
 def add_volume(
-    connection: Connection, crew: Crew, dataset_id: int, name: str, sent: Sent
+    connection: Connection, crew: Encoders, dataset_id: int, name: str, sent: Sent
 ) -> dict[str, Any]:
     """Make a volume of its files, with its slices; return it as the instance has it.
 
@@ -151,22 +151,22 @@ def add_volume(
     )
 
 
-Place = tuple[int, int]
+SliceKey = tuple[int, int]
 """Which file: the axis (0 to 2) and the index (from 0) of a slice."""
 
-WHOLE: Place = (-1, -1)
+WHOLE: SliceKey = (-1, -1)
 """The file of the volume itself."""
 
 
 class _Encoded(NamedTuple):
     """Files that are sent together, in pieces; with the volume's own, its meta."""
 
-    places: list[Place]
+    places: list[SliceKey]
     files: list[list[memoryview]]
     meta: dict[str, Any]
 
 
-def _encoded(crew: Crew, image: ImageFile) -> Generator[_Encoded]:
+def _encoded(crew: Encoders, image: ImageFile) -> Generator[_Encoded]:
     """Yield the files of a volume and of its slices as they are encoded."""
     with crew.room.taken(image.nbytes):
         yield from _encoded_by(crew.encoders(image.nbytes), image)
@@ -177,8 +177,8 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded
     opened = pool.submit(open_volume, image).result()
     voxels = pool.submit(opened.array).result()
 
-    def encode(places: list[Place]) -> _Encoded:
-        shelf = Shelf()
+    def encode(places: list[SliceKey]) -> _Encoded:
+        shelf = PageBuffer()
         if places == [WHOLE]:
             whole = VolumeFile(opened)
             return _Encoded(places, [[shelf.keep(piece) for piece in whole]], whole.meta)
@@ -195,7 +195,7 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded
     yield from together(batches, lambda places: pool.submit(encode, places), width=ENCODERS)
 
 
-def _range_of(places: Iterable[Place]) -> tuple[int, int]:
+def _range_of(places: Iterable[SliceKey]) -> tuple[int, int]:
     """Return the first index of places that follow each other, and the one behind the last."""
     indices = [index for _, index in places]
     return indices[0], indices[-1] + 1
@@ -213,7 +213,7 @@ def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dic
 
 
 def _add_slices(
-    connection: Connection, crew: Crew, volume_id: int, slices: Sequence[dict[str, Any]]
+    connection: Connection, crew: Encoders, volume_id: int, slices: Sequence[dict[str, Any]]
 ) -> None:
     """Give a volume its slices, whose files are there."""
 

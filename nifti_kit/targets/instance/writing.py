@@ -13,7 +13,7 @@ from nifti_kit.plans.plan import CustomData, PlannedObject
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.instance.asking import batched, once, remove
 from nifti_kit.targets.instance.client import Connection
-from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Crew
+from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.refusals import Refused
 from nifti_kit.targets.instance.wire import FormFile, FormText
 from nifti_kit.targets.mask_files import MaskFiles, by_source
@@ -129,7 +129,7 @@ def score_figure(connection: Connection, figure_id: int, scores: CustomData) -> 
 
 def upload_masks(
     connection: Connection,
-    crew: Crew,
+    crew: Encoders,
     pairs: Sequence[tuple[int, PlannedObject]],
     landed: Callable[[int], None],
 ) -> None:
@@ -168,7 +168,7 @@ def _send_geometries(connection: Connection, batch: Sequence[tuple[int, bytes]])
 
 
 def _geometries(
-    crew: Crew, pairs: Sequence[tuple[int, PlannedObject]]
+    crew: Encoders, pairs: Sequence[tuple[int, PlannedObject]]
 ) -> Generator[tuple[int, bytes]]:
     """Yield the number and the geometry of each figure, in order."""
     for group in by_source(pairs):

@@ -18,9 +18,9 @@ from nifti_kit.widgets.parts.table import Column, Row
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "ClassCount", "class_counts", "class_frame", "class_rows"]
+__all__ = ["CLASS_COLUMNS", "ClassCount", "class_counts", "class_frame", "class_rows"]
 
-COLUMNS = (
+CLASS_COLUMNS = (
     Column("value", "Value", "number"),
     Column("class", "Class"),
     Column("color", "Colour"),
@@ -110,7 +110,7 @@ def class_frame(counts: Iterable[ClassCount]) -> pd.DataFrame:
     """Return a :class:`pandas.DataFrame`, one row per class."""
     import pandas as pd
 
-    return pd.DataFrame(map(_cells, counts), columns=[column.name for column in COLUMNS])
+    return pd.DataFrame(map(_cells, counts), columns=[column.name for column in CLASS_COLUMNS])
 
 
 def _cells(found: ClassCount) -> dict[str, object]:

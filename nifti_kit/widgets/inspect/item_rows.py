@@ -10,9 +10,9 @@ from nifti_kit.datasets.items import Item
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.table import Column, Row
 
-__all__ = ["COLUMNS", "item_rows"]
+__all__ = ["ITEM_COLUMNS", "item_rows"]
 
-COLUMNS = (
+ITEM_COLUMNS = (
     Column("name", "Item"),
     Column("plane", "Plane", filtered=True),
     Column("shape", "Shape"),

@@ -12,7 +12,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.targets.records import PlannedItem
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 __all__ = ["miniature"]
 
@@ -35,13 +35,13 @@ def miniature(dataset: Dataset, item: Item | PlannedItem) -> Illustration | None
         alone = [str(mask.relative) for mask in source.masks]
         return Illustrator(dataset)(Finding("", "note", alone[0], "", "")) if alone else None
     try:
-        viewer = Viewer.of_item(dataset, item)
+        viewer = ViewerModel.of_item(dataset, item)
     except NiftiKitError:
         return None  # a finding says what is wrong with the file
     return _cut_out(viewer, source.plane or "axl")
 
 
-def _cut_out(viewer: Viewer, plane: str) -> Illustration:
+def _cut_out(viewer: ViewerModel, plane: str) -> Illustration:
     """Return one pane of the viewer's picture."""
     from PIL import Image
 

@@ -17,23 +17,21 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.board import Board
-from nifti_kit.widgets.inspect.class_table import COLUMNS as CLASS_COLUMNS
-from nifti_kit.widgets.inspect.class_table import class_frame, class_rows
+from nifti_kit.widgets.inspect.class_table import CLASS_COLUMNS, class_frame, class_rows
 from nifti_kit.widgets.inspect.closer import CloserLook, look_closer
-from nifti_kit.widgets.inspect.item_rows import COLUMNS as ITEM_COLUMNS
-from nifti_kit.widgets.inspect.item_rows import item_rows
+from nifti_kit.widgets.inspect.item_rows import ITEM_COLUMNS, item_rows
 from nifti_kit.widgets.inspect.miniatures import miniature
 from nifti_kit.widgets.inspect.tables import HeaderPanel
 from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PARTS", "Inspection"]
+__all__ = ["PARTS", "InspectModel"]
 
 PARTS = ("items", "findings", "classes", "board")
 """What can be looked at, in the order of reading."""
@@ -44,7 +42,7 @@ NAMED = 5
 NO_VOLUME = "Its volume is on the target, not among these files. The board shows its mask alone."
 
 
-class Inspection(HasTraits):
+class InspectModel(HasTraits):
     """A source as a person looks through it.
 
     Attributes
@@ -261,12 +259,12 @@ class Inspection(HasTraits):
         if change["new"] == "done" and self.item and self._opened != self.item:
             self.opening.start(self._read_volumes)
 
-    def _viewed(self, item: Item) -> tuple[Viewer | None, str]:
+    def _viewed(self, item: Item) -> tuple[ViewerModel | None, str]:
         """Return the viewer of an item, or why there is none."""
         if item.volume is None:
             return None, NO_VOLUME
         try:
-            return Viewer.of_item(self.dataset, item), ""  # type: ignore[arg-type]
+            return ViewerModel.of_item(self.dataset, item), ""  # type: ignore[arg-type]
         except NiftiKitError as error:
             return None, str(error)
 

@@ -44,7 +44,7 @@ VERDICTS = {
 }
 """What each verdict of :func:`nifti_kit.core.geometry.compare_grids` means."""
 
-COLUMNS = (
+HEADER_COLUMNS = (
     Column("file", "Mask"),
     Column("verdict", "Verdict", filtered=True),
     Column("mm", "Displaced (mm)", "number"),
@@ -153,7 +153,7 @@ class HeaderPanel(HasTraits):
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__()
-        self.alignments = Table(COLUMNS)
+        self.alignments = Table(HEADER_COLUMNS)
         self.show(item)
 
     @property
@@ -186,4 +186,4 @@ class HeaderPanel(HasTraits):
         import pandas as pd
 
         cells = [dict(row.cells) for row in self.alignments.rows]
-        return pd.DataFrame(cells, columns=[column.name for column in COLUMNS])
+        return pd.DataFrame(cells, columns=[column.name for column in HEADER_COLUMNS])

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as w
 
 from nifti_kit.widgets.inspect.headers import HeaderView
-from nifti_kit.widgets.inspect.model import PARTS, Inspection
+from nifti_kit.widgets.inspect.model import PARTS, InspectModel
 from nifti_kit.widgets.inspect.widgets_board import BoardView
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import classed, discard, heading, notice, paragraph, say, styles
@@ -42,7 +42,7 @@ class Inspect(w.VBox):
     Attributes
     ----------
     model
-        The :class:`nifti_kit.widgets.inspect.model.Inspection`: what the mouse does is one of its
+        The :class:`nifti_kit.widgets.inspect.model.InspectModel`: what the mouse does is one of its
         methods.
     """
 
@@ -54,7 +54,7 @@ class Inspect(w.VBox):
         out: str | os.PathLike[str] = "out",
         **choices: Any,
     ) -> None:
-        self.model = Inspection(source, waive=waive, **choices)
+        self.model = InspectModel(source, waive=waive, **choices)
         self._summary = say("", "nk-summary")
         self._look = Gated(
             "Read every voxel",
@@ -128,7 +128,7 @@ class Inspect(w.VBox):
 class _ChosenItem(w.VBox):
     """The chosen item: its planes and its headers."""
 
-    def __init__(self, model: Inspection) -> None:
+    def __init__(self, model: InspectModel) -> None:
         self.model = model
         self._title = heading("")
         self._error = notice(kind="warning")

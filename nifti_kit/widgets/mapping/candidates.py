@@ -21,7 +21,7 @@ __all__ = [
     "NO_SUCH_VOLUME",
     "Annotation",
     "Choices",
-    "Place",
+    "Fit",
     "Volumes",
     "alignment_of",
     "place_of",
@@ -41,7 +41,7 @@ NOT_MATCHED = "not matched"
 
 
 @dataclass(frozen=True)
-class Place:
+class Fit:
     """How an annotation lies against a volume.
 
     Attributes
@@ -56,18 +56,18 @@ class Place:
     lands: bool
 
 
-A_TABLE = Place("a score table has no place", True)
+A_TABLE = Fit("a score table has no place", True)
 
-NO_SUCH_VOLUME = Place("the target has no such volume", False)
+NO_SUCH_VOLUME = Fit("the target has no such volume", False)
 
-NOT_COMPARED = Place("elsewhere, or another grid", False)
+NOT_COMPARED = Fit("elsewhere, or another grid", False)
 
 
 alignment_of = lru_cache(maxsize=8192)(compare_grids)
 """As ``compare_grids``; the same pairs are asked for often."""
 
 
-def place_of(mask: Grid, volume: Grid) -> Place:
+def place_of(mask: Grid, volume: Grid) -> Fit:
     """Return how a mask's grid lies against a volume's, in words."""
     found = alignment_of(mask, volume)
     off = f"{_length(found.displacement_mm)} mm ({found.displacement_voxels:.3g} voxels)"
@@ -90,7 +90,7 @@ def place_of(mask: Grid, volume: Grid) -> Place:
             text = f"apart: {_length(gap_mm(mask, volume))} mm between them"
         case _:
             text = "no usable place in the header"
-    return Place(text, found.lands)
+    return Fit(text, found.lands)
 
 
 def _length(mm: float) -> str:
@@ -139,7 +139,7 @@ class Annotation:
             for file in item.tables if item.is_scores_alone else item.masks:
                 yield cls(str(file.relative), item, file, plain_name(file.relative.name))
 
-    def place_on(self, volume: VolumeRef) -> Place:
+    def place_on(self, volume: VolumeRef) -> Fit:
         """Return how it lies against a volume."""
         return (
             A_TABLE if isinstance(self.file, TableFile) else place_of(self.file.grid, volume.grid)
@@ -203,7 +203,7 @@ class Volumes:
         )
         return first + others
 
-    def placed(self, annotation: Annotation, volume: VolumeRef, at: int) -> Place:
+    def placed(self, annotation: Annotation, volume: VolumeRef, at: int) -> Fit:
         """Return how a volume at a rank (from 0) fits; the far ones are not measured in full."""
         if at < CHOICES or isinstance(annotation.file, TableFile):
             return annotation.place_on(volume)

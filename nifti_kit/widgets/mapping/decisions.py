@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from nifti_kit.core.findings import Finding
 from nifti_kit.formats.mappings import MappingRow
 
-__all__ = ["ACCEPTED", "CHOSEN", "LEFT_OUT", "Decision", "Decisions"]
+__all__ = ["ACCEPTED", "CHOSEN", "LEFT_OUT", "Decision", "RowHistory"]
 
 CHOSEN, ACCEPTED, LEFT_OUT = "chosen", "accepted", "left out"
 
@@ -58,7 +58,7 @@ class _Step:
     faults: tuple[Finding, ...]
 
 
-class Decisions:
+class RowHistory:
     """The decision on each file, by its path; every change can be undone.
 
     Parameters

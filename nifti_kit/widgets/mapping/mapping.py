@@ -11,7 +11,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.mapping.mapping_start import MappingStart
-from nifti_kit.widgets.mapping.model import Matching
+from nifti_kit.widgets.mapping.model import MappingModel
 from nifti_kit.widgets.mapping.view import MatchingView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import classed, heading, styles
@@ -68,12 +68,12 @@ class MappingEditor(w.VBox):
         self._show()
 
     @property
-    def model(self) -> Matching:
+    def model(self) -> MappingModel:
         """The matching that is shown: whatever the mouse does is one of its methods.
 
         None while source or target are still to be picked.
         """
-        found: Matching = self.start.matching
+        found: MappingModel = self.start.matching
         return found
 
     def _picked(self) -> Any:

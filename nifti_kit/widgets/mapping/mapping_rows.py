@@ -13,7 +13,7 @@ from nifti_kit.widgets.mapping.candidates import (
     NO_SUCH_VOLUME,
     Annotation,
     Choices,
-    Place,
+    Fit,
     Volumes,
     alignment_of,
 )
@@ -62,7 +62,7 @@ class Standing:
 
     annotation: Annotation
     decision: Decision
-    place: Place | None
+    place: Fit | None
     doubts: tuple[str, ...]
 
     @classmethod

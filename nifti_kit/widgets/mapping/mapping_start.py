@@ -12,7 +12,7 @@ from nifti_kit.formats.mappings import Mapping
 from nifti_kit.targets.folder import ProjectFolder
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.mapping.files import refuse
-from nifti_kit.widgets.mapping.model import Matching, PathLike
+from nifti_kit.widgets.mapping.model import MappingModel, PathLike
 from nifti_kit.widgets.parts.models_targets import TargetPicker
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
@@ -26,7 +26,7 @@ class MappingStart(HasTraits):
     Parameters
     ----------
     source, target, mapping, path
-        As :class:`nifti_kit.widgets.mapping.model.Matching` has them; without source or target a
+        As :class:`MappingModel` has them; without source or target a
         person picks them.
 
     Attributes
@@ -34,7 +34,7 @@ class MappingStart(HasTraits):
     source, target
         The pickers.
     matching
-        The :class:`nifti_kit.widgets.mapping.model.Matching`; None before there is one.
+        The :class:`nifti_kit.widgets.mapping.model.MappingModel`; None before there is one.
     task
         The matching that is under way: of thousands of files it takes seconds.
     """
@@ -59,7 +59,7 @@ class MappingStart(HasTraits):
         if is_read:
             self.source.dataset = source
         if place is not None and (is_read or self.source.path):
-            self.matching = Matching(source, place, mapping, path=path)
+            self.matching = MappingModel(source, place, mapping, path=path)
             self.source.dataset = self.matching.dataset
 
     @property
@@ -82,11 +82,11 @@ class MappingStart(HasTraits):
         refuse(self.begin_blockers, "matching")
         dataset, target = self.source.dataset, self.target.target
 
-        def work(ticket: Ticket) -> Matching:
+        def work(ticket: Ticket) -> MappingModel:
             ticket.tell(0.0, "Comparing names and grids ...")
-            return Matching(dataset, target, path=self.path)
+            return MappingModel(dataset, target, path=self.path)
 
         self.task.start(work, then=self._keep)
 
-    def _keep(self, matching: Matching) -> None:
+    def _keep(self, matching: MappingModel) -> None:
         self.matching = matching

@@ -24,16 +24,16 @@ from nifti_kit.widgets.mapping.decisions import ACCEPTED, CHOSEN, Decision
 from nifti_kit.widgets.mapping.mapping_rows import COLUMNS, DOUBTFUL, Standing
 from nifti_kit.widgets.mapping.models_candidates import Candidates
 from nifti_kit.widgets.mapping.previews import overlay
-from nifti_kit.widgets.mapping.rows import Standings
+from nifti_kit.widgets.mapping.rows import MappingRows
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.tasks import Task
 
-__all__ = ["Matching"]
+__all__ = ["MappingModel"]
 
 PathLike = str | os.PathLike[str]
 
 
-class Matching(HasTraits):
+class MappingModel(HasTraits):
     """The annotation files of a dataset, the volumes of a target, and which belong together.
 
     Parameters
@@ -63,7 +63,7 @@ class Matching(HasTraits):
     task
         The preview that is being made.
     picture
-        The preview: a :class:`nifti_kit.widgets.viewer.model.Viewer`, or None.
+        The preview: a :class:`nifti_kit.widgets.viewer.model.ViewerModel`, or None.
     """
 
     revision = Int()
@@ -87,7 +87,7 @@ class Matching(HasTraits):
         if begin is not None and not isinstance(begin, Mapping):
             begin = read_mapping(files.path_of(os.fspath(begin)), self.dataset)
         self.volumes = Volumes(self.target.volumes())
-        self.standings = Standings(self.dataset, self.volumes, begin)
+        self.standings = MappingRows(self.dataset, self.volumes, begin)
         self.table = Table(COLUMNS, self.standings.rows, on_edit=self._edited)
         self.candidates = Candidates(self.volumes, self._choose_here, self._preview_here)
         self.task = Task()

@@ -15,7 +15,7 @@ from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.target import Target, VolumeRef
 from nifti_kit.widgets.mapping.candidates import place_of
 from nifti_kit.widgets.parts.tasks import Ticket
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 __all__ = ["overlay"]
 
@@ -29,7 +29,7 @@ PLACES = ("By its own header", "By the volume's header")
 """Where a misplaced annotation is shown."""
 
 
-def overlay(target: Target, file: MaskFile, volume: VolumeRef, ticket: Ticket) -> Viewer:
+def overlay(target: Target, file: MaskFile, volume: VolumeRef, ticket: Ticket) -> ViewerModel:
     """Return a viewer of an annotation over a volume.
 
     The volume is read from the target (an instance sends it); one volume and one label map are in
@@ -48,7 +48,9 @@ def overlay(target: Target, file: MaskFile, volume: VolumeRef, ticket: Ticket) -
     ticket.tell(READING, f"Drawing {file.relative.name} over {name}")
     own, other = _masks(file.image, volume.grid)
     title = f"{file.relative} over {name}: {place_of(file.grid, volume.grid).text}"
-    viewer = Viewer.of_arrays(voxels, volume.grid, [own], compare=other, titles=PLACES, title=title)
+    viewer = ViewerModel.of_arrays(
+        voxels, volume.grid, [own], compare=other, titles=PLACES, title=title
+    )
     ticket.check()
     return viewer
 

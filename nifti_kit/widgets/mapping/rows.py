@@ -15,14 +15,14 @@ from nifti_kit.formats.mappings import Mapping as FileMapping
 from nifti_kit.formats.mappings import MappingRow
 from nifti_kit.plans.matching import match
 from nifti_kit.widgets.mapping.candidates import Annotation, Volumes
-from nifti_kit.widgets.mapping.decisions import Decision, Decisions
+from nifti_kit.widgets.mapping.decisions import Decision, RowHistory
 from nifti_kit.widgets.mapping.mapping_rows import UNMATCHED, Standing, row_findings, table_row
 from nifti_kit.widgets.parts.table import Row
 
-__all__ = ["Standings"]
+__all__ = ["MappingRows"]
 
 
-class Standings:
+class MappingRows:
     """The files of a dataset with the volumes that they have.
 
     Parameters
@@ -46,7 +46,7 @@ class Standings:
         matched = begin is not None and _is_matched(begin, volumes)
         self._suggested = begin if begin is not None and matched else match(dataset, volumes)
         begin = self._suggested if begin is None else begin
-        self._decisions = Decisions(self.rows_of(begin), begin.faults)
+        self._decisions = RowHistory(self.rows_of(begin), begin.faults)
         self._known: dict[str, Standing] = {}
         self._rows: dict[str, Row] = {}
         self._found: dict[str, tuple[Finding, ...]] = {}

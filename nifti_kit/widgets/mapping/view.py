@@ -10,7 +10,7 @@ import ipywidgets as w
 from nifti_kit.core import html
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.mapping.files import where_text
-from nifti_kit.widgets.mapping.model import Matching
+from nifti_kit.widgets.mapping.model import MappingModel
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import action, classed, heading, notice, paragraph, say
 from nifti_kit.widgets.parts.widgets_saving import Gated
@@ -29,7 +29,7 @@ FORMS = {
 class MatchingView(w.VBox):
     """Shows which volume each annotation file belongs to, and lets a person decide."""
 
-    def __init__(self, model: Matching) -> None:
+    def __init__(self, model: MappingModel) -> None:
         self.model = model
         self._summary = classed(say(), "nk-summary")
         self._message = notice((), "good")
@@ -88,7 +88,7 @@ class MatchingView(w.VBox):
 class _Selected(w.VBox):
     """The file that is selected: its candidates, and what can be done with it."""
 
-    def __init__(self, model: Matching, do: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
         self.model = model
         self._name = classed(w.HTML(), "nk-heading")
         self._said = say()
@@ -155,7 +155,7 @@ class _Selected(w.VBox):
 class _Faults(w.VBox):
     """What is wrong with the mapping as it is."""
 
-    def __init__(self, model: Matching) -> None:
+    def __init__(self, model: MappingModel) -> None:
         self.model = model
         self._found = classed(w.HTML(), "nk-findings")
         super().__init__([self._found])
@@ -169,7 +169,7 @@ class _Faults(w.VBox):
 class _Saving(w.VBox):
     """Where the mapping is saved to and loaded from, in which form, and what is in the way."""
 
-    def __init__(self, model: Matching, do: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
         self.model = model
         wide = {"width": "32rem"}
         self._path = w.Text(model.path, description="JSON file", layout=wide)

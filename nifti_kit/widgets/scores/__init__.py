@@ -1,5 +1,5 @@
 """Score tables held against their masks, corrected cell by cell, saved as new files."""
 
-from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.model import ScoreModel
 
-__all__ = ["Scoring"]
+__all__ = ["ScoreModel"]

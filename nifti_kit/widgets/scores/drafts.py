@@ -11,7 +11,7 @@ from nifti_kit.datasets.items import TableFile
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores import ScoreTable, read_scores
 from nifti_kit.formats.scores.table import check_base
-from nifti_kit.widgets.scores.sheets import LAYER, Sheet, SheetRow, number_of
+from nifti_kit.widgets.scores.sheets import LAYER, ScoreSheet, SheetRow, number_of
 
 __all__ = ["FRAMES", "Draft", "open_draft"]
 
@@ -39,7 +39,7 @@ class Draft:
     """
 
     table: TableFile
-    sheet: Sheet
+    sheet: ScoreSheet
     base: int
     frames: str
     count: int | None
@@ -110,7 +110,7 @@ class Draft:
         row = self.rows.get(layer)
         return self.sheet.cell(row, f"Label-{value}") if row else ""
 
-    def with_sheet(self, sheet: Sheet) -> Draft:
+    def with_sheet(self, sheet: ScoreSheet) -> Draft:
         """Return the draft with other rows and cells."""
         return replace(self, sheet=sheet)
 
@@ -151,4 +151,4 @@ def open_draft(table: TableFile, base: int, frames: str, count: int | None) -> D
     text = read_text(table.path, table.content)
     # What a repair wrote counts from 1, along the file.
     base = base if table.content is None else 1
-    return Draft(table, Sheet.of(text, str(table.relative)), base, frames, count)
+    return Draft(table, ScoreSheet.of(text, str(table.relative)), base, frames, count)

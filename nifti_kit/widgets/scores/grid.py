@@ -14,7 +14,7 @@ from nifti_kit.widgets.scores.evidence import HEAD, Remark
 from nifti_kit.widgets.scores.references import Reference
 from nifti_kit.widgets.scores.sheets import LAYER, comment_name, value_of
 
-__all__ = ["Place", "place_of", "plane_text", "subject_of"]
+__all__ = ["CellInfo", "place_of", "plane_text", "subject_of"]
 
 PLANES = {"axl": "axial", "cor": "coronal", "sag": "sagittal"}
 
@@ -33,7 +33,7 @@ _ALONE = {
 
 
 @dataclass(frozen=True)
-class Place:
+class CellInfo:
     """A cell.
 
     Attributes
@@ -110,28 +110,28 @@ class Place:
 
 def place_of(
     draft: Draft, reference: Reference, current: tuple[str, str], remarks: Iterable[Remark]
-) -> Place:
+) -> CellInfo:
     """Return a cell by the key of its row and the name of its column."""
     key, column = current
     if not key:
-        return Place()
+        return CellInfo()
     told = tuple(one for one in remarks if (one.row, one.column) == current)
     plane = plane_text(reference.item.plane)
     value = value_of(column)
     name = "" if value is None else reference.names.get(value, "")
     if key == HEAD:
-        return Place(key, column, plane=plane, text=column, class_name=name, remarks=told)
+        return CellInfo(key, column, plane=plane, text=column, class_name=name, remarks=told)
     layer, line = key_parts(key)
     frame = None if layer is None else draft.frame_of(layer)
     try:
         row = draft.rows.get(layer) if layer is not None else draft.sheet.row(line or 0)
     except BadScores:  # the row was removed, or has got a layer
-        return Place()
+        return CellInfo()
     text = draft.sheet.cell(row, column) if row else ""
     if column == LAYER and row is None:
         text = str(layer)
     comment = draft.sheet.cell(row, comment_name(column)) if row else ""
-    return Place(
+    return CellInfo(
         key,
         column,
         layer,

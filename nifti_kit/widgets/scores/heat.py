@@ -10,7 +10,7 @@ from traitlets import Dict, Int, Unicode
 
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.parts.views import classed, front
-from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.model import ScoreModel
 
 __all__ = ["HeatMap"]
 
@@ -29,7 +29,7 @@ class HeatMap(anywidget.AnyWidget):
     label = Unicode().tag(sync=True)
     answered = Int().tag(sync=True)
 
-    def __init__(self, model: Scoring, refused: Callable[[str], Any]) -> None:
+    def __init__(self, model: ScoreModel, refused: Callable[[str], Any]) -> None:
         super().__init__()
         self.model, self._refused = model, refused
         self._going = False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from nifti_kit.core.geometry import PLANES
-from nifti_kit.render.panes import Sheet
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.render.panes import Layout
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 __all__ = ["show_slice"]
 
 
-def show_slice(viewer: Viewer, plane: str, index: int, name: str) -> None:
+def show_slice(viewer: ViewerModel, plane: str, index: int, name: str) -> None:
     """Show a slice (RAS+ index from 0), with one class alone where there is such.
 
     The crosshair goes to a voxel of the class near its middle on that slice; on the other axes it
@@ -27,11 +27,11 @@ def show_slice(viewer: Viewer, plane: str, index: int, name: str) -> None:
         viewer.go(plane, index)
 
 
-def _middle(viewer: Viewer, axis: int, index: int, number: int) -> tuple[int, int, int]:
+def _middle(viewer: ViewerModel, axis: int, index: int, number: int) -> tuple[int, int, int]:
     """Return where the class is on a slice, to the pixel of a picture; else the crosshair."""
     grid = viewer.image.grid
     pane = next(
-        pane for pane in Sheet.of(grid, 1, 1.0, viewer.position).panes if pane.plane.normal == axis
+        pane for pane in Layout.of(grid, 1, 1.0, viewer.position).panes if pane.plane.normal == axis
     )
     for overlay in viewer.overlays:
         for layer in overlay.layers:

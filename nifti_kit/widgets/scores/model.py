@@ -19,15 +19,15 @@ from nifti_kit.widgets.scores.desk import ScoreDesk
 from nifti_kit.widgets.scores.drafts import Draft
 from nifti_kit.widgets.scores.edits import Edited
 from nifti_kit.widgets.scores.evidence import SEVERITIES, Remark, layer_key
-from nifti_kit.widgets.scores.grid import Place
+from nifti_kit.widgets.scores.grid import CellInfo
 from nifti_kit.widgets.scores.looks import show_slice
 from nifti_kit.widgets.scores.saving import faults_in_the_way, path_blockers, saved, with_drafts
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
-__all__ = ["Scoring"]
+__all__ = ["ScoreModel"]
 
 
-class Scoring(ScoreActs, ScoreDesk):
+class ScoreModel(ScoreActs, ScoreDesk):
     """Score tables of a source, one of which is chosen, checked and corrected.
 
     Attributes
@@ -64,9 +64,9 @@ class Scoring(ScoreActs, ScoreDesk):
         return self.edit_blockers if self.open is None else self.open.subject
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CellInfo:
         """The cell that a person is at."""
-        return Place() if self.open is None else self.open.place(self.current)
+        return CellInfo() if self.open is None else self.open.place(self.current)
 
     @property
     def dataset(self) -> Dataset:
@@ -208,12 +208,12 @@ class Scoring(ScoreActs, ScoreDesk):
         while self.viewer is None and not self.look_blockers:
             found = self.open
             ticket.tell(0.0, f"Opening {found.reference.item.name}")
-            viewer = Viewer.of_item(self.source.dataset, found.reference.item)
+            viewer = ViewerModel.of_item(self.source.dataset, found.reference.item)
             if found is self.open:
                 self._aim(viewer)
                 self.viewer = viewer
 
-    def _aim(self, viewer: Viewer) -> None:
+    def _aim(self, viewer: ViewerModel) -> None:
         place = self.place
         plane = self.open.reference.item.plane
         if place.slice is not None and plane is not None:

@@ -15,7 +15,7 @@ from nifti_kit.widgets.scores.countings import Counting, countings_of
 from nifti_kit.widgets.scores.drafts import Draft, open_draft
 from nifti_kit.widgets.scores.edits import Edited
 from nifti_kit.widgets.scores.evidence import layer_key, remarks_of
-from nifti_kit.widgets.scores.grid import Place, place_of, subject_of
+from nifti_kit.widgets.scores.grid import CellInfo, place_of, subject_of
 from nifti_kit.widgets.scores.grids import grid_of
 from nifti_kit.widgets.scores.references import Reference, reference_of
 from nifti_kit.widgets.scores.sheets import LAYER
@@ -119,11 +119,11 @@ class OpenTable:
         """What it is held against, a line each."""
         return subject_of(self.draft, self.reference)
 
-    def place(self, current: tuple[str, str]) -> Place:
+    def place(self, current: tuple[str, str]) -> CellInfo:
         """Return a cell by the key of its row and the name of its column."""
         return place_of(self.draft, self.reference, current, self.remarks)
 
-    def moved(self, before: Place) -> tuple[str, str]:
+    def moved(self, before: CellInfo) -> tuple[str, str]:
         """Return where a cell is after an edit: its row or column may have another name."""
         column = before.column
         if column not in (LAYER, *self.draft.sheet.columns):

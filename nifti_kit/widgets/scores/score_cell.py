@@ -10,7 +10,7 @@ import ipywidgets as w
 from nifti_kit.widgets.parts.views import action, classed, heading, paragraph, say
 from nifti_kit.widgets.parts.widgets_saving import Gated
 from nifti_kit.widgets.scores.evidence import HEAD
-from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.model import ScoreModel
 from nifti_kit.widgets.scores.sheets import LAYER, value_of
 
 __all__ = ["ScoreCell"]
@@ -21,7 +21,7 @@ NARROW = {"width": "min(100%, 22rem)"}
 class ScoreCell(w.VBox):
     """Shows the cell that a person is at; ``do`` calls an act and says what is refused."""
 
-    def __init__(self, model: Scoring, do: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, model: ScoreModel, do: Callable[[Callable[[], Any]], None]) -> None:
         self.model, self._do = model, do
         self._told = say("", "nk-place")
         self._text = self._box("Score:", "nk-cell-text", self._type)

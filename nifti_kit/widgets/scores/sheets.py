@@ -12,7 +12,7 @@ from typing import NamedTuple
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores.cells import csv_text, decimal, rows_of
 
-__all__ = ["LAYER", "Sheet", "SheetRow", "comment_name", "number_of", "value_of"]
+__all__ = ["LAYER", "ScoreSheet", "SheetRow", "comment_name", "number_of", "value_of"]
 
 LAYER = "Layer"
 """The header of the column that says which frame a row is."""
@@ -32,7 +32,7 @@ class SheetRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ScoreSheet:
     """A score table as text.
 
     Attributes
@@ -48,7 +48,7 @@ class Sheet:
     rows: tuple[SheetRow, ...]
 
     @classmethod
-    def of(cls, text: str, shown: str) -> Sheet:
+    def of(cls, text: str, shown: str) -> ScoreSheet:
         """Return the sheet of a file's text; ``shown`` is what the file is called.
 
         Raises
@@ -127,7 +127,7 @@ class Sheet:
             if cell and not (at < len(named) and named[at])
         ]
 
-    def with_cell(self, number: int, name: str, text: str) -> Sheet:
+    def with_cell(self, number: int, name: str, text: str) -> ScoreSheet:
         """Return the sheet with other text in a cell; a column that is not there is added."""
         sheet = self if name in self.header else replace(self, header=(*self.header, name))
         column = sheet.header.index(name)
@@ -136,7 +136,7 @@ class Sheet:
         cells[column] = text
         return sheet._with(replace_row(sheet.rows, SheetRow(number, tuple(cells))))
 
-    def with_row(self, layer: str) -> Sheet:
+    def with_row(self, layer: str) -> ScoreSheet:
         """Return the sheet with one more row, at the end, that has only its Layer."""
         cells = tuple(layer if name == LAYER else "" for name in self.header)
         return self._with((*self.rows, SheetRow(self.next_number, cells)))
@@ -146,23 +146,23 @@ class Sheet:
         """The line that one more row gets."""
         return max((row.number for row in self.rows), default=1) + 1
 
-    def without_row(self, number: int) -> Sheet:
+    def without_row(self, number: int) -> ScoreSheet:
         """Return the sheet without a row."""
         gone = self.row(number)
         return self._with(tuple(row for row in self.rows if row != gone))
 
-    def without_column(self, name: str) -> Sheet:
+    def without_column(self, name: str) -> ScoreSheet:
         """Return the sheet without a column."""
         at = self.header.index(name)
         rows = tuple(row._replace(cells=_without(row.cells, at)) for row in self.rows)
         return replace(self, header=_without(self.header, at), rows=rows)
 
-    def renamed(self, name: str, other: str) -> Sheet:
+    def renamed(self, name: str, other: str) -> ScoreSheet:
         """Return the sheet with another header for a column."""
         header = tuple(other if there == name else there for there in self.header)
         return replace(self, header=header)
 
-    def _with(self, rows: tuple[SheetRow, ...]) -> Sheet:
+    def _with(self, rows: tuple[SheetRow, ...]) -> ScoreSheet:
         return replace(self, rows=rows)
 
 

@@ -16,7 +16,7 @@ from nifti_kit.widgets.parts.widgets_saving import Gated, SaveRow
 from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
 from nifti_kit.widgets.parts.widgets_tasks import TaskView
 from nifti_kit.widgets.scores.heat import HeatMap
-from nifti_kit.widgets.scores.model import Scoring
+from nifti_kit.widgets.scores.model import ScoreModel
 from nifti_kit.widgets.scores.score_cell import ScoreCell
 from nifti_kit.widgets.viewer.viewer import Viewer
 
@@ -45,7 +45,7 @@ class ScoreEditor(w.VBox):
     Attributes
     ----------
     model
-        The :class:`nifti_kit.widgets.scores.model.Scoring`: what mouse and keyboard do is one of
+        The :class:`nifti_kit.widgets.scores.model.ScoreModel`: what mouse and keyboard do is one of
         its methods.
     """
 
@@ -58,7 +58,7 @@ class ScoreEditor(w.VBox):
         out: str | os.PathLike[str] = "out",
         **choices: Any,
     ) -> None:
-        self.model = Scoring(source, table=table, base=base, out=out, **choices)
+        self.model = ScoreModel(source, table=table, base=base, out=out, **choices)
         self._error = classed(notice(kind="error"), "nk-refused")
         self._message = classed(notice(kind="good"), "nk-done")
         self._reason = ""
@@ -181,7 +181,7 @@ class ScoreEditor(w.VBox):
 class _Chosen(w.VBox):
     """Which table it is, what it is held against, and how its layers are counted."""
 
-    def __init__(self, model: Scoring, do: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, model: ScoreModel, do: Callable[[Callable[[], Any]], None]) -> None:
         self.model, self._do = model, do
         self._table = classed(w.Dropdown(description="Table:"), "nk-score-table")
         self._table.layout.width = "min(100%, 36rem)"

@@ -8,7 +8,7 @@ from nifti_kit.transfer.proof import Proof, ProofRow
 from nifti_kit.transfer.receipt import Receipt
 from nifti_kit.widgets.parts.table import Column, Row, Table
 
-__all__ = ["Evidence", "first_line"]
+__all__ = ["ReceiptTables", "first_line"]
 
 _LANDED = (
     Column("volume id", "Volume id", "number"),
@@ -32,7 +32,7 @@ _PROVED = (
 )
 
 
-class Evidence:
+class ReceiptTables:
     """Receipt and proof as tables.
 
     Attributes

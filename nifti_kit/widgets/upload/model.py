@@ -29,13 +29,13 @@ from nifti_kit.widgets.upload.landing import (
 from nifti_kit.widgets.upload.planning import Planning, refuse
 from nifti_kit.widgets.upload.tables import there_lines
 
-__all__ = ["Uploading"]
+__all__ = ["UploadModel"]
 
 SHOWN_CODES = 6
 """Codes in the way that are named one by one before the rest is counted."""
 
 
-class Uploading(Planning):
+class UploadModel(Planning):
     """An upload, step by step; each button of the view is one of the methods.
 
     Parameters

@@ -21,7 +21,7 @@ from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.models_targets import TargetPicker
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
-from nifti_kit.widgets.upload.tables import Outlook, title
+from nifti_kit.widgets.upload.tables import PlanTables, title
 
 __all__ = ["PAIRINGS", "Planning", "refuse"]
 
@@ -83,7 +83,7 @@ class Planning(HasTraits):
         self.source = _picker(source)
         self.target = TargetPicker(target, api=api)
         self.findings = FindingsTable(waive=waive)
-        self.outlook = Outlook()
+        self.outlook = PlanTables()
         self.planning = Task()
         self.mapping = mapping or None
         self._read = self._choices if isinstance(source, Dataset) else ()

@@ -15,7 +15,7 @@ from nifti_kit.plans.project import there_text
 from nifti_kit.plans.score_updates import updates_text
 from nifti_kit.widgets.parts.table import Column, Row, Table
 
-__all__ = ["EXISTING_HELP", "Outlook", "there_lines", "title"]
+__all__ = ["EXISTING_HELP", "PlanTables", "there_lines", "title"]
 
 EXISTING_HELP = {
     "error": "Refuse, and change nothing, if any of it is there already.",
@@ -62,7 +62,7 @@ _CLASSES = (
 )
 
 
-class Outlook:
+class PlanTables:
     """What a plan will land, as tables.
 
     Attributes

@@ -17,8 +17,8 @@ from nifti_kit.widgets.parts.widgets_findings import FindingsView
 from nifti_kit.widgets.parts.widgets_saving import Gated
 from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
 from nifti_kit.widgets.parts.widgets_tasks import TaskView
-from nifti_kit.widgets.upload.evidence import Evidence, first_line
-from nifti_kit.widgets.upload.model import Uploading
+from nifti_kit.widgets.upload.evidence import ReceiptTables, first_line
+from nifti_kit.widgets.upload.model import UploadModel
 from nifti_kit.widgets.upload.planning import PAIRINGS
 from nifti_kit.widgets.upload.tables import EXISTING_HELP
 
@@ -48,7 +48,7 @@ class Uploader(w.VBox):
     Attributes
     ----------
     model
-        The :class:`nifti_kit.widgets.upload.model.Uploading`: what the mouse does is one of its
+        The :class:`nifti_kit.widgets.upload.model.UploadModel`: what the mouse does is one of its
         methods.
     """
 
@@ -58,7 +58,7 @@ class Uploader(w.VBox):
         target: Any = None,
         **options: Any,
     ) -> None:
-        self.model = Uploading(source, target, **options)
+        self.model = UploadModel(source, target, **options)
         model = self.model
         parts = [
             styles(),
@@ -83,7 +83,7 @@ class Uploader(w.VBox):
 class PlanView(w.VBox):
     """Shows what will land, and what was found."""
 
-    def __init__(self, model: Uploading) -> None:
+    def __init__(self, model: UploadModel) -> None:
         self.model = model
         self._pairing = classed(
             w.Dropdown(
@@ -142,7 +142,7 @@ class PlanView(w.VBox):
 class ExistingView(w.VBox):
     """Shows what is on the target already, and what shall become of it."""
 
-    def __init__(self, model: Uploading) -> None:
+    def __init__(self, model: UploadModel) -> None:
         self.model = model
         options = [(f"{name}: {text}", name) for name, text in EXISTING_HELP.items()]
         self._choice = classed(w.RadioButtons(options=options, value=model.existing), "nk-existing")
@@ -168,7 +168,7 @@ class ExistingView(w.VBox):
 class LandingView(w.VBox):
     """Shows the upload: its button, its progress, what it came to."""
 
-    def __init__(self, model: Uploading) -> None:
+    def __init__(self, model: UploadModel) -> None:
         self.model = model
         self._button = action("Upload", model.upload, "nk-upload", primary=True)
         self._blockers, self._resumes = notice(), notice(kind="note")
@@ -194,8 +194,8 @@ class LandingView(w.VBox):
 class EvidenceView(w.VBox):
     """Shows receipt and proof, where they are kept, and where the project is."""
 
-    def __init__(self, model: Uploading) -> None:
-        self.model, self.evidence = model, Evidence()
+    def __init__(self, model: UploadModel) -> None:
+        self.model, self.evidence = model, ReceiptTables()
         self._receipt, self._proof = say("", "nk-receipt"), say("", "nk-proof")
         self._link = classed(w.HTML(), "nk-link", "nk-text")
         self._landed = classed(TableView(self.evidence.landed, "What landed"), "nk-landed")

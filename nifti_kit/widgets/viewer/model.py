@@ -1,6 +1,6 @@
 """The viewer: a volume with its masks in three linked planes, and what a person does with it.
 
-Each thing that mouse, keyboard or a control can do is one method or trait of :class:`Viewer`.
+Each thing that mouse, keyboard or a control can do is one method or trait of :class:`ViewerModel`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nifti_kit.widgets.viewer.images import RasImage, chosen_item, chosen_volume
 from nifti_kit.widgets.viewer.loading import Piece, ViewClass, drawn, landed, of_mask, planned
 from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, Position, Viewing
 
-__all__ = ["Viewer"]
+__all__ = ["ViewerModel"]
 
 TITLES = ("As in the files", "Repaired")
 """Of two overlays that are shown one above the other, unless they are named."""
@@ -38,14 +38,14 @@ DRAG = 300
 """Pixels of dragging that change a window by its whole width."""
 
 
-class Viewer(Viewing):
+class ViewerModel(Viewing):
     """A volume with its masks, and what a person does to look at it.
 
     Its state and traits are those of :class:`nifti_kit.widgets.viewer.viewing.Viewing`.
     """
 
     @classmethod
-    def of(cls, source: Any, item: Any = None, **choices: Any) -> Viewer:
+    def of(cls, source: Any, item: Any = None, **choices: Any) -> ViewerModel:
         """Return the viewer of an item of a plan, dataset or folder, or of a target's volume.
 
         By default of the first item, or of the only volume; ``choices`` are those of
@@ -56,7 +56,7 @@ class Viewer(Viewing):
         NiftiKitError
             If it is none of these, or has no such item or volume.
         """
-        if isinstance(source, Viewer):
+        if isinstance(source, ViewerModel):
             return source
         if isinstance(source, (str, os.PathLike)):
             source = scan(source)
@@ -80,7 +80,7 @@ class Viewer(Viewing):
         volume: VolumeRef | str | int | None = None,
         compare: Plan | Dataset | None = None,
         titles: tuple[str, str] = TITLES,
-    ) -> Viewer:
+    ) -> ViewerModel:
         """Return the viewer of an item, from its source files.
 
         Parameters
@@ -111,7 +111,7 @@ class Viewer(Viewing):
         return cls(image, drawn(image.grid, sets))
 
     @classmethod
-    def of_target(cls, target: Target, volume: VolumeRef | str | int | None = None) -> Viewer:
+    def of_target(cls, target: Target, volume: VolumeRef | str | int | None = None) -> ViewerModel:
         """Return the viewer of a volume as it landed, read back with its objects.
 
         The volume is given by its reference, id or name; the only one by default.
@@ -136,7 +136,7 @@ class Viewer(Viewing):
         compare: Iterable[Mask] | None = None,
         titles: tuple[str, str] = TITLES,
         title: str = "",
-    ) -> Viewer:
+    ) -> ViewerModel:
         """Return the viewer of an array (axes in any order) with masks on their own grids."""
         image = RasImage.of_array(title or "volume", volume, grid)
         pieces = [of_mask(mask) for mask in masks]

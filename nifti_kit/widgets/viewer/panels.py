@@ -14,7 +14,7 @@ from nifti_kit.render.greys import windowed
 from nifti_kit.render.layers import Layer
 from nifti_kit.render.position import Window
 from nifti_kit.widgets.parts.views import classed
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 __all__ = ["has_volume_panel", "volume_panel"]
 
@@ -33,7 +33,7 @@ def has_volume_panel() -> bool:
         return False
 
 
-def volume_panel(model: Viewer) -> Any | None:
+def volume_panel(model: ViewerModel) -> Any | None:
     """Return the volume and its masks in three dimensions; None where ipyniivue is not installed.
 
     The voxels are those of the model, thinned out where they are many, and travel to the browser
@@ -89,7 +89,7 @@ def _volume(name: str, voxels: npt.NDArray[Any], grid: Grid, **look: Any) -> dic
     return {"name": f"{name}.nii.gz", "data": encode_image(voxels, grid), **look}
 
 
-def _colors(model: Viewer) -> dict[str, list[int]]:
+def _colors(model: ViewerModel) -> dict[str, list[int]]:
     """Return the colour table of the class numbers; hidden ones cannot be seen."""
     colors = [(0, 0, 0), *(found.color for found in model.classes)]
     opaque = [0, *(255 * (found.name not in model.hidden) for found in model.classes)]

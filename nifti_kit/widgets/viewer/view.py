@@ -11,7 +11,7 @@ from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.wording import counted
 from nifti_kit.render.picture import Look
 from nifti_kit.widgets.parts.views import classed, front
-from nifti_kit.widgets.viewer.model import Viewer
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 __all__ = ["Legend", "Stage"]
 
@@ -42,7 +42,7 @@ class Stage(anywidget.AnyWidget):
     hint = Unicode(HINT).tag(sync=True)
     answered = Int().tag(sync=True)
 
-    def __init__(self, model: Viewer) -> None:
+    def __init__(self, model: ViewerModel) -> None:
         super().__init__()
         self.model = model
         self._drawn: Look | None = None
@@ -117,7 +117,7 @@ class Legend(anywidget.AnyWidget):
     count = Unicode().tag(sync=True)
     search = Unicode().tag(sync=True)
 
-    def __init__(self, model: Viewer) -> None:
+    def __init__(self, model: ViewerModel) -> None:
         super().__init__()
         self.model = model
         classed(self, "nk-legend")

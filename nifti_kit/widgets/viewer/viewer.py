@@ -11,7 +11,7 @@ from nifti_kit.core.geometry import PLANES
 from nifti_kit.render.position import CUSTOM
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
 from nifti_kit.widgets.parts.views import classed, heading, notice, styles
-from nifti_kit.widgets.viewer.model import Viewer as ViewerModel
+from nifti_kit.widgets.viewer.model import ViewerModel
 from nifti_kit.widgets.viewer.panels import has_volume_panel, volume_panel
 from nifti_kit.widgets.viewer.view import Legend, Stage
 from nifti_kit.widgets.viewer.viewing import MOST_ZOOM
@@ -30,11 +30,11 @@ class Viewer(w.VBox):
     ----------
     source
         A plan, a dataset, a folder of files, a target, or a
-        :class:`nifti_kit.widgets.viewer.model.Viewer`.
+        :class:`nifti_kit.widgets.viewer.model.ViewerModel`.
     item
         One of the items, its name or place (from 0), the first by default; for a target a volume.
     choices
-        Those of :meth:`nifti_kit.widgets.viewer.model.Viewer.of_item`, such as ``compare=``.
+        Those of :meth:`nifti_kit.widgets.viewer.model.ViewerModel.of_item`, such as ``compare=``.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from traitlets import Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, obs
 from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.wording import counted
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.render.panes import Sheet
+from nifti_kit.render.panes import Layout
 from nifti_kit.render.picture import Artist, Look
 from nifti_kit.render.places import best_position
 from nifti_kit.render.position import CUSTOM, Window, presets_of
@@ -136,7 +136,7 @@ class Viewing(HasTraits):
         )
 
     @property
-    def sheet(self) -> Sheet:
+    def sheet(self) -> Layout:
         """Where the panes stand in the picture (pixels)."""
         return self._artist.sheet(self.look)
 
