@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 
-from nifti_kit.core.escapes import visible
-
 __all__ = [
     "BadClassMap",
     "BadLabels",
@@ -22,6 +20,29 @@ __all__ = [
     "WrongArgument",
 ]
 
+
+def visible(text: object, *, keep: str = "") -> str:
+    r"""Return a text in which every character that cannot be seen is an escape, such as ``\x1b``.
+
+    Those are control characters (a terminal's and a notebook's colours and links begin with one),
+    line ends, marks that turn the direction of writing, and bytes of a name that are no UTF-8.
+
+    Parameters
+    ----------
+    keep
+        Characters that stay, such as a line end where lines are wanted.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in keep else _escape(letter)
+        for letter in str(text)
+    )
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+# The errors of the toolkit: what was found, what was expected, what to do
 
 LINE_WIDTH = 96
 """Characters of a line in a notebook: about what a cell's output shows without wrapping it."""
@@ -168,3 +189,28 @@ class TargetError(NiftiKitError, OSError):
 
 class WrongArgument(NiftiKitError, TypeError):
     """An argument of another kind than the function works on."""
+
+
+# What a person hands over: refused in words where it is of another kind than what is worked on
+
+
+def a_path(given: object) -> None:
+    """Raise WrongArgument where something is no path."""
+    if not isinstance(given, str | os.PathLike):
+        raise wrong_argument(
+            "this is no path", given, "the path of a folder, an archive or a NIfTI file"
+        )
+
+
+def of_kind(given: object, kind: type, made_by: str) -> None:
+    """Raise WrongArgument where something is not of a kind; ``made_by`` says how it is made."""
+    if not isinstance(given, kind):
+        raise wrong_argument(f"this is no {kind.__name__}", given, f"what {made_by} returns")
+
+
+def wrong_argument(message: str, given: object, expected: str) -> WrongArgument:
+    """Return the error for an argument that is not what was expected."""
+    found = type(given).__name__
+    if isinstance(given, str | os.PathLike):
+        found = f"the path {os.fspath(given)!r}"
+    return WrongArgument(message, found=found, expected=expected)

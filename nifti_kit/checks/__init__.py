@@ -20,7 +20,12 @@ from nifti_kit.checks.classes import (
 )
 from nifti_kit.checks.files import (
     analyze_pairs,
+    content_repeated,
     file_packing,
+    names_alike,
+    planes_apart,
+    shared_ids,
+    unmatched,
     volume_voxels,
     volumes_named_masks,
 )
@@ -32,19 +37,17 @@ from nifti_kit.checks.labels import (
     label_values,
     labels_gradient,
     mask_full,
+    masks_overlap,
     scaling_ignored,
 )
-from nifti_kit.checks.mapping import shared_ids, unmatched
-from nifti_kit.checks.overlaps import masks_overlap
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.scores import score_evidence
-from nifti_kit.checks.sets import content_repeated, names_alike, planes_apart
-from nifti_kit.core.arguments import of_kind
 from nifti_kit.core.findings import Finding, Findings
-from nifti_kit.core.one_by_one import one_by_one
+from nifti_kit.core.parallel import one_by_one
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import ItemSurvey, shapes_of, survey_item
+from nifti_kit.errors import of_kind
 
 __all__ = ["check", "findings_of"]
 

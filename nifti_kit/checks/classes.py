@@ -8,20 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.names import parse_name
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
 from nifti_kit.formats.class_maps import ClassMap
-
-__all__ = [
-    "class_names_alike",
-    "class_without_value",
-    "exported_instances",
-    "segmentation_ambiguous",
-    "values_without_class",
-]
 
 EXPORTED_MAP = "color_map.txt"
 """The name under which the platform's exporter writes its class map."""
@@ -48,14 +40,8 @@ def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> It
     named = [f"{label.value} ({counted(label.voxels, 'voxel')})" for label in missing]
     names = [f"Segment_{label.value}" for label in missing]
     values = "value {} has" if len(missing) == 1 else "values {} have"
-    message = f"{values.format(_listed(named))} no class: {_listed(names)}"
+    message = f"{values.format(listed(named, SHOWN))} no class: {listed(names, SHOWN)}"
     yield finding("value-without-class", survey.mask.relative, message)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first few, and how many more there are."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
@@ -90,7 +76,7 @@ def class_without_value(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iter
         are = "is" if len(unused) == 1 else "are"
         message = (
             f"{len(unused)} of its {counted(len(classes), 'class')} {are} in no annotation file: "
-            f"{_listed(unused)}"
+            f"{listed(unused, SHOWN)}"
         )
         yield finding("class-without-value", classes.path, message)
 
@@ -151,7 +137,7 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
         values = sorted({value for _, m in masks if m.labels for value in m.labels.values})
         kinds = {item.segmentation for item, _ in masks}
         first = masks[0][1].mask.relative
-        named = _listed([str(value) for value in values])
+        named = listed(values, SHOWN)
         if kinds == {"instance"} and _may_be_semantic(dataset.classes, masks, values):
             message = (
                 "read as instance, because of the number at the end of its name; but it is the "

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import combinations
 
-from nifti_kit.core.faults import describe, file_fault
-from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.wording import counted
+import numpy as np
+import numpy.typing as npt
+
+from nifti_kit.core.findings import Finding, describe, file_fault, finding
+from nifti_kit.core.geometry import Orientation, lattice_orientation
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.items import Item
-from nifti_kit.datasets.surveys import MaskSurvey
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
 from nifti_kit.errors import BadLabels
 from nifti_kit.formats.components import MAX_PIECES, SPECK_VOXELS, Part, ShapeSurvey
-from nifti_kit.formats.labels import Label
-
-__all__ = [
-    "label_disconnected",
-    "label_notes",
-    "label_specks",
-    "label_values",
-    "labels_gradient",
-    "mask_full",
-    "scaling_ignored",
-]
+from nifti_kit.formats.labels import Box, Label, label_frames
 
 SHOWN = 5
 """Labels that a message names before it counts the rest."""
@@ -93,7 +89,7 @@ def label_specks(survey: MaskSurvey, shapes: ShapeSurvey) -> Iterator[Finding]:
     which = "its only label has"
     if len(labels) > 1:
         which = f"{len(specks)} of its {len(labels)} labels {'has' if len(specks) == 1 else 'have'}"
-    message = f"{which} fewer than {SPECK_VOXELS} voxels: {_listed(named)}"
+    message = f"{which} fewer than {SPECK_VOXELS} voxels: {listed(named, SHOWN, '; ')}"
     parts = shapes.parts.get(specks[0].value)
     voxel = parts[0].seed if parts else None
     yield finding("label-specks", survey.mask.relative, message, voxel=voxel)
@@ -114,7 +110,7 @@ def label_disconnected(item: Item, survey: MaskSurvey, shapes: ShapeSurvey) -> I
     split = f"{one} splits" if len(several) == 1 else f"{len(several)} {many} split"
     named = [_split(value, parts) for value, parts in several.items()]
     first = next(iter(several.values()))
-    message = f"{split} into parts: {_listed(named)}"
+    message = f"{split} into parts: {listed(named, SHOWN, '; ')}"
     yield finding("label-disconnected", survey.mask.relative, message, voxel=first[1].seed)
 
 
@@ -122,12 +118,6 @@ def _split(value: int, parts: tuple[Part, ...]) -> str:
     specks = sum(part.voxels < SPECK_VOXELS for part in parts)
     tiny = f", {specks} of them under {SPECK_VOXELS} voxels" if specks else ""
     return f"value {value} has {len(parts)} (the largest {parts[0].voxels:,} voxels{tiny})"
-
-
-def _listed(named: list[str]) -> str:
-    """Return the first few, and how many more there are."""
-    more = len(named) - SHOWN
-    return "; ".join(named[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def labels_gradient(survey: MaskSurvey, shapes: ShapeSurvey) -> Iterator[Finding]:
@@ -165,3 +155,211 @@ def _are_rims(labels: list[Label], shapes: ShapeSurvey) -> bool:
     specks = sum(part.voxels for part in parts if part.voxels < SPECK_VOXELS)
     broken = len(parts) > PARTS_PER_RIM * len(labels)
     return broken and specks > MOST * sum(label.voxels for label in labels)
+
+
+# Rules about several annotation files of one volume
+
+OPEN_FILES = 100
+"""Files read side by side: systems allow 256 or more at once, and each holds a frame."""
+
+PIXELS_AT_ONCE = 1 << 14
+"""Pixels counted in one product: a float32 counts exactly up to 2**24, and 100 files take 6 MB."""
+
+AS_STORED = Orientation((0, 1, 2), (False, False, False))
+
+Pair = tuple[int, int]
+Mask = npt.NDArray[np.bool_]
+
+
+def masks_overlap(survey: ItemSurvey) -> Iterator[Finding]:
+    """No voxel is in two annotation files of one volume."""
+    overlaps: dict[Pair, _Overlap] = {}
+    for lattice in _lattices(survey.masks):
+        overlaps |= _overlaps(lattice)
+    for (one, other), overlap in sorted(overlaps.items()):
+        yield _overlapping(survey.masks[one], survey.masks[other], overlap)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A mask in the voxel order of the first one of its lattice.
+
+    Attributes
+    ----------
+    position
+        Which mask of the item it is.
+    orientation
+        From its own voxel order.
+    box
+        What holds all its labels, in the common order.
+    """
+
+    position: int
+    survey: MaskSurvey
+    orientation: Orientation
+    box: Box
+
+
+@dataclass
+class _Overlap:
+    """The voxels of a pair of files, and the first of them in the second one's file order."""
+
+    voxels: int
+    first: tuple[int, int, int]
+
+
+def _lattices(masks: Sequence[MaskSurvey]) -> list[list[_Placed]]:
+    """Return the masks that have labels, grouped by the voxels that they share."""
+    lattices: list[list[_Placed]] = []
+    for position, survey in enumerate(masks):
+        if survey.labels is None or not survey.labels.labels or survey.mask.grid.problem:
+            continue
+        boxes = [label.box for label in survey.labels.labels]
+        for lattice in lattices:
+            orientation = lattice_orientation(survey.mask.grid, lattice[0].survey.mask.grid)
+            if orientation is not None:
+                box = orientation.apply_box(_around(boxes), survey.mask.grid.shape)
+                lattice.append(_Placed(position, survey, orientation, box))
+                break
+        else:
+            lattices.append([_Placed(position, survey, AS_STORED, _around(boxes))])
+    return lattices
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    i, j, k = (
+        slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes))
+        for axis in range(3)
+    )
+    return (i, j, k)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
+
+
+def _overlaps(lattice: Sequence[_Placed]) -> dict[Pair, _Overlap]:
+    """Return the overlap of each pair of masks that share voxels."""
+    open_pairs = {
+        (a.position, b.position) for a, b in combinations(lattice, 2) if _meet(a.box, b.box)
+    }
+    found: dict[Pair, _Overlap] = {}
+    for team in _teams(lattice) if open_pairs else ():
+        positions = {placed.position for placed in team}
+        now = {pair for pair in open_pairs if positions.issuperset(pair)}
+        open_pairs -= now
+        needed = {position for pair in now for position in pair}
+        if needed:
+            found |= _count([p for p in team if p.position in needed], now)
+    return found
+
+
+def _teams(lattice: Sequence[_Placed]) -> Iterator[list[_Placed]]:
+    """Yield sets of masks to be read side by side, so that every pair is in one of them.
+
+    Masks in the common order are streamed. Of those in another one at most two are held at once.
+    """
+    streamed = [placed for placed in lattice if placed.orientation == AS_STORED]
+    held = [placed for placed in lattice if placed.orientation != AS_STORED]
+    if len(streamed) <= OPEN_FILES:
+        yield streamed
+    else:
+        blocks = _blocks(streamed, OPEN_FILES // 2)
+        yield from (a + b for a, b in combinations(blocks, 2))
+    for number, placed in enumerate(held):
+        yield from ([*block, placed] for block in _blocks(streamed, OPEN_FILES - 1))
+        yield from ([placed, other] for other in held[number + 1 :])
+
+
+def _blocks(placed: list[_Placed], size: int) -> list[list[_Placed]]:
+    return [placed[at : at + size] for at in range(0, len(placed), size)]
+
+
+def _count(team: Sequence[_Placed], pairs: set[Pair]) -> dict[Pair, _Overlap]:
+    """Return the overlaps of the given pairs, frame by frame in the common order."""
+    team = sorted(team, key=lambda placed: placed.position)
+    shape = team[0].survey.mask.grid.reoriented(team[0].orientation).shape
+    end = max(placed.box[2].stop for placed in team)
+    found: dict[Pair, _Overlap] = {}
+    with ExitStack() as stack:
+        sources = [stack.enter_context(closing(_frames(placed, shape))) for placed in team]
+        for k, frames in zip(range(end), zip(*sources, strict=True), strict=False):
+            pixels = np.flatnonzero(sum(frame.view(np.uint8) for frame in frames) > 1)
+            shared = np.stack([frame[pixels] for frame in frames])
+            for row, other in np.argwhere(np.triu(together := _together(shared), 1)).tolist():
+                pair = (team[row].position, team[other].position)
+                if pair not in pairs:
+                    continue
+                if pair not in found:
+                    pixel = int(pixels[int((shared[row] & shared[other]).argmax())])
+                    voxel = (pixel % shape[0], pixel // shape[0], k)
+                    found[pair] = _Overlap(0, _in_file(team[other], voxel))
+                found[pair].voxels += int(together[row, other])
+    return found
+
+
+def _together(masks: Mask) -> npt.NDArray[np.int64]:
+    """Return in how many pixels (columns) each two of the masks (rows) are both set."""
+    counts = np.zeros((len(masks), len(masks)), dtype=np.int64)
+    for at in range(0, masks.shape[1], PIXELS_AT_ONCE):
+        some = masks[:, at : at + PIXELS_AT_ONCE].astype(np.float32)
+        counts += (some @ some.T).astype(np.int64)
+    return counts
+
+
+def _frames(placed: _Placed, shape: tuple[int, int, int]) -> Generator[Mask, None, None]:
+    """Yield where a mask has labels, frame by frame in the common order; i runs fastest."""
+    image = placed.survey.mask.image
+    if placed.orientation == AS_STORED:
+        for labels in label_frames(image):
+            yield labels.ravel(order="F") > 0
+        return
+    i, j, depth = placed.box
+    inside = _held(placed)
+    for k in range(shape[2]):
+        frame = np.zeros(shape[:2], dtype=bool, order="F")
+        if depth.start <= k < depth.stop:
+            frame[i, j] = inside[:, :, k - depth.start]
+        yield frame.ravel(order="F")
+
+
+def _held(placed: _Placed) -> Mask:
+    """Return where a mask has labels, within its box, in the common order."""
+    labels = placed.survey.labels
+    i, j, depth = _around([label.box for label in labels.labels] if labels else [])
+    inside = np.zeros((i.stop - i.start, j.stop - j.start, depth.stop - depth.start), dtype=bool)
+    for k, frame in enumerate(label_frames(placed.survey.mask.image)):
+        if depth.start <= k < depth.stop:
+            inside[:, :, k - depth.start] = frame[i, j] > 0
+    return placed.orientation.apply(inside)
+
+
+def _in_file(placed: _Placed, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return a voxel's indices in a mask's own file order."""
+    to_file = placed.orientation.index_map(placed.survey.mask.grid.shape)
+    i, j, k = (to_file @ [*voxel, 1])[:3].astype(int).tolist()
+    return (i, j, k)
+
+
+def _overlapping(one: MaskSurvey, other: MaskSurvey, overlap: _Overlap) -> Finding:
+    sizes = {
+        survey.mask.relative.name: sum(label.voxels for label in survey.labels.labels)
+        for survey in (other, one)
+        if survey.labels
+    }
+    inner = [name for name, voxels in sizes.items() if voxels == overlap.voxels]
+    whole = f", all of {inner[0]}" if inner else ""
+    verb = "is" if overlap.voxels == 1 else "are"
+    message = (
+        f"{_named(one)} and {_named(other)}: {counted(overlap.voxels, 'voxel')} {verb} in both"
+        f"{whole}"
+    )
+    return finding("masks-overlap", other.mask.relative, message, voxel=overlap.first)
+
+
+def _named(survey: MaskSurvey) -> str:
+    """Return a mask's file name and class: by its file name, or by its index."""
+    mask = survey.mask
+    if mask.class_name is not None:
+        return f"{mask.relative.name} ({mask.class_name})"
+    return f"{mask.relative.name} (index {mask.index})" if mask.index else mask.relative.name

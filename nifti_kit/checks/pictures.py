@@ -40,8 +40,6 @@ from nifti_kit.render.scene import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Illustrator"]
-
 Points = npt.NDArray[np.float64]
 
 MISALIGNED = frozenset(

@@ -17,8 +17,6 @@ from nifti_kit.formats.components import ShapeSurvey
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.scores import in_ranges
 
-__all__ = ["score_evidence"]
-
 SHOWN_LAYERS = 12
 """Layers and ranges of layers that a message lists before it counts the rest."""
 

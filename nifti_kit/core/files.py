@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from nifti_kit.errors import NiftiKitError
-
-__all__ = ["save_as", "write_beside", "write_bytes", "write_json"]
+from nifti_kit.errors import NiftiKitError, TargetError
 
 
 @contextmanager
@@ -72,3 +70,68 @@ def save_as(
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise NiftiKitError("the file cannot be written", path=target, found=reason) from error
+
+
+# Files that a target writes; a disk that refuses one is told in words
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn what the system says while a file is written into an error that says what to do.
+
+    Raises
+    ------
+    TargetError
+        If the disk is full, or the folder may not be written to.
+    """
+    try:
+        yield
+    except NiftiKitError:
+        raise
+    except OSError as error:
+        raise TargetError(
+            "the file cannot be written",
+            path=path,
+            found=os.strerror(error.errno) if error.errno else type(error).__name__,
+            remedy="Free some space or get the right to write there, or choose another folder. "
+            "With a journal the same call goes on where this one ended.",
+        ) from error
+
+
+@contextmanager
+def land_beside(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write, as :func:`nifti_kit.core.files.write_beside`."""
+    with written(path), write_beside(path) as out:
+        yield out
+
+
+def land_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole."""
+    with written(path):
+        write_bytes(path, content)
+
+
+def land_json(path: Path, content: Any) -> None:
+    """Write a JSON file, UTF-8, indented as the SDK does it."""
+    with written(path):
+        write_json(path, content)
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file of the project.
+
+    Raises
+    ------
+    TargetError
+        If it cannot be read: the project was damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise TargetError(
+            "a file of the project cannot be read",
+            path=path,
+            found=str(error),
+            expected="JSON",
+            remedy="Restore the file, or upload to a new project folder.",
+        ) from error

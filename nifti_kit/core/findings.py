@@ -7,18 +7,18 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, overload
 
 from nifti_kit.core import html
 from nifti_kit.core.catalog import CATALOG, lookup
 from nifti_kit.core.files import save_as
 from nifti_kit.core.html import Illustration, Markup
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
+from nifti_kit.errors import NiftiKitError, UnsupportedImage
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Finding", "Findings", "finding"]
 
 SHOWN_PER_CODE = 5
 """Repeats of one code that a repr shows before it says "and N other files"."""
@@ -377,3 +377,22 @@ def _first_of_each_file(group: Sequence[Finding]) -> list[Finding]:
     for found in group:
         firsts.setdefault(found.path, found)
     return list(firsts.values())[:TRIED_PER_CODE]
+
+
+# Findings for files that cannot be taken in
+
+
+def describe(error: NiftiKitError) -> str:
+    """Return an error's text without its path and remedy, for a finding that has them apart."""
+    parts = [error.message]
+    if error.found is not None:
+        parts.append(f"found {error.found}")
+    if error.expected is not None:
+        parts.append(f"expected {error.expected}")
+    return "; ".join(parts)
+
+
+def file_fault(file: PurePosixPath, error: NiftiKitError) -> Finding:
+    """Return the finding for an image that cannot be taken in."""
+    code = "image-unsupported" if isinstance(error, UnsupportedImage) else "file-unreadable"
+    return finding(code, file, describe(error), remedy=error.remedy)

@@ -16,21 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "NORMALS",
-    "PLANES",
-    "Alignment",
-    "Grid",
-    "Orientation",
-    "compare_grids",
-    "fields_meet",
-    "frame_to_slice",
-    "gap_mm",
-    "lattice_orientation",
-    "plane_axis",
-    "ras_orientation",
-    "share_inside",
-]
+from nifti_kit.errors import NiftiKitError
 
 Affine = npt.NDArray[np.float64]
 
@@ -437,3 +423,50 @@ def gap_mm(first: Grid, second: Grid) -> float:
     # The default method may stop millimetres short; this one ends at a corner, edge or face.
     nearest = lsq_linear(along, other_corner - corner, bounds=(0, 1), method="bvls")
     return float(np.linalg.norm(nearest.fun))
+
+
+def displacements(inside: npt.NDArray[Any], grid: Grid, other: Grid) -> npt.NDArray[np.float64]:
+    """Return how far each labelled voxel lies from itself when another grid places it (mm).
+
+    Parameters
+    ----------
+    inside
+        (i, j, k), not zero where the mask is.
+    grid, other
+        The two places of voxel (i, j, k) (RAS+ mm).
+
+    Returns
+    -------
+    ndarray
+        (n,), one for each labelled voxel.
+
+    Raises
+    ------
+    NiftiKitError
+        If the shapes differ, or no voxel is labelled.
+    """
+    _check_shapes(inside.shape, grid.shape, other.shape)
+    indices = np.argwhere(inside)
+    if not len(indices):
+        raise NiftiKitError("the mask has no labelled voxel", remedy="Choose another label.")
+    moved = indices @ (other.affine - grid.affine)[:3, :3].T + (other.origin - grid.origin)
+    return np.asarray(np.linalg.norm(moved, axis=1))
+
+
+def corner_displacement(grid: Grid, other: Grid) -> float:
+    """Return how far the farthest corner voxel lies from itself when another grid places it (mm).
+
+    Raises
+    ------
+    NiftiKitError
+        If the shapes differ.
+    """
+    _check_shapes(grid.shape, other.shape)
+    moved = other.world(grid.corners()) - grid.world(grid.corners())
+    return float(np.linalg.norm(moved, axis=1).max())
+
+
+def _check_shapes(*shapes: tuple[int, ...]) -> None:
+    if len(set(shapes)) > 1:
+        found = " and ".join(map(str, dict.fromkeys(shapes)))
+        raise NiftiKitError("a mask and its two places need one shape", found=found)

@@ -11,21 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-__all__ = [
-    "Illustration",
-    "Markup",
-    "details",
-    "element",
-    "figure",
-    "image",
-    "join",
-    "page",
-    "swatch",
-    "table",
-    "text",
-    "title",
-]
-
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PageBuffer", "give_back", "mapped_array"]
-
 LEAST_MAPPED = 2**18
 """Bytes of an array below which it is not worth pages of its own."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from nifti_kit.errors import UnreadableFile
-
-__all__ = ["read_text"]
 
 MAX_TEXT_BYTES = 64 * 2**20
 """No table, class map or mapping is larger; a larger file is something else."""
@@ -56,3 +55,21 @@ def _no_text(path: Path, found: str) -> UnreadableFile:
         expected="UTF-8 text",
         remedy="Save it as UTF-8.",
     )
+
+
+# Numbers in words, the same in every text form
+
+
+def listed(things: Iterable[object], most: int, join: str = ", ") -> str:
+    """Return the first few things, and how many more there are: ``a, b and 4 more``."""
+    named = [str(thing) for thing in things]
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return join.join(named[:most]) + (";" if more and ";" in join else "") + more
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 volume``, ``39 objects``, ``15,818,166 voxels``."""
+    if count == 1:
+        return f"1 {noun}"
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {plural}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nifti_kit.core import html
 from nifti_kit.core.findings import Finding
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import LAYOUTS
 from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
@@ -22,8 +22,6 @@ from nifti_kit.formats.nifti import ImageFile
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Dataset", "rescan", "scan"]
 
 
 @dataclass(eq=False)

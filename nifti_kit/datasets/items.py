@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.formats.nifti import ImageFile
-
-__all__ = ["Item", "MaskFile", "TableFile"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,22 +12,6 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = [
-    "ANNOTATION",
-    "PLANE_WORDS",
-    "SCORE",
-    "VOLUME",
-    "FileName",
-    "is_nifti",
-    "natural_key",
-    "pair_key",
-    "parse_name",
-    "speaks_of_annotation",
-    "stem",
-    "unique_names",
-    "why_unused",
-]
-
 PLANE_WORDS = ("axl", "cor", "sag")
 
 VOLUME, ANNOTATION, SCORE = "volume", "annotation", "score"

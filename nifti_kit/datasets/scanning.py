@@ -10,9 +10,8 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from nifti_kit.core.faults import describe, file_fault
-from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.one_by_one import in_order, one_by_one
+from nifti_kit.core.findings import Finding, describe, file_fault, finding
+from nifti_kit.core.parallel import in_order, one_by_one
 from nifti_kit.core.text import read_text
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
@@ -22,8 +21,6 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.class_maps import ClassMap, is_named_class_map, looks_like_class_map
 from nifti_kit.formats.mappings import Mapping, looks_like_mapping, read_mapping
 from nifti_kit.formats.nifti import ImageFile, read_header
-
-__all__ = ["SCORE_FRAMES", "Choices", "Mended", "OnFile", "Scanner"]
 
 MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
 """Where the platform's exporter puts its class map: one level above the dataset's folder."""

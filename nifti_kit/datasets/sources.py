@@ -21,11 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from nifti_kit.core.arguments import a_path
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.errors import BadSource
-
-__all__ = ["Source", "open_source"]
+from nifti_kit.errors import BadSource, a_path
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 

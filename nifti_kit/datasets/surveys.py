@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nifti_kit.core.faults import describe
-from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import (
     Alignment,
     Orientation,
@@ -26,16 +25,6 @@ from nifti_kit.formats.components import ShapeSurvey, survey_shapes
 from nifti_kit.formats.labels import LabelSurvey, survey_labels
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.scores import Score, ScoreTable, read_scores
-
-__all__ = [
-    "ItemSurvey",
-    "MaskSurvey",
-    "SliceScore",
-    "TableSurvey",
-    "shapes_of",
-    "survey_item",
-    "survey_mask",
-]
 
 
 @dataclass(frozen=True)

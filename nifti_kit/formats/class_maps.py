@@ -14,8 +14,6 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import read_text
 from nifti_kit.errors import BadClassMap
 
-__all__ = ["ClassEntry", "ClassMap", "as_class_map", "free_color", "read_classes"]
-
 Color = tuple[int, int, int]
 
 _HEX_COLOR = re.compile(r"#([0-9a-fA-F]{6})")

@@ -16,15 +16,6 @@ import numpy.typing as npt
 from nifti_kit.formats.labels import label_frames
 from nifti_kit.formats.nifti import ImageFile
 
-__all__ = [
-    "MAX_PIECES",
-    "MAX_PROFILES",
-    "SPECK_VOXELS",
-    "Part",
-    "ShapeSurvey",
-    "survey_shapes",
-]
-
 MAX_PIECES = 250_000
 """Above this many pieces (noise, a gradient) parts are no longer kept: they would fill memory."""
 

@@ -6,24 +6,15 @@ Both write and read the same format; isal is 5 to 20 times faster.
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, cast
 
-__all__ = [
-    "BEST",
-    "FAULTS",
-    "FULL_FLUSH",
-    "GZIP",
-    "RAW",
-    "checksum",
-    "joined_checksum",
-    "open_gzip",
-    "pack",
-    "packer",
-    "unpack",
-]
+import numpy as np
+import numpy.typing as npt
 
 
 def _module(name: str) -> Any:
@@ -113,3 +104,117 @@ def _product(one: int, other: int) -> int:
             result ^= other
         other = other >> 1 ^ (_POLYNOMIAL if other & 1 else 0)
     return result
+
+
+# Gzip streams of sparse data: runs of zeros are packed once, and put in wherever they occur
+
+_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""Of a gzip stream (RFC 1952): deflate, no name, no time, unknown system."""
+
+_LARGEST_PACKED = 20
+"""Runs above 2 to this power are put together of smaller ones; a megabyte packs to 1 kB."""
+
+
+class SparseGzip:
+    """A gzip stream to which data and runs of zeros are added in turn.
+
+    Data before a run ends with a full flush (RFC 1951): what follows never refers back to it, so
+    that pieces packed elsewhere may stand between.
+    """
+
+    def __init__(self) -> None:
+        self._packer: Any = packer(RAW)
+        self._pieces = [_HEADER]
+        self._crc = self._size = 0
+        self._is_flushed = True
+
+    def add(self, data: memoryview | bytes) -> None:
+        """Add bytes."""
+        self._pieces.append(self._packer.compress(data))
+        self._crc = checksum(data, self._crc)
+        self._size += len(data)
+        self._is_flushed = False
+
+    def add_zeros(self, count: int) -> None:
+        """Add a run of zero bytes."""
+        if count <= 0:
+            return
+        if not self._is_flushed:
+            self._pieces.append(self._packer.flush(FULL_FLUSH))
+            self._is_flushed = True
+        packed, crc = _zeros(count)
+        self._pieces.append(packed)
+        self._crc = joined_checksum(self._crc, crc, count)
+        self._size += count
+
+    def finish(self) -> bytes:
+        """Return the whole stream, with its checksum and size; nothing may be added any more."""
+        trailer = struct.pack("<LL", self._crc, self._size & 0xFFFFFFFF)
+        return b"".join([*self._pieces, self._packer.flush(), trailer])
+
+
+@lru_cache(maxsize=16)
+def _zeros(count: int) -> tuple[bytes, int]:
+    """Return a run of zeros, packed up to a full flush, and its checksum."""
+    packed, crc = b"", 0
+    for power in range(count.bit_length()):
+        if count >> power & 1:
+            piece, its_crc = _power_of_two(power)
+            packed += piece
+            crc = joined_checksum(crc, its_crc, 1 << power)
+    return packed, crc
+
+
+@lru_cache(maxsize=64)
+def _power_of_two(power: int) -> tuple[bytes, int]:
+    if power > _LARGEST_PACKED:
+        half, crc = _power_of_two(power - 1)
+        return half * 2, joined_checksum(crc, crc, 1 << (power - 1))
+    zeros = bytes(1 << power)
+    coder = packer(RAW, BEST)
+    packed = coder.compress(zeros) + coder.flush(FULL_FLUSH)
+    return packed, checksum(zeros)
+
+
+# Compressed streams read into buffers, without a copy of the whole
+
+CHUNK = 2**17
+"""Bytes asked of a stream at once: a gzip stream copies what it is asked for."""
+
+MAX_DEFLATE_RATIO = 1032
+"""Deflate's best: a gzip stream cannot hold more than this many bytes for each of its own."""
+
+STREAM_FAULTS = FAULTS
+"""How a damaged file shows itself while it is read."""
+
+
+def skip(stream: Any, count: int) -> None:
+    """Read over ``count`` bytes.
+
+    Raises
+    ------
+    EOFError
+        If the stream ends before.
+    """
+    while count > 0:
+        skipped = len(stream.read(min(count, CHUNK)))
+        if not skipped:
+            raise EOFError("the file ends before its voxels")
+        count -= skipped
+
+
+def fill(stream: Any, flat: npt.NDArray[Any], short: str) -> None:
+    """Read a flat array full.
+
+    Raises
+    ------
+    EOFError
+        With the text ``short``, if the stream ends before.
+    """
+    view = memoryview(flat.view(np.uint8))
+    done = 0
+    while done < len(view):
+        count = stream.readinto(view[done : done + CHUNK])
+        if not count:
+            raise EOFError(short)
+        done += count

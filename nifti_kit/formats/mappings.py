@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Any
 from nifti_kit.core import html
 from nifti_kit.core.files import write_json
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.text import read_text
+from nifti_kit.core.text import listed, read_text
 from nifti_kit.errors import BadMapping
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Mapping", "MappingRow", "read_mapping"]
 
 MAX_ID = 2**63 - 1
 """Ids are 64-bit numbers in the platform's database."""
@@ -132,7 +130,7 @@ class Mapping:
             raise BadMapping(
                 "no annotation file, or more than one, is meant",
                 found=_short(key),
-                expected=", ".join(map(str, meant[:SHOWN])) + _more(len(meant)) if meant else near,
+                expected=listed(meant, SHOWN) if meant else near,
                 remedy="Give the file's path below the source.",
             )
         if not _is_id(volume_id) or (self.names and volume_id not in self.names):
@@ -202,7 +200,7 @@ class Mapping:
                 row.annotation,
                 "" if row.volume is None else self._shown(row.volume),
                 row.rule or row.why or "unmatched",
-                ", ".join(map(self._shown, row.candidates[:SHOWN])) + _more(len(row.candidates)),
+                listed(map(self._shown, row.candidates), SHOWN),
             )
             for row in ordered[:SHOWN_ROWS]
         ]
@@ -230,8 +228,7 @@ class Mapping:
 
 
 def _listed_names(names: MappingABC[int, str]) -> str:
-    shown = [f"{number} ({name})" for number, name in list(names.items())[:SHOWN]]
-    return ", ".join(shown) + _more(len(names))
+    return listed((f"{number} ({name})" for number, name in names.items()), SHOWN)
 
 
 def read_mapping(
@@ -369,7 +366,7 @@ def _held_against(
 def _several(key: str, matches: Sequence[PurePosixPath], shown: str) -> Finding:
     """Return the fault of a key that means several files: without a dataset folder, or at all."""
     folders = {file.parts[0] if len(file.parts) > 1 else "." for file in matches}
-    names = ", ".join(map(str, matches[:SHOWN])) + _more(len(matches))
+    names = listed(matches, SHOWN)
     code = "mapping-key"
     if len(_wanted(key).parts) == 1 and len(folders) > 1:
         code = "mapping-prefix"
@@ -384,7 +381,7 @@ def _named_nowhere(keys: Sequence[str], files: Sequence[PurePosixPath]) -> str:
         ((key, near),) = hints
         return f"key {key} names no file" + (f"; the nearest is {near}" if near else "")
     said = [f"{key} (the nearest is {near})" if near else key for key, near in hints]
-    return f"{len(keys)} keys name no file: {', '.join(said)}{_more(len(keys))}"
+    return f"{len(keys)} keys name no file: {listed([*said, *keys[SHOWN:]], SHOWN)}"
 
 
 def _nearest(key: str, files: Sequence[PurePosixPath]) -> str:
@@ -395,10 +392,6 @@ def _nearest(key: str, files: Sequence[PurePosixPath]) -> str:
         spelled[str(file).casefold()] = str(file)
     near = difflib.get_close_matches(str(_wanted(key)).casefold(), spelled, n=1)
     return spelled[near[0]] if near else ""
-
-
-def _more(count: int) -> str:
-    return f" and {count - SHOWN} more" if count > SHOWN else ""
 
 
 def _short(value: object) -> str:

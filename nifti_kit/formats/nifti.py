@@ -22,6 +22,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
 from nifti_kit.formats import deflate
+from nifti_kit.formats.deflate import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 from nifti_kit.formats.nifti_header import (
     NIFTI1_BYTES,
     affines_of,
@@ -32,18 +33,6 @@ from nifti_kit.formats.nifti_header import (
     unit_of,
     unreadable,
 )
-from nifti_kit.formats.streams import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
-
-__all__ = [
-    "ImageFile",
-    "encode_image",
-    "iter_blocks",
-    "iter_frames",
-    "iter_scaled_frames",
-    "pick_frame",
-    "read_header",
-    "read_voxels",
-]
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEADER_BYTES = 544

@@ -11,17 +11,6 @@ import numpy.typing as npt
 
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
 
-__all__ = [
-    "NIFTI1_BYTES",
-    "affines_of",
-    "layout_of",
-    "offset_of",
-    "scaling_of",
-    "shape_of",
-    "unit_of",
-    "unreadable",
-]
-
 SUPPORTED_TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8",
     256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",

@@ -18,18 +18,7 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.formats import deflate
-from nifti_kit.formats.packing import SparseGzip
-from nifti_kit.formats.streams import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill
-
-__all__ = [
-    "box_bytes",
-    "grid_from_header",
-    "header_of",
-    "iter_slices",
-    "page_bytes",
-    "read_grid",
-    "volume_pieces",
-]
+from nifti_kit.formats.deflate import MAX_DEFLATE_RATIO, STREAM_FAULTS, SparseGzip, fill
 
 SMALLEST_FILE = 10_240
 """A mask's file is padded to this size (bytes) with comment lines: the SDK's ``Mask3D.from_bytes``

@@ -14,8 +14,6 @@ from nifti_kit.formats.labels import Box, Label
 from nifti_kit.formats.nifti import ImageFile, read_voxels
 from nifti_kit.formats.nrrd import box_bytes
 
-__all__ = ["RasVolume", "iter_pages", "mask_bytes", "open_volume", "value_dtype"]
-
 CACHE_BYTES = 2**22
 """What a processor has at hand, about."""
 

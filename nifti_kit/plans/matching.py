@@ -11,19 +11,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nifti_kit.core.arguments import of_kind
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import Grid, compare_grids, lattice_orientation
+from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.datasets.names import natural_key
-from nifti_kit.errors import BadSource
+from nifti_kit.errors import BadSource, of_kind
 from nifti_kit.formats.mappings import Mapping, MappingRow
-from nifti_kit.plans.name_rules import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
-from nifti_kit.plans.scopes import DatasetFolders
-from nifti_kit.targets.target import VolumeRef
-
-__all__ = ["CASE", "EXACT", "ONLY", "match"]
+from nifti_kit.plans.name_rules import (
+    CASE,
+    EXACT,
+    DatasetFolders,
+    PlainName,
+    name_rules,
+    one_in_other,
+    plain_name,
+)
+from nifti_kit.targets.records import VolumeRef
 
 ONLY = "only candidate of that plane"
 
@@ -225,7 +230,7 @@ def _take(claim: _Claim, volume: _Volume, pool: Iterable[_Volume]) -> None:
     plane = volume.name.plane
     others = _ranked(claim, (v for v in pool if v.name.plane == plane and _lands(claim, v)))
     if others:
-        claim.why += f"; it fits {_listed(others)}"
+        claim.why += f"; it fits {listed(others, SHOWN)}"
     claim.fits = (volume, *others)
 
 
@@ -237,14 +242,9 @@ def _narrow(claim: _Claim) -> None:
         claim.fits = (landing[0], *(v for v in claim.fits if v is not landing[0]))
         return
     what = "by its plane" if claim.rule == ONLY else f"by {claim.rule}"
-    claim.why = f"{len(claim.fits)} volumes fit {what}: {_listed(claim.fits)}"
+    claim.why = f"{len(claim.fits)} volumes fit {what}: {listed(claim.fits, SHOWN)}"
     if not landing:
         claim.why += "; its grid is that of none of them"
-
-
-def _listed(things: Sequence[object]) -> str:
-    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
-    return ", ".join(map(str, things[:SHOWN])) + more
 
 
 def _settle(claims: Iterable[_Claim]) -> None:
@@ -265,7 +265,7 @@ def _settle(claims: Iterable[_Claim]) -> None:
             if others:
                 how = "as well" if claim.item in best else "better"
                 fits = "fits" if len(others) == 1 else "fit"
-                claim.why = claim.why or f"{_listed(others)} {fits} {claim.meant} {how}"
+                claim.why = claim.why or f"{listed(others, SHOWN)} {fits} {claim.meant} {how}"
 
 
 def _row(claim: _Claim) -> MappingRow:

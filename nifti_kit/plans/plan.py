@@ -5,44 +5,169 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nifti_kit.checks import findings_of
 from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
-from nifti_kit.checks.mapping import shared_ids
+from nifti_kit.checks.files import shared_ids
 from nifti_kit.core import html
-from nifti_kit.core.arguments import a_target, of_kind
 from nifti_kit.core.findings import Finding, Findings, finding
-from nifti_kit.core.one_by_one import one_by_one
-from nifti_kit.core.wording import counted
+from nifti_kit.core.parallel import one_by_one
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.sources import Source
 from nifti_kit.datasets.surveys import survey_item
+from nifti_kit.errors import of_kind, visible
+from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.mappings import Mapping, read_mapping
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.plans import outlines
 from nifti_kit.plans.planner import ItemPlanner
-from nifti_kit.plans.project import Holdings, ThereObject
-from nifti_kit.plans.reuse import ProjectClasses
-from nifti_kit.plans.score_updates import ScoreUpdate, updates_text
-from nifti_kit.targets.records import CustomData, PlannedClass, PlannedItem, PlannedObject
+from nifti_kit.plans.project import Holdings, ProjectClasses
+from nifti_kit.targets.records import (
+    PlannedClass,
+    PlannedItem,
+    PlannedObject,
+    ScoreUpdate,
+    ThereObject,
+    there_text,
+    updates_text,
+)
+from nifti_kit.targets.target import a_target
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CustomData",
-    "Plan",
-    "PlannedClass",
-    "PlannedItem",
-    "PlannedObject",
-    "ThereObject",
-    "plan",
-]
+OBJECT_COLUMNS = ["item", "class", "value", "voxels", "scores", "from"]
+
+SHOWN_SLICES = 6
+"""Slices whose old and new scores are listed before the rest is counted."""
+
+
+def object_rows(item: PlannedItem) -> Iterator[dict[str, Any]]:
+    """Yield one row per object and update of scores."""
+    for planned in item.objects:
+        yield _row(item, planned)
+    for update in item.updates:
+        yield _update_row(item, update)
+
+
+def _row(item: PlannedItem, planned: PlannedObject) -> dict[str, Any]:
+    cells = (
+        item.name,
+        planned.class_name,
+        planned.value,
+        planned.voxels,
+        planned.score_count,
+        str(planned.mask.relative),
+    )
+    return dict(zip(OBJECT_COLUMNS, cells, strict=True))
+
+
+def _update_row(item: PlannedItem, update: ScoreUpdate) -> dict[str, Any]:
+    """Return the row of an update, for which no voxel lands."""
+    table = str(update.table.relative)
+    cells = (item.name, update.class_name, update.value, 0, len(update.new), table)
+    return dict(zip(OBJECT_COLUMNS, cells, strict=True))
+
+
+def item_lines(item: PlannedItem, kind: str) -> list[str]:
+    """Return an item in lines of text; ``kind`` is ``semantic``, ``instance`` or empty."""
+    shown = [f"  {item.name}{_where(item)}{f' [{kind}]' if kind else ''}"]
+    shown += [f"    {line}" for line in there(item)]
+    for planned in item.objects:
+        scores = f", {planned.score_count} scores" if planned.scores else ""
+        shown.append(
+            f"    {planned.class_name}: value {planned.value}, {planned.voxels} voxels"
+            f"{scores} <- {planned.mask.relative}"
+        )
+    for update in item.updates:
+        shown += [f"    {update.text}", *(f"      {line}" for line in update_lines(update))]
+    return shown
+
+
+def _where(item: PlannedItem) -> str:
+    return "" if item.volume_id is None else f" (volume {item.volume_id})"
+
+
+def there(item: PlannedItem) -> list[str]:
+    """Return what is on the target already, and what each choice of ``existing`` makes of it."""
+    said = []
+    if item.volume_there is not None:
+        said.append(
+            f"On the target already: a volume of this name (id {item.volume_there}): "
+            "existing='error' refuses; the others take it if its voxels are the same, else refuse."
+        )
+    if item.there:
+        said.append(
+            f"On the target already: {there_text(item.there)}: existing='replace' takes them away "
+            "and keeps them aside; 'append' adds to them; 'skip' keeps them and adds what is not "
+            "identical; 'error' refuses."
+        )
+    return said
+
+
+def update_lines(update: ScoreUpdate) -> list[str]:
+    """Return which scores of a figure go, old and new, by what ``existing`` says."""
+    said = []
+    if update.overwritten:
+        pairs = [
+            f"slice {index}: {entry_text(old)} -> {entry_text(new)}"
+            for index, (old, new) in update.overwritten.items()
+        ]
+        said.append(
+            f"On the target already, old -> new: {listed(pairs, SHOWN_SLICES)}. existing='replace' "
+            "and 'append' (which keeps what the table leaves blank) take the new; 'skip' keeps the "
+            "old; 'error' refuses."
+        )
+    if update.only_there:
+        others = [f"slice {index}: {entry_text(old)}" for index, old in update.only_there.items()]
+        said.append(
+            f"On the target alone: {listed(others, SHOWN_SLICES)}. existing='replace' takes them "
+            "away and keeps them aside; the others leave them."
+        )
+    return said
+
+
+def entry_text(entry: dict[str, str | None] | None) -> str:
+    """Return the score and the comment of a slice in words."""
+    if entry is None:
+        return "nothing"
+    score, comment = entry.get("score"), entry.get("comment")
+    said = "no score" if score is None else visible(score)
+    return said if comment is None else f"{said} ({visible(comment)!r})"
+
+
+def item_markup(
+    item: PlannedItem, kind: str, colors: MappingABC[str, Color], *, unfolded: bool
+) -> html.Markup:
+    """Return an item as a table that folds; ``colors`` are those of the plan's classes."""
+    summary = f"{item.name}{_where(item)}: {counted(len(item.objects), 'object')}"
+    summary += f"{updates_text(item.updates)}{f' - {kind}' if kind else ''}"
+    cells = [
+        (html.join([html.swatch(colors[planned.class_name]), html.text(name)]), *rest)
+        for planned in item.objects
+        for _, name, *rest in [_row(item, planned).values()]
+    ]
+    cells += [
+        (html.text(update.class_name), *list(_update_row(item, update).values())[2:])
+        for update in item.updates
+    ]
+    parts = [*_paragraphs(there(item)), html.table(OBJECT_COLUMNS[1:], cells)]
+    for update in item.updates:
+        name = f"{update.class_name} (object {update.object_id}). "
+        parts += _paragraphs(name + said for said in update_lines(update))
+    return html.details(summary, html.join(parts), unfolded=unfolded)
+
+
+def _paragraphs(said: Iterable[str]) -> list[html.Markup]:
+    return [html.element("p", one) for one in said]
+
+
+# Plans: what will land on a target, before anything is written
 
 
 @dataclass(eq=False)
@@ -104,8 +229,8 @@ class Plan:
         """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
         import pandas as pd
 
-        rows = [row for item in self.items for row in outlines.rows(item)]
-        return pd.DataFrame(rows, columns=outlines.COLUMNS)
+        rows = [row for item in self.items for row in object_rows(item)]
+        return pd.DataFrame(rows, columns=OBJECT_COLUMNS)
 
     def _title(self) -> str:
         objects = self.objects
@@ -122,7 +247,7 @@ class Plan:
     def __repr__(self) -> str:
         lines = [self._title()]
         for item in self.items:
-            lines += outlines.lines(item, self.kinds.get(item.name, ""))
+            lines += item_lines(item, self.kinds.get(item.name, ""))
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
@@ -132,7 +257,7 @@ class Plan:
         parts = [html.title(self._title())]
         for position, item in enumerate(self.items):
             kind = self.kinds.get(item.name, "")
-            parts.append(outlines.markup(item, kind, colors, unfolded=position == 0))
+            parts.append(item_markup(item, kind, colors, unfolded=position == 0))
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)

@@ -13,12 +13,16 @@ from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, SliceScore, surve
 from nifti_kit.formats.class_maps import ClassEntry, free_color
 from nifti_kit.formats.labels import Label
 from nifti_kit.formats.mappings import Mapping
-from nifti_kit.plans.project import Holdings, ThereObject
-from nifti_kit.plans.reuse import ProjectClasses
-from nifti_kit.plans.score_updates import ScorePlanner, ScoreUpdate, landing_too
-from nifti_kit.targets.records import CustomData, PlannedClass, PlannedItem, PlannedObject
-
-__all__ = ["ItemPlanner"]
+from nifti_kit.plans.project import Holdings, ProjectClasses
+from nifti_kit.plans.score_updates import ScorePlanner, landing_too
+from nifti_kit.targets.records import (
+    CustomData,
+    PlannedClass,
+    PlannedItem,
+    PlannedObject,
+    ScoreUpdate,
+    ThereObject,
+)
 
 
 class ItemPlanner:

@@ -2,106 +2,42 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-from nifti_kit.core.escapes import visible
-from nifti_kit.core.geometry import Grid
-from nifti_kit.core.wording import counted
-
-__all__ = ["Holdings", "SliceScores", "ThereObject", "there_text"]
-
-SliceScores = dict[str, dict[str, "str | None"]]
-"""RAS+ slice index (from 0) to score and comment: ``{"2": {"score": "0.80", "comment": None}}``."""
-
-SHOWN_IDS = 8
-"""Ids of objects of a class that a text lists before it counts the rest."""
-
-
-class VolumeThere(Protocol):
-    """What is asked of a volume on the target; the grid is in RAS+ order."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def grid(self) -> Grid: ...
-
-
-class ObjectThere(Protocol):
-    """What is asked of an object on the target, with its one figure."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def figure_id(self) -> int: ...
-    @property
-    def figure_key(self) -> str: ...
-    @property
-    def class_name(self) -> str: ...
-    @property
-    def scores(self) -> dict[str, SliceScores]: ...
-    @property
-    def has_figure(self) -> bool: ...
-
-
-class Place(Protocol):
-    """What is asked of a target; one that has a dataset in scope says so (see ``named``)."""
-
-    def volumes(self) -> Sequence[VolumeThere]:
-        """Return the volumes in scope."""
-
-    def objects(self, volume_id: int) -> Sequence[ObjectThere]:
-        """Return the objects of a volume, one for each figure."""
-
-
-@dataclass(frozen=True)
-class ThereObject:
-    """An object that is on the target, of a class of which another one is to land beside it.
-
-    Attributes
-    ----------
-    id, class_name
-        Its number on the target, and its class.
-    score_count
-        How many slices of its figures carry a score or a comment.
-    """
-
-    id: int
-    class_name: str
-    score_count: int = 0
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap, Color
+from nifti_kit.targets.records import ObjectRef, ThereObject, VolumeRef
+from nifti_kit.targets.target import Target
 
 
 class Holdings:
     """A target's volumes and their objects; each is asked for once, when it is first needed."""
 
-    def __init__(self, target: Place) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
-        self._volumes: dict[int, VolumeThere] | None = None
-        self._named: dict[str, VolumeThere] | None = None
-        self._objects: dict[int, Sequence[ObjectThere]] = {}
+        self._volumes: dict[int, VolumeRef] | None = None
+        self._named: dict[str, VolumeRef] | None = None
+        self._objects: dict[int, Sequence[ObjectRef]] = {}
 
-    def volume(self, volume_id: int) -> VolumeThere | None:
+    def volume(self, volume_id: int) -> VolumeRef | None:
         """Return a volume in scope by its id, or None."""
         return self._by_id().get(volume_id)
 
-    def named(self, name: str) -> VolumeThere | None:
+    def named(self, name: str) -> VolumeRef | None:
         """Return the volume of a name in the dataset in scope, or None.
 
         None as well where the scope is a whole project: nothing lands there by its name.
         """
-        scopes = (getattr(self._target, scope, None) for scope in ("dataset", "dataset_id"))
-        if all(scope is None for scope in scopes):
+        if not self._target.has_dataset:
             return None
         if self._named is None:
             self._named = {found.name: found for found in self._by_id().values()}
         return self._named.get(name)
 
-    def objects(self, volume_id: int) -> Sequence[ObjectThere]:
+    def objects(self, volume_id: int) -> Sequence[ObjectRef]:
         """Return the objects of a volume in scope, one for each figure."""
         if volume_id not in self._objects:
             self._objects[volume_id] = self._target.objects(volume_id)
@@ -111,7 +47,7 @@ class Holdings:
         """Return the objects of some classes on a volume; none where it is not in scope."""
         if not names or self.volume(volume_id) is None:
             return ()
-        figures: dict[tuple[int, str], list[ObjectThere]] = {}
+        figures: dict[tuple[int, str], list[ObjectRef]] = {}
         for found in self.objects(volume_id):
             if found.class_name in names:
                 figures.setdefault((found.id, found.key), []).append(found)
@@ -120,28 +56,125 @@ class Holdings:
             for (number, _), own in figures.items()
         )
 
-    def _by_id(self) -> dict[int, VolumeThere]:
+    def _by_id(self) -> dict[int, VolumeRef]:
         if self._volumes is None:
             self._volumes = {volume.id: volume for volume in self._target.volumes()}
         return self._volumes
 
 
-def _score_count(found: ObjectThere) -> int:
+def _score_count(found: ObjectRef) -> int:
     return sum(len(slices) for slices in found.scores.values())
 
 
-def there_text(objects: Iterable[ThereObject]) -> str:
-    """Return objects in words, by class: ``2 objects of femur (ids 14, 15; 3 scores)``."""
-    by_class: dict[str, list[ThereObject]] = {}
-    for found in objects:
-        by_class.setdefault(found.class_name, []).append(found)
-    return ", ".join(_class_text(name, own) for name, own in by_class.items())
+# The classes that a project has already: which one a pixel value takes, which are in the way
+
+MASK_SHAPES = ("mask_3d", "any")
+"""The shapes of a class that can hold a mask."""
+
+_PIXEL_VALUE = re.compile(r"Mask pixel value:\s*([0-9]{1,9})\b")
 
 
-def _class_text(name: str, objects: Sequence[ThereObject]) -> str:
-    ids = ", ".join(str(found.id) for found in objects[:SHOWN_IDS])
-    more = f" and {len(objects) - SHOWN_IDS} more" if len(objects) > SHOWN_IDS else ""
-    scores = sum(found.score_count for found in objects)
-    scored = f"; {counted(scores, 'score')}" if scores else ""
-    word = "id" if len(objects) == 1 else "ids"
-    return f"{counted(len(objects), 'object')} of {visible(name)} ({word} {ids}{more}{scored})"
+class ProjectClasses:
+    """The classes of a project, beside the class map of a source; the class map goes first.
+
+    Parameters
+    ----------
+    found
+        The project's classes: each with ``name``, ``color``, ``description`` and ``shape``.
+    given
+        The class map of the source.
+
+    Attributes
+    ----------
+    known
+        The class map, with the project's classes for the values that it does not have.
+    findings
+        What was found of the classes that were asked for.
+    """
+
+    def __init__(self, found: Iterable[Any], given: ClassMap) -> None:
+        self.given = given
+        self.findings: list[Finding] = []
+        self._colors: dict[str, Color] = {}
+        self._shapes: dict[str, str] = {}
+        self._values: dict[str, int] = {}
+        self._described: defaultdict[int, list[str]] = defaultdict(list)
+        for one in found:
+            self._shapes[one.name] = one.shape
+            self._colors[one.name] = one.color
+            value = _PIXEL_VALUE.search(one.description or "")
+            if value and one.shape in MASK_SHAPES:
+                self._values[one.name] = int(value[1])
+                self._described[int(value[1])].append(one.name)
+        more = (
+            ClassEntry(value, names[0], self._colors[names[0]])
+            for value, names in self._described.items()
+            if len(names) == 1 and given.by_value(value) is None
+        )
+        self.known = ClassMap((*given.entries, *more), given.path, given.faults)
+        self._asked: set[int] = set()
+
+    @property
+    def colors(self) -> Collection[Color]:
+        """The colours of the project's classes (RGB of 0 to 255)."""
+        return self._colors.values()
+
+    def by_value(self, value: int) -> ClassEntry | None:
+        """Return the class of a pixel value: of the class map, else the project's by description.
+
+        Where several of the project's classes have that value, none is taken.
+        """
+        entry, names = self.given.by_value(value), self._described.get(value, ())
+        if value not in self._asked:
+            self._asked.add(value)
+            if entry is not None:
+                self._compare(entry, names)
+            elif len(names) > 1:
+                message = f"value {value}: {', '.join(names)}; none of them is taken"
+                self.findings.append(finding("class-value-repeated", self.given.path, message))
+        return entry or self.known.by_value(value)
+
+    def _compare(self, entry: ClassEntry, names: Sequence[str]) -> None:
+        """Name what the project says otherwise of a value or a name of the class map."""
+        said = []
+        if names and entry.name not in names:
+            said.append(f"value {entry.value} is {', '.join(names)}")
+        if self._values.get(entry.name, entry.value) != entry.value:
+            said.append(f"{entry.name} is value {self._values[entry.name]}")
+        if said:
+            message = (
+                f"value {entry.value} is {entry.name} in the class map; in the project "
+                f"{' and '.join(said)}"
+            )
+            self.findings.append(finding("class-differs", self.given.path, message))
+
+    def landing_name(self, name: str, value: int, taken: Collection[str]) -> str:
+        """Return the name under which a class lands.
+
+        It is its own, unless the project has a class of that name that cannot hold a mask: then
+        the first free one of ``name_1``, ``name_2``, ..., as the platform's own import does it.
+        ``value`` is its pixel value; ``taken`` are the names of other classes that will land.
+        """
+        others = {entry.name for entry in self.given}
+        others |= {found for found, its in self._values.items() if its != value}
+        landing, number = name, 0
+        while self._is_in_the_way(landing) or landing in taken or (number and landing in others):
+            number += 1
+            landing = f"{name}_{number}"
+        if landing != name:
+            shape = self._shapes.get(name)
+            why = f"a class {name} is there as {shape}" if shape else f"another class is {name}"
+            message = f"{why}: this one is named {landing}"
+            self.findings.append(finding("class-renamed", self.given.path, message))
+        return landing
+
+    def _is_in_the_way(self, name: str) -> bool:
+        return self._shapes.get(name, MASK_SHAPES[0]) not in MASK_SHAPES
+
+    def color_of(self, name: str, given: Color | None) -> Color | None:
+        """Return the colour of a class that is there: it keeps it, whatever the class map says."""
+        color = self._colors.get(name)
+        if color is not None and given is not None and color != given:
+            message = f"{name} keeps its colour {color} of the project; the class map has {given}"
+            self.findings.append(finding("class-differs", self.given.path, message))
+        return color

@@ -3,95 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import NORMALS, PLANES
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.datasets.items import Item, TableFile
+from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.names import parse_name
 from nifti_kit.datasets.surveys import TableSurvey, survey_item
 from nifti_kit.formats.scores import Score
-from nifti_kit.plans.project import Holdings, ObjectThere, SliceScores, VolumeThere
-from nifti_kit.plans.reuse import ProjectClasses
-
-__all__ = ["ScorePlanner", "ScoreUpdate", "SliceScores", "landing_too", "updates_text"]
-
-Entry = dict[str, "str | None"]
-"""Score and comment of a slice."""
+from nifti_kit.plans.project import Holdings, ProjectClasses
+from nifti_kit.targets.records import ObjectRef, ScoreUpdate, SliceScores, VolumeRef
 
 SHOWN_OBJECTS = 8
 """Ids of objects that a message lists before it counts the rest."""
-
-
-@dataclass(frozen=True, eq=False)
-class ScoreUpdate:
-    """The scores of one plane for a figure that is on the target.
-
-    Attributes
-    ----------
-    volume_id, object_id, object_key, figure_id, figure_key
-        The object and its figure.
-    class_name, value
-        Its class, and the pixel value by which the table names it.
-    plane
-        ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal).
-    old, new
-        What the figure has on that plane, and what the table says: by RAS+ slice, from 0.
-    table
-        The score table.
-    """
-
-    volume_id: int
-    object_id: int
-    object_key: str
-    figure_id: int
-    figure_key: str
-    class_name: str
-    value: int
-    plane: str
-    old: SliceScores
-    new: SliceScores
-    table: TableFile
-
-    def __repr__(self) -> str:
-        return f"<scores of {self.text}>"
-
-    @property
-    def facts(self) -> list[Any]:
-        """What it is, without what is there: after a crash that is another."""
-        figure = [self.object_id, self.object_key, self.figure_id, self.figure_key]
-        return [*figure, self.class_name, self.plane, self.new]
-
-    @property
-    def overwritten(self) -> dict[str, tuple[Entry, Entry]]:
-        """The slices that have another score or comment: what is there, and what the table says."""
-        both = {
-            index: (old, self.new[index]) for index, old in self.old.items() if index in self.new
-        }
-        return {index: (old, new) for index, (old, new) in both.items() if old != new}
-
-    @property
-    def only_there(self) -> SliceScores:
-        """What the figure has on slices of the plane of which the table says nothing."""
-        return {index: old for index, old in self.old.items() if index not in self.new}
-
-    @property
-    def text(self) -> str:
-        """What is updated, in words."""
-        old = f", {len(self.old)} there" if self.old else ""
-        return (
-            f"{self.class_name} (object {self.object_id}): {counted(len(self.new), 'score')} on "
-            f"plane {self.plane}{old} <- {self.table.relative}"
-        )
-
-
-def updates_text(updates: Sequence[ScoreUpdate]) -> str:
-    """Return how many updates there are, to stand behind other numbers; empty for none."""
-    return f", {counted(len(updates), 'score update')}" if updates else ""
 
 
 def landing_too(
@@ -153,7 +79,7 @@ class ScorePlanner:
             if found is not None:
                 yield from self._placed(item, table, volume, found, cells)
 
-    def _may_be_class_index(self, table: TableSurvey, volume: VolumeThere) -> bool:
+    def _may_be_class_index(self, table: TableSurvey, volume: VolumeRef) -> bool:
         """Say whether the number at the end of a table's name is not known to be its volume's."""
         if table.table.index is None:
             return False
@@ -162,8 +88,8 @@ class ScorePlanner:
         return chosen or own != parse_name(volume.name).tail
 
     def _object(
-        self, target: Holdings, table: TableSurvey, volume: VolumeThere, value: int, cells: int
-    ) -> ObjectThere | None:
+        self, target: Holdings, table: TableSurvey, volume: VolumeRef, value: int, cells: int
+    ) -> ObjectRef | None:
         """Return the one object of a value's class on a volume."""
         entry = self.project.by_value(value)
         what = f"no class has the pixel value {value}"
@@ -173,11 +99,10 @@ class ScorePlanner:
             if len(found) == 1:
                 return found[0]
             if found:
-                ids = ", ".join(str(one.id) for one in found[:SHOWN_OBJECTS])
-                more = len(found) - SHOWN_OBJECTS
+                ids = listed((one.id for one in found), SHOWN_OBJECTS)
                 message = (
                     f"column Label-{value}: the volume {volume.name} has {len(found)} objects of "
-                    f"{entry.name}: {ids}{f' and {more} more' if more > 0 else ''}"
+                    f"{entry.name}: {ids}"
                 )
                 self._find("scores-object-ambiguous", table, message)
                 return None
@@ -190,8 +115,8 @@ class ScorePlanner:
         self,
         item: Item,
         table: TableSurvey,
-        volume: VolumeThere,
-        found: ObjectThere,
+        volume: VolumeRef,
+        found: ObjectRef,
         cells: Sequence[Score],
     ) -> Iterator[ScoreUpdate]:
         """Yield the update of one object, on the slices of the volume."""
@@ -225,7 +150,7 @@ class ScorePlanner:
             yield update
 
     def _slices(
-        self, plane: str, table: TableSurvey, volume: VolumeThere, cells: Sequence[Score]
+        self, plane: str, table: TableSurvey, volume: VolumeRef, cells: Sequence[Score]
     ) -> SliceScores:
         """Return scores by RAS+ slice index; layers outside the volume are in the findings."""
         count = volume.grid.shape[PLANES[plane]]

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nifti_kit.core.text import listed
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.volumes import open_volume
-from nifti_kit.plans.outlines import entry_text
-from nifti_kit.plans.plan import Plan, PlannedItem
-from nifti_kit.plans.score_updates import updates_text
+from nifti_kit.plans.plan import Plan, entry_text
 from nifti_kit.plots.alignment import two_places
-from nifti_kit.plots.boards import planned_sheet, tile_of
+from nifti_kit.plots.boards import Tile, contact_sheet, planned_masks, planned_sheet, tile_of
 from nifti_kit.plots.classes import ClassSize, class_sizes, class_volumes
-from nifti_kit.plots.item_scores import scored
-from nifti_kit.plots.notices import noticed
-from nifti_kit.plots.objects import planned_masks
-from nifti_kit.plots.planes import Picture, masks_alone, three_planes
-from nifti_kit.plots.scores import score_map
-from nifti_kit.plots.sheet import Tile, contact_sheet
-from nifti_kit.render.scene import Color, Mask
-from nifti_kit.targets.target import ObjectRef, Target, VolumeRef
+from nifti_kit.plots.figure import Picture, noticed
+from nifti_kit.plots.planes import masks_alone, three_planes
+from nifti_kit.plots.scores import score_map, scored
+from nifti_kit.render.scene import Mask
+from nifti_kit.targets.reading import chosen_volume, landed_masks
+from nifti_kit.targets.records import PlannedItem, VolumeRef, updates_text
+from nifti_kit.targets.target import Target
 
 __all__ = [
     "ClassSize",
@@ -42,6 +38,9 @@ __all__ = [
     "tile_of",
     "two_places",
 ]
+
+SHOWN = 10
+"""Items that an error names before it counts the rest."""
 
 
 def planned(
@@ -127,14 +126,9 @@ def landed(
     NiftiKitError
         If there is no such volume, or several of that name.
     """
-    ref = _chosen_volume(target, volume)
-    colors = {found.name: found.color for found in target.classes()}
+    ref = chosen_volume(target, volume)
     voxels = np.stack([page.copy() for page in target.iter_volume(ref.id)], axis=2)
-    masks = (
-        _landed_mask(target, found, colors[found.class_name])
-        for found in target.objects(ref.id)
-        if found.has_figure  # an object without a 3D figure has nothing to draw
-    )
+    masks = landed_masks(target, target.objects(ref.id))
     title = f"{ref.name} as landed, read back from dataset {ref.dataset}, volume {ref.id}"
     return three_planes(voxels, ref.grid, masks, at=at, window=window, title=title)
 
@@ -146,38 +140,6 @@ def _chosen_item(plan: Plan, item: PlannedItem | str | int) -> PlannedItem:
     if found:
         return found[0]
     names = [f"{at} ({there.name})" for at, there in enumerate(plan.items)]
-    raise NiftiKitError("the plan has no such item", found=repr(item), expected=_listed(names))
-
-
-def _chosen_volume(target: Target, volume: VolumeRef | str | int) -> VolumeRef:
-    if isinstance(volume, VolumeRef):
-        return volume
-    there = target.volumes()
-    found = [ref for ref in there if volume in (ref.id, ref.name)]
-    if len(found) == 1:
-        return found[0]
     raise NiftiKitError(
-        f"the target has {len(found) or 'no'} volumes of this id or name",
-        found=repr(volume),
-        expected=_listed([f"{ref.id} ({ref.dataset}/{ref.name})" for ref in there]),
-        remedy="Give the id.",
+        "the plan has no such item", found=repr(item), expected=listed(names, SHOWN)
     )
-
-
-def _listed(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more or "nothing, for there is none"
-
-
-def _landed_mask(target: Target, found: ObjectRef, color: Color) -> Mask:
-    """Return an object of a target, cropped."""
-    inside = np.stack([page != 0 for page in target.iter_mask(found)], axis=2)
-    box = (_extent(inside, 0), _extent(inside, 1), _extent(inside, 2))
-    grid = target.mask_grid(found).cropped(box)
-    return Mask(found.class_name, color, inside[box].copy(), grid)
-
-
-def _extent(inside: npt.NDArray[Any], axis: int) -> slice:
-    others = tuple(other for other in range(3) if other != axis)
-    at = np.flatnonzero(inside.any(axis=others))
-    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)

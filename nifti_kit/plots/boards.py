@@ -3,17 +3,241 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
+from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.labels import LabelParts
 from nifti_kit.formats.volumes import open_volume
-from nifti_kit.plans.plan import Plan, PlannedItem
-from nifti_kit.plots.figure import Picture, count
-from nifti_kit.plots.objects import planned_masks
-from nifti_kit.plots.sheet import Tile, contact_sheet
+from nifti_kit.plans.plan import Plan
+from nifti_kit.plots.figure import (
+    BACKGROUND,
+    FAINT,
+    INK,
+    LINE,
+    MARGIN,
+    PLAIN,
+    Picture,
+    count,
+    fitted,
+    outline,
+    width_of,
+    write,
+)
+from nifti_kit.render.scene import (
+    AXIAL,
+    CORONAL,
+    DIRECTIONS,
+    SAGITTAL,
+    Color,
+    Mask,
+    Plane,
+    Scene,
+    Section,
+)
+from nifti_kit.targets.records import PlannedItem
 
-__all__ = ["planned_sheet", "tile_of"]
+TILE, GUTTER = 1.9, 0.12
+"""A small picture's side, and the gap between two (inches)."""
+
+ACROSS = 5
+"""Small pictures beside each other: what fits a notebook."""
+
+THICK = 1.05
+"""Slices this much thicker than pixels are wide were taken that way; less is nearly isotropic."""
+
+_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
+_NAME: dict[str, Any] = {"size": 8}
+_NOTE: dict[str, Any] = {"size": 7}
+_PLANES = (SAGITTAL, CORONAL, AXIAL)
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One slice, ready to be drawn; the volume it was cut from is not kept.
+
+    Attributes
+    ----------
+    name
+        What is written above it.
+    note
+        What is written below it; a fault, where there is no picture.
+    grey
+        (across, up) 0 for black to 1 for white; None where there is no picture.
+    size
+        A pixel's sides (mm).
+    sections
+        (across, up) where each class is, and its colour.
+    letters
+        The patient's side on the left of the picture, and on the right.
+    """
+
+    name: str
+    note: str
+    grey: npt.NDArray[np.float64] | None = None
+    size: tuple[float, float] = (1.0, 1.0)
+    sections: tuple[tuple[Section, Color], ...] = ()
+    letters: tuple[str, str] = ("", "")
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        volume: npt.NDArray[Any],
+        grid: Grid,
+        masks: Iterable[Mask] = (),
+        *,
+        window: tuple[float, float] | None = None,
+    ) -> Tile:
+        """Return the slice that shows most classes, in the plane in which the image was taken.
+
+        Parameters
+        ----------
+        volume, grid, masks, window
+            As :func:`nifti_kit.plots.three_planes` has them.
+
+        Raises
+        ------
+        NiftiKitError
+            If a shape is not that of its grid, or a window has no width.
+        """
+        scene = Scene.of(volume, grid, masks, None, window)
+        plane = _taken(scene.grid)
+        sections = tuple((scene.section(found, plane), found.color) for found in scene.classes)
+        seen = sum(bool(section.any()) for section, _ in sections)
+        where = f"{plane.title.lower()} slice {scene.position[plane.normal]}"
+        note = f"{where}, {seen} of {count(len(sections), 'class')}" if sections else where
+        grey, size = scene.grey(plane), scene.pixel_size(plane)
+        return cls(name, note, grey, size, sections, DIRECTIONS[plane.across])
+
+
+def _taken(grid: Grid) -> Plane:
+    """Return the plane across the thickest axis of a grid in RAS+ order; axial if there is none."""
+    sizes = np.array(grid.voxel_size)
+    thickest = int(sizes.argmax())
+    others = np.delete(sizes, thickest)
+    return _PLANES[thickest] if sizes[thickest] > THICK * others.max() else AXIAL
+
+
+def contact_sheet(tiles: Iterable[Tile], *, title: str = "") -> Picture:
+    """Return small pictures beside and below each other, each with its name, masks and a note.
+
+    The convention is the radiological one: letters at the edges say what is left and right.
+
+    Parameters
+    ----------
+    tiles
+        What :meth:`Tile.of` or :func:`tile_of` returned.
+    title
+        A line above them.
+
+    Raises
+    ------
+    NiftiKitError
+        If there is no tile.
+    """
+    found = list(tiles)
+    if not found:
+        raise NiftiKitError("there is no item to draw", remedy="nk.scan says what it found.")
+    columns = min(ACROSS, len(found))
+    rows = math.ceil(len(found) / columns)
+    cell = TILE + 2.6 * LINE
+    sheet = columns * (TILE + GUTTER) - GUTTER + 2 * MARGIN
+    top = MARGIN + 1.8 * LINE
+    tall = top + rows * cell + MARGIN
+    figure = Picture(figsize=(sheet, tall), facecolor=BACKGROUND)
+    figure.set_layout_engine("none")
+    words = " ".join(title.split()) or count(len(found), "item")
+    write(figure, MARGIN, MARGIN, fitted(words, sheet - 2 * MARGIN, **_TITLE), **_TITLE)
+    for at, tile in enumerate(found):
+        row, column = divmod(at, columns)
+        _draw(figure, tile, MARGIN + column * (TILE + GUTTER), top + row * cell)
+    without = sum(tile.grey is None for tile in found)
+    figure.description = (
+        f"{words}; {count(len(found), 'item')}, {without} of them without a picture"
+    )
+    return figure
+
+
+def _draw(figure: Picture, tile: Tile, left: float, top: float) -> None:
+    """Draw a tile whose corner is so many inches from the left and from the top."""
+    sheet, tall = figure.get_size_inches()
+    write(figure, left, top, fitted(tile.name, TILE, **_NAME), **_NAME)
+    below = top + 1.2 * LINE + TILE + 0.05
+    write(figure, left, below, _cut(tile.note), color=FAINT, **_NOTE)
+    place = (left / sheet, 1 - (top + 1.2 * LINE + TILE) / tall, TILE / sheet, TILE / tall)
+    axes = figure.add_axes(place, facecolor="black")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("#555555")
+    if tile.grey is not None:
+        _draw_slice(axes, tile, tile.grey)
+
+
+def _cut(note: str) -> str:
+    """Return a note that ends where the tile does."""
+    short = note
+    while width_of(short, **_NOTE) > TILE:
+        short = f"{short[:-2].rstrip('…')}…"
+    return short
+
+
+def _draw_slice(axes: Axes, tile: Tile, grey: npt.NDArray[np.float64]) -> None:
+    (across, up), (columns, rows) = tile.size, grey.shape
+    wide, high = columns * across, rows * up
+    extent = (0.0, wide, 0.0, high)
+    look: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1, "origin": "lower"}
+    axes.imshow(grey[::-1].T, extent=extent, aspect="equal", **look)
+    side = max(wide, high)
+    axes.set(
+        xlim=((wide - side) / 2, (wide + side) / 2), ylim=((high - side) / 2, (high + side) / 2)
+    )
+    for section, color in tile.sections:
+        if section.any():
+            outline(axes, section[::-1], (across, up), color)
+    for x, letter in zip((0.03, 0.97), tile.letters, strict=True):
+        axes.annotate(
+            letter,
+            (x, 0.5),
+            xycoords="axes fraction",
+            ha="left" if x < 0.5 else "right",  # noqa: PLR2004
+            va="center",
+            color=INK,
+            fontsize=7,
+            fontweight="bold",
+            path_effects=[withStroke(linewidth=1.5, foreground="black")],
+            **PLAIN,
+        )
+
+
+# The objects of a planned item as masks to draw
+
+
+def planned_masks(item: PlannedItem) -> Iterator[Mask]:
+    """Yield an item's objects, cropped; one label map is in memory at a time.
+
+    Raises
+    ------
+    NiftiKitError
+        If a file is damaged.
+    """
+    for mask, group in groupby(item.objects, key=lambda planned: planned.mask):
+        objects = list(group)
+        parts = LabelParts(mask.image, [planned.label for planned in objects])
+        for planned in objects:
+            inside = parts[planned.label] == planned.value
+            grid = mask.grid.cropped(planned.label.box)
+            yield Mask(planned.class_name, planned.color, inside, grid)
+
+
+# The items of a plan on a board of small pictures
 
 PER_PAGE = 25
 """Items of a page: a board is looked at as a whole."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plans.plan import Plan, PlannedItem
+from nifti_kit.plans.plan import Plan
 from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
@@ -26,8 +26,7 @@ from nifti_kit.plots.figure import (
     write,
 )
 from nifti_kit.render.scene import Color
-
-__all__ = ["ClassSize", "class_sizes", "class_volumes"]
+from nifti_kit.targets.records import PlannedItem
 
 Unit = Literal["mm3", "voxels"]
 

@@ -45,8 +45,6 @@ from nifti_kit.render.scene import (
     Section,
 )
 
-__all__ = ["Picture", "masks_alone", "three_planes"]
-
 UNSEEN = (21, 23, 26)
 """The sheet's own colour, for a line of the legend that is no class."""
 

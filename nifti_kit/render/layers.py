@@ -13,8 +13,6 @@ from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.panes import Pane
 
-__all__ = ["Layer", "Numbers", "Stack"]
-
 Numbers = npt.NDArray[Any]
 """Numbers of classes from 1, uint8 or uint16; 0 is background."""
 

@@ -17,8 +17,6 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import Grid
 from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Plane
 
-__all__ = ["ORDER", "Layout", "Pane"]
-
 ORDER = (AXIAL, CORONAL, SAGITTAL)
 """From left to right."""
 

@@ -3,25 +3,153 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.render.frames import Frame, draw_frame
-from nifti_kit.render.glyphs import Pixels
-from nifti_kit.render.greys import Grey, grey_pane
 from nifti_kit.render.layers import Layer, Numbers
-from nifti_kit.render.paint import write_marks
-from nifti_kit.render.palettes import Palette, outline_of
-from nifti_kit.render.panes import Layout, Pane
-from nifti_kit.render.scene import Color
+from nifti_kit.render.paint import (
+    Grey,
+    Palette,
+    Pixels,
+    blend,
+    grey_pane,
+    outline_of,
+    stamp,
+    write_marks,
+)
+from nifti_kit.render.panes import TITLE, Layout, Pane
+from nifti_kit.render.scene import DIRECTIONS, Color
 
-__all__ = ["Artist", "Look"]
+BACKGROUND = (21, 23, 26)
+"""A dark sheet, as viewers have it: it goes with the light and the dark theme of a notebook."""
+
+LINE, LINE_SHARE = (255, 214, 64), 0.7
+"""Of the crosshair, and how much of it covers what is below."""
+
+HOLE = 7
+"""Around the crosshair's middle nothing is drawn (pixels): what it points at stays visible."""
+
+ACTIVE, PASSIVE = (130, 190, 255), (196, 200, 206)
+"""Of the title and edge of the plane that the keyboard moves, and of the other two."""
+
+TITLE_SIZE, LETTER_SIZE, SCALE_SIZE = 13, 15, 11
+"""Of texts (pixels)."""
+
+INSET = 3
+"""Of a letter from its edge (pixels)."""
+
+NARROW = 56
+"""A pane that is less wide or high (pixels) gets no letters there: they would cover it."""
+
+LENGTHS = tuple(n * 10.0**p for p in range(-3, 4) for n in (1, 2, 5))
+"""Of the scale (mm): round numbers."""
+
+SCALE_SHARE = 0.3
+"""Of a pane's width, which the scale takes at most."""
+
+
+class Frame(NamedTuple):
+    """What is told around the panes.
+
+    Attributes
+    ----------
+    position
+        RAS+ indices from 0.
+    active
+        The normal of the plane that the keyboard moves.
+    titles
+        Of the rows; empty where there is one.
+    """
+
+    position: tuple[int, int, int]
+    active: int
+    titles: tuple[str, ...]
+
+
+def draw_frame(
+    sheet: Layout, grid: Grid, panes: Iterable[tuple[Pane, Pixels]], frame: Frame
+) -> Pixels:
+    """Return the whole picture, with the given pixels in the panes."""
+    packed = np.array((*BACKGROUND, 0), dtype=np.uint8).view(np.uint32)
+    whole = np.full((sheet.height, sheet.width), packed)
+    picture: Pixels = whole.view(np.uint8).reshape(*whole.shape, 4)
+    for pane, pixels in panes:
+        part = picture[pane.top : pane.top + pane.height, pane.left : pane.left + pane.width]
+        part[:] = pixels
+        _cross(part, *pane.pixel(frame.position))
+        _letters(part, pane)
+        _scale(part, pane, grid)
+        _edge(picture, pane, is_active=pane.plane.normal == frame.active)
+    for pane in sheet.panes:
+        _title(picture, pane, sheet, grid, frame)
+    return picture
+
+
+def _cross(part: Pixels, column: int, line: int) -> None:
+    height, width = part.shape[:2]
+    share = np.full(1, LINE_SHARE, dtype=np.float32)
+    if 0 <= line < height:
+        blend(part[line, : max(0, column - HOLE)][:, :3], LINE, share)
+        blend(part[line, max(0, column + HOLE + 1) :][:, :3], LINE, share)
+    if 0 <= column < width:
+        blend(part[: max(0, line - HOLE), column][:, :3], LINE, share)
+        blend(part[max(0, line + HOLE + 1) :, column][:, :3], LINE, share)
+
+
+def _letters(part: Pixels, pane: Pane) -> None:
+    """Write where the patient's sides are."""
+    (left, right), (top, bottom) = DIRECTIONS[pane.plane.across], DIRECTIONS[pane.plane.up]
+    height, width = part.shape[:2]
+    middle_x, middle_y = width / 2, height / 2
+    if width >= NARROW:
+        stamp(part, left, (INSET, middle_y), LETTER_SIZE, anchor=(0, 0.5))
+        stamp(part, right, (width - INSET, middle_y), LETTER_SIZE, anchor=(1, 0.5))
+    if height >= NARROW:
+        stamp(part, top, (middle_x, INSET), LETTER_SIZE, anchor=(0.5, 0))
+        stamp(part, bottom, (middle_x, height - INSET), LETTER_SIZE, anchor=(0.5, 1))
+
+
+def _scale(part: Pixels, pane: Pane, grid: Grid) -> None:
+    """Draw how long some millimetres are, at the bottom on the left."""
+    height, width = part.shape[:2]
+    per_mm = width / (pane.across.length * grid.voxel_size[pane.plane.across])
+    fitting = [mm for mm in LENGTHS if mm * per_mm <= SCALE_SHARE * width]
+    if min(height, width) < 2 * NARROW or not fitting:
+        return
+    length = max(1, round(fitting[-1] * per_mm))
+    part[height - 9 : height - 5, 7 : 9 + length, :3] = (12, 13, 15)
+    part[height - 8 : height - 6, 8 : 8 + length, :3] = (240, 240, 240)
+    place = (8, height - 10)
+    stamp(part, f"{fitting[-1]:g} mm", place, SCALE_SIZE, anchor=(0, 1))
+
+
+def _edge(picture: Pixels, pane: Pane, *, is_active: bool) -> None:
+    color = ACTIVE if is_active else (70, 74, 80)
+    top, left = pane.top - 1, pane.left - 1
+    bottom, right = pane.top + pane.height, pane.left + pane.width
+    picture[[top, bottom], left : right + 1, :3] = color
+    picture[top : bottom + 1, [left, right], :3] = color
+
+
+def _title(picture: Pixels, pane: Pane, sheet: Layout, grid: Grid, frame: Frame) -> None:
+    normal = pane.plane.normal
+    text = f"{pane.plane.title} {frame.position[normal]} (0 to {grid.shape[normal] - 1})"
+    ink = ACTIVE if normal == frame.active else PASSIVE
+    tops = [other.top for other in sheet.panes if other.row == pane.row]
+    place = (pane.left + pane.width / 2, min(tops) - TITLE / 2)
+    stamp(picture, text, place, TITLE_SIZE, anchor=(0.5, 0.5), ink=ink, edge=0)
+    if frame.titles and pane == next(one for one in sheet.panes if one.row == pane.row):
+        row = (8, min(tops) - 1.5 * TITLE)
+        stamp(picture, frame.titles[pane.row], row, TITLE_SIZE, anchor=(0, 0.5))
+
+
+# The artist: draws what a viewer shows, and keeps what a next picture has in common with it
 
 Made = TypeVar("Made")
 

@@ -18,20 +18,6 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import Grid, ras_orientation
 from nifti_kit.errors import NiftiKitError
 
-__all__ = [
-    "AXIAL",
-    "CORONAL",
-    "DIRECTIONS",
-    "SAGITTAL",
-    "Color",
-    "Mask",
-    "Plane",
-    "Scene",
-    "SceneClass",
-    "Section",
-    "section_of",
-]
-
 Color = tuple[int, int, int]
 Section = npt.NDArray[np.bool_]
 Profiles = tuple[npt.NDArray[np.float64], ...]

@@ -11,10 +11,9 @@ Each function takes a dataset and files (paths, or findings about them), and ret
 
 from __future__ import annotations
 
-from nifti_kit.repairs.frames import pick_frame
 from nifti_kit.repairs.masks import drop_specks, reorient, resample, round_labels, take_header
 from nifti_kit.repairs.repair import FileChange, LabelChange, Measure, Repair
-from nifti_kit.repairs.tables import rebase_layers
+from nifti_kit.repairs.tables import pick_frame, rebase_layers
 
 __all__ = [
     "FileChange",

@@ -19,9 +19,7 @@ from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
 from nifti_kit.formats.labels import INTEGER_TOLERANCE, read_labels
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile, read_header
 from nifti_kit.formats.nrrd import box_bytes, grid_from_header, header_of, read_grid
-from nifti_kit.targets.target import VolumeRef
-
-__all__ = ["AlignedMask", "align_mask", "grid_of"]
+from nifti_kit.targets.records import VolumeRef
 
 
 class AlignedMask(NamedTuple):

@@ -11,21 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.escapes import visible
 from nifti_kit.core.geometry import Grid, Orientation, compare_grids, ras_orientation
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.scanning import Mended
-from nifti_kit.errors import RepairRefused
+from nifti_kit.errors import RepairRefused, visible
 from nifti_kit.formats.components import SPECK_VOXELS, survey_shapes
 from nifti_kit.formats.labels import INTEGER_TOLERANCE, MAX_LABEL, LabelSurvey, read_labels
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_scaled_frames
 from nifti_kit.repairs.align import grid_of
-from nifti_kit.repairs.lookups import masks_meant
-from nifti_kit.repairs.repair import Repair, measured, repaired
-
-__all__ = ["drop_specks", "reorient", "resample", "round_labels", "take_header"]
+from nifti_kit.repairs.repair import Repair, masks_meant, measured, repaired
 
 
 @dataclass(frozen=True)

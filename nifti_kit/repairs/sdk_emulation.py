@@ -7,15 +7,15 @@ and drawn against where its file says it lies; :func:`nifti_kit.align_mask` goes
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, ras_orientation
-from nifti_kit.errors import NiftiKitError
-
-__all__ = ["as_converted", "as_mask3d", "corner_displacement", "displacements"]
+from nifti_kit.core.geometry import (
+    Grid,
+    ras_orientation,
+)
 
 _LPS = np.diag([-1.0, -1.0, 1.0])
 """Between RAS+ and LPS+ the first two coordinates change their sign; both ways."""
@@ -96,50 +96,3 @@ def _affine(
     affine[:3, :3] = matrix
     affine[:3, 3] = origin
     return affine
-
-
-def displacements(inside: npt.NDArray[Any], grid: Grid, other: Grid) -> npt.NDArray[np.float64]:
-    """Return how far each labelled voxel lies from itself when another grid places it (mm).
-
-    Parameters
-    ----------
-    inside
-        (i, j, k), not zero where the mask is.
-    grid, other
-        The two places of voxel (i, j, k) (RAS+ mm).
-
-    Returns
-    -------
-    ndarray
-        (n,), one for each labelled voxel.
-
-    Raises
-    ------
-    NiftiKitError
-        If the shapes differ, or no voxel is labelled.
-    """
-    _check_shapes(inside.shape, grid.shape, other.shape)
-    indices = np.argwhere(inside)
-    if not len(indices):
-        raise NiftiKitError("the mask has no labelled voxel", remedy="Choose another label.")
-    moved = indices @ (other.affine - grid.affine)[:3, :3].T + (other.origin - grid.origin)
-    return np.asarray(np.linalg.norm(moved, axis=1))
-
-
-def corner_displacement(grid: Grid, other: Grid) -> float:
-    """Return how far the farthest corner voxel lies from itself when another grid places it (mm).
-
-    Raises
-    ------
-    NiftiKitError
-        If the shapes differ.
-    """
-    _check_shapes(grid.shape, other.shape)
-    moved = other.world(grid.corners()) - grid.world(grid.corners())
-    return float(np.linalg.norm(moved, axis=1).max())
-
-
-def _check_shapes(*shapes: tuple[int, ...]) -> None:
-    if len(set(shapes)) > 1:
-        found = " and ".join(map(str, dict.fromkeys(shapes)))
-        raise NiftiKitError("a mask and its two places need one shape", found=found)

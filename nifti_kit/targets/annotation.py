@@ -5,18 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.plans.plan import CustomData, PlannedClass
-
-__all__ = [
-    "MASK_3D",
-    "class_json",
-    "color_of",
-    "empty_meta",
-    "figure_json",
-    "object_json",
-    "volume_json",
-    "volume_meta",
-]
+from nifti_kit.targets.records import CustomData, PlannedClass
 
 MASK_3D = "mask_3d"
 

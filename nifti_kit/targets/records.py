@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from nifti_kit.core.geometry import Orientation
-from nifti_kit.datasets.items import MaskFile
+from nifti_kit.core.geometry import Grid, Orientation
+from nifti_kit.core.text import counted, listed
+from nifti_kit.datasets.items import MaskFile, TableFile
+from nifti_kit.errors import visible
 from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.labels import Label
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.plans.project import ThereObject
-from nifti_kit.plans.score_updates import ScoreUpdate, updates_text
-
-__all__ = ["CustomData", "PlannedClass", "PlannedItem", "PlannedObject"]
 
 CustomData = dict[str, dict[str, dict[str, "str | None"]]]
 """A figure's scores by plane and RAS+ slice (from 0)."""
@@ -133,3 +134,267 @@ class PlannedItem:
     def __repr__(self) -> str:
         where = self.name if self.volume_id is None else f"volume {self.volume_id}"
         return f"<{where}: {len(self.objects)} objects{updates_text(self.updates)}>"
+
+
+SliceScores = dict[str, dict[str, "str | None"]]
+"""RAS+ slice index (from 0) to score and comment: ``{"2": {"score": "0.80", "comment": None}}``."""
+
+
+SHOWN_IDS = 8
+"""Ids of objects of a class that a text lists before it counts the rest."""
+
+
+@dataclass(frozen=True)
+class ThereObject:
+    """An object that is on the target, of a class of which another one is to land beside it.
+
+    Attributes
+    ----------
+    id, class_name
+        Its number on the target, and its class.
+    score_count
+        How many slices of its figures carry a score or a comment.
+    """
+
+    id: int
+    class_name: str
+    score_count: int = 0
+
+
+def there_text(objects: Iterable[ThereObject]) -> str:
+    """Return objects in words, by class: ``2 objects of femur (ids 14, 15; 3 scores)``."""
+    by_class: dict[str, list[ThereObject]] = {}
+    for found in objects:
+        by_class.setdefault(found.class_name, []).append(found)
+    return ", ".join(_class_text(name, own) for name, own in by_class.items())
+
+
+def _class_text(name: str, objects: Sequence[ThereObject]) -> str:
+    ids = listed((found.id for found in objects), SHOWN_IDS)
+    scores = sum(found.score_count for found in objects)
+    scored = f"; {counted(scores, 'score')}" if scores else ""
+    word = "id" if len(objects) == 1 else "ids"
+    return f"{counted(len(objects), 'object')} of {visible(name)} ({word} {ids}{scored})"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreUpdate:
+    """The scores of one plane for a figure that is on the target.
+
+    Attributes
+    ----------
+    volume_id, object_id, object_key, figure_id, figure_key
+        The object and its figure.
+    class_name, value
+        Its class, and the pixel value by which the table names it.
+    plane
+        ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal).
+    old, new
+        What the figure has on that plane, and what the table says: by RAS+ slice, from 0.
+    table
+        The score table.
+    """
+
+    volume_id: int
+    object_id: int
+    object_key: str
+    figure_id: int
+    figure_key: str
+    class_name: str
+    value: int
+    plane: str
+    old: SliceScores
+    new: SliceScores
+    table: TableFile
+
+    def __repr__(self) -> str:
+        return f"<scores of {self.text}>"
+
+    @property
+    def facts(self) -> list[Any]:
+        """What it is, without what is there: after a crash that is another."""
+        figure = [self.object_id, self.object_key, self.figure_id, self.figure_key]
+        return [*figure, self.class_name, self.plane, self.new]
+
+    @property
+    def overwritten(self) -> dict[str, tuple[dict[str, str | None], dict[str, str | None]]]:
+        """The slices that have another score or comment: what is there, and what the table says."""
+        both = {
+            index: (old, self.new[index]) for index, old in self.old.items() if index in self.new
+        }
+        return {index: (old, new) for index, (old, new) in both.items() if old != new}
+
+    @property
+    def only_there(self) -> SliceScores:
+        """What the figure has on slices of the plane of which the table says nothing."""
+        return {index: old for index, old in self.old.items() if index not in self.new}
+
+    @property
+    def text(self) -> str:
+        """What is updated, in words."""
+        old = f", {len(self.old)} there" if self.old else ""
+        return (
+            f"{self.class_name} (object {self.object_id}): {counted(len(self.new), 'score')} on "
+            f"plane {self.plane}{old} <- {self.table.relative}"
+        )
+
+
+def updates_text(updates: Sequence[ScoreUpdate]) -> str:
+    """Return how many updates there are, to stand behind other numbers; empty for none."""
+    return f", {counted(len(updates), 'score update')}" if updates else ""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRef:
+    """A volume on a target.
+
+    Attributes
+    ----------
+    id, key
+        Its number and its key (32 hex digits).
+    name
+        Ends in ``.nrrd``.
+    dataset
+        The dataset's name; nested ones with ``/``.
+    grid
+        Where its voxels are, in RAS+ order (mm).
+    """
+
+    id: int
+    key: str
+    name: str
+    dataset: str
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """An object on a target, with its one figure."""
+
+    id: int
+    key: str
+    figure_id: int
+    figure_key: str
+    class_name: str
+    volume_id: int
+    scores: CustomData
+
+    @property
+    def has_figure(self) -> bool:
+        """Say whether it has a mask: some objects of others have none."""
+        return bool(self.figure_id or self.figure_key)
+
+
+@dataclass(frozen=True)
+class ClassRef:
+    """A class on a target."""
+
+    name: str
+    color: tuple[int, int, int]
+    description: str
+    shape: str
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreChange:
+    """What becomes of the scores of a figure that is there.
+
+    Attributes
+    ----------
+    update
+        What was planned.
+    ref
+        The object with the scores that it is to have, those of all planes.
+    before
+        The scores that the figure had on the plane.
+    """
+
+    update: ScoreUpdate
+    ref: ObjectRef
+    before: SliceScores
+
+    @property
+    def landed(self) -> SliceScores:
+        """The scores that the figure is to have on the plane."""
+        return self.ref.scores[self.update.plane]
+
+    @property
+    def lost(self) -> SliceScores:
+        """What goes: slices that are to have other scores, or none."""
+        return {k: old for k, old in self.before.items() if self.landed.get(k) != old}
+
+
+def job_name(item: PlannedItem) -> str:
+    """Return what the journal calls an item: its name, or the id of the volume that it is for."""
+    return item.name if item.volume_id is None else f"volume {item.volume_id}"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ItemJob:
+    """A planned item with the keys and ids that it will have.
+
+    Attributes
+    ----------
+    item
+        What lands.
+    volume
+        Id, key, name and dataset of its volume; the grid is that of the landed volume.
+    new_volume
+        Whether the volume's voxels are to be written.
+    add
+        For each object that is to be added: its place in ``item.objects``, and what it becomes.
+    kept
+        The same for objects that are there already.
+    replaced
+        The objects that go.
+    backup
+        Where what goes is kept; None where nothing goes.
+    memo
+        What a journal keeps to know the job again; the keys of what is added by default.
+    resumed
+        Whether an interrupted run had begun it.
+    updates
+        The scores of figures that are there.
+    sent
+        How many bytes were written to disk or sent for it; 0 before it has landed.
+    """
+
+    item: PlannedItem
+    volume: VolumeRef
+    new_volume: bool
+    add: tuple[tuple[int, ObjectRef], ...]
+    kept: tuple[tuple[int, ObjectRef], ...] = ()
+    replaced: tuple[ObjectRef, ...] = ()
+    backup: Path | None = None
+    memo: tuple[str, ...] | None = None
+    resumed: bool = False
+    updates: tuple[ScoreChange, ...] = ()
+    sent: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the journal calls it."""
+        return job_name(self.item)
+
+    @property
+    def marks(self) -> list[str]:
+        """What the journal keeps when the job begins."""
+        keys = tuple(ref.key for _, ref in self.add)
+        return list(keys if self.memo is None else self.memo)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the journal keeps when the job is done: ids of volume, objects and figures.
+
+        And which of these objects were there already, and what they replaced.
+        """
+        refs = (*self.add, *self.kept)
+        record: dict[str, Any] = {
+            "volume": self.volume.id,
+            "objects": [[at, ref.id, ref.figure_id] for at, ref in refs],
+        }
+        if self.kept:
+            record["kept"] = [at for at, _ in self.kept]
+        if self.replaced:
+            record["replaced"] = [[ref.id, ref.figure_id, ref.class_name] for ref in self.replaced]
+        return record

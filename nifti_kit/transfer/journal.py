@@ -16,10 +16,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from nifti_kit.core.targets_files import written
+from nifti_kit.core.files import written
 from nifti_kit.errors import TargetError
-
-__all__ = ["Journal"]
 
 
 class Journal:

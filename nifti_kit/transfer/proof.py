@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.geometry import SAME_MM
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Proof", "ProofRow"]
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Findings
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.sources import Source
-from nifti_kit.plans.plan import PlannedItem, PlannedObject
-from nifti_kit.targets.target import ObjectRef, ScoreChange, VolumeRef
+from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, ScoreChange, VolumeRef
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["LandedItem", "LandedObject", "Receipt"]
 
 
 @dataclass(frozen=True, eq=False)

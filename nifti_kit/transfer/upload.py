@@ -11,21 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.checks.geometry import misaligned
-from nifti_kit.core.arguments import a_target, of_kind
 from nifti_kit.core.findings import Finding, Findings
 from nifti_kit.core.geometry import compare_grids
 from nifti_kit.core.memory import give_back
-from nifti_kit.core.wording import counted
-from nifti_kit.errors import PlanBlocked, TargetError
-from nifti_kit.plans.plan import Plan, PlannedItem, PlannedObject
-from nifti_kit.targets.scoring import with_scores
-from nifti_kit.targets.target import EXISTING, Gone, ItemJob, Target, VolumeRef, job_name
+from nifti_kit.core.text import counted
+from nifti_kit.errors import PlanBlocked, TargetError, of_kind
+from nifti_kit.plans.plan import Plan
+from nifti_kit.targets.comparing import with_scores
+from nifti_kit.targets.records import ItemJob, PlannedItem, PlannedObject, VolumeRef, job_name
+from nifti_kit.targets.target import EXISTING, Gone, Target, a_target
 from nifti_kit.transfer.journal import Journal
-from nifti_kit.transfer.progress import Ended, OnProgress, Progress, Reporter, progress_bar
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
-from nifti_kit.transfer.workers import executor_of, written
-
-__all__ = ["Progress", "upload"]
+from nifti_kit.transfer.workers import (
+    Ended,
+    OnProgress,
+    Reporter,
+    executor_of,
+    progress_bar,
+    written,
+)
 
 
 def upload(
@@ -86,7 +90,7 @@ def upload(
         raise TargetError("existing has no such choice", found=existing, expected=str(EXISTING))
     executor = executor_of(executor)
     _refuse_blocked(plan.blockers)
-    _refuse_own_source(plan, "project", getattr(target, "path", None))
+    _refuse_own_source(plan, "project", target.path)
     _refuse_own_source(plan, "journal", journal)
     with target.remembering() as landing:
         items, findings = _placed(plan, landing)
@@ -199,13 +203,12 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
     return with_scores(job, target, existing, notes.session)
 
 
-def _own_journal(target: Any, plan: Plan) -> Path | None:
+def _own_journal(target: Target, plan: Plan) -> Path | None:
     """Return the journal of a target that keeps one of its own, in the user's state folder."""
-    folder: Path | None = getattr(target, "journals", None)
-    if folder is None:
+    if target.journals is None:
         return None
     text = f"{target!r} {plan.digest}"
-    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
+    return target.journals / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
 
 
 def _run(

@@ -17,20 +17,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.arguments import a_target, of_kind
 from nifti_kit.core.geometry import Grid, Orientation, lattice_orientation
-from nifti_kit.core.one_by_one import one_by_one
-from nifti_kit.core.parallel import ahead, bounded
-from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.label_parts import LabelParts, common_box
-from nifti_kit.formats.labels import Box
+from nifti_kit.core.parallel import ahead, bounded, one_by_one
+from nifti_kit.errors import NiftiKitError, of_kind
+from nifti_kit.formats.labels import Box, LabelParts, common_box
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.volumes import open_volume
-from nifti_kit.targets.target import ObjectRef, ScoreChange, Target
+from nifti_kit.targets.records import ObjectRef, ScoreChange
+from nifti_kit.targets.target import Target, a_target
 from nifti_kit.transfer.proof import Proof, ProofRow
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
-
-__all__ = ["verify"]
 
 AT_A_TIME = 4
 """Masks that are read back side by side."""

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nifti_kit.widgets.inspect.view import Inspect
-    from nifti_kit.widgets.mapping.mapping import MappingEditor
+    from nifti_kit.widgets.mapping.view import MappingEditor
     from nifti_kit.widgets.scores.view import ScoreEditor
     from nifti_kit.widgets.upload.view import Uploader
-    from nifti_kit.widgets.viewer.viewer import Viewer
+    from nifti_kit.widgets.viewer.view import Viewer
 
 __all__ = ["Inspect", "MappingEditor", "ScoreEditor", "Uploader", "Viewer"]
 
 _HOMES = {
     "Inspect": "inspect.view",
-    "MappingEditor": "mapping.mapping",
+    "MappingEditor": "mapping.view",
     "ScoreEditor": "scores.view",
     "Uploader": "upload.view",
-    "Viewer": "viewer.viewer",
+    "Viewer": "viewer.view",
 }
 
 

@@ -18,7 +18,7 @@ import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.formats.nifti import read_header
-from nifti_kit.targets.target import VolumeRef
+from nifti_kit.targets.records import VolumeRef
 from nifti_kit.widgets.mapping import rows
 from nifti_kit.widgets.mapping.candidates import CHOICES
 from nifti_kit.widgets.mapping.model import MappingModel

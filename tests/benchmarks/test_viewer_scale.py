@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from nifti_kit.core.geometry import Grid, ras_orientation
-from nifti_kit.widgets.viewer.images import RasImage
-from nifti_kit.widgets.viewer.loading import Named, Piece, drawn
+from nifti_kit.widgets.viewer.loading import Named, Piece, RasImage, drawn
 from nifti_kit.widgets.viewer.model import ViewerModel
 
 LARGE, SMALL = (512, 512, 300), (96, 96, 40)

@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.checks.geometry import grids, misaligned, reader_places, share_text, voxel_sizes
-from nifti_kit.checks.readers import readings
+from nifti_kit.checks.geometry import (
+    grids,
+    misaligned,
+    reader_places,
+    readings,
+    share_text,
+    voxel_sizes,
+)
 from nifti_kit.core.geometry import Alignment
 from nifti_kit.datasets.items import Item
 from nifti_kit.formats.nifti import read_header

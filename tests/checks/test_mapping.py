@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import nifti_kit as nk
-from nifti_kit.checks.mapping import shared_ids, unmatched
+from nifti_kit.checks.files import shared_ids, unmatched
 from nifti_kit.core.findings import Finding
 from nifti_kit.datasets.dataset import Dataset
 from tests.support.builders import labels, write_nifti

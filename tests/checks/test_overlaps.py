@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import nifti_kit as nk
-from nifti_kit.checks import overlaps
-from nifti_kit.checks.overlaps import masks_overlap
+from nifti_kit.checks import labels as overlap_checks
+from nifti_kit.checks.labels import masks_overlap
 from nifti_kit.core.findings import Finding
 from nifti_kit.datasets.surveys import survey_item
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti, write_planes
@@ -129,8 +129,8 @@ def test_every_pair_is_counted_once_whatever_is_read_at_once(tmp_path_factory, m
         for one in range(other)
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlaps, "OPEN_FILES", open_files)
-        patch.setattr(overlaps, "PIXELS_AT_ONCE", 4)
+        patch.setattr(overlap_checks, "OPEN_FILES", open_files)
+        patch.setattr(overlap_checks, "PIXELS_AT_ONCE", 4)
         seen = found_in(folder)
     names = [("abcde".index(f.message[0]), "abcde".index(f.path[3])) for f in seen]
     counts = [int(f.message.split(": ")[1].split(" ")[0]) for f in seen]

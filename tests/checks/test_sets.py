@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.checks.sets import content_repeated, names_alike, planes_apart
+from nifti_kit.checks.files import content_repeated, names_alike, planes_apart
 from nifti_kit.core.findings import Finding
 from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
 from tests.support.cases_files import CASES
@@ -135,7 +135,7 @@ def test_a_volume_that_is_there_twice_is_named_whatever_its_packing(tmp_path: Pa
 def test_content_of_one_checksum_is_compared_by_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nifti_kit.checks.sets._checksum", lambda _: 0)
+    monkeypatch.setattr("nifti_kit.checks.files._checksum", lambda _: 0)
     write_nifti(tmp_path / "a.nii")
     write_nifti(tmp_path / "b.nii.gz", volume() + np.int16(1))
     assert repeated(tmp_path) == []

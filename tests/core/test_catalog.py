@@ -12,7 +12,7 @@ import pytest
 
 import nifti_kit
 from nifti_kit.core.catalog import CATALOG, SECTIONS, CatalogEntry, lookup
-from nifti_kit.core.catalog.reference import _plain, reference
+from nifti_kit.core.catalog.__main__ import _plain, reference
 
 PACKAGE = Path(nifti_kit.__file__).parent
 PAGE = Path(__file__).parents[2] / "notebooks" / "findings.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.core.escapes import visible
+from nifti_kit.errors import visible
 
 TEXTS = [
     ("knee_1.nii.gz", "knee_1.nii.gz"),

@@ -13,7 +13,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core import files
-from nifti_kit.core.targets_files import land_bytes, written
+from nifti_kit.core.files import land_bytes, written
 from nifti_kit.errors import TargetError, UnreadableFile
 from tests.support.landings import land, tree, write_annotations, write_volumes
 

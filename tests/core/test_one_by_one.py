@@ -8,8 +8,8 @@ import time
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.core import one_by_one as module
-from nifti_kit.core.one_by_one import AT_A_TIME, TRIED, in_order, one_by_one
+from nifti_kit.core import parallel as module
+from nifti_kit.core.parallel import AT_A_TIME, TRIED, in_order, one_by_one
 from tests.support.builders import write_nifti
 from tests.support.landings import land, write_volumes
 

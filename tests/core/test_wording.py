@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 
 
 @pytest.mark.parametrize(

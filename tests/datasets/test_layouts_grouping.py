@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nifti_kit.datasets.layouts import LAYOUTS, Files, Grouping, group_files
-from nifti_kit.datasets.layouts.layouts_grouping import folder_of, note_prefixed_names
+from nifti_kit.datasets.layouts.grouping import folder_of, note_prefixed_names
 from tests.support.layout_files import files, image, places
 from tests.support.properties import untimed
 

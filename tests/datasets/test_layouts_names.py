@@ -8,6 +8,7 @@ import pytest
 
 from nifti_kit.datasets.items import TableFile
 from nifti_kit.datasets.layouts.grouping import (
+    Grouping,
     Link,
     NamedFile,
     is_instance,
@@ -16,7 +17,6 @@ from nifti_kit.datasets.layouts.grouping import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.datasets.layouts.layouts_grouping import Grouping
 from nifti_kit.datasets.names import parse_name
 from tests.support.layout_files import codes, image, unused
 

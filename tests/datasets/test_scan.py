@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nifti_kit as nk
-from nifti_kit.core.faults import describe, file_fault
+from nifti_kit.core.findings import describe, file_fault
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import (
     BadClassMap,

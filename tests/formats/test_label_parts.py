@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.formats.label_parts import LabelParts, common_box
-from nifti_kit.formats.labels import survey_labels
+from nifti_kit.formats.labels import LabelParts, common_box, survey_labels
 from nifti_kit.formats.nifti import read_header
 from tests.support.builders import write_nifti
 

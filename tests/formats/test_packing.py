@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nifti_kit.formats.packing import SparseGzip
+from nifti_kit.formats.deflate import SparseGzip
 from tests.support.properties import untimed
 
 PIECES = st.lists(st.one_of(st.binary(max_size=300), st.integers(0, 100_000)), max_size=12)

@@ -12,7 +12,8 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.plans.plan import Plan
-from nifti_kit.plans.project import Holdings, ThereObject, there_text
+from nifti_kit.plans.project import Holdings
+from nifti_kit.targets.records import ThereObject, there_text
 from tests.platform import running_platform
 from tests.support.builders import labels, write_nifti
 from tests.support.landings import quiet, write_annotations, write_scored_planes, write_volumes

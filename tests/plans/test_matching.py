@@ -15,7 +15,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadSource
 from nifti_kit.formats.mappings import Mapping
-from nifti_kit.targets.target import VolumeRef
+from nifti_kit.targets.records import VolumeRef
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti, write_planes
 from tests.support.landings import land, quiet, tree, write_foreign
 from tests.support.properties import untimed

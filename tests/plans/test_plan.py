@@ -15,7 +15,8 @@ from hypothesis.extra.numpy import arrays
 
 import nifti_kit as nk
 from nifti_kit.formats.mappings import Mapping, MappingRow
-from nifti_kit.plans.plan import Plan, PlannedClass
+from nifti_kit.plans.plan import Plan
+from nifti_kit.targets.records import PlannedClass
 from tests.support.builders import SHAPE, labels, write_nifti, write_planes
 from tests.support.properties import untimed
 

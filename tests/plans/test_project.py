@@ -9,8 +9,8 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap
-from nifti_kit.plans.reuse import ProjectClasses
-from nifti_kit.targets.target import ClassRef
+from nifti_kit.plans.project import ProjectClasses
+from nifti_kit.targets.records import ClassRef
 from tests.support.builders import labels, write_nifti, write_planes
 from tests.support.landings import land, quiet, write_foreign
 

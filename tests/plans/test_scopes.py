@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nifti_kit.plans.scopes import DatasetFolders
+from nifti_kit.plans.name_rules import DatasetFolders
 
 PROJECT = ("knee", "Hip", "a", "a/b", "c/b", "c/d")
 

@@ -13,10 +13,11 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import BadSource, PlanBlocked, TargetError
-from nifti_kit.plans.matching import EXACT, ONLY
+from nifti_kit.plans.matching import ONLY
+from nifti_kit.plans.name_rules import EXACT
 from nifti_kit.plans.plan import Plan
-from nifti_kit.plans.score_updates import SliceScores
 from nifti_kit.targets.instance import client
+from nifti_kit.targets.records import SliceScores
 from tests.platform import running_platform
 from tests.support.builders import labels, write_nifti
 from tests.support.landings import edit_json, quiet, tree, write_scored_planes

@@ -11,7 +11,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
-from nifti_kit.targets import mask_files
+from nifti_kit.targets import encoding
 from nifti_kit.targets.instance import writing
 from tests.platform import Platform, running_platform
 from tests.support import uploads
@@ -110,7 +110,7 @@ def test_a_geometry_that_is_refused_alone_ends_the_upload(source: Path, platform
 def test_one_label_map_is_in_memory_at_a_time(
     source: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = mask_files.LabelParts
+    real = encoding.LabelParts
     living: list[list[bool]] = []
     maps: list[weakref.ref[Any]] = []
 
@@ -120,7 +120,7 @@ def test_one_label_map_is_in_memory_at_a_time(
         maps.append(weakref.ref(found[args[1][0]].base))
         return found
 
-    monkeypatch.setattr(mask_files, "LabelParts", read)
+    monkeypatch.setattr(encoding, "LabelParts", read)
     land(source, new_target(platform))
     assert living == [[], [False], [False, False]]
 

@@ -20,7 +20,7 @@ from nifti_kit import plots
 from nifti_kit.core.geometry import Grid, Orientation
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plots import Mask, three_planes
-from nifti_kit.plots.notices import noticed
+from nifti_kit.plots.figure import noticed
 from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
 from tests.support.landings import write_scored_planes
 

@@ -13,8 +13,7 @@ import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.scores import ScoreTable, read_scores
 from nifti_kit.plots.figure import Picture
-from nifti_kit.plots.item_scores import scored
-from nifti_kit.plots.scores import score_map
+from nifti_kit.plots.scores import score_map, scored
 from tests.support.builders import SAMPLES, write_planes
 
 CSV = """Layer,Label-2,Label-4,Label-9

@@ -12,11 +12,10 @@ from matplotlib.collections import LineCollection
 import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plans.plan import PlannedItem
-from nifti_kit.plots.boards import planned_sheet, tile_of
+from nifti_kit.plots.boards import Tile, contact_sheet, planned_sheet, tile_of
 from nifti_kit.plots.figure import Picture
-from nifti_kit.plots.sheet import Tile, contact_sheet
 from nifti_kit.render.scene import Mask
+from nifti_kit.targets.records import PlannedItem
 from tests.support.builders import SAMPLES, write_nifti, write_planes
 
 RED, BLUE = (255, 0, 0), (40, 80, 255)

@@ -10,14 +10,19 @@ from PIL import Image
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.render.frames import ACTIVE, BACKGROUND
-from nifti_kit.render.glyphs import stamp, text_size
-from nifti_kit.render.greys import grey_pane, windowed
 from nifti_kit.render.layers import MOST_SHARED, Layer, Stack
-from nifti_kit.render.paint import mark_of, write_marks
-from nifti_kit.render.palettes import Palette, outline_of
+from nifti_kit.render.paint import (
+    Palette,
+    grey_pane,
+    mark_of,
+    outline_of,
+    stamp,
+    text_size,
+    windowed,
+    write_marks,
+)
 from nifti_kit.render.panes import MARGIN, SMALLEST, WIDEST, Layout, Pane, Span
-from nifti_kit.render.picture import Artist, Look
+from nifti_kit.render.picture import ACTIVE, BACKGROUND, Artist, Look
 from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Mask, section_of
 
 SHAPE = (8, 10, 12)

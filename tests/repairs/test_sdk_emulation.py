@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nifti_kit.core.geometry import Grid, Orientation
+from nifti_kit.core.geometry import Grid, Orientation, corner_displacement, displacements
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import read_header
 from nifti_kit.formats.nrrd import grid_from_header
-from nifti_kit.repairs.sdk_emulation import (
-    as_converted,
-    as_mask3d,
-    corner_displacement,
-    displacements,
-)
+from nifti_kit.repairs.sdk_emulation import as_converted, as_mask3d
 from tests.support.builders import SAMPLES, write_nifti
 
 SHAPE = (5, 6, 7)

@@ -11,8 +11,8 @@ import nifti_kit as nk
 from nifti_kit.core.findings import Findings
 from nifti_kit.core.geometry import Grid
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap
-from nifti_kit.plans.reuse import ProjectClasses
-from nifti_kit.targets.target import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.plans.project import ProjectClasses
+from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 
 Find = Callable[[Path], Findings]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.plans.plan import PlannedClass
 from nifti_kit.targets.annotation import (
     class_json,
     color_of,
@@ -18,6 +17,7 @@ from nifti_kit.targets.annotation import (
     volume_json,
     volume_meta,
 )
+from nifti_kit.targets.records import PlannedClass
 from tests.support.builders import AFFINE, SHAPE
 
 SCORES = {"0-0-1": {"2": {"score": "0.80", "comment": None}}}

@@ -14,7 +14,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.targets.instance import writing
-from nifti_kit.transfer.upload import Progress
+from nifti_kit.transfer.workers import Progress
 from tests.platform import running_platform
 from tests.support import uploads
 from tests.support.builders import SHAPE

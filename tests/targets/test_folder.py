@@ -16,8 +16,8 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core import files
 from nifti_kit.errors import TargetError
-from nifti_kit.plans.plan import PlannedClass
 from nifti_kit.targets import folder as folder_module
+from nifti_kit.targets.records import PlannedClass
 from nifti_kit.transfer.journal import Journal
 from tests.support.builders import AFFINE, labels, volume, write_nifti
 from tests.support.landings import (

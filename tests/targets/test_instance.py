@@ -21,9 +21,9 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance import Instance, client, crew, refusals, volumes
+from nifti_kit.targets.instance import Instance, client, crew, volumes
 from nifti_kit.targets.instance.client import Connection
-from nifti_kit.targets.target import ItemJob
+from nifti_kit.targets.records import ItemJob
 from nifti_kit.widgets.viewer.model import ViewerModel
 from tests.platform import Platform, running_platform
 from tests.platform.endpoints import call
@@ -539,7 +539,7 @@ def test_a_worker_takes_its_token_from_its_own_environment(
 def test_a_refusal_that_repeats_the_token_is_shown_without_it(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refusals, "_said", lambda _: f"bad token {platform.token}")
+    monkeypatch.setattr(client, "_said", lambda _: f"bad token {platform.token}")
     other = Connection(platform.address, platform.token)
     with pytest.raises(TargetError) as caught:
         other.post("projects.info", {"id": 12345})

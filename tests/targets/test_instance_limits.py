@@ -11,9 +11,8 @@ import requests
 
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import client
-from nifti_kit.targets.instance.client import Connection
-from nifti_kit.targets.instance.limits import FIRST, MOST, SLOWER_S, Limit
-from nifti_kit.targets.instance.refusals import retry_after
+from nifti_kit.targets.instance.client import Connection, retry_after
+from nifti_kit.targets.instance.wire import FIRST, MOST, SLOWER_S, Limit
 from tests.platform import Platform, running_platform
 from tests.support import uploads
 from tests.support.landings import land, write_volumes

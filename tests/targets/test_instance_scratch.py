@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from nifti_kit.targets.instance.scratch import Scratch
+from nifti_kit.targets.instance.reading import Scratch
 
 
 class Fetched:

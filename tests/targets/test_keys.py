@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from nifti_kit.core.files import read_json
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.folder.keys import KeyIds, derived_key, read_json
+from nifti_kit.targets.folder.keys import KeyIds, derived_key
 
 
 def annotation(volume, objects=(), figures=()):

@@ -12,7 +12,7 @@ import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, UnreadableFile
 from nifti_kit.targets.folder.project import ProjectReader
-from nifti_kit.targets.target import ClassRef
+from nifti_kit.targets.records import ClassRef
 from tests.support.builders import AFFINE, SHAPE, labels, volume
 from tests.support.landings import (
     KEYS,

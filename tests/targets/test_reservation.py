@@ -6,8 +6,9 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
+from nifti_kit.targets.comparing import backup_of
 from nifti_kit.targets.folder.keys import derived_key
-from nifti_kit.targets.folder.reservation import UNSEEN_ENDINGS, backup_of
+from nifti_kit.targets.folder.reservation import UNSEEN_ENDINGS
 from tests.support.landings import land, write_volumes
 
 

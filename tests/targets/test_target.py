@@ -9,7 +9,8 @@ import pytest
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.targets.folder import ProjectFolder
-from nifti_kit.targets.target import EXISTING, ClassRef, ItemJob, ObjectRef, Target, VolumeRef
+from nifti_kit.targets.records import ClassRef, ItemJob, ObjectRef, VolumeRef
+from nifti_kit.targets.target import EXISTING, Target
 from tests.support.builders import AFFINE, SHAPE
 
 METHODS = sorted(

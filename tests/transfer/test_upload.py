@@ -16,7 +16,7 @@ import tqdm.auto
 import nifti_kit as nk
 from nifti_kit.errors import PlanBlocked, TargetError, UnreadableFile
 from nifti_kit.formats.mappings import Mapping, MappingRow
-from nifti_kit.transfer.upload import Progress
+from nifti_kit.transfer.workers import Progress
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 from tests.support.landings import (
     land,

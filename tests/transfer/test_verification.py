@@ -15,7 +15,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.label_parts import LabelParts
+from nifti_kit.formats.labels import LabelParts
 from nifti_kit.transfer import verification
 from nifti_kit.transfer.proof import Proof, ProofRow
 from tests.support.builders import AFFINE, labels, volume, write_nifti

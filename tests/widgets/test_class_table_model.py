@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.widgets.inspect.class_table import class_counts, class_frame, class_rows
+from nifti_kit.widgets.inspect.tables import class_counts, class_frame, class_rows
 from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 VOXEL = 30.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.widgets.inspect.closer import look_closer
+from nifti_kit.widgets.inspect.model import look_closer
 from nifti_kit.widgets.parts.tasks import Cancelled
 from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 

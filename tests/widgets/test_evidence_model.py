@@ -9,7 +9,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.transfer.proof import Proof, ProofRow
-from nifti_kit.widgets.upload.evidence import ReceiptTables, first_line
+from nifti_kit.widgets.upload.tables import ReceiptTables, first_line
 from tests.support.landings import land, write_volumes
 
 

@@ -150,7 +150,7 @@ def test_a_picture_on_the_board_chooses_its_item(tmp_path):
 
 def test_of_several_choices_the_last_one_is_opened(tmp_path, monkeypatch):
     begun, go, opened = threading.Event(), threading.Event(), []
-    of_item = module.Viewer.of_item
+    of_item = module.ViewerModel.of_item
 
     def slow(dataset, item):
         opened.append(item.name)
@@ -158,7 +158,7 @@ def test_of_several_choices_the_last_one_is_opened(tmp_path, monkeypatch):
         assert go.wait(20)
         return of_item(dataset, item)
 
-    monkeypatch.setattr(module.Viewer, "of_item", slow)
+    monkeypatch.setattr(module.ViewerModel, "of_item", slow)
     found = InspectModel(write_planes(tmp_path))
     found.scan()
     found.source.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nifti_kit as nk
 from nifti_kit.core.findings import finding
-from nifti_kit.widgets.inspect.item_rows import item_rows
+from nifti_kit.widgets.inspect.model import item_rows
 from nifti_kit.widgets.parts.findings import FindingsTable
 from tests.support.builders import SAMPLES, write_nifti
 

@@ -12,6 +12,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping, NiftiKitError
 from nifti_kit.formats.mappings import Mapping, MappingRow
 from nifti_kit.widgets.mapping import files
+from nifti_kit.widgets.parts.saving import path_of
 from tests.support.builders import labels, write_nifti
 
 
@@ -67,8 +68,8 @@ def test_a_tilde_is_a_persons_home_and_an_unknown_one_a_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert files.path_of(" ~/m.json ") == tmp_path / "m.json"
-    assert files.path_of("~nobody-of-this-name/m.json") == Path("~nobody-of-this-name/m.json")
+    assert path_of(" ~/m.json ") == tmp_path / "m.json"
+    assert path_of("~nobody-of-this-name/m.json") == Path("~nobody-of-this-name/m.json")
 
 
 def test_forms_say_what_they_cannot_hold() -> None:

@@ -15,7 +15,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import BadMapping, BadSource, NiftiKitError
-from nifti_kit.targets.target import VolumeRef
+from nifti_kit.targets.records import VolumeRef
 from nifti_kit.widgets.mapping.model import MappingModel
 from tests.platform import Platform
 from tests.support import uploads

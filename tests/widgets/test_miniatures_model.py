@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import nifti_kit as nk
-from nifti_kit.widgets.inspect import miniatures
-from nifti_kit.widgets.inspect.miniatures import LONGEST, miniature
+from nifti_kit.widgets.inspect import board
+from nifti_kit.widgets.inspect.board import LONGEST, miniature
 from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 
@@ -75,6 +75,6 @@ def test_a_damaged_volume_has_no_picture(tmp_path):
     ("most", "said"), [(1, "Segment_1 and 1 more."), (2, "Segment_1, Segment_2.")]
 )
 def test_a_caption_names_some_classes_and_counts_the_rest(most, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(miniatures, "NAMED", most)
+    monkeypatch.setattr(board, "NAMED", most)
     dataset = nk.scan(write_planes(tmp_path))
     assert miniature(dataset, dataset.items[0]).caption.endswith(f" with {said}")

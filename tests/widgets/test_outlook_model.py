@@ -8,8 +8,8 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.targets.target import EXISTING
-from nifti_kit.transfer.upload import Progress
-from nifti_kit.widgets.upload.landing import landed_text, share_done
+from nifti_kit.transfer.workers import Progress
+from nifti_kit.widgets.upload.model import landed_text, share_done
 from nifti_kit.widgets.upload.tables import EXISTING_HELP, PlanTables, there_lines
 from tests.support.builders import SAMPLES
 from tests.support.landings import land, write_annotations, write_scored_planes, write_volumes

@@ -10,7 +10,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
-from nifti_kit.targets.target import VolumeRef
+from nifti_kit.targets.records import VolumeRef
 from nifti_kit.widgets.mapping.candidates import CHOICES, Annotation, Choices, Volumes, place_of
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 

@@ -12,8 +12,8 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
-from nifti_kit.targets.target import VolumeRef
-from nifti_kit.widgets.mapping.previews import overlay
+from nifti_kit.targets.records import VolumeRef
+from nifti_kit.widgets.mapping.candidates import overlay
 from nifti_kit.widgets.parts.tasks import Cancelled, Ticket
 from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti
 

@@ -10,8 +10,8 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.errors import BadScores, NiftiKitError
 from nifti_kit.widgets.scores import opened
+from nifti_kit.widgets.scores.edits import ScoreSheet
 from nifti_kit.widgets.scores.model import ScoreModel
-from nifti_kit.widgets.scores.sheets import ScoreSheet
 from tests.support.builders import write_nifti
 from tests.support.cases_scores import CASES, FRAMES, FULL, TWO_FILES, label_map, rows
 
@@ -610,7 +610,7 @@ def test_a_table_that_is_chosen_while_another_is_read_is_read_next(monkeypatch):
                 chosen.append(table)
                 model.choose("sag_score.csv")
 
-    monkeypatch.setattr("nifti_kit.widgets.scores.desk.OpenTable", Slow)
+    monkeypatch.setattr("nifti_kit.widgets.scores.model.OpenTable", Slow)
     model.choose("cor_score.csv")
     model.join()
     assert model.open.reference.table.relative.name == "sag_score.csv"
@@ -644,7 +644,7 @@ def test_a_slice_is_not_shown_of_what_is_gone(monkeypatch):
             model.go("L2", "Label-2")
         return real(dataset, item)
 
-    monkeypatch.setattr("nifti_kit.widgets.scores.model.Viewer.of_item", slow)
+    monkeypatch.setattr("nifti_kit.widgets.scores.model.ViewerModel.of_item", slow)
     model.look(20, 4)
     model.join()
     assert viewers == ["cor_anatomic.nrrd", "axl_anatomic.nrrd"]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.widgets.parts.models_targets import FolderPlace, TargetPicker, link_to
+from nifti_kit.targets.instance import Instance
+from nifti_kit.widgets.parts.targets import FolderPlace, TargetPicker
 from tests.platform import Platform, running_platform
 from tests.support.landings import land, write_volumes
 from tests.support.uploads import api
@@ -136,7 +137,7 @@ def test_a_folder_that_is_given_can_be_changed(tmp_path: Path) -> None:
 
 
 def test_another_target_is_taken_as_it_is(tmp_path: Path) -> None:
-    given = SimpleNamespace()
+    given = SimpleNamespace(where="")
     picker = TargetPicker(given)
     assert (picker.kind, picker.kinds) == ("given", ("folder", "instance", "given"))
     assert picker.target is given
@@ -170,4 +171,4 @@ def test_a_link_is_of_the_web_or_none() -> None:
     target = SimpleNamespace(
         connection=SimpleNamespace(address="javascript://alert(1)"), project_id=1
     )
-    assert link_to(target) == ""
+    assert Instance.where.fget(target) == ""

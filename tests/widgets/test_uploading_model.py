@@ -13,7 +13,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
-from nifti_kit.targets.target import ItemJob
+from nifti_kit.targets.records import ItemJob
 from nifti_kit.widgets.parts import tasks
 from nifti_kit.widgets.parts.tasks import Task
 from nifti_kit.widgets.upload.model import UploadModel

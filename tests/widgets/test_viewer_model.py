@@ -15,8 +15,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.position import CT, CUSTOM, Window, presets_of
 from nifti_kit.render.scene import Mask
-from nifti_kit.widgets.viewer.images import RasImage
-from nifti_kit.widgets.viewer.loading import drawn
+from nifti_kit.widgets.viewer.loading import RasImage, drawn
 from nifti_kit.widgets.viewer.model import ViewerModel
 from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
 

@@ -17,25 +17,24 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.render.scene import Mask
 from nifti_kit.widgets.parts.views import FRONT
 from nifti_kit.widgets.viewer import model as models
-from nifti_kit.widgets.viewer.panels import volume_panel
-from nifti_kit.widgets.viewer.view import MOST_ROWS, Legend, Stage
+from nifti_kit.widgets.viewer.view import MOST_ROWS, Legend, Stage, volume_panel
 from tests.support.builders import AFFINE, SHAPE, volume
 
 GRID = Grid(SHAPE, AFFINE)
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
-def model(*names: str, **choices: Any) -> models.Viewer:
+def model(*names: str, **choices: Any) -> models.ViewerModel:
     masks = []
     for at, name in enumerate(names):
         inside = np.zeros(SHAPE, np.uint8)
         inside[at % SHAPE[0], 1:4, 2:5] = 1
         masks.append(Mask(name, (200, 10 * at % 256, 30), inside, GRID))
-    return models.Viewer.of_arrays(volume(), GRID, masks, **choices)
+    return models.ViewerModel.of_arrays(volume(), GRID, masks, **choices)
 
 
 @pytest.fixture
-def shown() -> models.Viewer:
+def shown() -> models.ViewerModel:
     found = model("liver", "spleen")
     found.position = (2, 2, 2)
     return found
@@ -60,7 +59,7 @@ def told(widget: Any, **content: Any) -> None:
 # The stage
 
 
-def test_the_stage_shows_the_models_picture_and_words(shown: models.Viewer) -> None:
+def test_the_stage_shows_the_models_picture_and_words(shown: models.ViewerModel) -> None:
     stage = Stage(shown)
     assert stage.frame == shown.jpeg()
     assert (stage.description, stage.reading) == (shown.description, shown.reading.text)
@@ -79,7 +78,7 @@ def test_the_stage_shows_the_models_picture_and_words(shown: models.Viewer) -> N
     ],
 )
 def test_each_message_is_one_call_of_the_model(
-    shown: models.Viewer, content: dict, name: str, value: Any
+    shown: models.ViewerModel, content: dict, name: str, value: Any
 ) -> None:
     stage = Stage(shown)
     before = stage.frame
@@ -88,14 +87,14 @@ def test_each_message_is_one_call_of_the_model(
     assert (stage.answered, stage.frame != before) == (7, True)
 
 
-def test_a_drag_with_shift_changes_the_window(shown: models.Viewer) -> None:
+def test_a_drag_with_shift_changes_the_window(shown: models.ViewerModel) -> None:
     stage = Stage(shown)
     shown.window = (100.0, 600.0)
     told(stage, number=1, window=[10, 5])
     assert shown.window == (90.0, 620.0)
 
 
-def test_the_pointer_is_read_without_a_new_picture(shown: models.Viewer) -> None:
+def test_the_pointer_is_read_without_a_new_picture(shown: models.ViewerModel) -> None:
     stage = Stage(shown)
     before, coronal = stage.frame, shown.sheet.panes[1]
     told(stage, number=1, hover=[coronal.left + 1, coronal.top + 1])
@@ -105,7 +104,7 @@ def test_the_pointer_is_read_without_a_new_picture(shown: models.Viewer) -> None
     assert (shown.hovered, stage.answered) == (None, 2)
 
 
-def test_what_comes_together_is_one_picture(shown: models.Viewer) -> None:
+def test_what_comes_together_is_one_picture(shown: models.ViewerModel) -> None:
     stage, frames = Stage(shown), []
     stage.observe(lambda change: frames.append(change["new"]), "frame")
     axial = shown.sheet.panes[0]
@@ -114,14 +113,14 @@ def test_what_comes_together_is_one_picture(shown: models.Viewer) -> None:
     assert len(frames) == 1
 
 
-def test_a_click_moves_slice_and_plane_in_one_picture(shown: models.Viewer) -> None:
+def test_a_click_moves_slice_and_plane_in_one_picture(shown: models.ViewerModel) -> None:
     stage, frames = Stage(shown), []
     stage.observe(lambda change: frames.append(change["new"]), "frame")
     shown.go("sag", 0)
     assert (len(frames), stage.active) == (1, "sag")
 
 
-def test_a_message_that_fails_is_answered_all_the_same(shown: models.Viewer) -> None:
+def test_a_message_that_fails_is_answered_all_the_same(shown: models.ViewerModel) -> None:
     stage = Stage(shown)
     with pytest.raises(KeyError):
         stage._received(stage, {"number": 3, "step": ["oblique", 1]}, [])
@@ -131,7 +130,7 @@ def test_a_message_that_fails_is_answered_all_the_same(shown: models.Viewer) -> 
 # The legend
 
 
-def test_the_legend_lists_names_letters_colours_and_voxels(shown: models.Viewer) -> None:
+def test_the_legend_lists_names_letters_colours_and_voxels(shown: models.ViewerModel) -> None:
     shown.show("spleen", on=False)
     legend = Legend(shown)
     assert legend.rows == [
@@ -158,7 +157,7 @@ def test_the_legend_lists_names_letters_colours_and_voxels(shown: models.Viewer)
     ],
 )
 def test_each_button_of_the_legend_is_one_call(
-    shown: models.Viewer, content: dict, hidden: set
+    shown: models.ViewerModel, content: dict, hidden: set
 ) -> None:
     legend = Legend(shown)
     told(legend, **content)
@@ -166,7 +165,7 @@ def test_each_button_of_the_legend_is_one_call(
     assert [row["name"] for row in legend.rows if not row["shown"]] == sorted(hidden)
 
 
-def test_a_search_lists_what_it_finds(shown: models.Viewer) -> None:
+def test_a_search_lists_what_it_finds(shown: models.ViewerModel) -> None:
     legend = Legend(shown)
     told(legend, search="SPL")
     assert [row["name"] for row in legend.rows] == ["spleen"]
@@ -182,7 +181,7 @@ def test_very_many_classes_are_listed_in_part() -> None:
 # The whole view
 
 
-def test_sliders_move_the_model_and_follow_it(shown: models.Viewer) -> None:
+def test_sliders_move_the_model_and_follow_it(shown: models.ViewerModel) -> None:
     view = widgets.Viewer(shown)
     slider = part(view, "nk-slice-cor")
     slider.value = 5
@@ -195,7 +194,7 @@ def test_sliders_move_the_model_and_follow_it(shown: models.Viewer) -> None:
     assert labels == ["S", "A", "R", "Masks"]
 
 
-def test_window_masks_and_zoom_move_the_model_and_follow_it(shown: models.Viewer) -> None:
+def test_window_masks_and_zoom_move_the_model_and_follow_it(shown: models.ViewerModel) -> None:
     view = widgets.Viewer(shown)
     preset, centre, width = (part(view, f"nk-viewer-{n}") for n in ("window", "centre", "width"))
     preset.value = "CT bone"
@@ -236,7 +235,7 @@ def test_names_with_markup_are_text_everywhere() -> None:
 def test_masks_that_lie_elsewhere_are_told() -> None:
     far = Grid(SHAPE, AFFINE + np.array([[0, 0, 0, 900.0]] + [[0] * 4] * 3))
     mask = Mask("far", (1, 2, 3), np.ones(SHAPE, np.uint8), far)
-    view = widgets.Viewer(models.Viewer.of_arrays(volume(), GRID, [mask]))
+    view = widgets.Viewer(models.ViewerModel.of_arrays(volume(), GRID, [mask]))
     notice = part(view, "nk-notice")
     assert "far lies outside the volume" in notice.children[0].value
     assert notice.layout.display == ""
@@ -245,14 +244,14 @@ def test_masks_that_lie_elsewhere_are_told() -> None:
 # Three dimensions
 
 
-def test_without_ipyniivue_there_is_no_trace_of_it(monkeypatch, shown: models.Viewer) -> None:
+def test_without_ipyniivue_there_is_no_trace_of_it(monkeypatch, shown: models.ViewerModel) -> None:
     monkeypatch.setitem(sys.modules, "ipyniivue", None)
     view = widgets.Viewer(shown)
     assert not [one for one in parts(view) if "nk-viewer-three" in one._dom_classes]
     assert volume_panel(shown) is None
 
 
-def test_the_panel_gets_volume_and_masks_in_memory(shown: models.Viewer) -> None:
+def test_the_panel_gets_volume_and_masks_in_memory(shown: models.ViewerModel) -> None:
     niivue = pytest.importorskip("ipyniivue")
     view = widgets.Viewer(shown)
     switch = part(view, "nk-viewer-three")

@@ -1,29 +1,134 @@
-"""The catalogue of findings: one entry per fault, with its severity, meaning and remedy."""
+"""The catalogue of findings: one row per fault, with its severity, meaning and remedy.
+
+``python -m nifti_kit.core.catalog > notebooks/findings.md`` writes it as a page to read.
+"""
 
 from __future__ import annotations
 
 import difflib
-
-from nifti_kit.core.catalog.entry import CatalogEntry
-from nifti_kit.core.catalog.images import FILES, GEOMETRY, LABELS
-from nifti_kit.core.catalog.sets import CLASSES, MAPPING, SCORES, SETS
+from dataclasses import dataclass
 
 __all__ = ["CATALOG", "SECTIONS", "CatalogEntry", "lookup"]
 
-SECTIONS: dict[str, tuple[CatalogEntry, ...]] = {
-    "Files": FILES,
-    "Geometry": GEOMETRY,
-    "Labels": LABELS,
-    "Sets of files": SETS,
-    "Classes": CLASSES,
-    "Scores": SCORES,
-    "Mapping": MAPPING,
-}
+_TABLE = """
+## Files
+source-empty | error | The source holds no NIfTI file. | Point scan() at the folder or archive that holds the .nii or .nii.gz files.
+file-unused | warning | A file is no part of the layout and will not land. | Rename or move it so that it fits the layout, or leave it: nothing depends on it.
+file-hidden | note | A hidden file or folder was passed over (a name that starts with a dot, __MACOSX). | Nothing, unless it was meant to be data: then rename it.
+file-unreadable | error | A file is damaged, cut short, or not what its name says. | Copy or export the file again from where it came from.
+file-name | error | A name is not UTF-8, or has control characters: no report and no project can hold it. | Rename the file or folder.
+link-outside | note | A link leads out of the source; what it leads to is taken in. | Nothing, if that is meant; else remove the link.
+analyze-pair | error | An image in two files (.hdr and .img: ANALYZE 7.5, or a NIfTI pair) does not land. | Convert it to one .nii or .nii.gz first, or move both files out of the source.
+file-name-packing | note | A file's name says gzip and its bytes do not, or the other way round. | Nothing here; rename the file for other readers.
+image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | 4D: nk.repairs.pick_frame(dataset, file, frame). Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
+repaired | note | A file was repaired in memory; what lands is not what is on disk. | Nothing; the repair's own proof says what it changed.
+
+## Geometry
+grid-unusable | error | The header's affine is not finite, has an axis of length 0, or a size that no image has. | A mask in its volume's voxel order: nk.repairs.take_header. Else write the file again with a right header (sform or qform).
+grid-sheared | error | The axes of the image are not perpendicular; the platform cannot hold that. | A mask: nk.repairs.resample puts it onto its volume's grid. A volume: resample it onto perpendicular axes where it came from.
+affine-forms-disagree | warning | sform and qform place the voxels differently; readers will choose differently. | The sform is used (NIfTI-1: method 3 before 2). If it is the wrong one, remove it.
+affine-missing | warning | Neither sform nor qform is set; the voxel size alone places the voxels (method 1). | If the image has a known orientation, write it to the header: left and right may be exchanged here.
+voxel-size-odd | warning | pixdim is no voxel size, or another one than that of the affine in force. | The affine places the voxels. If its voxel size is the wrong one, write the header again.
+readers-disagree | warning | nibabel or ITK places the voxels elsewhere than the NIfTI standard, which is used here. | Save the file again with sform and qform alike, both codes 1, and millimetres as unit.
+mask-reoriented | note | A mask has its volume's voxels in another order; it is reordered exactly. | Nothing.
+mask-header-lost | error | A mask has its volume's shape, but the affine of an array saved without a header. | If the voxels are in the volume's order: nk.repairs.take_header(dataset, file).
+mask-translated | error | A mask has its volume's shape and directions, but lies elsewhere. | If it was made on this volume: nk.repairs.take_header(dataset, file). If its header is right: nk.repairs.resample. Else find its volume.
+mask-resampled | error | A mask is on another grid than its volume, though they overlap in space. | nk.repairs.resample(dataset, file): nearest neighbours on the volume's grid.
+mask-apart | error | A mask and its volume do not meet in space. | Check that the mask belongs to this volume (patient, series). If only its header is wrong: nk.repairs.take_header.
+
+## Labels
+labels-unusable | error | A label map holds values that are no labels: fractions, NaN, negative or above 65535. | Save the label map with integers from 0 to 65535, or nk.repairs.round_labels (with threshold=0.5 for a probability map).
+labels-rounded | note | Labels stored as floats were within 0.001 of an integer and were rounded. | Nothing; save label maps as integers to avoid this.
+labels-scaled | note | A label file has scl_slope or scl_inter set; the scaled values were used. | Save label maps without scaling (scl_slope 1, scl_inter 0).
+mask-empty | warning | A label map has no voxel but background; nothing lands from it. | If the structure should be there, export the mask again.
+mask-full | warning | Every voxel of a label map has the same value: there is no background. | Check whether the file is a mask; if the structure is smaller, export the mask again.
+label-specks | warning | A label has so few voxels that it may be a slip of the brush or a leftover. | Look at it where it lies; nk.repairs.drop_specks removes such specks.
+label-disconnected | note | A label falls into parts that do not touch. | Nothing, if that is right (both lungs); nk.repairs.drop_specks removes tiny parts.
+labels-gradient | warning | A label map of integers has the values of a picture, a probability map or a blurred mask. | Put a probability map through a threshold first; resample a mask with nearest neighbours.
+masks-overlap | warning | Two annotation files of a volume claim the same voxels; both land. | If a voxel can have one class only, take the voxels out of one of the two files.
+scaling-ignored | warning | A header's scl_slope or scl_inter is not finite; the stored numbers were used unscaled. | If the values are wrong that way, write the file again with a right scl_slope.
+
+## Sets of files
+planes-incomplete | error | A folder and case does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or accept the set as it is: waive='planes-incomplete'.
+planes-apart | warning | The volumes of a set of planes hardly cover the same region, or do not meet in space. | Check that they are of one patient and series, and that their headers are right.
+content-repeated | warning | Two NIfTI files have the same content. | If one of them was meant to be another image, export it again; else remove the copy.
+names-alike | warning | Volumes of a folder differ in name only by upper and lower case, or by .nii and .nii.gz. | Keep one if they are copies; else give them names that tell them apart.
+annotation-without-volume | error | An annotation file has no volume of its plane and case in its folder. | Put it next to its volume and name it alike: same case words, same plane.
+annotation-repeated | error | Two annotation files of a volume claim the same class. | Give each file its own trailing index or class name.
+role-ambiguous | error | A file name says both volume (anatomic) and annotation. | Rename the file so that only one of the two words is in it.
+name-prefixed | note | Volumes of the same file name in several folders got their folder's name in front. | Nothing; rename the files to choose the names yourself.
+annotation-elsewhere | note | A volume's annotation folder was found elsewhere in the tree, and is the only one. | Nothing; put it next to the volume to make it plain.
+volume-named-mask | warning | A file will land as a volume, though its name or folder speaks of annotations. | If it is a mask, put it into the folder that is named like its volume.
+
+## Classes
+class-map-line | error | A line of the class map cannot be read. | Write it as 'value name' or 'value name red green blue' (0 to 255).
+class-map-several | error | The source has several class maps that differ. | Keep one, or choose with scan(..., classes='path/to/map.txt').
+class-map-above | note | The class map lies one level above the source, where the platform's exporter puts it. | Nothing; scan(..., classes={}) ignores it.
+value-without-class | warning | A label value has no line in the class map; its class is named Segment_N. | Add the value to the class map.
+class-without-value | note | A class of the class map is in no annotation file. | Nothing, if it does not occur in these images; else check the values of the masks.
+class-names-alike | warning | Class names differ only in case, spaces, _ or -: they land as different classes. | If they are one class, write its name the same everywhere.
+segmentation-ambiguous | warning | The names of annotation files and their values say different things of their kind. | If each value is a class of its own: scan(..., segmentation='semantic'); if each value is an object of one class: scan(..., segmentation='instance').
+instance-classes-unknown | error | An instance file of the platform's exporter says nothing of its class but its order. | Give the classes by the files' numbers (none = 1): scan(..., classes={1: 'Kidney'}).
+class-differs | note | A class of the class map has another name, value or colour in the project. | Nothing, if the class map is right, or the colour does not matter; else give the project's names: scan(..., classes={1: 'Femur'}), or classes={} for its own.
+class-renamed | note | The project has a class of that name that cannot hold a mask: a number was put behind it. | Nothing; rename the class in the class map, or in the project, to choose the name.
+class-value-repeated | warning | Several classes of the project have one pixel value in their descriptions. | Say which one is meant: scan(..., classes={1: 'Femur'}).
+
+## Scores
+scores-unreadable | error | A score table has no 'Layer' column, no 'Label-N' column, or is no table at all. | Write a CSV with the header 'Layer, Label-1, Label-2, ...'.
+scores-cell | error | A cell of a score table is not a number. | Write a number, or leave the cell empty for no score.
+scores-layer | error | A Layer of a score table is not a whole number. | Write the frame number in the NIfTI file, counted from 1.
+scores-layer-zero | error | A score table has a Layer 0, but layers count from 1. | If the table counts from 0, as the platform's exporter writes it: scan(..., score_base=0).
+scores-layer-outside | error | A Layer of a score table is outside the file. | Correct the frame number; it counts along the slice axis of the NIfTI file.
+scores-layer-repeated | error | A Layer stands in a score table more than once. | Keep one row for each frame.
+scores-range | warning | A score is outside 0 to 1; it lands as it is. | Check the scale of the scores.
+scores-column | warning | A column of a score table is neither Layer, Label-N nor Comment-N; it is not used. | Rename it, if it holds scores.
+scores-column-empty | note | A Label-N column of a score table has no score. | Nothing, if the value was not scored; else fill in the column.
+scores-without-value | warning | A score table has a column for a value that the label map does not have. | Check the number in the column's header against the pixel values of the mask.
+scores-by-class | note | Several annotation files share one score table: Label-N was read as class index N. | To score single objects, give each annotation file its own table with its index.
+scores-slice-empty | warning | A label is scored on layers on which it has no voxel. | Check the Layer column and the label map; ScoreTable.with_score(frame, value, None) removes a score.
+scores-slice-missing | note | A label that is scored has voxels on layers without a score. | Nothing, if they were left out on purpose; else fill in the cells.
+scores-base-suspect | warning | The scores of a table fit the labels better if its layers count from the other number. | If so, scan(..., score_base=0) where layers count from 0 (1 is the default), or write the table anew with nk.repairs.rebase_layers.
+scores-reversed-suspect | warning | The scores of a table fit the labels better if its layers count from the last frame. | If so: nk.repairs.rebase_layers(dataset, table, base=1, reverse=True). If they count from the other number instead: scan(..., score_base=0).
+scores-frames-unknown | error | A score table has no annotation file of its plane and case: without it nobody can say in which direction its layers count on the volume. | If they count along the platform's slices, as its exporter writes them: scan(..., score_frames='ras'); if from the other end: scan(..., score_frames='reversed'). Else put the annotation file beside the table.
+scores-need-target | error | A score table without masks updates figures that are on the target; no target was given. | plan(..., target=target).
+scores-object-ambiguous | error | A column of a score table could be meant for several objects of the volume. | Upload the masks with their table, so that each score has its object. If the number at the end of the table's name is no class index: scan(..., segmentation='semantic').
+
+## Mapping
+mapping-unreadable | error | A JSON mapping is not valid JSON, or not an object of file names and ids. | Write {"annotation file name": volume id, ...}.
+mapping-several | error | The source has several JSON files that could be the mapping. | Keep one, or read the right one with read_mapping() and give it to plan().
+mapping-id | error | A volume id in the mapping is not a whole number above 0. | Write the volume's id as a plain number.
+mapping-key | error | A key of the mapping names no annotation file, or more than one. | Write the file's name, with its dataset folder in front for a project-wide import.
+mapping-prefix | error | A key of the mapping has no dataset folder, and several dataset folders have such a file. | Write the dataset folder in front of the name, as in 'dataset1/axl_inference_1.nii'.
+mapping-id-shared | warning | Annotation files of different planes or cases are given to one volume. | Give each plane and case the id of its own volume.
+annotation-unmatched | error | An annotation file has no volume: it is not in the mapping, or it fits none, or several. | Match it with nk.match(dataset, target.volumes()), or choose: mapping.with_volume('axl_inference_1.nii', 123).
+annotation-name-differs | warning | An annotation file was matched to the only volume of its plane; their names differ. | If they are of different patients or cases, leave the file out; else choose the volume: mapping.with_volume(...).
+annotation-number-shared | warning | The number at the end of an annotation's name is its volume's own: it may be no index. | If each value is a class of its own: scan(..., segmentation='semantic'); else choose the volume: mapping.with_volume(...).
+"""
+"""``code | severity | meaning | remedy``, a row a code, by topic."""
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """What a code stands for."""
+
+    code: str
+    severity: str
+    meaning: str
+    remedy: str
+
+
+def _sections() -> dict[str, tuple[CatalogEntry, ...]]:
+    sections = {}
+    for section in _TABLE.split("## ")[1:]:
+        topic, *rows = section.strip().splitlines()
+        sections[topic] = tuple(CatalogEntry(*row.split(" | ")) for row in rows)
+    return sections
+
+
+SECTIONS = _sections()
 """The entries by topic."""
 
-CATALOG: dict[str, CatalogEntry] = {
-    entry.code: entry for section in SECTIONS.values() for entry in section
-}
+CATALOG = {entry.code: entry for section in SECTIONS.values() for entry in section}
 
 
 def lookup(code: str) -> CatalogEntry:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from nifti_kit.datasets.layouts.annotations import group_annotations
 from nifti_kit.datasets.layouts.by_plane import group_by_plane
 from nifti_kit.datasets.layouts.by_volume import group_by_volume
-from nifti_kit.datasets.layouts.layouts_grouping import Files, Grouping
+from nifti_kit.datasets.layouts.grouping import Files, Grouping
 from nifti_kit.datasets.names import ANNOTATION, VOLUME, natural_key, parse_name
 
 __all__ = ["LAYOUTS", "Files", "Grouping", "detect_layout", "group_files"]

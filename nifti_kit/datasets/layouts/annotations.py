@@ -9,18 +9,18 @@ from pathlib import PurePosixPath
 
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.layouts.grouping import (
+    Files,
+    Grouping,
     Link,
     NamedFile,
+    folder_of,
     is_instance,
     linked_masks,
     named_tables,
     sorted_by_role,
     table_files,
 )
-from nifti_kit.datasets.layouts.layouts_grouping import Files, Grouping, folder_of
 from nifti_kit.datasets.names import ANNOTATION, parse_name, unique_names
-
-__all__ = ["group_annotations"]
 
 
 def group_annotations(files: Files) -> Grouping:

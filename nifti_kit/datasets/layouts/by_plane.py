@@ -10,23 +10,19 @@ from pathlib import PurePosixPath
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts.grouping import (
+    Files,
+    Grouping,
     Link,
     NamedFile,
+    folder_of,
     is_instance,
     linked_masks,
     named_tables,
+    note_prefixed_names,
     sorted_by_role,
     table_files,
 )
-from nifti_kit.datasets.layouts.layouts_grouping import (
-    Files,
-    Grouping,
-    folder_of,
-    note_prefixed_names,
-)
 from nifti_kit.datasets.names import PLANE_WORDS, unique_names
-
-__all__ = ["group_by_plane"]
 
 
 @dataclass

@@ -8,16 +8,9 @@ from pathlib import PurePosixPath
 
 from nifti_kit.core.findings import finding
 from nifti_kit.datasets.items import Item, MaskFile
-from nifti_kit.datasets.layouts.layouts_grouping import (
-    Files,
-    Grouping,
-    folder_of,
-    note_prefixed_names,
-)
+from nifti_kit.datasets.layouts.grouping import Files, Grouping, folder_of, note_prefixed_names
 from nifti_kit.datasets.names import stem, unique_names
 from nifti_kit.formats.nifti import ImageFile
-
-__all__ = ["group_by_volume"]
 
 
 def group_by_volume(files: Files) -> Grouping:

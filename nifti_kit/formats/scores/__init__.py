@@ -7,8 +7,7 @@ exporter counts from 0; that is read with ``base=0``.
 from __future__ import annotations
 
 from nifti_kit.formats.scores.cells import in_ranges
-from nifti_kit.formats.scores.entries import Score
 from nifti_kit.formats.scores.reading import read_scores
-from nifti_kit.formats.scores.table import ScoreTable
+from nifti_kit.formats.scores.table import Score, ScoreTable
 
 __all__ = ["Score", "ScoreTable", "in_ranges", "read_scores"]

@@ -11,8 +11,6 @@ from decimal import Decimal, InvalidOperation
 
 from nifti_kit.errors import BadScores
 
-__all__ = ["as_written", "csv_text", "decimal", "in_ranges", "rows_of"]
-
 MIN_DECIMALS = 2
 """The platform shows scores with two decimals; more are kept as written."""
 

@@ -11,10 +11,7 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import read_text
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores.cells import as_written, decimal, rows_of
-from nifti_kit.formats.scores.entries import Score, Unread, cell_faults
-from nifti_kit.formats.scores.table import ScoreTable, check_base
-
-__all__ = ["read_scores"]
+from nifti_kit.formats.scores.table import Score, ScoreTable, Unread, cell_faults, check_base
 
 TWICE = 2
 """What is said in one word of a layer that is repeated."""

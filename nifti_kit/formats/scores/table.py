@@ -4,19 +4,95 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nifti_kit.core.files import write_bytes
-from nifti_kit.core.findings import Finding
-from nifti_kit.core.wording import counted
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import BadScores, TargetError
 from nifti_kit.formats.scores.cells import as_written, csv_text, decimal, in_ranges
-from nifti_kit.formats.scores.entries import SHOWN_CELLS, Score, Unread, cell_faults
 
-__all__ = ["ScoreTable", "check_base"]
+SHOWN_CELLS = 5
+"""Cells that a finding about many of them lists before it counts the rest."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One cell of a score table.
+
+    Attributes
+    ----------
+    frame
+        The frame in the NIfTI file, from 1, whatever the base of the table.
+    value
+        The pixel value that the column names.
+    score
+        As it was written, with at least two decimals; None where there is only a comment.
+    comment
+        The text of the ``Comment-N`` column, or None.
+    row, column
+        Where it stands in the file, from 1; 0 where it was set by ``with_score``.
+    written
+        The text as it stands in the file.
+    """
+
+    frame: int
+    value: int
+    score: str | None
+    comment: str | None
+    row: int
+    column: int
+    written: str = field(default="", compare=False, repr=False)
+
+
+class Unread(NamedTuple):
+    """A cell whose text is no number: its frame (from 1), its value, and where it stands."""
+
+    frame: int
+    value: int
+    row: int
+    column: int
+    text: str
+
+
+def cell_faults(
+    path: str, unread: Iterable[Unread], scores: Iterable[Score], empty: Iterable[int]
+) -> Iterator[Finding]:
+    """Yield what single cells give rise to: one finding for each column and text."""
+    texts: defaultdict[tuple[int, int, str], list[int]] = defaultdict(list)
+    for cell in unread:
+        texts[cell.column, cell.value, cell.text].append(cell.row)
+    for (column, value, text), rows in texts.items():
+        which = f"row{'s' * (len(rows) > 1)} {in_ranges(rows)}"
+        message = f"{which}, column {column} (Label-{value}): {text!r} is no number"
+        yield finding("scores-cell", path, message)
+    outside: defaultdict[tuple[int, int], list[Score]] = defaultdict(list)
+    for score in scores:
+        if score.score is not None and not 0 <= Decimal(score.score) <= 1:
+            outside[score.column, score.value].append(score)
+    for (column, value), cells in outside.items():
+        yield finding("scores-range", path, _outside(column, value, cells))
+    blank = [f"Label-{value}" for value in empty]
+    if blank:
+        yield finding("scores-column-empty", path, f"no score in {', '.join(blank)}")
+
+
+def _outside(column: int, value: int, cells: list[Score]) -> str:
+    """Return the message for the scores of a column that are outside 0 to 1."""
+    name = f"column {column} (Label-{value})" if column else f"Label-{value}"
+    places = [f"row {cell.row}" if cell.row else f"frame {cell.frame}" for cell in cells]
+    if len(cells) == 1:
+        return f"{places[0]}, {name}: {cells[0].written} is outside 0 to 1"
+    pairs = zip(cells, places, strict=True)
+    shown = listed((f"{cell.written} in {place}" for cell, place in pairs), SHOWN_CELLS)
+    return f"{name}: {len(cells)} scores are outside 0 to 1: {shown}"
+
+
+# Score tables in memory: what they say, how they are mended, and how they are written
 
 MAX_VALUE = 999_999_999
 """The largest number that the header of a column is read with."""
@@ -225,11 +301,10 @@ class ScoreTable:
     def _refuse_faulty(self) -> None:
         errors = [fault.message for fault in self.faults if fault.severity == "error"]
         if errors:
-            more = f"; and {len(errors) - SHOWN_CELLS} more" if len(errors) > SHOWN_CELLS else ""
             raise BadScores(
                 f"{counted(len(errors), 'fault')} of the table would be missing in the saved file",
                 path=self.path,
-                found="; ".join(errors[:SHOWN_CELLS]) + more,
+                found=listed(errors, SHOWN_CELLS, "; "),
                 remedy="Correct the table, or leave them out: save(..., drop_faulty=True).",
             )
 

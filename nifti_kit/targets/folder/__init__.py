@@ -15,20 +15,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.files import land_beside, land_bytes, land_json, read_json, written
 from nifti_kit.core.parallel import ahead
-from nifti_kit.core.targets_files import land_beside, land_bytes, land_json, written
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.volumes import open_volume
-from nifti_kit.plans.plan import CustomData, PlannedClass, PlannedItem, PlannedObject
 from nifti_kit.targets import annotation as ann
-from nifti_kit.targets.comparing import refuse_other_shapes
-from nifti_kit.targets.encoding import VolumeFile
-from nifti_kit.targets.folder.keys import read_json
+from nifti_kit.targets.comparing import backup_of, keep_scores, refuse_other_shapes
+from nifti_kit.targets.encoding import MaskFiles, VolumeFile, by_source
 from nifti_kit.targets.folder.project import ProjectReader
-from nifti_kit.targets.folder.reservation import Reservation, backup_of
-from nifti_kit.targets.mask_files import MaskFiles, by_source
-from nifti_kit.targets.scoring import keep_scores
-from nifti_kit.targets.target import ItemJob, ObjectRef, Tell, VolumeRef
+from nifti_kit.targets.folder.reservation import Reservation
+from nifti_kit.targets.records import (
+    CustomData,
+    ItemJob,
+    ObjectRef,
+    PlannedClass,
+    PlannedItem,
+    PlannedObject,
+    VolumeRef,
+)
+from nifti_kit.targets.target import Tell
 
 __all__ = ["ProjectFolder"]
 
@@ -50,6 +55,8 @@ class ProjectFolder(ProjectReader):
 
     side_by_side = 1
     """The threads of one item keep the processors busy."""
+
+    journals = None
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there; one that is there keeps its colour.

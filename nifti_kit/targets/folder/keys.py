@@ -8,10 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.files import write_json
-from nifti_kit.errors import TargetError
-
-__all__ = ["KeyIds", "derived_key", "read_json"]
+from nifti_kit.core.files import read_json, write_json
 
 KINDS = ("tags", "objects", "figures", "videos")
 """The tables of the file; volumes stand under ``videos``."""
@@ -28,26 +25,6 @@ def derived_key(*parts: object, taken: Container[str] = ()) -> str:
         if key not in taken:
             return key
     raise AssertionError("unreachable: keys do not run out")  # pragma: no cover
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file of the project.
-
-    Raises
-    ------
-    TargetError
-        If it cannot be read: the project was damaged.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TargetError(
-            "a file of the project cannot be read",
-            path=path,
-            found=str(error),
-            expected="JSON",
-            remedy="Restore the file, or upload to a new project folder.",
-        ) from error
 
 
 class KeyIds:

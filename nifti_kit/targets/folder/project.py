@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.files import read_json
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
-from nifti_kit.targets.folder.keys import KeyIds, read_json
-from nifti_kit.targets.target import ClassRef, ObjectRef, VolumeRef
-
-__all__ = ["ProjectReader"]
+from nifti_kit.targets.folder.keys import KeyIds
+from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
 
 _NESTED = "datasets"
 
@@ -47,6 +46,16 @@ class ProjectReader:
     def __repr__(self) -> str:
         scope = f", dataset={self.dataset!r}" if self.dataset else ""
         return f"{type(self).__name__}({str(self.path)!r}{scope})"
+
+    @property
+    def where(self) -> str:
+        """The project's folder, in full."""
+        return str(self.path.resolve())
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether a dataset is in scope: only then new volumes can land."""
+        return self.dataset is not None
 
     def volumes(self) -> tuple[VolumeRef, ...]:
         """Return the volumes in scope, with id, name, dataset and grid (RAS+ mm)."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nifti_kit.core.files import read_json
 from nifti_kit.errors import TargetError
-from nifti_kit.plans.plan import PlannedItem, PlannedObject
-from nifti_kit.targets.comparing import CHOICES, Comparison, is_same_volume, occupied
-from nifti_kit.targets.folder.keys import derived_key, read_json
+from nifti_kit.targets.comparing import CHOICES, Comparison, backup_of, is_same_volume, occupied
+from nifti_kit.targets.folder.keys import derived_key
 from nifti_kit.targets.folder.project import ProjectReader
-from nifti_kit.targets.target import ItemJob, ObjectRef, VolumeRef
-
-__all__ = ["UNSEEN_ENDINGS", "Reservation", "backup_of"]
+from nifti_kit.targets.records import ItemJob, ObjectRef, PlannedItem, PlannedObject, VolumeRef
 
 UNSEEN_ENDINGS = (
     "ann",
@@ -27,11 +25,6 @@ UNSEEN_ENDINGS = (
 )
 """The SDK (6.74) takes a folder whose name *ends* so for one of its own, and passes a dataset of
 that name over without a word when it opens a project."""
-
-
-def backup_of(backup: Path, volume: VolumeRef) -> Path:
-    """Return where the annotation of a volume is kept, with the masks that go, before they go."""
-    return backup / volume.dataset / volume.name / f"{volume.name}.json"
 
 
 class Reservation:

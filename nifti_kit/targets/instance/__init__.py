@@ -9,26 +9,31 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+from nifti_kit.core.files import read_json
 from nifti_kit.errors import TargetError
-from nifti_kit.plans.plan import CustomData, PlannedClass, PlannedItem
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import (
     CHOICES,
     Comparison,
+    backup_of,
     is_same_volume,
     occupied,
     refuse_other_shapes,
 )
-from nifti_kit.targets.folder.keys import read_json
-from nifti_kit.targets.folder.reservation import backup_of
-from nifti_kit.targets.instance.client import Connection
+from nifti_kit.targets.instance.client import Connection, NotThere
 from nifti_kit.targets.instance.crew import Encoders
-from nifti_kit.targets.instance.landing import MADE, REPLACED, Landing
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
-from nifti_kit.targets.instance.refusals import NotThere
-from nifti_kit.targets.instance.writing import score_figure
-from nifti_kit.targets.target import Gone, ItemJob, ObjectRef, Tell, VolumeRef
+from nifti_kit.targets.instance.writing import MADE, REPLACED, Landing, score_figure
+from nifti_kit.targets.records import (
+    CustomData,
+    ItemJob,
+    ObjectRef,
+    PlannedClass,
+    PlannedItem,
+    VolumeRef,
+)
+from nifti_kit.targets.target import Gone, Tell
 
 __all__ = ["Instance", "Place", "Places"]
 
@@ -92,6 +97,8 @@ class Instance(InstanceReader):
 
     side_by_side = 3
     """While one item waits for an answer, others are encoded and sent."""
+
+    path = None
 
     @property
     def journals(self) -> Path:

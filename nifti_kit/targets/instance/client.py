@@ -8,30 +8,142 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
 
 import requests
+from dotenv import dotenv_values
 
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.instance.credentials import clean_address, token_here
-from nifti_kit.targets.instance.limits import Limit
-from nifti_kit.targets.instance.refusals import never_sent, plain, refusal, retry_after
 from nifti_kit.targets.instance.wire import (
     Body,
     Bytes,
     FormFile,
     FormText,
+    Limit,
     form_body,
     json_body,
     parts_in,
 )
 
-__all__ = ["AnswerLost", "Connection", "hash_of"]
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+
+_REFUSALS = {
+    401: ("the instance does not accept the token", "Set API_TOKEN to a valid token."),
+    403: (
+        "the token has no permission for this, or the plan's quota is full",
+        "Ask for access to the project (annotator rights are not enough), or free some space.",
+    ),
+    404: (
+        "the instance does not know what was asked for",
+        "Check the ids of project, dataset and volumes; an archived project cannot be used.",
+    ),
+    402: ("the quota of the plan is full", "Free some space, or extend the plan."),
+    413: ("the instance refuses a body of this size", "Ask its administrator for the limit."),
+}
+
+
+class Refused(TargetError):
+    """The instance has answered, and refuses."""
+
+
+class NotThere(Refused):
+    """The instance does not have what was asked for."""
+
+
+def refusal(address: str, method: str, answer: requests.Response, hide: str) -> TargetError:
+    """Return the error for an answer that refuses; ``hide`` (the token) never shows in it."""
+    said = _said(answer)
+    said = said.replace(hide, "***") if hide else said
+    status = answer.status_code
+    if status == _FORBIDDEN and "token is not valid" in said:
+        status = _UNAUTHORIZED
+    message, remedy = _REFUSALS.get(status, ("the instance refuses a request", "See what it says."))
+    found = f"status {answer.status_code} to {method}: {said}"
+    kind = NotThere if answer.status_code == _NOT_FOUND else Refused
+    return kind(message, path=address, found=found, remedy=remedy)
+
+
+def retry_after(answer: requests.Response, most: float) -> float:
+    """Return the seconds that the instance asks to wait for; 0 where it says nothing."""
+    try:
+        seconds = float(answer.headers.get("Retry-After", 0))
+    except ValueError:  # a date: our own waiting is as good
+        return 0.0
+    return min(seconds, most) if seconds > 0 else 0.0
+
+
+def never_sent(error: requests.RequestException) -> bool:
+    """Say whether a request cannot have reached the instance."""
+    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
+
+
+def plain(error: requests.RequestException) -> str:
+    """Return what went wrong without the request's own text, which has headers."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
+        return "no connection"
+    return f"the connection broke ({type(error).__name__})"
+
+
+def _said(answer: requests.Response) -> str:
+    try:
+        content = answer.json()
+    except ValueError:
+        return answer.reason or ""
+    if not isinstance(content, dict):
+        return str(content)[:_MOST]
+    details = content.get("details")
+    said = str(content.get("error", ""))
+    return (f"{said} {details}" if details else said)[:_MOST]
+
+
+_MOST = 300
+"""Characters of an instance's answer that an error shows."""
+
+
+# Credentials: where a worker in another process or on another machine takes its token from
+
+SDK_FILE = "~/supervisely.env"
+"""Where the SDK keeps address and token; the environment goes before it."""
+
+
+def clean_address(address: str) -> str:
+    """Return an address with its scheme, and without a slash at its end."""
+    address = address.strip().rstrip("/")
+    return address if "://" in address else f"https://{address}"
+
+
+def token_here(address: str) -> str:
+    """Return the token that this process has for an instance.
+
+    Raises
+    ------
+    TargetError
+        If it has none, or one for another instance.
+    """
+    known = {**dotenv_values(Path(SDK_FILE).expanduser()), **os.environ}
+    server, token = known.get("SERVER_ADDRESS"), known.get("API_TOKEN")
+    if server and token and clean_address(server) == address:
+        return token
+    raise TargetError(
+        "a worker has no token for the instance: tokens are not sent to workers",
+        path=address,
+        found=f"SERVER_ADDRESS is {clean_address(server)}" if server else "no SERVER_ADDRESS",
+        expected=f"SERVER_ADDRESS and API_TOKEN in the worker's environment, or in {SDK_FILE}",
+        remedy="Set both where the workers are started.",
+    )
+
+
+# Requests to an instance: time-outs, retries with back-off, and plain errors
 
 CONNECT_S, ANSWER_S = 5.0, 30.0
 """How long to wait for a connection and for each piece that is sent; and between two pieces of an
@@ -273,3 +385,84 @@ def _asked_for(method: str, data: Any) -> str:
     named = {(kind if key == "id" else key.removesuffix("Id")): data[key]
              for key in ("id", "projectId", "datasetId", "volumeId") if key in data}  # fmt: skip
     return f" ({', '.join(f'{what} {number}' for what, number in named.items())})" if named else ""
+
+
+# Requests that must not be carried out twice: where an answer is lost, what is there is asked
+
+TRIES = 10
+"""How often a step is begun anew whose answer was lost."""
+
+T = TypeVar("T")
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of at most ``size``."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def once(
+    connection: Connection,
+    method: str,
+    data: Any,
+    ask: Callable[[], list[dict[str, Any]]],
+    *,
+    expected: int,
+) -> list[dict[str, Any]]:
+    """Return what a method made, which is never made twice.
+
+    Where the answer is lost, ``ask`` says what is there: all of it, or nothing, and only then the
+    request is sent again.
+    """
+    for _ in range(TRIES):
+        try:
+            answer: list[dict[str, Any]] = connection.post(method, data, repeatable=False)
+        except AnswerLost:
+            answer = ask()
+            if not answer:
+                continue
+        if len(answer) != expected:
+            raise TargetError(
+                f"the instance made another number of entries at {method}",
+                path=connection.address,
+                found=len(answer),
+                expected=expected,
+                remedy="Look at the volume on the instance; existing='replace' makes it anew.",
+            )
+        return answer
+    raise lost_each_time(connection, method)
+
+
+def remove(
+    connection: Connection,
+    method: str,
+    ids: Sequence[int],
+    body: Callable[[list[int]], Any],
+    ask: Callable[[], list[int]],
+) -> None:
+    """Remove what has these ids.
+
+    The instance refuses to remove what is gone, so that a request whose answer is lost is not
+    sent again before ``ask`` has said what is still there.
+    """
+    left = list(ids)
+    for _ in range(TRIES):
+        try:
+            connection.post(method, body(left), repeatable=False)
+            return
+        except AnswerLost:
+            there = set(ask())
+            left = [number for number in left if number in there]
+            if not left:
+                return
+    raise lost_each_time(connection, method)
+
+
+def lost_each_time(connection: Connection, method: str) -> TargetError:
+    """Return the error for a step that was begun anew too often."""
+    return TargetError(
+        f"the answer to {method} is lost each time",
+        path=connection.address,
+        remedy="Check the network; the same call goes on where this one ended.",
+    )

@@ -10,8 +10,6 @@ from typing import Any
 
 from nifti_kit.core.parallel import MemoryBudget
 
-__all__ = ["ENCODERS", "SENT_AHEAD", "Encoders"]
-
 ENCODERS = min(4, os.cpu_count() or 1)
 """Files of a large volume, or masks, encoded at a time."""
 

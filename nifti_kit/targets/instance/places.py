@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance.client import Connection
 
-__all__ = ["Place", "Places", "api_from_env", "dataset_paths"]
-
 
 class Place(NamedTuple):
     """A team, workspace, project or dataset: its id and name; a nested dataset's has ``/``."""

@@ -2,24 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
-from nifti_kit.targets.instance.client import Connection
-from nifti_kit.targets.instance.listing import Listing, volume_ref
+from nifti_kit.targets.instance.client import Connection, NotThere
 from nifti_kit.targets.instance.places import dataset_paths
-from nifti_kit.targets.instance.refusals import NotThere
-from nifti_kit.targets.instance.scratch import Scratch
-from nifti_kit.targets.target import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
 
-__all__ = ["InstanceReader", "class_ids_in", "object_ref", "objects_in"]
+
+@dataclass(frozen=True)
+class Listing:
+    """Which volumes are in scope, and where.
+
+    Attributes
+    ----------
+    datasets
+        The names of the project's datasets by id; nested ones with ``/``.
+    volumes
+        The volumes in scope by id.
+    dataset_ids
+        The dataset of each volume, by the volume's id.
+    """
+
+    datasets: dict[int, str]
+    volumes: dict[int, VolumeRef]
+    dataset_ids: dict[int, int]
+
+    @cached_property
+    def by_name(self) -> dict[str, VolumeRef]:
+        """The volumes by name; of several the first."""
+        return {ref.name: ref for ref in reversed(self.volumes.values())}
+
+
+def volume_ref(row: dict[str, Any], dataset: str) -> VolumeRef:
+    """Return a volume from its row in a list of the instance; the dataset is given by its name."""
+    meta, number = row["meta"], int(row["id"])
+    size = meta["dimensionsIJK"]
+    if "IJK2WorldMatrix" in meta:
+        affine = np.array(meta["IJK2WorldMatrix"], dtype=np.float64).reshape(4, 4)
+    else:
+        affine = np.eye(4)
+        directions = np.array(meta["directions"], dtype=np.float64).reshape(3, 3)
+        affine[:3, :3] = directions * np.array(meta["spacing"], dtype=np.float64)
+        affine[:3, 3] = meta["origin"]
+    shape = (int(size["x"]), int(size["y"]), int(size["z"]))
+    return VolumeRef(number, str(number), row["name"], dataset, Grid(shape, affine))
+
+
+# Files that were read back from an instance, for as long as they are looked at
+
+
+class Scratch:
+    """A folder for files that were read back; each thread keeps its last one.
+
+    It goes with this object. What arrives in another process has a folder of its own.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._last = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Scratch, ())
+
+    def file(self, name: str, fetch: Callable[[], bytes]) -> Path:
+        """Return the file of a name, fetched where it is not this thread's last; that one goes."""
+        known, path = getattr(self._last, "file", ("", None))
+        if path is not None and known == name:
+            return Path(path)
+        if path is not None:
+            del self._last.file
+            path.unlink(missing_ok=True)
+        path = self._folder / f"{threading.get_ident()}-{name}.nrrd"
+        path.write_bytes(fetch())
+        self._last.file = (name, path)
+        return path
+
+
+# What is on an instance: classes, volumes with their grids, objects with their figures
 
 
 class InstanceReader:
@@ -62,6 +137,18 @@ class InstanceReader:
                 expected="volumes",
                 remedy="Choose a project of the type volumes, or make one.",
             )
+
+    @property
+    def where(self) -> str:
+        """The web address of the project; empty where the instance has none that can be opened."""
+        if not self.connection.address.startswith(("http://", "https://")):
+            return ""
+        return f"{self.connection.address}/projects/{self.project_id}/datasets"
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether a dataset is in scope: only then new volumes can land."""
+        return self.dataset_id is not None
 
     def dataset_names(self) -> dict[int, str]:
         """Return the names of the project's datasets by id; nested ones with ``/``."""

@@ -17,12 +17,17 @@ from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
 from nifti_kit.formats.volumes import iter_pages, open_volume
 from nifti_kit.targets.encoding import VolumeFile
-from nifti_kit.targets.instance.asking import TRIES, batched, once, remove
-from nifti_kit.targets.instance.client import AnswerLost, Connection, hash_of
+from nifti_kit.targets.instance.client import (
+    TRIES,
+    AnswerLost,
+    Connection,
+    batched,
+    hash_of,
+    once,
+    remove,
+)
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.wire import Bytes, FormFile
-
-__all__ = ["Files", "Sent", "add_volume", "remove_volume", "send_files"]
 
 SLICES_AT_ONCE = 100
 """Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""

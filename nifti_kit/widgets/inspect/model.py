@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Unicode
@@ -12,26 +13,103 @@ from traitlets import Enum, HasTraits, Unicode
 from nifti_kit.checks import check
 from nifti_kit.core.findings import Finding, Findings
 from nifti_kit.core.html import Illustration
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.widgets.inspect.board import Board
-from nifti_kit.widgets.inspect.class_table import CLASS_COLUMNS, class_frame, class_rows
-from nifti_kit.widgets.inspect.closer import CloserLook, look_closer
-from nifti_kit.widgets.inspect.item_rows import ITEM_COLUMNS, item_rows
-from nifti_kit.widgets.inspect.miniatures import miniature
-from nifti_kit.widgets.inspect.tables import HeaderPanel
-from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.inspect.board import Board, miniature
+from nifti_kit.widgets.inspect.tables import (
+    CLASS_COLUMNS,
+    ClassCount,
+    HeaderPanel,
+    class_counts,
+    class_frame,
+    class_rows,
+)
+from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.sources import SourcePicker
-from nifti_kit.widgets.parts.table import Table
+from nifti_kit.widgets.parts.table import Column, Row, Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.viewer.model import ViewerModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PARTS", "InspectModel"]
+Tell = Callable[[float, str], None]
+
+COUNTING = 0.3
+"""About the share of counting labels in the work; the rest is volumes, parts and overlaps."""
+
+
+class CloserLook(NamedTuple):
+    """What the voxels say: the same findings as ``nk.check(dataset)``, and the classes."""
+
+    findings: Findings
+    classes: list[ClassCount]
+
+
+def look_closer(dataset: Dataset, waive: Iterable[str], tell: Tell) -> CloserLook:
+    """Return what the voxels of a dataset say.
+
+    Parameters
+    ----------
+    dataset
+        What was scanned.
+    waive
+        Codes of findings that a person accepts.
+    tell
+        Called before each item with how much is done (0 to 1), and a line about it; what it
+        raises ends the work.
+    """
+    classes = class_counts(dataset, lambda done, text: tell(done * COUNTING, text))
+
+    def told(at: int, item: Item) -> None:
+        tell(COUNTING + (1 - COUNTING) * at / len(dataset.items), f"Checking {item.name}")
+
+    return CloserLook(check(dataset, waive=waive, on_item=told), classes)
+
+
+# Item rows: what a table says of each item, with its worst finding
+
+ITEM_COLUMNS = (
+    Column("name", "Item"),
+    Column("plane", "Plane", filtered=True),
+    Column("shape", "Shape"),
+    Column("voxel_size", "Voxel size (mm)"),
+    Column("axes", "Axes"),
+    Column("masks", "Masks", "number"),
+    Column("scores", "Scores"),
+    Column("findings", "Findings", "number"),
+)
+
+
+def item_rows(dataset: Dataset, findings: FindingsTable) -> tuple[Row, ...]:
+    """Return a row for each item; its tone is the worst of its findings that is not accepted."""
+    about: dict[str, Counter[str]] = {item.name: Counter() for item in dataset.items}
+    for found in findings.findings:
+        item = None if found.waived else findings.item_of(found)
+        if item is not None:
+            about[item.name][found.severity] += 1
+    return tuple(_row(item, about[item.name]) for item in dataset.items)
+
+
+def _row(item: Item, severities: Counter[str]) -> Row:
+    image = item.images[0] if item.images else None
+    cells = {
+        "name": item.name,
+        "plane": item.plane or "",
+        "shape": " x ".join(map(str, image.shape)) if image else "",
+        "voxel_size": " x ".join(f"{mm:.4g}" for mm in image.grid.voxel_size) if image else "",
+        "axes": ("?" if image.grid.problem else image.grid.axis_codes) if image else "",
+        "masks": len(item.masks),
+        "scores": ", ".join(table.relative.name for table in item.tables),
+        "findings": severities.total(),
+    }
+    tone: Any = next((severity for severity in SEVERITIES if severities[severity]), "")
+    return Row(item.name, cells, tone=tone)
+
+
+# Inspection: a source with its items, findings, classes, pictures and headers
 
 PARTS = ("items", "findings", "classes", "board")
 """What can be looked at, in the order of reading."""

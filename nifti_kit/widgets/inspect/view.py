@@ -7,20 +7,160 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets as w
+from traitlets import Dict, Unicode
 
-from nifti_kit.widgets.inspect.headers import HeaderView
+from nifti_kit.core import html
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.widgets.inspect.board import Board
 from nifti_kit.widgets.inspect.model import PARTS, InspectModel
-from nifti_kit.widgets.inspect.widgets_board import BoardView
-from nifti_kit.widgets.parts.table_view import TableView
-from nifti_kit.widgets.parts.views import classed, discard, heading, notice, paragraph, say, styles
-from nifti_kit.widgets.parts.widgets_findings import FindingsView
-from nifti_kit.widgets.parts.widgets_saving import Gated
-from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
-from nifti_kit.widgets.parts.widgets_tasks import TaskView
-from nifti_kit.widgets.viewer.viewer import Viewer
+from nifti_kit.widgets.inspect.tables import HeaderPanel
+from nifti_kit.widgets.parts.table_view import FindingsView, TableView
+from nifti_kit.widgets.parts.views import (
+    Gated,
+    SaveRow,
+    SourcePickerView,
+    TaskView,
+    classed,
+    discard,
+    front,
+    heading,
+    notice,
+    paragraph,
+    say,
+    styles,
+)
+from nifti_kit.widgets.viewer.view import Viewer
 
-__all__ = ["Inspect"]
+
+class BoardCards(anywidget.AnyWidget):
+    """Shows a page of a board.
+
+    The script gets names and marks as plain data and pictures as bytes, and sends back what a
+    person does: ``{"do": "mark", "key": ..., "value": "pass"}`` and the like.
+    """
+
+    _esm = front("board.js")
+    _css = front("board.css")
+    label = Unicode("Items").tag(sync=True)
+    shown = Dict().tag(sync=True)
+    pictures = Dict().tag(sync=True)
+
+    def __init__(self, model: Board) -> None:
+        super().__init__()
+        self.model = model
+        classed(self, "nk-board")
+        model.observe(self._show, ["names", "marks", "pictures", "only", "page", "selected"])
+        self.on_msg(self._received)
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        board = self.model
+        drawn = {name: board.pictures[name] for name in board.shown if name in board.pictures}
+        pngs = {name: picture.png for name, picture in drawn.items() if picture is not None}
+        if pngs != self.pictures:
+            self.pictures = pngs
+        self.shown = {
+            "items": [self._item(name, drawn) for name in board.shown],
+            "counts": board.counts,
+            "only": board.only,
+            "page": board.page,
+            "pages": board.page_count,
+            "total": len(board.names),
+        }
+
+    def _item(self, name: str, drawn: dict[str, Any]) -> dict[str, Any]:
+        picture = drawn.get(name)
+        return {
+            "name": name,
+            "mark": self.model.marks.get(name, ""),
+            "caption": "" if picture is None else picture.caption,
+            "drawn": name in drawn,
+            "selected": name == self.model.selected,
+        }
+
+    def _received(self, _: Any, content: Any, __: Any) -> None:
+        """Do what a person did; messages of another form are passed over."""
+        if not isinstance(content, dict):
+            return
+        board, key, value = self.model, str(content.get("key", "")), content.get("value")
+        try:
+            match content.get("do"):
+                case "mark":
+                    board.mark(key, str(value))
+                case "select" if key in board.names:
+                    board.selected = key
+                case "only":
+                    board.only = str(value)
+                case "turn":
+                    board.turn(1 if value == 1 else -1)
+        except NiftiKitError:
+            self._show()  # an item that is gone meanwhile: what is there is shown
+
+
+class BoardView(w.VBox):
+    """Shows a board with its drawing, and saves and loads its marks."""
+
+    def __init__(self, model: Board, path: str | os.PathLike[str] = "marks.csv") -> None:
+        self.model = model
+        draw = Gated("Draw pictures", model.draw, lambda: model.draw_blockers, "nk-draw")
+        saving = SaveRow(
+            "Marks", path, model.save, model.load, blockers=lambda: model.save_blockers
+        )
+        super().__init__([draw, TaskView(model.task, quiet=True), BoardCards(model), saving])
+        classed(self, "nk-board-view")
+        model.observe(draw.refresh, ["names", "pictures", "page", "only", "marks"])
+        model.task.observe(draw.refresh, "state")
+        model.observe(saving.refresh, "marks")
+
+
+# The view of headers: what a file says of its place, and how masks lie on their volume
+
+
+class HeaderView(w.VBox):
+    """Shows the headers of an item, and the alignment of its masks."""
+
+    def __init__(self, model: HeaderPanel) -> None:
+        self.model = model
+        self._file = classed(w.Dropdown(description="Header of:"), "nk-file")
+        self._file.layout.width = "min(100%, 44rem)"
+        self._file.style.description_width = "initial"
+        self._fields = classed(w.HTML(), "nk-fields", "nk-text")
+        self._alignments = w.VBox(
+            [
+                heading("Masks against their volume", 4),
+                say("Compared in the patient's space (mm), not by the headers' numbers."),
+                classed(TableView(model.alignments, "Alignment of masks"), "nk-alignments"),
+            ]
+        )
+        super().__init__([self._file, self._fields, self._alignments])
+        classed(self, "nk-headers")
+        self._file.observe(self._choose, "value")
+        model.observe(self._show, ["item", "file"])
+        self._show()
+
+    def _choose(self, change: Any) -> None:
+        if change["new"]:
+            self.model.file = change["new"]
+
+    def _show(self, _: Any = None) -> None:
+        model = self.model
+        if tuple(model.files) != tuple(self._file.options):
+            self._file.options = model.files
+        if model.file in model.files:
+            self._file.value = model.file
+        rows = (
+            html.element("tr", html.element("th", name), html.element("td", text))
+            for name, text in model.fields
+        )
+        self._fields.value = html.element("table", html.element("tbody", *rows))
+        self.layout.display = "" if model.files else "none"
+        has_volume = model.item is not None and model.item.volume is not None
+        self._alignments.layout.display = "" if has_volume and model.item.masks else "none"
+
+
+# The app ``Inspect``: a folder in; its items, findings, classes, pictures and headers out
 
 TITLES = {"items": "Items", "findings": "Findings", "classes": "Classes", "board": "Board"}
 

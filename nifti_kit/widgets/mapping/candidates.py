@@ -5,27 +5,27 @@ Names are compared by their words, grids in world space (RAS+ mm).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import overload
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from nifti_kit.checks.geometry import share_text
 from nifti_kit.core.geometry import Grid, compare_grids, gap_mm
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.datasets.names import natural_key
+from nifti_kit.formats.labels import read_labels
+from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.name_rules import PlainName, plain_name
-from nifti_kit.targets.target import VolumeRef
-
-__all__ = [
-    "NO_SUCH_VOLUME",
-    "Annotation",
-    "Choices",
-    "Fit",
-    "Volumes",
-    "alignment_of",
-    "place_of",
-]
+from nifti_kit.render.scene import Color, Mask
+from nifti_kit.targets.records import VolumeRef
+from nifti_kit.targets.target import Target
+from nifti_kit.widgets.parts.table import Column, Row, Table
+from nifti_kit.widgets.parts.tasks import Ticket
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 CHOICES = 60
 """Volumes that the select box of a row has at most: 25 boxes of thousands would stall the page."""
@@ -237,3 +237,140 @@ class Choices(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._known())
+
+
+# Candidates: the volumes of a target for one annotation file, the likeliest first
+
+COLUMNS = (
+    Column("volume", "Volume"),
+    Column("both", "Words in both"),
+    Column("one", "In one alone"),
+    Column("place", "Place"),
+    Column("now", "Now"),
+    Column("choose", "Choose", "button"),
+    Column("preview", "Look", "button"),
+)
+
+
+class Candidates(Table):
+    """A row for each volume; its buttons choose it, or draw the file over it.
+
+    Parameters
+    ----------
+    volumes
+        Those of the target.
+    choose, preview
+        Called with the volume's id.
+    """
+
+    def __init__(
+        self, volumes: Volumes, choose: Callable[[int], None], preview: Callable[[int], None]
+    ) -> None:
+        self._volumes = volumes
+        self._does = {"choose": choose, "preview": preview}
+        self._about: tuple[str, Sequence[int]] = ("", ())
+        self._now: int | None = None
+        super().__init__(COLUMNS, on_press=self._pressed)
+
+    def show(self, annotation: Annotation | None, likely: Sequence[int], now: int | None) -> None:
+        """List the volumes for a file, those in ``likely`` first; for no file nothing.
+
+        ``now`` is the volume that it has.
+        """
+        before, self._now = self._now, now
+        about = (annotation.key if annotation else "", likely)
+        if about == self._about:
+            # Of thousands of rows two differ: the volume that it had, and the one that it has.
+            concerned = {str(before), str(now)}
+            self.rows = tuple(
+                _with_now(row, now) if row.key in concerned else row for row in self.rows
+            )
+            return
+        self._about = about
+        ranked = self._volumes.ranked(annotation, likely) if annotation else ()
+        self.search, self.page = "", 0
+        self.rows = tuple(
+            _with_now(self._row(annotation, ref, at), now)
+            for at, ref in enumerate(ranked)
+            if annotation is not None
+        )
+
+    def _row(self, annotation: Annotation, ref: VolumeRef, at: int) -> Row:
+        place = self._volumes.placed(annotation, ref, at)
+        both, one = annotation.words_with(self._volumes.name_of(ref))
+        drawn = "" if isinstance(annotation.file, TableFile) else "Preview"
+        cells = {
+            "volume": self._volumes.label(ref.id),
+            "both": both,
+            "one": one,
+            "place": place.text,
+            "preview": drawn,
+        }
+        return Row(str(ref.id), cells, tone="good" if place.lands and drawn else "")
+
+    def _pressed(self, key: str, name: str) -> None:
+        self._does[name](int(key))
+
+
+def _with_now(row: Row, now: int | None) -> Row:
+    """Return a row that says whether its volume is the one that the file has."""
+    is_now = row.key == str(now)
+    said = {"now": "its volume" if is_now else "", "choose": "" if is_now else "Choose"}
+    return replace(row, cells={**row.cells, **said})
+
+
+# Previews: an annotation over a volume of the target, before a person accepts the pair
+
+ORANGE: Color = (255, 159, 28)
+"""It stands out of grey values in both themes."""
+
+READING = 0.8
+"""The share of the work that reading the volume is; the rest is making the viewer."""
+
+PLACES = ("By its own header", "By the volume's header")
+"""Where a misplaced annotation is shown."""
+
+
+def overlay(target: Target, file: MaskFile, volume: VolumeRef, ticket: Ticket) -> ViewerModel:
+    """Return a viewer of an annotation over a volume.
+
+    The volume is read from the target (an instance sends it); one volume and one label map are in
+    memory. Where the two do not fit, the annotation is also shown as it would be with the volume's
+    header, if it has as many voxels.
+
+    Raises
+    ------
+    NiftiKitError
+        If one of the two cannot be read.
+    Cancelled
+        If a person cancelled it.
+    """
+    name = f"{volume.dataset}/{volume.name}"
+    voxels = _volume(target, volume, ticket)
+    ticket.tell(READING, f"Drawing {file.relative.name} over {name}")
+    own, other = _masks(file.image, volume.grid)
+    title = f"{file.relative} over {name}: {place_of(file.grid, volume.grid).text}"
+    viewer = ViewerModel.of_arrays(
+        voxels, volume.grid, [own], compare=other, titles=PLACES, title=title
+    )
+    ticket.check()
+    return viewer
+
+
+def _volume(target: Target, volume: VolumeRef, ticket: Ticket) -> npt.NDArray[Any]:
+    pages = []
+    count = volume.grid.shape[2]
+    for k, page in enumerate(target.iter_volume(volume.id)):
+        ticket.tell(READING * k / count, f"Reading {volume.dataset}/{volume.name}")
+        pages.append(page.copy())  # the target uses its buffer again
+    return np.stack(pages, axis=2)
+
+
+def _masks(image: ImageFile, there: Grid) -> tuple[Mask, list[Mask] | None]:
+    """Return the annotation where it lies and, if that is elsewhere, where it may belong."""
+    name = image.relative.name
+    inside = read_labels(image).voxels != 0
+    own = Mask(name, ORANGE, inside, image.grid)
+    if place_of(image.grid, there).lands or inside.shape != there.shape:
+        return own, None
+    return own, [Mask(name, ORANGE, inside, there)]

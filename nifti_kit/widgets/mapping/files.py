@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 
 from nifti_kit.core.files import save_as
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping
-
-__all__ = [
-    "FORMS",
-    "form_blockers",
-    "in_form",
-    "path_blockers",
-    "path_of",
-    "refuse",
-    "save_mapping",
-    "saved_text",
-    "spare_name",
-    "where_text",
-]
+from nifti_kit.widgets.parts.saving import path_of, spare_name
 
 FORMS = ("auto", "dataset", "project")
 """Of the specification: keys are file names (``dataset``), or have the dataset's folder in front
@@ -55,11 +41,6 @@ def form_blockers(mapping: Mapping, form: str) -> list[str]:
     return []
 
 
-def path_of(text: str) -> Path:
-    """Return the path that a person wrote, with ``~`` for their home."""
-    return Path(os.path.expanduser(text.strip()))  # noqa: PTH111  (Path's raises for unknown users)
-
-
 def path_blockers(dataset: Dataset, path: str) -> list[str]:
     """Return why a mapping cannot be written to a path."""
     if not path.strip():
@@ -76,12 +57,6 @@ def path_blockers(dataset: Dataset, path: str) -> list[str]:
 
 
 _ELSEWHERE = "save it elsewhere, and copy it there yourself if you want it there."
-
-
-def spare_name(path: Path) -> Path:
-    """Return the name under which the file that is there is kept: ``mapping.1.json``."""
-    names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(1))
-    return next(name for name in names if not name.exists())
 
 
 def save_mapping(mapping: Mapping, path: Path) -> Path | None:

@@ -11,24 +11,31 @@ from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Int, Unicode
 
 from nifti_kit.core.findings import Findings
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, scan
 from nifti_kit.datasets.items import MaskFile
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping, read_mapping
 from nifti_kit.targets.folder import ProjectFolder
-from nifti_kit.targets.target import Target, VolumeRef
+from nifti_kit.targets.records import VolumeRef
+from nifti_kit.targets.target import Target
 from nifti_kit.widgets.mapping import files
-from nifti_kit.widgets.mapping.candidates import Volumes
-from nifti_kit.widgets.mapping.decisions import ACCEPTED, CHOSEN, Decision
-from nifti_kit.widgets.mapping.mapping_rows import COLUMNS, DOUBTFUL, Standing
-from nifti_kit.widgets.mapping.models_candidates import Candidates
-from nifti_kit.widgets.mapping.previews import overlay
-from nifti_kit.widgets.mapping.rows import MappingRows
+from nifti_kit.widgets.mapping.candidates import Candidates, Volumes, overlay
+from nifti_kit.widgets.mapping.files import refuse
+from nifti_kit.widgets.mapping.rows import (
+    ACCEPTED,
+    CHOSEN,
+    COLUMNS,
+    DOUBTFUL,
+    Decision,
+    MappingRows,
+    Standing,
+)
+from nifti_kit.widgets.parts.saving import path_of
+from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
-from nifti_kit.widgets.parts.tasks import Task
-
-__all__ = ["MappingModel"]
+from nifti_kit.widgets.parts.targets import TargetPicker
+from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 PathLike = str | os.PathLike[str]
 
@@ -85,7 +92,7 @@ class MappingModel(HasTraits):
         self.target = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
         begin = self.dataset.mapping if mapping is None else mapping
         if begin is not None and not isinstance(begin, Mapping):
-            begin = read_mapping(files.path_of(os.fspath(begin)), self.dataset)
+            begin = read_mapping(path_of(os.fspath(begin)), self.dataset)
         self.volumes = Volumes(self.target.volumes())
         self.standings = MappingRows(self.dataset, self.volumes, begin)
         self.table = Table(COLUMNS, self.standings.rows, on_edit=self._edited)
@@ -171,7 +178,7 @@ class MappingModel(HasTraits):
         NiftiKitError
             If it cannot be read. What is wrong in it becomes findings.
         """
-        mapping = read_mapping(files.path_of(os.fspath(path)), self.dataset, relative=str(path))
+        mapping = read_mapping(path_of(os.fspath(path)), self.dataset, relative=str(path))
         rows = self.standings.rows_of(mapping)
         after = {str(row.annotation): Decision.of(row) for row in rows}
         self._change(f"{path} loaded", after, mapping.faults)
@@ -187,7 +194,7 @@ class MappingModel(HasTraits):
         self.path = self.path if path is None else os.fspath(path)
         self.form = self.form if form is None else form
         files.refuse(self.save_blockers, "saving")
-        place = files.path_of(self.path)
+        place = path_of(self.path)
         mapping = files.in_form(self.mapping, self.form)
         kept = files.save_mapping(mapping, place)
         self._show(files.saved_text(mapping, place, kept))
@@ -312,3 +319,78 @@ class MappingModel(HasTraits):
     def _drawn(self, picture: Any) -> None:
         self.picture = picture
         self.task.text = "The picture is below."
+
+
+# The start of a mapping: which annotations, which target, and the matching that they make
+
+
+class MappingStart(HasTraits):
+    """Source and target of a mapping; where both are given, the matching is there at once.
+
+    Parameters
+    ----------
+    source, target, mapping, path
+        As :class:`MappingModel` has them; without source or target a
+        person picks them.
+
+    Attributes
+    ----------
+    source, target
+        The pickers.
+    matching
+        The :class:`nifti_kit.widgets.mapping.model.MappingModel`; None before there is one.
+    task
+        The matching that is under way: of thousands of files it takes seconds.
+    """
+
+    matching = AnyTrait(None, allow_none=True)
+
+    def __init__(
+        self,
+        source: Dataset | PathLike = "",
+        target: Target | PathLike | None = None,
+        mapping: Mapping | PathLike | None = None,
+        *,
+        path: PathLike,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
+        is_read = isinstance(source, Dataset)
+        self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
+        self.target = TargetPicker(place)
+        self.task = Task()
+        if is_read:
+            self.source.dataset = source
+        if place is not None and (is_read or self.source.path):
+            self.matching = MappingModel(source, place, mapping, path=path)
+            self.source.dataset = self.matching.dataset
+
+    @property
+    def begin_blockers(self) -> list[str]:
+        """Why nothing can be matched yet."""
+        if self.source.dataset is None:
+            return ["Read the source first."]
+        if self.target.target is None:
+            return list(self.target.blockers) or ["Choose a target first."]
+        return ["Matching is under way."] if self.task.is_running else []
+
+    def begin(self) -> None:
+        """Match the source that was read with the volumes of the target, in ``task``.
+
+        Raises
+        ------
+        BadMapping
+            If something is in the way (``begin_blockers``).
+        """
+        refuse(self.begin_blockers, "matching")
+        dataset, target = self.source.dataset, self.target.target
+
+        def work(ticket: Ticket) -> MappingModel:
+            ticket.tell(0.0, "Comparing names and grids ...")
+            return MappingModel(dataset, target, path=self.path)
+
+        self.task.start(work, then=self._keep)
+
+    def _keep(self, matching: MappingModel) -> None:
+        self.matching = matching

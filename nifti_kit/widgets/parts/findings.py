@@ -19,8 +19,6 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.widgets.parts.table import Column, Row, Table
 
-__all__ = ["FindingsTable"]
-
 SEVERITIES = ("error", "warning", "note")
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Tuple, Unicode
 
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, scan
 from nifti_kit.datasets.layouts import LAYOUTS
 from nifti_kit.datasets.names import is_nifti
@@ -17,8 +17,6 @@ from nifti_kit.datasets.scanning import SCORE_FRAMES
 from nifti_kit.datasets.sources import ARCHIVE_ENDINGS
 from nifti_kit.errors import BadSource
 from nifti_kit.widgets.parts.tasks import Task, Ticket
-
-__all__ = ["SourcePicker", "samples"]
 
 SAMPLES = "data_samples"
 """The folder of the repository with data to begin with."""

@@ -10,8 +10,6 @@ from typing import Any, Literal
 from traitlets import Dict as DictTrait
 from traitlets import HasTraits, Int, Tuple, Unicode, default, observe
 
-__all__ = ["Column", "Row", "Table"]
-
 PAGE_SIZE = 25
 """Rows of a page. More of them cost the browser seconds, and nobody reads them at once."""
 

@@ -7,13 +7,8 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.widgets.parts.models_targets import FolderPlace, TargetPicker
-from nifti_kit.widgets.parts.targets import WHOLE_PROJECT, InstancePlace
-from nifti_kit.widgets.parts.views import action, classed, notice, paragraph, say
-from nifti_kit.widgets.parts.widgets_saving import Gated
-from nifti_kit.widgets.parts.widgets_tasks import TaskView
-
-__all__ = ["FolderView", "InstanceView", "TargetPickerView"]
+from nifti_kit.widgets.parts.targets import WHOLE_PROJECT, FolderPlace, InstancePlace, TargetPicker
+from nifti_kit.widgets.parts.views import Gated, TaskView, action, classed, notice, paragraph, say
 
 KIND_TITLES = {
     "folder": "a project folder on disk",

@@ -13,8 +13,6 @@ from traitlets import Float, HasTraits, Unicode
 
 from nifti_kit.errors import NiftiKitError
 
-__all__ = ["Cancelled", "Task", "Ticket"]
-
 SHOWN_EVERY_S = 0.1
 """Progress is passed on ten times a second at most: each time costs a message to the browser."""
 

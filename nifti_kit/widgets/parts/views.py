@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,9 @@ import anywidget
 import ipywidgets as w
 
 from nifti_kit.core import html
-
-__all__ = [
-    "FRONT",
-    "action",
-    "classed",
-    "discard",
-    "front",
-    "heading",
-    "notice",
-    "paragraph",
-    "say",
-    "styles",
-]
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
+from nifti_kit.widgets.parts.tasks import Task
 
 FRONT = Path(__file__).parents[1] / "front"
 """The scripts and styles of the views; they load nothing from elsewhere."""
@@ -112,3 +103,209 @@ def paragraph(text: object) -> html.Markup:
     """Return text as safe HTML, for the value of what :func:`say` returned."""
     lines: Sequence[str] = str(text).splitlines() or [""]
     return html.join(html.element("div", line) for line in lines)
+
+
+# The view of a task: a bar, what it says, and a button to cancel it
+
+_STYLES = {"done": "success", "failed": "danger", "cancelled": "warning"}
+
+
+class TaskView(w.VBox):
+    """Shows a task; invisible until it is started, and if ``quiet`` after it is done."""
+
+    def __init__(self, model: Task, *, quiet: bool = False) -> None:
+        self.model = model
+        self._hidden = ("idle", "done") if quiet else ("idle",)
+        self._bar = w.FloatProgress(min=0.0, max=1.0, layout={"width": "20rem"})
+        self._state = say("", "nk-task-state")
+        self._text = say("", "nk-task-text")
+        self._cancel = action("Cancel", model.cancel, "nk-cancel")
+        row = w.HBox([self._bar, self._cancel, self._state], layout={"align_items": "center"})
+        super().__init__([row, self._text])
+        classed(self, "nk-task")
+        model.observe(self._show, ["state", "fraction", "text"])
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        task = self.model
+        self.layout.display = "none" if task.state in self._hidden else ""
+        self._bar.value = task.fraction
+        self._bar.bar_style = _STYLES.get(task.state, "info")
+        self._state.value = paragraph(f"{task.state}, {task.fraction:.0%}")
+        self._text.value = paragraph(task.text)
+        self._cancel.disabled = task.state != "running"
+        self._cancel.layout.display = "" if task.is_running else "none"
+
+
+# What apps save and do with reasons: a button with what is in its way, a row that saves a file
+
+
+class Gated(w.HBox):
+    """A button that is disabled while something is in its way, with the reasons beside it."""
+
+    def __init__(
+        self,
+        text: str,
+        do: Callable[[], Any],
+        blockers: Callable[[], Iterable[str]],
+        *names: str,
+        primary: bool = False,
+    ) -> None:
+        self.button = action(text, do, *names, primary=primary)
+        self._blockers = blockers
+        self._said = say("", "nk-blockers")
+        super().__init__([self.button, self._said])
+        self.layout.align_items = "center"
+        self.layout.flex_flow = "row wrap"
+        self.refresh()
+
+    def refresh(self, _: Any = None) -> None:
+        """Look again what is in the way."""
+        reasons = list(self._blockers())
+        self.button.disabled = bool(reasons)
+        self._said.value = paragraph(" ".join(reasons))
+
+
+class SaveRow(w.VBox):
+    """A path with a button to save something there, and one to load it where that can be done.
+
+    Parameters
+    ----------
+    what
+        What is saved, such as ``Marks``.
+    path
+        What the path is at first.
+    save, load
+        Called with the path; what ``load`` returns are names that it could not place.
+    blockers
+        Why it cannot be saved now.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        path: str | os.PathLike[str],
+        save: Callable[[str], Any],
+        load: Callable[[str], Sequence[str]] | None = None,
+        *,
+        blockers: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self._what, self._save, self._load = what, save, load
+        self.path = classed(
+            w.Text(os.fspath(path), description=f"{what} to:", continuous_update=True), "nk-path"
+        )
+        self.path.layout.width = "32rem"
+        self.path.style.description_width = "initial"
+        self._own = blockers
+        self._button = Gated("Save", self.save, self._reasons, "nk-save")
+        self._done, self._error = notice(kind="good"), notice(kind="error")
+        row = [self.path, self._button]
+        if load is not None:
+            row.insert(1, action("Load", self.load, "nk-load", hint=f"Load {what.lower()}"))
+        bar = w.HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__([bar, self._done, self._error])
+        classed(self, "nk-saving")
+        self.path.observe(self.refresh, "value")
+
+    def refresh(self, _: Any = None) -> None:
+        """Look again what is in the way."""
+        self._button.refresh()
+
+    def save(self) -> None:
+        """Save to the path, and say so."""
+        self._try(lambda: self._save(self.path.value), lambda _: f"Saved: {self.path.value}")
+
+    def load(self) -> None:
+        """Load from the path, and say what could not be placed."""
+        if self._load is not None:
+            self._try(lambda: self._load(self.path.value), self._loaded)  # type: ignore[misc]
+
+    def _loaded(self, unknown: Sequence[str]) -> str:
+        said = f"Loaded: {self.path.value}."
+        return f"{said} Not here: {', '.join(unknown)}." if unknown else said
+
+    def _reasons(self) -> list[str]:
+        return [*self._own(), *([] if self.path.value.strip() else ["Give a path."])]
+
+    def _try(self, do: Callable[[], Any], said: Callable[[Any], str]) -> None:
+        self._done.say(())
+        self._error.say(())
+        try:
+            self._done.say([said(do())])
+        except NiftiKitError as error:
+            self._error.say([str(error)])
+
+
+# The view of a source picker: a path, the samples, and how it is to be read
+
+TITLES = {"layout": "Layout", "segmentation": "Segmentation", "score_frames": "Score layers"}
+
+NO_CHOICE = "-"
+
+
+class SourcePickerView(w.VBox):
+    """Shows what is to be read; ``read`` is called by the button (by default the model's scan)."""
+
+    def __init__(self, model: SourcePicker, read: Any = None) -> None:
+        self.model = model
+        self._path = classed(w.Text(description="Source:", continuous_update=True), "nk-path")
+        self._path.layout.width = "min(100%, 40rem)"
+        self._path.style.description_width = "initial"
+        self._path.placeholder = "a folder, an archive or a NIfTI file"
+        self._known = classed(w.Dropdown(description="or one of:"), "nk-samples")
+        self._choices = {name: self._choice(name) for name in CHOICES}
+        self._read = Gated(
+            "Read", read or model.scan, lambda: model.scan_blockers, "nk-read", primary=True
+        )
+        self._error = notice(kind="error")
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        parts = [
+            w.HBox([self._path, self._known], layout=row),
+            w.HBox([*self._choices.values(), self._read], layout=row),
+            self._error,
+            TaskView(model.task, quiet=True),
+        ]
+        super().__init__(parts)
+        classed(self, "nk-source")
+        self._link()
+
+    def _choice(self, name: str) -> Any:
+        box = w.Dropdown(options=CHOICES[name], description=f"{TITLES[name]}:")
+        box.style.description_width = "initial"
+        box.layout.width = "auto"
+        return classed(box, f"nk-{name.replace('_', '-')}")
+
+    def _link(self) -> None:
+        model = self.model
+        self._path.value = model.path
+        for name, box in self._choices.items():
+            box.value = getattr(model, name)
+        self._path.observe(lambda change: setattr(model, "path", change["new"]), "value")
+        for name, box in self._choices.items():
+            box.observe(lambda change, name=name: setattr(model, name, change["new"]), "value")
+        self._known.observe(self._pick, "value")
+        model.observe(self._show, ["path", "recent", *CHOICES])
+        model.task.observe(self._show, "state")
+        self._show()
+
+    def _pick(self, change: Any) -> None:
+        if change["new"] and change["new"] != NO_CHOICE:
+            self.model.path = change["new"]
+
+    def _show(self, _: Any = None) -> None:
+        model = self.model
+        self._path.value = model.path
+        for name, box in self._choices.items():
+            box.value = getattr(model, name)
+        named = [(f"sample {name}", path) for name, path in model.samples.items()]
+        known = [
+            (f"recent {path}", path) for path in model.recent if path not in model.samples.values()
+        ]
+        options = [("choose ...", NO_CHOICE), *known, *named]
+        if tuple(options) != self._known.options:
+            self._known.options = options
+        there = [path for _, path in options]
+        self._known.value = model.path if model.path in there else NO_CHOICE
+        self._known.layout.display = "" if len(options) > 1 else "none"
+        self._error.say([model.error] if model.error else ())
+        self._read.refresh()

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from nifti_kit.datasets.dataset import Dataset
+import numpy as np
+
+from nifti_kit.core.geometry import PLANES
+from nifti_kit.core.text import counted
+from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, TableFile
+from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import shapes_of
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.components import ShapeSurvey
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.widgets.scores.countings import Counting, countings_of
-from nifti_kit.widgets.scores.drafts import Draft, open_draft
-from nifti_kit.widgets.scores.edits import Edited
-from nifti_kit.widgets.scores.evidence import layer_key, remarks_of
-from nifti_kit.widgets.scores.grid import CellInfo, place_of, subject_of
-from nifti_kit.widgets.scores.grids import grid_of
-from nifti_kit.widgets.scores.references import Reference, reference_of
-from nifti_kit.widgets.scores.sheets import LAYER
-
-__all__ = ["OpenTable"]
+from nifti_kit.render.panes import Layout
+from nifti_kit.widgets.parts.saving import path_of, spare_name
+from nifti_kit.widgets.scores.edits import LAYER, Draft, Edited, open_draft
+from nifti_kit.widgets.scores.evidence import (
+    Counting,
+    Reference,
+    countings_of,
+    layer_key,
+    reference_of,
+    remarks_of,
+)
+from nifti_kit.widgets.scores.grid import CellInfo, grid_of, place_of, subject_of
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 
 class OpenTable:
@@ -141,3 +152,114 @@ class OpenTable:
         old, new = self._history[-1][1].sheet.header, self.draft.sheet.header
         there = column in old and len(old) == len(new)
         return new[old.index(column)] if there else ""
+
+
+# Saving score tables: where to, what is in the way, and what becomes of a file that is there
+
+ENDING = ".csv"
+"""What a score table is recognised by."""
+
+
+def faults_in_the_way(draft: Draft) -> list[str]:
+    """Return what would be missing in a saved table, in plain words."""
+    errors = [fault for fault in draft.read.faults if fault.severity == "error"]
+    if not errors:
+        return []
+    what = "cell or row" if len(errors) == 1 else "cells or rows"
+    first = errors[0].message
+    return [f"{len(errors)} {what} cannot be read ({first}): correct them, or leave them out."]
+
+
+def path_blockers(dataset: Dataset, path: str) -> list[str]:
+    """Return why a table cannot be written to a path."""
+    if not path.strip():
+        return ["Give the name of the file to save."]
+    target = path_of(path)
+    if target.suffix.casefold() != ENDING:
+        return [f"The name of the file must end in {ENDING}, not in {target.suffix!r}."]
+    if target.is_dir():
+        return [f"{path} is a folder: give the name of a file in it."]
+    above = target.resolve().parents
+    if dataset.root.resolve() in above:
+        return ["The file would lie in the source folder, which is never written to."]
+    return []
+
+
+def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
+    """Write a table; return where, and in words what became of a file that was there.
+
+    Raises
+    ------
+    NiftiKitError
+        If something cannot be read and is not to be left out, or the file cannot be written.
+    """
+    place, kept = path_of(path), ""
+    text = draft.read.to_csv(drop_faulty=drop_faulty)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists() and place.read_bytes() != text.encode():
+            spare = spare_name(place)
+            shutil.copy2(place, spare)
+            kept = f" What was there is kept as {spare.name}."
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        message = "the file that is there cannot be kept, or its folder not be made"
+        raise BadScores(message, path=place, found=reason, remedy="Save elsewhere.") from error
+    draft.read.save(place, overwrite=True, drop_faulty=drop_faulty)
+    said = f"Saved {counted(len(draft.read), 'score')} to {place}.{kept}"
+    if draft.frames != "file" and draft.count is None:
+        said += f" Without masks it is to be scanned with score_frames={draft.frames!r}."
+    return place, said
+
+
+def with_drafts(dataset: Dataset, drafts: Iterable[Draft], drop_faulty: bool) -> Dataset:
+    """Return a dataset with drafts in the place of its tables; nothing is read again.
+
+    Raises
+    ------
+    BadScores
+        If something cannot be read and is not to be left out.
+    """
+    mended, frames = [], dataset.choices.score_frames
+    for draft in drafts:
+        text = draft.read.to_csv(drop_faulty=drop_faulty)
+        mended.append(Mended(draft.table.relative, text.encode(), "scores corrected by hand"))
+        if draft.count is None:
+            frames = draft.frames
+    choices = replace(dataset.choices, score_frames=frames)
+    return rescan(replace(dataset, choices=choices), mended)
+
+
+# Looks: where a viewer shows the label of a score best
+
+
+def show_slice(viewer: ViewerModel, plane: str, index: int, name: str) -> None:
+    """Show a slice (RAS+ index from 0), with one class alone where there is such.
+
+    The crosshair goes to a voxel of the class near its middle on that slice; on the other axes it
+    stays where it is if the class is not on that slice.
+    """
+    numbers = {found.name: found.number for found in viewer.classes}
+    with viewer.hold_trait_notifications():
+        viewer.search = ""
+        viewer.show_all()
+        if name in numbers:
+            viewer.show_only(name)
+            viewer.position = _middle(viewer, PLANES[plane], index, numbers[name])
+        viewer.go(plane, index)
+
+
+def _middle(viewer: ViewerModel, axis: int, index: int, number: int) -> tuple[int, int, int]:
+    """Return where the class is on a slice, to the pixel of a picture; else the crosshair."""
+    grid = viewer.image.grid
+    pane = next(
+        pane for pane in Layout.of(grid, 1, 1.0, viewer.position).panes if pane.plane.normal == axis
+    )
+    for overlay in viewer.overlays:
+        for layer in overlay.layers:
+            lines, columns = np.nonzero(layer.section(grid, pane, index) == number)
+            if len(lines):
+                away = np.abs(lines - lines.mean()) + np.abs(columns - columns.mean())
+                x, y = int(columns[away.argmin()]), int(lines[away.argmin()])
+                return pane.voxel(pane.left + x, pane.top + y, viewer.position)
+    return viewer.position

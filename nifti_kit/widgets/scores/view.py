@@ -6,21 +6,207 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import anywidget
 import ipywidgets as w
+from traitlets import Dict, Int, Unicode
 
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.parts.table_view import TableView
-from nifti_kit.widgets.parts.views import classed, heading, notice, paragraph, say, styles
-from nifti_kit.widgets.parts.widgets_saving import Gated, SaveRow
-from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
-from nifti_kit.widgets.parts.widgets_tasks import TaskView
-from nifti_kit.widgets.scores.heat import HeatMap
+from nifti_kit.widgets.parts.views import (
+    Gated,
+    SaveRow,
+    SourcePickerView,
+    TaskView,
+    action,
+    classed,
+    front,
+    heading,
+    notice,
+    paragraph,
+    say,
+    styles,
+)
+from nifti_kit.widgets.scores.edits import LAYER, value_of
+from nifti_kit.widgets.scores.evidence import HEAD
 from nifti_kit.widgets.scores.model import ScoreModel
-from nifti_kit.widgets.scores.score_cell import ScoreCell
-from nifti_kit.widgets.viewer.viewer import Viewer
+from nifti_kit.widgets.viewer.view import Viewer
 
-__all__ = ["ScoreEditor"]
+NARROW = {"width": "min(100%, 22rem)"}
+
+
+class ScoreCell(w.VBox):
+    """Shows the cell that a person is at; ``do`` calls an act and says what is refused."""
+
+    def __init__(self, model: ScoreModel, do: Callable[[Callable[[], Any]], None]) -> None:
+        self.model, self._do = model, do
+        self._told = say("", "nk-place")
+        self._text = self._box("Score:", "nk-cell-text", self._type)
+        self._comment = self._box("Comment:", "nk-cell-comment", self._note)
+        self._look = Gated(
+            "Show the slice", lambda: do(model.look), lambda: model.look_blockers, "nk-look"
+        )
+        self._row = action("Remove the row", lambda: do(self._remove_row), "nk-remove-row")
+        self._column = action("Remove the column", lambda: do(self._remove_column), "nk-remove-col")
+        tools = w.HBox([self._row, self._column], layout={"flex_flow": "row wrap"})
+        super().__init__(
+            [
+                heading("The chosen cell", 4),
+                self._told,
+                self._text,
+                self._comment,
+                self._look,
+                tools,
+            ]
+        )
+        classed(self, "nk-score-cell")
+        model.observe(self._show, ["revision", "current"])
+        self._showing = False
+        self._show()
+
+    def _box(self, title: str, name: str, act: Callable[[str], Any]) -> Any:
+        box = classed(w.Text(description=title, continuous_update=False, layout=NARROW), name)
+
+        def changed(change: Any) -> None:
+            if not self._showing:
+                self._do(lambda: act(change["new"]))
+                self._show()  # what was refused is as it was
+
+        box.observe(changed, "value")
+        return box
+
+    def _type(self, text: str) -> None:
+        key, column = self.model.current
+        self.model.type(key, column, text)
+
+    def _note(self, text: str) -> None:
+        key, column = self.model.current
+        self.model.remark_on(key, column, text)
+
+    def _remove_row(self) -> None:
+        line = self.model.place.line
+        if line is not None:
+            self.model.remove_line(line)
+
+    def _remove_column(self) -> None:
+        self.model.remove_column(self.model.current[1])
+
+    def _show(self, _: Any = None) -> None:
+        place = self.model.place
+        is_label = value_of(place.column) is not None and place.key != HEAD
+        self._showing = True
+        try:
+            lines = place.lines or ["Choose a cell."]
+            self._told.value = f"<div role='status'>{paragraph(chr(10).join(lines))}</div>"
+            self._text.description = _title(place.key, place.column)
+            self._text.value, self._text.disabled = place.text, not place.key
+            self._comment.value = place.comment
+            self._comment.layout.display = "" if is_label else "none"
+            self._row.disabled = place.line is None
+            self._column.disabled = place.column not in self._columns()
+            self._look.refresh()
+        finally:
+            self._showing = False
+
+    def _columns(self) -> tuple[str, ...]:
+        found = self.model.open
+        return () if found is None else found.draft.sheet.columns
+
+
+def _title(key: str, column: str) -> str:
+    if key == HEAD:
+        return "Column:"
+    return "Layer:" if column == LAYER else "Score:"
+
+
+# The view of a score table: a grid of layers by labels for mouse and keyboard
+
+
+class HeatMap(anywidget.AnyWidget):
+    """Shows the chosen table of a model; only the rows in view are drawn.
+
+    The script sends what a person does, such as ``{"do": "type", "row": "L12", "column":
+    "Label-2", "text": "0.85"}``; what is refused is passed to ``refused``.
+    """
+
+    _esm = front("heat.js")
+    _css = front("heat.css")
+    grid = Dict().tag(sync=True)
+    at = Dict().tag(sync=True)
+    label = Unicode().tag(sync=True)
+    answered = Int().tag(sync=True)
+
+    def __init__(self, model: ScoreModel, refused: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.model, self._refused = model, refused
+        self._going = False
+        self._asked: list[str] = []
+        classed(self, "nk-heat")
+        model.observe(self._show, "revision")
+        model.observe(self._move, "current")
+        self.on_msg(self._received)
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        found = self.model.open
+        self.label = f"Scores of {self.model.table}: layers by labels"
+        self.grid = {"columns": [], "rows": []} if found is None else found.grid
+        self._move()
+
+    def _move(self, _: Any = None, *, grab: bool = False) -> None:
+        if self._going:
+            return  # the script knows: it said so
+        row, column = self.model.current
+        if row:
+            number = int(self.at.get("number", 0)) + 1
+            # An answer to a person who is elsewhere by now is not to bring them back.
+            there = {"row": row, "column": column, "grab": grab, "asked": self._asked}
+            self.at = {**there, "number": number}
+
+    def take_focus(self) -> None:
+        """Bring the cell that a person is at into view, with the keyboard's focus."""
+        self._move(grab=True)
+
+    def _received(self, _: Any, content: Any, __: Any) -> None:
+        """Do what a person did; messages of another form are passed over."""
+        if not isinstance(content, dict):
+            return
+        self._refused("")
+        self._asked = [str(content.get("row", "")), str(content.get("column", ""))]
+        with self.hold_sync():
+            try:
+                self._do(content)
+            except NiftiKitError as error:
+                self._refused(str(error))
+            finally:
+                self.answered += 1
+                self._asked = []
+
+    def _do(self, content: dict[str, Any]) -> None:
+        model = self.model
+        row, column = str(content.get("row", "")), str(content.get("column", ""))
+        match content.get("do"):
+            case "go":
+                self._go(row, column)
+            case "open":
+                self._go(row, column)
+                if not model.look_blockers:
+                    model.look()
+            case "type":
+                self._go(row, column)
+                model.type(row, column, str(content.get("text", "")))
+            case "undo":
+                model.undo()
+
+    def _go(self, row: str, column: str) -> None:
+        self._going = True
+        try:
+            self.model.go(row, column)
+        finally:
+            self._going = False
+
+
+# The app ``ScoreEditor``: score tables against their masks, corrected, saved as new files
 
 WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "4px 16px"}
 

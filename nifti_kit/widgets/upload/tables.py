@@ -6,16 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nifti_kit.core.escapes import visible
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
+from nifti_kit.errors import visible
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.plans import outlines
-from nifti_kit.plans.plan import Plan, PlannedItem
-from nifti_kit.plans.project import there_text
-from nifti_kit.plans.score_updates import updates_text
+from nifti_kit.plans.plan import Plan, object_rows, update_lines
+from nifti_kit.targets.records import PlannedItem, there_text, updates_text
+from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.transfer.receipt import Receipt
 from nifti_kit.widgets.parts.table import Column, Row, Table
-
-__all__ = ["EXISTING_HELP", "PlanTables", "there_lines", "title"]
 
 EXISTING_HELP = {
     "error": "Refuse, and change nothing, if any of it is there already.",
@@ -83,7 +81,7 @@ class PlanTables:
         colors = {} if plan is None else {found.name: found.color for found in plan.classes}
         items = () if plan is None else plan.items
         self.items.rows = tuple(_item_row(at, item) for at, item in enumerate(items))
-        rows = [row for item in items for row in outlines.rows(item)]
+        rows = [row for item in items for row in object_rows(item)]
         self.objects.rows = tuple(_object_row(at, row, colors) for at, row in enumerate(rows))
         self.classes.rows = () if plan is None else tuple(_class_rows(plan))
         self.objects.filter_by("item", "")
@@ -117,7 +115,7 @@ def there_lines(plan: Plan, existing: str) -> list[str]:
         f"{visible(item.name)}: {update.class_name} (object {update.object_id}). {line}"
         for item in plan.items
         for update in item.updates
-        for line in outlines.changes(update)
+        for line in update_lines(update)
     ]
     more = len(changed) - SHOWN_LINES
     return said + changed[:SHOWN_LINES] + [f"... and {counted(more, 'more change')}"] * (more > 0)
@@ -202,3 +200,79 @@ def _size(item: PlannedItem) -> float | None:
 
 def _bytes(image: ImageFile) -> int:
     return image.path.stat().st_size if image.content is None else len(image.content)
+
+
+# Evidence: what landed, and how it compares with its source, as tables
+
+_LANDED = (
+    Column("volume id", "Volume id", "number"),
+    Column("volume", "Volume", filtered=True),
+    Column("object id", "Object id", "number"),
+    Column("class", "Class", filtered=True),
+    Column("value", "Value", "number"),
+    Column("voxels", "Voxels", "number"),
+    Column("scores", "Scores", "number"),
+    Column("from", "From"),
+)
+_PROVED = (
+    Column("verdict", "Verdict", filtered=True),
+    Column("kind", "What"),
+    Column("volume", "Volume"),
+    Column("name", "Class"),
+    Column("compared", "Voxels compared", "number"),
+    Column("differing", "Differ", "number"),
+    Column("displacement", "Displacement, mm", "number"),
+    Column("problem", "Problem"),
+)
+
+
+class ReceiptTables:
+    """Receipt and proof as tables.
+
+    Attributes
+    ----------
+    landed
+        A row for each object and update of scores that landed.
+    proved
+        A row for each volume, object and update that was compared; what differs comes first.
+    """
+
+    def __init__(self) -> None:
+        self.landed = Table(_LANDED)
+        self.proved = Table(_PROVED)
+
+    def show_receipt(self, receipt: Receipt | None) -> None:
+        """Show what landed; None empties the table."""
+        rows = [] if receipt is None else receipt.to_frame().to_dict("records")
+        self.landed.rows = tuple(
+            Row(str(at), {str(name): cell for name, cell in row.items()})
+            for at, row in enumerate(rows)
+        )
+
+    def show_proof(self, proof: Proof | None) -> None:
+        """Show how it compares; None empties the table."""
+        rows = [] if proof is None else sorted(proof.rows, key=lambda row: row.ok)
+        self.proved.rows = tuple(_proof_row(str(at), row) for at, row in enumerate(rows))
+
+
+def first_line(result: Any) -> str:
+    """Return the title of a receipt or a proof."""
+    return "" if result is None else repr(result).split("\n", maxsplit=1)[0]
+
+
+def _proof_row(key: str, row: ProofRow) -> Row:
+    wrong = [row.problem] * bool(row.problem)
+    if not row.problem:
+        wrong += ["class or colour differ"] * (not row.class_ok)
+        wrong += ["scores differ"] * (not row.scores_ok)
+    cells = {
+        "verdict": "as meant" if row.ok else "NOT as meant",
+        "kind": row.kind,
+        "volume": row.volume,
+        "name": row.name if row.kind != "volume" else "",
+        "compared": row.compared,
+        "differing": row.differing,
+        "displacement": row.displacement_mm,
+        "problem": "; ".join(wrong),
+    }
+    return Row(key, cells, tone="good" if row.ok else "error")

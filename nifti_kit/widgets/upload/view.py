@@ -8,21 +8,24 @@ from typing import Any
 import ipywidgets as w
 
 from nifti_kit.core import html
-from nifti_kit.core.wording import counted
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.table_view import FindingsView, TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
-from nifti_kit.widgets.parts.views import action, classed, heading, notice, paragraph, say, styles
-from nifti_kit.widgets.parts.widgets_findings import FindingsView
-from nifti_kit.widgets.parts.widgets_saving import Gated
-from nifti_kit.widgets.parts.widgets_sources import SourcePickerView
-from nifti_kit.widgets.parts.widgets_tasks import TaskView
-from nifti_kit.widgets.upload.evidence import ReceiptTables, first_line
-from nifti_kit.widgets.upload.model import UploadModel
-from nifti_kit.widgets.upload.planning import PAIRINGS
-from nifti_kit.widgets.upload.tables import EXISTING_HELP
-
-__all__ = ["Uploader"]
+from nifti_kit.widgets.parts.views import (
+    Gated,
+    SourcePickerView,
+    TaskView,
+    action,
+    classed,
+    heading,
+    notice,
+    paragraph,
+    say,
+    styles,
+)
+from nifti_kit.widgets.upload.model import PAIRINGS, UploadModel
+from nifti_kit.widgets.upload.tables import EXISTING_HELP, ReceiptTables, first_line
 
 FINDINGS_TAB = 3
 """Its place among the tabs of the plan."""

@@ -10,17 +10,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, fields_meet
-from nifti_kit.formats.label_parts import common_box
-from nifti_kit.formats.labels import Box, read_box
+from nifti_kit.core.geometry import Grid, Orientation, fields_meet, ras_orientation
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.labels import Box, common_box, read_box
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.volumes import open_volume
+from nifti_kit.plans.plan import Plan
+from nifti_kit.plans.planner import ItemPlanner
+from nifti_kit.plans.project import ProjectClasses
 from nifti_kit.render.layers import Layer, Stack
 from nifti_kit.render.paint import mark_of
 from nifti_kit.render.scene import Color, Mask
-from nifti_kit.targets.records import PlannedItem
-from nifti_kit.targets.target import ObjectRef, Target
-
-__all__ = ["Drawing", "Overlay", "Piece", "ViewClass", "drawn", "landed", "planned"]
+from nifti_kit.targets.reading import landed_masks
+from nifti_kit.targets.records import ObjectRef, PlannedItem, VolumeRef
+from nifti_kit.targets.target import Target
 
 
 @dataclass(frozen=True)
@@ -166,19 +171,7 @@ def planned(item: PlannedItem) -> list[Piece]:
 
 def landed(target: Target, objects: Iterable[ObjectRef]) -> list[Piece]:
     """Return the masks of a target's objects, read back; only the voxels around each are kept."""
-    colors = {found.name: found.color for found in target.classes()}
-    return [
-        of_mask(_landed_mask(target, found, colors[found.class_name]))
-        for found in objects
-        if found.has_figure  # an object without a 3D figure has nothing to draw
-    ]
-
-
-def _landed_mask(target: Target, found: ObjectRef, color: Color) -> Mask:
-    inside = np.stack([page != 0 for page in target.iter_mask(found)], axis=2)
-    box = (_extent(inside, 0), _extent(inside, 1), _extent(inside, 2))
-    grid = target.mask_grid(found).cropped(box)
-    return Mask(found.class_name, color, inside[box].copy(), grid)
+    return [of_mask(mask) for mask in landed_masks(target, objects)]
 
 
 def of_mask(mask: Mask) -> Piece:
@@ -191,7 +184,103 @@ def of_mask(mask: Mask) -> Piece:
     return Piece(mask.name, {1: part}, mask.grid, read)
 
 
-def _extent(inside: npt.NDArray[Any], axis: int) -> slice:
-    others = tuple(other for other in range(3) if other != axis)
-    at = np.flatnonzero(inside.any(axis=others))
-    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
+# Images for a viewer: grey values in RAS+ order, from a file, a target or an array
+
+
+@dataclass(frozen=True, eq=False)
+class RasImage:
+    """Grey values in RAS+ order.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    voxels
+        (i, j, k).
+    grid
+        Where they are (RAS+ mm).
+    orientation, stored_shape
+        How the stored axes became RAS+, and how many voxels there were along them.
+    """
+
+    name: str
+    voxels: npt.NDArray[Any]
+    grid: Grid
+    orientation: Orientation
+    stored_shape: tuple[int, int, int]
+
+    @classmethod
+    def of_array(cls, name: str, voxels: npt.NDArray[Any], grid: Grid) -> RasImage:
+        """Return an array whose axes may be in any order.
+
+        Raises
+        ------
+        NiftiKitError
+            If its shape is not that of the grid, or the grid gives it no place.
+        """
+        if voxels.shape != grid.shape:
+            message = "the volume has another shape than its grid"
+            raise NiftiKitError(message, found=voxels.shape, expected=grid.shape)
+        _usable(name, grid)
+        orientation = ras_orientation(grid)
+        ordered = orientation.apply(voxels)
+        return cls(name, ordered, grid.reoriented(orientation), orientation, grid.shape)
+
+    @classmethod
+    def of_file(cls, name: str, image: ImageFile) -> RasImage:
+        """Return a volume, read from its file.
+
+        Raises
+        ------
+        UnreadableFile
+            If the file is cut short or damaged.
+        """
+        _usable(str(image.relative), image.grid)
+        opened = open_volume(image)
+        return cls(name, opened.array(), opened.grid, ras_orientation(image.grid), image.shape)
+
+    @classmethod
+    def of_target(cls, target: Target, ref: VolumeRef) -> RasImage:
+        """Return a volume, read back from where it landed."""
+        voxels = np.stack([page.copy() for page in target.iter_volume(ref.id)], axis=2)
+        return cls.of_array(ref.name, voxels, ref.grid)
+
+    def stored(self, indices: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return the indices in the stored order for those in RAS+ order, from 0."""
+        there = self.orientation.index_map(self.stored_shape) @ (*indices, 1)
+        i, j, k = (int(index) for index in there[:3])
+        return i, j, k
+
+
+def _usable(name: str, grid: Grid) -> None:
+    if grid.problem:
+        raise NiftiKitError("the volume's header gives it no place", path=name, found=grid.problem)
+
+
+def chosen_item(source: Plan | Dataset, item: PlannedItem | Item | str | int) -> PlannedItem:
+    """Return an item of a plan or dataset: itself, by its name, or by its place (from 0).
+
+    For an item of a dataset only its own masks are read: classes that the class map gives no
+    colour may get another one than in a plan of the whole dataset.
+
+    Raises
+    ------
+    NiftiKitError
+        If there is no such item.
+    """
+    found: PlannedItem | Item
+    if isinstance(item, (PlannedItem, Item)):
+        found = item
+    else:
+        there: tuple[PlannedItem | Item, ...] = source.items
+        among = [one for at, one in enumerate(there) if item in (at, one.name)]
+        if not among:
+            names = ", ".join(repr(one.name) for one in there[:10]) or "no item"
+            raise NiftiKitError("there is no such item", found=repr(item), expected=names)
+        found = among[0]
+    if isinstance(found, PlannedItem):
+        return found
+    if not isinstance(source, Dataset):
+        message = "an item of a dataset is looked up in a dataset"
+        raise NiftiKitError(message, found=type(source).__name__, expected="Dataset")
+    return ItemPlanner(source, None, ProjectClasses((), source.classes), None).volume(found)
