@@ -6,6 +6,7 @@ nothing, and needs no system library.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# What happens meanwhile is logged by name of room, such as nifti_kit.targets; nothing unless asked.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "Instance": "targets.instance",

@@ -11,6 +11,63 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.uploads import platform, state_home
+
+__all__ = ["platform", "state_home"]
+
+
+SLOW_FOLDERS = {"benchmarks", "browser", "notebooks", "platform", "plots"}
+SLOW_FILES = {
+    "test_cancelled.py",
+    "test_dask.py",
+    "test_exporter.py",
+    "test_fuzz.py",
+    "test_instance_limits.py",
+    "test_memory.py",
+    "test_memory_given_back.py",
+    "test_orientations.py",
+    "test_resumed.py",
+    "test_samples.py",
+    "test_sdk.py",
+    "test_spec_examples.py",
+}
+LIVE_FILES = {"test_instance.py", "test_instance_faults.py"}
+"""Uploads to the stand-in platform that are ended in their middle, again and again."""
+ONE_LAYOUT = "by_volume"
+"""Of these, the ones of this layout are in both stages."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Two stages: what answers within two minutes, and all the rest."""
+    parser.addoption("--quick", action="store_true", help="no SDK, browser, kills, fuzzing")
+    parser.addoption("--rest", action="store_true", help="what --quick leaves out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is of the other stage."""
+    if config.getoption("quick"):
+        kept = [item for item in items if _is_quick(item)]
+    elif config.getoption("rest"):
+        kept = [item for item in items if not _is_quick(item) or item.path.name in LIVE_FILES]
+    else:
+        return
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = kept
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    name = item.path.name
+    if "sly" in getattr(item, "fixturenames", ()) or item.get_closest_marker("sly"):
+        return False
+    if name in SLOW_FILES or SLOW_FOLDERS & set(item.path.parts[-3:]):
+        return False
+    if name.endswith("_view.py"):
+        return False
+    if "killed" in item.name or "without_isal" in item.name or name in LIVE_FILES:
+        return ONE_LAYOUT in item.name
+    return True
+
 
 @pytest.fixture(scope="session")
 def sly() -> ModuleType:

@@ -43,7 +43,7 @@ from nifti_kit.checks.labels import (
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.scores import score_evidence
 from nifti_kit.core.findings import Finding, Findings
-from nifti_kit.core.parallel import one_by_one
+from nifti_kit.core.parallel import with_progress
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import ItemSurvey, shapes_of, survey_item
@@ -123,7 +123,7 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
-    for item in one_by_one(dataset.items, on_item, "Checking", "item"):
+    for item in with_progress(dataset.items, on_item, "Checking", "item"):
         yield from volume_voxels(item)
         yield from _closer_look_at(dataset, item, survey_item(dataset, item))
     yield from content_repeated(dataset)

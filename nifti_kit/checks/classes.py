@@ -178,21 +178,11 @@ def _own(item: Item) -> tuple[int, ...]:
 
 
 def _sets(surveys: Iterable[ItemSurvey]) -> Iterator[list[tuple[Item, MaskSurvey]]]:
-    """Yield the annotation files of each set of planes, where no plane has several.
-
-    A set is a folder and case; where a plane occurs in it more than once, the volumes' numbers
-    tell several sets apart.
-    """
-    groups: defaultdict[tuple[str, str], list[ItemSurvey]] = defaultdict(list)
+    """Yield the annotation files of each set of planes, where no plane has several."""
+    sets: defaultdict[tuple[str, ...], list[tuple[Item, MaskSurvey]]] = defaultdict(list)
     for survey in surveys:
         if survey.item.plane is not None:
-            groups[survey.item.folder, survey.item.case].append(survey)
-    for group in groups.values():
-        numbered = len({survey.item.plane for survey in group}) < len(group)
-        sets: defaultdict[tuple[int, ...], list[tuple[Item, MaskSurvey]]] = defaultdict(list)
-        for survey in group:
-            key = _own(survey.item) if numbered else ()
-            sets[key] += [(survey.item, mask) for mask in survey.masks]
-        for masks in sets.values():
-            if masks and len({item.plane for item, _ in masks}) == len(masks):
-                yield masks
+            sets[survey.item.set_key] += [(survey.item, mask) for mask in survey.masks]
+    for masks in sets.values():
+        if masks and len({item.plane for item, _ in masks}) == len(masks):
+            yield masks

@@ -16,7 +16,7 @@ from nifti_kit.core.geometry import Grid, gap_mm, share_inside
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
-from nifti_kit.datasets.names import natural_key, pair_key, parse_name, speaks_of_annotation, stem
+from nifti_kit.datasets.names import natural_key, pair_key, speaks_of_annotation, stem
 from nifti_kit.datasets.surveys import survey_mask
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS
@@ -93,7 +93,11 @@ _LENGTHS = 2**32
 
 def planes_apart(dataset: Dataset) -> Iterator[Finding]:
     """The volumes of a set of planes cover the same region in world space."""
-    for items in _sets(dataset):
+    sets: defaultdict[tuple[str, ...], list[Item]] = defaultdict(list)
+    for item in dataset.items:
+        if item.plane and item.volume:
+            sets[item.set_key].append(item)
+    for items in sets.values():
         images = [item.volume for item in items if item.volume and not item.volume.grid.problem]
         faults = [
             f"{first.relative.name} and {second.relative.name}: {fault}"
@@ -102,23 +106,6 @@ def planes_apart(dataset: Dataset) -> Iterator[Finding]:
         ]
         if faults:
             yield finding("planes-apart", items[0].folder, "; ".join(faults))
-
-
-def _sets(dataset: Dataset) -> Iterator[list[Item]]:
-    """Yield the items of each folder and case; the number too, where a plane is there twice."""
-    groups: defaultdict[tuple[str, str], list[Item]] = defaultdict(list)
-    for item in dataset.items:
-        if item.plane and item.volume:
-            groups[item.folder, item.case].append(item)
-    for group in groups.values():
-        if len({item.plane for item in group}) == len(group):
-            yield group
-            continue
-        numbered: defaultdict[tuple[int, ...], list[Item]] = defaultdict(list)
-        for item in group:
-            assert item.volume is not None  # of the groups above
-            numbered[parse_name(item.volume.relative.name).tail].append(item)
-        yield from numbered.values()
 
 
 def _apart(first: Grid, second: Grid) -> str:

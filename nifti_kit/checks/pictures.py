@@ -1,4 +1,4 @@
-"""Thumbnails: a small picture of the place that a finding speaks of.
+"""Pictures: a small picture of the place that a finding speaks of.
 
 One volume slice and one mask are in memory at a time, whatever the size of the volume. Pictures
 follow the radiological convention, as :mod:`nifti_kit.render.scene` has it, in the volume's RAS+

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nifti_kit.core.files import read_json, save_as, write_beside, write_bytes, write_json
 from nifti_kit.core.findings import Finding, Findings, finding
 from nifti_kit.core.geometry import Alignment, Grid, Orientation, compare_grids, frame_to_slice
-from nifti_kit.core.parallel import ahead, in_order, one_by_one, together
+from nifti_kit.core.parallel import ahead, in_order, together, with_progress
 from nifti_kit.core.text import counted, read_text
 
 __all__ = [
@@ -20,11 +20,11 @@ __all__ = [
     "finding",
     "frame_to_slice",
     "in_order",
-    "one_by_one",
     "read_json",
     "read_text",
     "save_as",
     "together",
+    "with_progress",
     "write_beside",
     "write_bytes",
     "write_json",

@@ -1,7 +1,7 @@
 """Escaped HTML for notebook reprs and pages: string builders without knowledge of what they show.
 
 Everything that comes from a file name, a class name or a table cell passes :func:`text`, because
-a file may be named ``<img src=x onerror=...>.nii.gz``.
+a file may be named ``<img src=x onerror=...>.nii.gz``; :class:`Markup` is safe already.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
+
+import markupsafe
+
+Markup = markupsafe.Markup
+"""HTML that is already safe; any other string is escaped when it is put into a builder."""
+
+text = markupsafe.escape
+"""Returns a value as escaped HTML; :class:`Markup` passes unchanged."""
 
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
 
@@ -40,12 +47,6 @@ img { display: block; max-width: 100%; height: auto; background: #000; }
 """
 
 
-class Markup(str):
-    """HTML that is already safe; any other string is escaped when it is put into a builder."""
-
-    __slots__ = ()
-
-
 @dataclass(frozen=True)
 class Illustration:
     """A picture with what it shows in words.
@@ -64,11 +65,6 @@ class Illustration:
     caption: str
     width: int
     height: int
-
-
-def text(value: object) -> Markup:
-    """Return ``value`` as escaped HTML; :class:`Markup` passes unchanged."""
-    return value if isinstance(value, Markup) else Markup(escape(str(value), quote=True))
 
 
 def title(value: object) -> Markup:

@@ -141,7 +141,7 @@ WAITED_S = 0.001
 AT_A_TIME = 8
 
 
-def one_by_one(
+def with_progress(
     things: Sequence[T], on_thing: Callable[[int, T], Any] | None, doing: str, unit: str
 ) -> Iterator[T]:
     """Yield things; tell of each before, or show a bar of what is done.

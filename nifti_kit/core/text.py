@@ -1,4 +1,4 @@
-"""Text files as people save them: any of the usual encodings, with or without a byte order mark."""
+"""Text: files in any of the usual encodings; counts and lists in words."""
 
 from __future__ import annotations
 

@@ -90,6 +90,9 @@ class Item:
     segmentation
         ``semantic`` (class = value), ``instance`` (class = file, each value an object), or None
         where there are no masks.
+    set_key
+        What the items of one set of planes share: folder, case, and the number where a plane is
+        there twice. By volume each item is a set of its own: folder and name.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Item:
     case: str = ""
     folder: str = ""
     segmentation: str | None = None
+    set_key: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[ImageFile, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from contextlib import closing
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
-from nifti_kit.core.parallel import in_order, one_by_one
+from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import read_text
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
@@ -21,6 +22,8 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.class_maps import ClassMap, is_named_class_map, looks_like_class_map
 from nifti_kit.formats.mappings import Mapping, looks_like_mapping, read_mapping
 from nifti_kit.formats.nifti import ImageFile, read_header
+
+_LOG = logging.getLogger("nifti_kit.datasets")
 
 MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
 """Where the platform's exporter puts its class map: one level above the dataset's folder."""
@@ -137,7 +140,7 @@ class Scanner:
 
         on_file = None if self._on_file is None else told
         with closing(in_order(self._header, niftis)) as headers:
-            for file in one_by_one(niftis, on_file, "Reading headers", "file"):
+            for file in with_progress(niftis, on_file, "Reading headers", "file"):
                 found = next(headers)
                 if isinstance(found, ImageFile):
                     yield found
@@ -243,6 +246,7 @@ class Scanner:
         """Return the files without a use, and name each in a finding (once)."""
         for file, reason in self._reasons.items():
             if reason:
+                _LOG.info("%s: not used: %s", file, reason)
                 self.findings.append(finding("file-unused", file, reason))
         ordered = sorted(self._reasons, key=natural_key)
         return tuple(self.source.root / file for file in ordered)

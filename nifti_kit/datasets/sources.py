@@ -90,6 +90,11 @@ class Source:
     is_archive: bool = False
     """True when the files were unpacked from an archive, to a folder that goes with this."""
 
+    def holds(self, path: str | os.PathLike[str]) -> bool:
+        """Say whether a path is the folder that was given, or lies in it: none is written to."""
+        given, place = self.given.resolve(), Path(path).resolve()
+        return given.is_dir() and given in (place, *place.parents)
+
 
 def open_source(source: str | os.PathLike[str]) -> Source:
     """Return the listing of a folder, an archive (.zip, .tar, .tar.gz, .tgz) or one file.

@@ -1,4 +1,4 @@
-"""Shapes: the parts and the profiles of every label of a label map, for a closer look.
+"""Components: the parts and the profiles of every label of a label map, for a closer look.
 
 One pass over the frames. A frame is cut into runs (neighbours along i of one value); runs that
 touch make the pieces of a frame, and pieces that touch from frame to frame make the parts of a

@@ -15,7 +15,7 @@ from nifti_kit.checks.classes import segmentation_ambiguous, values_without_clas
 from nifti_kit.checks.files import shared_ids
 from nifti_kit.core import html
 from nifti_kit.core.findings import Finding, Findings, finding
-from nifti_kit.core.parallel import one_by_one
+from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
@@ -26,7 +26,7 @@ from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.mappings import Mapping, read_mapping
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.planner import ItemPlanner
-from nifti_kit.plans.project import Holdings, ProjectClasses
+from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.targets.records import (
     PlannedClass,
     PlannedItem,
@@ -327,13 +327,13 @@ def plan(
     Findings((), codes)  # an unknown code ends it before the work
     if mapping is not None and not isinstance(mapping, Mapping):
         mapping = read_mapping(mapping, dataset)
-    for item in one_by_one(dataset.items, on_item, "Reading masks", "item"):
+    for item in with_progress(dataset.items, on_item, "Reading masks", "item"):
         survey_item(dataset, item)
     findings = findings_of(dataset, voxels=True)
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
-    holdings = None if target is None else Holdings(target)
+    content = None if target is None else ProjectContent(target)
     given = dataset.mapping if mapping is None else mapping
-    planner = ItemPlanner(dataset, given, project, holdings)
+    planner = ItemPlanner(dataset, given, project, content)
     if target is not None:
         findings = _with_project(dataset, project, findings)
     if dataset.layout == "annotations":

@@ -1,4 +1,4 @@
-"""Planners: objects and classes of what the files of an item really hold."""
+"""The planner: objects and classes of what the files of an item really hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, SliceScore, surve
 from nifti_kit.formats.class_maps import ClassEntry, free_color
 from nifti_kit.formats.labels import Label
 from nifti_kit.formats.mappings import Mapping
-from nifti_kit.plans.project import Holdings, ProjectClasses
+from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.plans.score_updates import ScorePlanner, landing_too
 from nifti_kit.targets.records import (
     CustomData,
@@ -33,7 +33,7 @@ class ItemPlanner:
         dataset: Dataset,
         mapping: Mapping | None,
         project: ProjectClasses,
-        target: Holdings | None,
+        target: ProjectContent | None,
     ) -> None:
         self.dataset, self.mapping, self.project, self.target = dataset, mapping, project, target
         self.scores = ScorePlanner(dataset, project, target)

@@ -1,4 +1,4 @@
-"""What a target holds already where a plan is to land: asked for once, and only if it matters."""
+"""The project as it is: volumes, objects and classes that are there, asked for once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nifti_kit.targets.records import ObjectRef, ThereObject, VolumeRef
 from nifti_kit.targets.target import Target
 
 
-class Holdings:
+class ProjectContent:
     """A target's volumes and their objects; each is asked for once, when it is first needed."""
 
     def __init__(self, target: Target) -> None:

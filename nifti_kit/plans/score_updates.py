@@ -1,4 +1,4 @@
-"""Updates: scores from tables without masks, for figures that are on the target already."""
+"""Score updates: scores from tables without masks, for figures that are on the target already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.names import parse_name
 from nifti_kit.datasets.surveys import TableSurvey, survey_item
 from nifti_kit.formats.scores import Score
-from nifti_kit.plans.project import Holdings, ProjectClasses
+from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.targets.records import ObjectRef, ScoreUpdate, SliceScores, VolumeRef
 
 SHOWN_OBJECTS = 8
@@ -36,7 +36,9 @@ def landing_too(
 class ScorePlanner:
     """Finds the figure and the slices of each column of tables without masks."""
 
-    def __init__(self, dataset: Dataset, project: ProjectClasses, target: Holdings | None) -> None:
+    def __init__(
+        self, dataset: Dataset, project: ProjectClasses, target: ProjectContent | None
+    ) -> None:
         self.dataset, self.project, self.target = dataset, project, target
         self.findings: list[Finding] = []
         self._taken: dict[tuple[int, str, str], ScoreUpdate] = {}
@@ -60,7 +62,7 @@ class ScorePlanner:
         self.findings.append(finding(code, table.table.relative, message))
 
     def _on_volume(
-        self, target: Holdings, item: Item, table: TableSurvey, volume_id: int
+        self, target: ProjectContent, item: Item, table: TableSurvey, volume_id: int
     ) -> Iterator[ScoreUpdate]:
         volume = target.volume(volume_id)
         if volume is None:
@@ -88,7 +90,7 @@ class ScorePlanner:
         return chosen or own != parse_name(volume.name).tail
 
     def _object(
-        self, target: Holdings, table: TableSurvey, volume: VolumeRef, value: int, cells: int
+        self, target: ProjectContent, table: TableSurvey, volume: VolumeRef, value: int, cells: int
     ) -> ObjectRef | None:
         """Return the one object of a value's class on a volume."""
         entry = self.project.by_value(value)

@@ -1,4 +1,4 @@
-"""The items of a plan on a board of small pictures."""
+"""Boards: the items of a plan on a board of small pictures."""
 
 from __future__ import annotations
 

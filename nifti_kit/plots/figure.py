@@ -1,4 +1,4 @@
-"""What every figure is drawn with: a sheet that shows itself, plain text, outlines, letters.
+"""Figures: a sheet that shows itself, plain text, outlines, letters.
 
 Nothing here touches pyplot: no global state, and no figure that stays open.
 """

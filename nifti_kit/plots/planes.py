@@ -1,4 +1,4 @@
-"""Pictures: a scene as a matplotlib figure."""
+"""Planes: a scene as a matplotlib figure."""
 
 from __future__ import annotations
 

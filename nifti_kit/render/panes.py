@@ -1,4 +1,4 @@
-"""Sheets: where the panes of a picture stand, and which voxel is under which pixel.
+"""Panes: where the panes of a picture stand, and which voxel is under which pixel.
 
 Pixels count from 0 at the top left. Along an axis of the image voxel ``i`` reaches from ``i`` to
 ``i + 1``, so that 0 and n are its outer faces. Across and up both count against the pixels: the

@@ -1,4 +1,4 @@
-"""The artist: draws what a viewer shows, and keeps what a next picture has in common with it."""
+"""The picture: draws what a viewer shows, and keeps what a next picture has in common with it."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _title(picture: Pixels, pane: Pane, sheet: Layout, grid: Grid, frame: Frame)
         stamp(picture, frame.titles[pane.row], row, TITLE_SIZE, anchor=(0, 0.5))
 
 
-# The artist: draws what a viewer shows, and keeps what a next picture has in common with it
+# The picture: draws what a viewer shows, and keeps what a next picture has in common with it
 
 Made = TypeVar("Made")
 

@@ -1,4 +1,4 @@
-"""Windows: which grey values become black and white, by centre and width."""
+"""What is shown at first: grey values (windows), and the slices that show most."""
 
 from __future__ import annotations
 

@@ -285,8 +285,7 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
 
 
 def _refuse_folder(dataset: Dataset, folder: Path) -> None:
-    source = dataset.source.given.resolve()
-    inside = source.is_dir() and source in (folder.resolve(), *folder.resolve().parents)
+    inside = dataset.source.holds(folder)
     taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if inside or taken:
         raise RepairRefused(
@@ -303,16 +302,9 @@ def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath
         item: [*(i.relative for i in item.images), *(t.relative for t in item.tables)]
         for item in dataset.items
     }
-    sets = {
-        (item.folder, item.case if item.plane else item.name)
-        for item, files in files_of.items()
-        if mended & set(files)
-    }
+    sets = {item.set_key[:2] for item, files in files_of.items() if mended & set(files)}
     chosen = [
-        file
-        for item, files in files_of.items()
-        if (item.folder, item.case if item.plane else item.name) in sets
-        for file in files
+        file for item, files in files_of.items() if item.set_key[:2] in sets for file in files
     ]
     maps = [f for f in dataset.source.files if str(f) == dataset.classes.path]
     return list(dict.fromkeys([*chosen, *sorted(mended), *maps]))

@@ -1,4 +1,4 @@
-"""The file of a volume, with its meta."""
+"""Encoding: the file of a volume with its meta, the files of masks."""
 
 from __future__ import annotations
 

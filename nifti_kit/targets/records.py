@@ -1,4 +1,4 @@
-"""What is planned: classes, objects and items as they will land on a target."""
+"""Records: what is to land, and what is there, as plain data that every room above may know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every target has: volumes, classes, objects; and the records that name them."""
+"""The protocol of a target: volumes, classes, objects; what is there, and what lands."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext, suppress
@@ -30,6 +31,8 @@ from nifti_kit.transfer.workers import (
     progress_bar,
     written,
 )
+
+_LOG = logging.getLogger("nifti_kit.transfer")
 
 
 def upload(
@@ -129,14 +132,11 @@ def _refuse_blocked(blockers: Findings) -> None:
 
 def _refuse_own_source(plan: Plan, what: str, path: str | os.PathLike[str] | None) -> None:
     """Input folders are never written to: project and journal may not lie inside the source."""
-    if path is None or not plan.source.given.is_dir():
-        return
-    source = plan.source.given.resolve()
-    if source in (Path(path).resolve(), *Path(path).resolve().parents):
+    if path is not None and plan.source.holds(path):
         raise TargetError(
             f"the {what} would be written into its own source",
             path=path,
-            expected=f"a folder outside {source}",
+            expected=f"a folder outside {plan.source.given.resolve()}",
             remedy=f"Choose another folder for the {what}.",
         )
 
@@ -196,8 +196,13 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
         if notes.is_done(name):
             recalled = target.recall(item, notes.record_of(name), notes.session)
     except Gone:
+        _LOG.info("%s: removed since it landed; it lands anew", name)
         notes.forget(name)  # what is there now is not of this run
     job = recalled or target.reserve(item, existing, notes.session, notes.keys_of(name))
+    if recalled or job.resumed:
+        _LOG.info("%s: %s", name, "landed in an earlier run" if recalled else "goes on")
+    elif job.kept:
+        _LOG.info("%s: %d objects are there already and are kept", name, len(job.kept))
     if job.new_volume:
         notes.undo(name)
     return with_scores(job, target, existing, notes.session)

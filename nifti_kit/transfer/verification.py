@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid, Orientation, lattice_orientation
-from nifti_kit.core.parallel import ahead, bounded, one_by_one
+from nifti_kit.core.parallel import ahead, bounded, with_progress
 from nifti_kit.errors import NiftiKitError, of_kind
 from nifti_kit.formats.labels import Box, LabelParts, common_box
 from nifti_kit.formats.nifti import ImageFile
@@ -65,7 +65,7 @@ def verify(
     of_kind(receipt, Receipt, "nk.upload(...)")
     a_target(target)
     verifier = _Verifier(target)
-    items = one_by_one(receipt.items, on_item, "Verifying", "volume")
+    items = with_progress(receipt.items, on_item, "Verifying", "volume")
     return Proof(tuple(row for item in items for row in verifier.item(item)))
 
 

@@ -19,7 +19,7 @@ import nifti_kit as nk
 from tests.flow.test_samples import Expected, assert_objects, expected_of, instance
 from tests.platform import Platform
 from tests.platform.endpoints import call
-from tests.support import oracle, uploads
+from tests.support import oracle
 from tests.support.builders import SAMPLES, labels, volume, write_nifti
 from tests.support.uploads import (
     ANNOTATION_SAMPLES,
@@ -264,10 +264,6 @@ class InFolder:
 
 
 Place = OnPlatform | InFolder
-
-
-state_home = uploads.state_home
-platform = uploads.platform
 
 
 @pytest.fixture(params=["instance", "folder"])

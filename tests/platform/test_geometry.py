@@ -14,12 +14,8 @@ from nifti_kit.errors import TargetError
 from nifti_kit.targets import encoding
 from nifti_kit.targets.instance import writing
 from tests.platform import Platform, running_platform
-from tests.support import uploads
 from tests.support.landings import write_annotations, write_volumes
 from tests.support.uploads import api, facts, impatience, land, new_dataset, new_project, new_target
-
-state_home = uploads.state_home
-platform = uploads.platform
 
 GEOMETRY = "figures.bulk.upload.geometry"
 

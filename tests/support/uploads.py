@@ -152,7 +152,7 @@ def copy_of(state: State) -> State:
     return copy.deepcopy(state, {id(state.lock): RLock(), id(ids): count(next(ids))})
 
 
-# Fixtures; a module takes them by assignment: platform = uploads.platform
+# Fixtures; those that all tests have are taken in by tests/conftest.py
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,6 @@ from tests.support.builders import SHAPE
 from tests.support.landings import land, tree, write_volumes
 from tests.support.uploads import facts, new_target
 
-state_home = uploads.state_home
 one_at_a_time = uploads.one_at_a_time
 
 SOURCE: dict[str, Any] = {"A": {"liver": (1, 2), "lung": (1,)}, "B": {"liver": (3,)}}

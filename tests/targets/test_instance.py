@@ -27,7 +27,6 @@ from nifti_kit.targets.records import ItemJob
 from nifti_kit.widgets.viewer.model import ViewerModel
 from tests.platform import Platform, running_platform
 from tests.platform.endpoints import call
-from tests.support import uploads
 from tests.support.builders import AFFINE, SAMPLES, labels, write_nifti
 from tests.support.landings import write_annotations, write_scored_planes, write_volumes
 from tests.support.uploads import (
@@ -41,16 +40,11 @@ from tests.support.uploads import (
     new_project,
 )
 
-state_home = uploads.state_home
-
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait little between two tries."""
     impatience(monkeypatch)
-
-
-platform = uploads.platform
 
 
 @pytest.fixture

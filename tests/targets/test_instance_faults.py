@@ -81,16 +81,12 @@ def counted(request: pytest.FixtureRequest) -> None:
     ran_here.append(request.node.nodeid)
 
 
-state_home = uploads.state_home
 one_at_a_time = uploads.one_at_a_time
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     impatience(monkeypatch, patience=5)
-
-
-platform = uploads.platform
 
 
 def spread(total: int, count: int) -> list[int]:

@@ -14,12 +14,8 @@ from nifti_kit.targets.instance import client
 from nifti_kit.targets.instance.client import Connection, retry_after
 from nifti_kit.targets.instance.wire import FIRST, MOST, SLOWER_S, Limit
 from tests.platform import Platform, running_platform
-from tests.support import uploads
 from tests.support.landings import land, write_volumes
 from tests.support.uploads import facts, new_target
-
-state_home = uploads.state_home
-platform = uploads.platform
 
 
 class Clock:

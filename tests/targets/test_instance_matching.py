@@ -11,17 +11,12 @@ import nifti_kit as nk
 from nifti_kit.targets.instance import Instance
 from tests.platform import Platform
 from tests.platform.endpoints import call
-from tests.support import uploads
 from tests.support.builders import AFFINE, labels, write_nifti, write_planes
 from tests.support.landings import quiet
 from tests.support.uploads import api, new_dataset, new_project
 
 DATASETS = ("knee", "hip", "spine")
 PLANES = ("axl", "cor", "sag")
-
-
-state_home = uploads.state_home
-platform = uploads.platform
 
 
 @pytest.fixture

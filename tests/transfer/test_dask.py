@@ -13,14 +13,11 @@ import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.folder import ProjectFolder
 from tests.platform import running_platform
-from tests.support import uploads
 from tests.support.landings import quiet, write_volumes
 from tests.support.uploads import api, facts, new_dataset, new_project
 
 distributed = pytest.importorskip("distributed")
 
-platform = uploads.platform
-state_home = uploads.state_home
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:distributed", "ignore::ResourceWarning"

@@ -22,8 +22,6 @@ from tests.support.builders import labels, write_nifti
 from tests.support.landings import land, write_annotations, write_volumes
 from tests.support.uploads import Killed, api, copy_of, digest, killed, new_dataset, new_project
 
-state_home = uploads.state_home
-
 Told = dict[str, Any]
 
 

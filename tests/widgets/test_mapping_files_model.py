@@ -12,7 +12,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping, NiftiKitError
 from nifti_kit.formats.mappings import Mapping, MappingRow
 from nifti_kit.widgets.mapping import files
-from nifti_kit.widgets.parts.saving import path_of
+from nifti_kit.widgets.parts.saving import path_blockers, path_of
 from tests.support.builders import labels, write_nifti
 
 
@@ -27,7 +27,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def test_a_path_that_can_be_written_has_no_blockers(dataset, tmp_path: Path) -> None:
-    assert files.path_blockers(dataset, str(tmp_path / "new" / "mapping.JSON")) == []
+    assert path_blockers(dataset, str(tmp_path / "new" / "mapping.JSON"), ".json") == []
 
 
 PATHS = {
@@ -48,20 +48,20 @@ PATHS = {
 def test_a_path_that_cannot_be_written_says_why(
     path: str, why: str, dataset, tmp_path: Path
 ) -> None:
-    assert files.path_blockers(dataset, path.format(tmp_path)) == [why]
+    assert path_blockers(dataset, path.format(tmp_path), ".json") == [why]
 
 
 def test_a_folder_is_no_file(dataset, tmp_path: Path) -> None:
     (tmp_path / "f.json").mkdir()
     path = str(tmp_path / "f.json")
-    assert files.path_blockers(dataset, path) == [
+    assert path_blockers(dataset, path, ".json") == [
         f"{path} is a folder: give the name of a file in it."
     ]
 
 
 def test_a_file_beside_a_source_that_is_one_file_may_be_written(tmp_path: Path) -> None:
     one = nk.scan(write_nifti(tmp_path / "axl_mask.nii", labels()), layout="annotations")
-    assert files.path_blockers(one, str(tmp_path / "mapping.json")) == []
+    assert path_blockers(one, str(tmp_path / "mapping.json"), ".json") == []
 
 
 def test_a_tilde_is_a_persons_home_and_an_unknown_one_a_name(

@@ -18,13 +18,9 @@ from nifti_kit.errors import BadMapping, BadSource, NiftiKitError
 from nifti_kit.targets.records import VolumeRef
 from nifti_kit.widgets.mapping.model import MappingModel
 from tests.platform import Platform
-from tests.support import uploads
 from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
 from tests.support.landings import quiet
 from tests.support.uploads import api, new_dataset, new_project
-
-state_home = uploads.state_home
-platform = uploads.platform
 
 OPEN = "knee_axl_mask.nii"
 """Fits two volumes."""
@@ -131,7 +127,7 @@ def test_rows_are_filtered_by_state(model: MappingModel) -> None:
 
 def test_the_summary_counts_states(model: MappingModel) -> None:
     expected = "Annotation files with a volume: 1 of 2 (1 matched, 1 unmatched)."
-    assert model.standings.summary == expected
+    assert model.rows.summary == expected
 
 
 def test_a_selected_row_shows_all_volumes_the_likeliest_first(model: MappingModel) -> None:
@@ -155,7 +151,7 @@ def test_a_selected_row_shows_all_volumes_the_likeliest_first(model: MappingMode
 def test_a_target_may_be_the_path_of_a_project_folder(tmp_path: Path) -> None:
     model = MappingModel(written(tmp_path / "in", OPEN), tmp_path / "project")
     assert cells(model, OPEN)["note"] == "the target has no volumes"
-    assert model.standings.summary == "Annotation files with a volume: 0 of 1 (1 unmatched)."
+    assert model.rows.summary == "Annotation files with a volume: 0 of 1 (1 unmatched)."
 
 
 def test_a_source_with_its_volumes_is_refused(tmp_path: Path) -> None:
@@ -166,7 +162,7 @@ def test_a_source_with_its_volumes_is_refused(tmp_path: Path) -> None:
 
 def test_a_source_without_files_has_no_rows(tmp_path: Path) -> None:
     model = MappingModel(nk.scan(tmp_path, layout="annotations"), target("axl_anatomic"))
-    assert model.standings.summary == "Annotation files with a volume: 0 of 0."
+    assert model.rows.summary == "Annotation files with a volume: 0 of 0."
     assert model.save_blockers[0] == "No file has a volume yet: there is nothing to save."
 
 

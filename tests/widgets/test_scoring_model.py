@@ -436,9 +436,11 @@ def test_why_it_cannot_be_saved_is_told_in_plain_words(editor, tmp_path):
         f"{tmp_path / 'b.csv'} is a folder: give the name of a file in it."
     ]
     model.path = str(tmp_path / "source" / "axl_score.csv")
-    assert model.save_blockers == [
-        "The file would lie in the source folder, which is never written to."
-    ]
+    (blocker,) = model.save_blockers
+    assert blocker == (
+        "The file would lie in the source folder, which is never written to: save it elsewhere, "
+        "and copy it there yourself if you want it there."
+    )
 
 
 def test_one_fault_is_one(editor):

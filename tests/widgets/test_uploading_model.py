@@ -144,7 +144,7 @@ def test_the_plan_says_what_will_land(app: UploadModel) -> None:
     assert (app.plan_blockers, app.blockers) == ([], ["Make the plan first."])
     planned(app)
     assert app.summary == "2 volumes, 4 objects, 2 classes, 0 scores"
-    assert [row.cells["name"] for row in app.outlook.items.rows] == ["A.nrrd", "B.nrrd"]
+    assert [row.cells["name"] for row in app.plan_tables.items.rows] == ["A.nrrd", "B.nrrd"]
     assert (app.there, app.blockers, app.resumes) == ([], [], False)
     assert app.source.dataset.layout == "by_volume"
 
@@ -481,7 +481,7 @@ def test_annotations_land_by_the_mapping_of_the_source(
     source = write_annotations(tmp_path / "masks", volume.id)
     app = planned(UploadModel(source, knees, existing="replace"))
     assert app.is_annotations
-    (row,) = app.outlook.items.rows
+    (row,) = app.plan_tables.items.rows
     assert row.cells["lands"] == "annotations"
     app.waive(*app.planned.blockers.by_code())
     app.upload().join()
@@ -539,7 +539,7 @@ def test_a_score_table_alone_updates_what_is_there(project: Path, tmp_path: Path
     app.source.score_frames = "ras"
     planned(app)
     assert app.summary == "0 volumes, 0 objects, 0 classes, 0 scores, 2 score updates"
-    (row,) = app.outlook.items.rows
+    (row,) = app.plan_tables.items.rows
     assert (row.cells["lands"], row.cells["scores"]) == ("scores alone", 2)
     assert any("0.80 -> 0.50" in line for line in app.there)
     app.upload().join()

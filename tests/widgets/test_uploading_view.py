@@ -92,7 +92,7 @@ def test_a_disabled_button_says_why(app: Any) -> None:
     assert not part(app, "nk-plan").disabled
     app.model.target.choose_folder("", "")
     assert part(app, "nk-plan").disabled
-    assert "Name the project&#x27;s folder." in text(part(app, "nk-planning"))
+    assert "Name the project&#39;s folder." in text(part(app, "nk-planning"))
 
 
 def test_from_plan_to_proof_by_buttons(app: Any, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_places_are_chosen_and_made_by_hand(source: Path, platform: Platform) ->
     assert f"Connected to {platform.address}" in text(view)
     assert part(view, "nk-connect").description == "Connect again"
     assert part(view, "nk-make-project").disabled
-    assert "Write the new project&#x27;s name." in text(view)
+    assert "Write the new project&#39;s name." in text(view)
     part(view, "nk-new-project").value = EVIL
     press(view, "nk-make-project")
     task.join(PATIENCE_S)

@@ -52,12 +52,14 @@ def group_annotations(files: Files) -> Grouping:
     firsts = [links[0] for links in groups.values()]
     names = unique_names([link.file.relative for link in (*firsts, *alone)])
     for name, link in zip(names[len(firsts) :], alone, strict=True):
-        grouping.items.append(_scores_alone(name, link))
+        item = _scores_alone(name, link)
+        grouping.items.append(replace(item, set_key=_case(_group_key(link.file, whole))))
     for name, (key, links) in zip(names, groups.items(), strict=False):
         planes = (own for other, own in groups.items() if _case(other) == _case(key))
         by_index = is_instance(planes, files.segmentation)
         masks = linked_masks(links, (), instance=by_index, grouping=grouping)
-        grouping.items.append(_item(name, links[0].file, masks, tables[key], by_index=by_index))
+        item = _item(name, links[0].file, masks, tables[key], by_index=by_index)
+        grouping.items.append(replace(item, set_key=_case(key)))
     return grouping
 
 

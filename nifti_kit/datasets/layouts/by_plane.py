@@ -55,10 +55,10 @@ def group_by_plane(files: Files) -> Grouping:
     for table in named_tables(files.tables, grouping):
         _attach_table(table, by_key[table.set_key], sets, keys, grouping)
     names = _volume_names(volumes, grouping)
-    for found in sets.values():
+    for key, found in sets.items():
         _check_planes(found, grouping)
         grouping.items += [
-            _plane_item(volume, found, names[volume.relative], files, grouping)
+            _plane_item(volume, found, key, names[volume.relative], files, grouping)
             for volume in found.volumes
         ]
     return grouping
@@ -162,7 +162,12 @@ def _check_planes(found: _Set, grouping: Grouping) -> None:
 
 
 def _plane_item(
-    volume: NamedFile, found: _Set, name: str, files: Files, grouping: Grouping
+    volume: NamedFile,
+    found: _Set,
+    key: tuple[str, ...],
+    name: str,
+    files: Files,
+    grouping: Grouping,
 ) -> Item:
     links = found.annotations[volume.relative]
     instance = is_instance(found.annotations.values(), files.segmentation)
@@ -181,4 +186,5 @@ def _plane_item(
         volume.name.case,
         folder_of(volume.relative),
         kind,
+        key,
     )

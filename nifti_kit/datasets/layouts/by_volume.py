@@ -38,7 +38,14 @@ def group_by_volume(files: Files) -> Grouping:
         own = tuple(masks[image.relative])
         kind = files.segmentation if files.segmentation != "auto" else "instance"
         folder_name = folder_of(image.relative)
-        item = Item(name, image, own, folder=folder_name, segmentation=kind if own else None)
+        item = Item(
+            name,
+            image,
+            own,
+            folder=folder_name,
+            segmentation=kind if own else None,
+            set_key=(folder_name, name),
+        )
         grouping.items.append(item)
         _name_repeated_classes(own, grouping)
     note_prefixed_names(volumes, names, grouping)

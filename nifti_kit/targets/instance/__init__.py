@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_state_path
 
 from nifti_kit.core.files import read_json
 from nifti_kit.errors import TargetError
@@ -103,8 +104,9 @@ class Instance(InstanceReader):
     @property
     def journals(self) -> Path:
         """Where an upload is remembered until it is whole; it holds no token."""
-        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        return Path(state).expanduser() / "nifti_kit"
+        earlier = Path("~/.local/state/nifti_kit").expanduser()  # on every system, once
+        here = user_state_path("nifti_kit")
+        return earlier if earlier.exists() and not here.exists() else here
 
     @contextmanager
     def remembering(self) -> Iterator[Instance]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
 import random
 import threading
@@ -32,6 +33,8 @@ from nifti_kit.targets.instance.wire import (
     json_body,
     parts_in,
 )
+
+_LOG = logging.getLogger("nifti_kit.targets")
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 
@@ -295,6 +298,7 @@ class Connection:
                     raise self._lost(method, trouble) from None
             except TimeoutError as error:
                 raise self._gone(method, str(error)) from None
+            _LOG.info("%s: %s; trying again", method, trouble)
             if not patience.pause(asked):
                 raise self._gone(method, trouble)
 
@@ -420,6 +424,7 @@ def once(
             answer: list[dict[str, Any]] = connection.post(method, data, repeatable=False)
         except AnswerLost:
             answer = ask()
+            _LOG.info("%s: answer lost; %d of %d are there", method, len(answer), expected)
             if not answer:
                 continue
         if len(answer) != expected:
@@ -453,6 +458,7 @@ def remove(
             return
         except AnswerLost:
             there = set(ask())
+            _LOG.info("%s: answer lost; %d of %d are there", method, len(there), len(left))
             left = [number for number in left if number in there]
             if not left:
                 return

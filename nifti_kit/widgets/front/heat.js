@@ -1,16 +1,5 @@
 // A score table as a grid: layers by labels. All text is put in as text: it comes from files.
 
-const el = (name, attributes = {}, ...children) => {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key === "text") made.textContent = value;
-    else made.setAttribute(key, value === true ? "" : value);
-  }
-  made.append(...children);
-  return made;
-};
-
 const SIGNS = { error: "✖", warning: "▲", note: "●" };
 const HERE = "▮";
 const NOTED = "❝";

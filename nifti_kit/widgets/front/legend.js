@@ -4,19 +4,12 @@
 
 const DARK = 0.45; // a swatch of less luminance (0 to 1) gets a white letter
 
-function element(name, kind, text = "") {
-  const made = document.createElement(name);
-  made.className = kind;
-  made.textContent = text;
-  return made;
-}
-
 function luminance([r, g, b]) {
   return (0.299 * r + 0.587 * g + 0.114 * b) / 255;
 }
 
 function button(kind, text, label, click) {
-  const made = element("button", `nk-legend-button ${kind}`, text);
+  const made = el("button", { class: `nk-legend-button ${kind}`, text: text });
   made.type = "button";
   if (label) made.setAttribute("aria-label", label);
   made.addEventListener("click", click);
@@ -24,17 +17,17 @@ function button(kind, text, label, click) {
 }
 
 function row(found, tell) {
-  const item = element("li", "nk-legend-row");
-  const label = element("label", "nk-legend-label");
-  const box = element("input", "nk-legend-box");
+  const item = el("li", { class: "nk-legend-row" });
+  const label = el("label", { class: "nk-legend-label" });
+  const box = el("input", { class: "nk-legend-box" });
   box.type = "checkbox";
   box.addEventListener("change", () => tell({ show: found.name, on: box.checked }));
-  const swatch = element("span", "nk-legend-swatch", found.mark);
+  const swatch = el("span", { class: "nk-legend-swatch", text: found.mark });
   swatch.style.backgroundColor = `rgb(${found.color.map(Number).join(",")})`;
   swatch.style.color = luminance(found.color) < DARK ? "#fff" : "#000";
-  const name = element("span", "nk-legend-name", found.name);
+  const name = el("span", { class: "nk-legend-name", text: found.name });
   name.title = found.name;
-  const voxels = element("span", "nk-legend-voxels", found.voxels);
+  const voxels = el("span", { class: "nk-legend-voxels", text: found.voxels });
   label.append(box, swatch, name, voxels);
   item.append(
     label,
@@ -45,12 +38,12 @@ function row(found, tell) {
 }
 
 export default {
-  render({ model, el }) {
+  render({ model, el: outer }) {
     const tell = (what) => model.send(what);
-    const root = element("div", "nk-legend-root");
+    const root = el("div", { class: "nk-legend-root" });
     root.setAttribute("data-lm-suppress-shortcuts", "true");
-    const head = element("div", "nk-legend-head");
-    const search = element("input", "nk-legend-search");
+    const head = el("div", { class: "nk-legend-head" });
+    const search = el("input", { class: "nk-legend-search" });
     search.type = "search";
     search.placeholder = "Search classes";
     search.setAttribute("aria-label", "Search classes");
@@ -61,12 +54,12 @@ export default {
       button("nk-legend-all", "All", "Show all listed classes", () => tell({ all: true })),
       button("nk-legend-none", "None", "Hide all listed classes", () => tell({ none: true })),
     );
-    const list = element("ul", "nk-legend-list");
+    const list = el("ul", { class: "nk-legend-list" });
     list.setAttribute("aria-label", "Classes");
-    const count = element("div", "nk-legend-count");
+    const count = el("div", { class: "nk-legend-count" });
     count.setAttribute("role", "status");
     root.append(head, list, count);
-    el.append(root);
+    outer.append(root);
     let names = null;
     let rows = [];
     const show = () => {

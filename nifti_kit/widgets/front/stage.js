@@ -13,14 +13,7 @@ const LINE = 33; // pixels of a line, for browsers that count the wheel in lines
 
 const ZOOM = 1.25;
 
-function element(name, kind, attributes = {}) {
-  const made = document.createElement(name);
-  made.className = kind;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-class Courier {
+class MessageQueue {
   // Sends what was done: places as they are last, steps added up.
   constructor(model) {
     this.model = model;
@@ -107,7 +100,7 @@ function planeAt(model, [x, y]) {
   return found ? found.plane : null;
 }
 
-function listenToPointer(model, stage, img, courier) {
+function listenToPointer(model, stage, img, queue) {
   let dragged = null; // {plane} moves the crosshair, {x, y} the window
   let last = 0;
   stage.addEventListener("pointerdown", (event) => {
@@ -119,19 +112,19 @@ function listenToPointer(model, stage, img, courier) {
       const plane = planeAt(model, at);
       if (!plane) return;
       dragged = { plane };
-      courier.tell("pick", [...at, plane]);
+      queue.tell("pick", [...at, plane]);
     } else return;
     stage.setPointerCapture(event.pointerId);
     event.preventDefault();
   });
   stage.addEventListener("pointermove", (event) => {
-    if (dragged && dragged.plane) courier.tell("pick", [...place(img, event), dragged.plane]);
+    if (dragged && dragged.plane) queue.tell("pick", [...place(img, event), dragged.plane]);
     else if (dragged) {
-      courier.tell("window", [event.clientX - dragged.x, event.clientY - dragged.y]);
+      queue.tell("window", [event.clientX - dragged.x, event.clientY - dragged.y]);
       dragged = { x: event.clientX, y: event.clientY, moved: true };
     } else if (event.timeStamp - last >= HOVER_MS) {
       last = event.timeStamp;
-      courier.tell("hover", place(img, event));
+      queue.tell("hover", place(img, event));
     }
   });
   const end = () => {
@@ -140,7 +133,7 @@ function listenToPointer(model, stage, img, courier) {
   };
   stage.addEventListener("pointerup", end);
   stage.addEventListener("pointercancel", end);
-  stage.addEventListener("pointerleave", () => courier.tell("hover", null));
+  stage.addEventListener("pointerleave", () => queue.tell("hover", null));
   // A right click alone keeps the browser's menu, by which the picture can be saved.
   stage.addEventListener("contextmenu", (event) => {
     if (stage.dataset.dragged || dragged) event.preventDefault();
@@ -149,7 +142,7 @@ function listenToPointer(model, stage, img, courier) {
   img.draggable = false;
 }
 
-function listenToWheel(model, stage, img, courier) {
+function listenToWheel(model, stage, img, queue) {
   let turned = 0;
   stage.addEventListener(
     "wheel",
@@ -166,7 +159,7 @@ function listenToWheel(model, stage, img, courier) {
       const slices = notches || Math.trunc(turned / TOUCHPAD);
       if (!slices) return;
       turned = notches ? 0 : turned % TOUCHPAD;
-      courier.tell("step", [plane, -slices]);
+      queue.tell("step", [plane, -slices]);
     },
     { passive: false },
   );
@@ -187,39 +180,39 @@ function keyed(event, active) {
 }
 
 export default {
-  render({ model, el }) {
-    const stage = element("div", "nk-stage", {
+  render({ model, el: root }) {
+    const stage = el("div", { class: "nk-stage",
       tabindex: "0",
       role: "application",
       "aria-label": "Three linked planes",
       // JupyterLab's own keys would act on the cell: 1, 2 and 3 make headings of it.
       "data-lm-suppress-shortcuts": "true",
     });
-    const img = element("img", "nk-stage-picture");
-    const reading = element("div", "nk-stage-reading");
-    const hint = element("div", "nk-stage-hint");
+    const img = el("img", { class: "nk-stage-picture" });
+    const reading = el("div", { class: "nk-stage-reading" });
+    const hint = el("div", { class: "nk-stage-hint" });
     hint.id = `nk-hint-${Math.random().toString(36).slice(2)}`;
     stage.setAttribute("aria-describedby", hint.id);
     hint.textContent = model.get("hint");
     stage.append(img);
-    el.append(stage, reading, hint);
-    const courier = new Courier(model);
+    root.append(stage, reading, hint);
+    const queue = new MessageQueue(model);
     const stop = showFrames(model, img);
     const read = () => {
       reading.textContent = model.get("reading");
     };
-    const answered = () => courier.answered();
+    const answered = () => queue.answered();
     model.on("change:reading", read);
     model.on("change:answered", answered);
     read();
-    listenToPointer(model, stage, img, courier);
-    listenToWheel(model, stage, img, courier);
+    listenToPointer(model, stage, img, queue);
+    listenToWheel(model, stage, img, queue);
     stage.addEventListener("keydown", (event) => {
-      const told = keyed(event, courier.active);
+      const told = keyed(event, queue.active);
       if (!told) return;
       event.preventDefault();
       event.stopPropagation();
-      courier.tell(...told);
+      queue.tell(...told);
     });
     return () => {
       stop();

@@ -1,16 +1,5 @@
 // A page of a table. All text is put in as text, never as markup: it comes from files.
 
-const el = (name, attributes = {}, ...children) => {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key === "text") made.textContent = value;
-    else made.setAttribute(key, value === true ? "" : value);
-  }
-  made.append(...children);
-  return made;
-};
-
 const TYPING_PAUSE_MS = 200; // a search for each letter would make the table flicker
 
 // A row's tone is told by a sign with a word, not by colour alone.

@@ -1,4 +1,4 @@
-"""Inspection: a source with its items, findings, classes, pictures and headers."""
+"""The model of ``Inspect``: a source with its items, findings, classes, pictures and headers."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from nifti_kit.widgets.inspect.tables import (
     class_frame,
     class_rows,
 )
+from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Column, Row, Table
@@ -222,11 +223,7 @@ class InspectModel(HasTraits):
 
         A run without a person ends with this, so that a failure is not lost.
         """
-        tasks = (self.source.task, self.task, self.opening, self.board.task)
-        for task in tasks:
-            task.join()
-        if any(task.is_running for task in tasks):  # one began what is left of another
-            self.join()
+        join(self.source.task, self.task, self.opening, self.board.task)
 
     def choose(self, item: str | Item | int) -> None:
         """Choose an item, by its name or its place (from 0): its volume and headers are shown.

@@ -1,4 +1,4 @@
-"""Header panel: where a file says that its voxels are, and how a mask lies on its volume."""
+"""Tables: what each class has; where a file says its voxels are, how masks lie on volumes."""
 
 from __future__ import annotations
 

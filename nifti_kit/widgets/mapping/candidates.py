@@ -1,4 +1,4 @@
-"""Pairs: an annotation file with a volume of a target, and what speaks for and against them.
+"""Candidates: an annotation file with a volume of a target, and what speaks for and against them.
 
 Names are compared by their words, grids in world space (RAS+ mm).
 """

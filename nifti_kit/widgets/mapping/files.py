@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from nifti_kit.core.files import save_as
 from nifti_kit.core.text import counted
-from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.widgets.parts.saving import path_of, spare_name
@@ -39,24 +37,6 @@ def form_blockers(mapping: Mapping, form: str) -> list[str]:
         what = "The project form has a dataset's folder before each file name"
         return [f"{what}, but {bare[0]} lies in none: take the dataset form."]
     return []
-
-
-def path_blockers(dataset: Dataset, path: str) -> list[str]:
-    """Return why a mapping cannot be written to a path."""
-    if not path.strip():
-        return ["Give the name of the file to save."]
-    target = path_of(path)
-    if target.suffix.casefold() != ".json":
-        return [f"The name of the file must end in .json, not in {target.suffix!r}."]
-    if target.is_dir():
-        return [f"{path} is a folder: give the name of a file in it."]
-    given = dataset.source.given
-    if given.is_dir() and given.resolve() in target.resolve().parents:
-        return [f"The file would lie in the source folder, which is never written to: {_ELSEWHERE}"]
-    return []
-
-
-_ELSEWHERE = "save it elsewhere, and copy it there yourself if you want it there."
 
 
 def save_mapping(mapping: Mapping, path: Path) -> Path | None:
@@ -97,15 +77,3 @@ def where_text(path: str) -> str:
     if not place.is_file():
         return f"It goes to {place}."
     return f"It goes to {place}. The file there is kept as {spare_name(place).name} if it differs."
-
-
-def refuse(blockers: Sequence[str], what: str) -> None:
-    """Raise what keeps an act from being done.
-
-    Raises
-    ------
-    BadMapping
-        With the first reason.
-    """
-    if blockers:
-        raise BadMapping(f"{what} is not possible: {blockers[0]}")

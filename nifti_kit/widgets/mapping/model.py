@@ -1,4 +1,4 @@
-"""Matching: which volume of a target each annotation file belongs to, and what a person decides."""
+"""The model of ``MappingEditor``: which volume each annotation file has, and who chose it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from nifti_kit.targets.records import VolumeRef
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.mapping import files
 from nifti_kit.widgets.mapping.candidates import Candidates, Volumes, overlay
-from nifti_kit.widgets.mapping.files import refuse
 from nifti_kit.widgets.mapping.rows import (
     ACCEPTED,
     CHOSEN,
@@ -31,7 +30,8 @@ from nifti_kit.widgets.mapping.rows import (
     MappingRows,
     Standing,
 )
-from nifti_kit.widgets.parts.saving import path_of
+from nifti_kit.widgets.parts.acts import refuse
+from nifti_kit.widgets.parts.saving import path_blockers, path_of
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.targets import TargetPicker
@@ -94,8 +94,8 @@ class MappingModel(HasTraits):
         if begin is not None and not isinstance(begin, Mapping):
             begin = read_mapping(path_of(os.fspath(begin)), self.dataset)
         self.volumes = Volumes(self.target.volumes())
-        self.standings = MappingRows(self.dataset, self.volumes, begin)
-        self.table = Table(COLUMNS, self.standings.rows, on_edit=self._edited)
+        self.rows = MappingRows(self.dataset, self.volumes, begin)
+        self.table = Table(COLUMNS, self.rows.rows, on_edit=self._edited)
         self.candidates = Candidates(self.volumes, self._choose_here, self._preview_here)
         self.task = Task()
         self.table.observe(self._opened, "selected")
@@ -103,16 +103,16 @@ class MappingModel(HasTraits):
     @property
     def mapping(self) -> Mapping:
         """The mapping as it is now: what :func:`nifti_kit.plan` takes."""
-        return self.standings.mapping
+        return self.rows.mapping
 
     @property
     def findings(self) -> Findings:
         """What is wrong or doubtful: files without volumes, grids, volumes given twice."""
-        return self.standings.findings
+        return self.rows.findings
 
     def standing(self, annotation: PathLike) -> Standing:
         """Return what is known of a file and its volume."""
-        return self.standings[self.standings.key_of(annotation)]
+        return self.rows[self.rows.key_of(annotation)]
 
     # What a person does
 
@@ -140,7 +140,7 @@ class MappingModel(HasTraits):
         """Accept the volume that a file has, whatever is doubtful about it."""
         standing = self.standing(annotation)
         key = standing.annotation.key
-        files.refuse(self.accept_blockers(key), "accepting it")
+        refuse(self.accept_blockers(key), "accepting it", BadMapping)
         self._change(f"{key} accepted", {key: standing.decision.accepted()})
 
     def leave_out(self, annotation: PathLike) -> None:
@@ -151,23 +151,23 @@ class MappingModel(HasTraits):
 
     def accept_sure(self) -> int:
         """Accept every file that has one candidate and lies on it exactly; return how many."""
-        sure = {key: decision.accepted() for key, decision in self.standings.sure.items()}
+        sure = {key: decision.accepted() for key, decision in self.rows.sure.items()}
         if sure:
             self._change(f"{counted(len(sure), 'sure file')} accepted", sure)
         return len(sure)
 
     def match_rest(self) -> int:
         """Match the files that are unmatched by names and grids; return how many were."""
-        rest = self.standings.rest
+        rest = self.rows.rest
         if rest:
             self._change(f"{counted(len(rest), 'file')} matched by name and place", rest)
         return len(rest)
 
     def undo(self) -> None:
         """Take the last change back."""
-        files.refuse(self.undo_blockers, "undoing")
-        what = self.standings.last
-        self.standings.undo()
+        refuse(self.undo_blockers, "undoing", BadMapping)
+        what = self.rows.last
+        self.rows.undo()
         self._show(f"Undone: {what}.")
 
     def load(self, path: PathLike) -> None:
@@ -179,7 +179,7 @@ class MappingModel(HasTraits):
             If it cannot be read. What is wrong in it becomes findings.
         """
         mapping = read_mapping(path_of(os.fspath(path)), self.dataset, relative=str(path))
-        rows = self.standings.rows_of(mapping)
+        rows = self.rows.rows_of(mapping)
         after = {str(row.annotation): Decision.of(row) for row in rows}
         self._change(f"{path} loaded", after, mapping.faults)
 
@@ -193,7 +193,7 @@ class MappingModel(HasTraits):
         """
         self.path = self.path if path is None else os.fspath(path)
         self.form = self.form if form is None else form
-        files.refuse(self.save_blockers, "saving")
+        refuse(self.save_blockers, "saving", BadMapping)
         place = path_of(self.path)
         mapping = files.in_form(self.mapping, self.form)
         kept = files.save_mapping(mapping, place)
@@ -206,7 +206,7 @@ class MappingModel(HasTraits):
         ``task.join()`` waits for it; then ``picture`` is there.
         """
         standing = self.standing(annotation)
-        files.refuse(self.preview_blockers(standing.annotation.key, volume_id), "a preview")
+        refuse(self.preview_blockers(standing.annotation.key, volume_id), "a preview", BadMapping)
         file, ref = standing.annotation.file, self._volume_for(standing, volume_id)
         assert ref is not None
         assert isinstance(file, MaskFile)
@@ -217,7 +217,7 @@ class MappingModel(HasTraits):
 
     def accept_blockers(self, key: str) -> list[str]:
         """Return why the volume that a file has cannot be accepted."""
-        standing = self.standings.get(key)
+        standing = self.rows.get(key)
         if standing is None:
             return ["Choose a file first."]
         if standing.place is None:
@@ -230,14 +230,14 @@ class MappingModel(HasTraits):
 
     def leave_blockers(self, key: str) -> list[str]:
         """Return why a file cannot be left without a volume."""
-        standing = self.standings.get(key)
+        standing = self.rows.get(key)
         if standing is None:
             return ["Choose a file first."]
         return [] if standing.place else ["The file has no volume."]
 
     def preview_blockers(self, key: str, volume_id: int | None = None) -> list[str]:
         """Return why a file cannot be drawn over a volume (by default the one it has)."""
-        standing = self.standings.get(key)
+        standing = self.rows.get(key)
         if standing is None:
             return ["Choose a file first."]
         if not isinstance(standing.annotation.file, MaskFile):
@@ -249,25 +249,25 @@ class MappingModel(HasTraits):
     @property
     def sure_blockers(self) -> list[str]:
         """Why there is nothing to accept at once."""
-        return [] if self.standings.sure else ["No file is left that is sure and not accepted."]
+        return [] if self.rows.sure else ["No file is left that is sure and not accepted."]
 
     @property
     def rest_blockers(self) -> list[str]:
         """Why no unmatched file can be matched by name and place."""
-        rest = self.standings.rest
+        rest = self.rows.rest
         return [] if rest else ["No unmatched file has a name and a place that fit one volume."]
 
     @property
     def undo_blockers(self) -> list[str]:
         """Why nothing can be undone."""
-        return [] if self.standings.last else ["Nothing was changed yet."]
+        return [] if self.rows.last else ["Nothing was changed yet."]
 
     @property
     def save_blockers(self) -> list[str]:
         """Why the mapping cannot be saved."""
-        doubtful = self.standings.count(DOUBTFUL)
-        blockers = files.path_blockers(self.dataset, self.path)
-        if not self.standings.with_volume:
+        doubtful = self.rows.count(DOUBTFUL)
+        blockers = path_blockers(self.dataset, self.path, ".json")
+        if not self.rows.with_volume:
             blockers.append("No file has a volume yet: there is nothing to save.")
         if doubtful:
             noun = "file is" if doubtful == 1 else "files are"
@@ -295,11 +295,11 @@ class MappingModel(HasTraits):
             self.preview(self.table.selected, volume_id)
 
     def _change(self, what: str, after: MappingABC[str, Decision], faults: Any = None) -> None:
-        self.standings.change(what, after, faults)
+        self.rows.change(what, after, faults)
         self._show(f"{what}.")
 
     def _show(self, message: str) -> None:
-        self.table.rows = self.standings.rows
+        self.table.rows = self.rows.rows
         self._opened()
         self.message = message
         self.revision += 1
@@ -307,7 +307,7 @@ class MappingModel(HasTraits):
     def _opened(self, change: Any = None) -> None:
         """Show the candidates of the file that is selected."""
         key = self.table.selected
-        standing = self.standings.get(key)
+        standing = self.rows.get(key)
         if change is not None:
             self.picture = None
         if standing is None:
@@ -383,7 +383,7 @@ class MappingStart(HasTraits):
         BadMapping
             If something is in the way (``begin_blockers``).
         """
-        refuse(self.begin_blockers, "matching")
+        refuse(self.begin_blockers, "matching", BadMapping)
         dataset, target = self.source.dataset, self.target.target
 
         def work(ticket: Ticket) -> MappingModel:

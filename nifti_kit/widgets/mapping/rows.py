@@ -1,4 +1,4 @@
-"""Standings: what is known of every annotation file and its volume, kept up to date row by row."""
+"""Mapping rows: what is known of every annotation file and its volume, kept up to date."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def row_findings(standing: Standing, volumes: Volumes) -> Iterator[Finding]:
         yield from misaligned(alignment, annotation.file.image, name)
 
 
-# Standings: what is known of every annotation file and its volume, kept up to date row by row
+# Mapping rows: what is known of every annotation file and its volume, kept up to date row by row
 
 
 class MappingRows:

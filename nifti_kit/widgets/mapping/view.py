@@ -92,7 +92,7 @@ class MatchingView(w.VBox):
         model = self.model
         self._error.say(())
         self._message.say([model.message] if model.message else ())
-        self._summary.value = paragraph(model.standings.summary)
+        self._summary.value = paragraph(model.rows.summary)
         for button in self._buttons:
             button.refresh()
 
@@ -144,7 +144,7 @@ class _Selected(w.VBox):
 
     def _show(self, _: Any = None) -> None:
         model, key = self.model, self.model.table.selected
-        standing = model.standings.get(key)
+        standing = model.rows.get(key)
         self.layout.display = "" if standing else "none"
         if standing is None:
             return

@@ -24,7 +24,8 @@ def front(name: str) -> str:
 
     anywidget is given the text: of a path it keeps every widget, with its model, for ever.
     """
-    return (FRONT / name).read_text("utf-8")
+    text = (FRONT / name).read_text("utf-8")
+    return (FRONT / "dom.js").read_text("utf-8") + text if name.endswith(".js") else text
 
 
 def classed(widget: Any, *names: str) -> Any:

@@ -1,4 +1,4 @@
-"""Remarks: what is wrong in a score table, cell by cell, by the codes of the findings."""
+"""Evidence: what is wrong in a score table, cell by cell, by the codes of the findings."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def _others(
     }
 
 
-# Remarks: what is wrong in a score table, cell by cell, by the codes of the findings
+# Faults: what is wrong in a score table, cell by cell, by the codes of the findings
 
 HEAD = "head"
 """The key of the row that names the columns."""
@@ -421,7 +421,7 @@ def _missing(draft: Draft, reference: Reference, value: int, known: set[int]) ->
             yield Remark("scores-slice-missing", layer_key(layer), f"Label-{value}", message)
 
 
-# Outlooks: what each way to count the layers of a score table would mean
+# Countings: what each way to count the layers of a score table would mean
 
 DIRECTIONS = {
     "file": "from the first frame",

@@ -1,4 +1,4 @@
-"""Places: a cell of a score table, and what the table is held against, in words."""
+"""The grid: a cell of a score table, and what the table is held against, in words."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.errors import BadScores
+from nifti_kit.widgets.parts.acts import join, refuse
+from nifti_kit.widgets.parts.saving import path_blockers
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
@@ -24,7 +26,6 @@ from nifti_kit.widgets.scores.grid import COLUMNS, CellInfo, key_of, rows_of
 from nifti_kit.widgets.scores.opened import (
     OpenTable,
     faults_in_the_way,
-    path_blockers,
     saved,
     show_slice,
     with_drafts,
@@ -35,8 +36,11 @@ CSV = ".csv"
 """A source of this ending is one table: its folder is read, and the table chosen."""
 
 
-class ScoreDesk(HasTraits):
-    """Score tables of a source, one of which is open.
+class ScoreModel(HasTraits):
+    """Score tables of a source, one of which is chosen, checked and corrected.
+
+    Edits are checked at once, and can be undone; one that is refused raises
+    :class:`nifti_kit.errors.BadScores`, and nothing changes.
 
     Attributes
     ----------
@@ -58,6 +62,12 @@ class ScoreDesk(HasTraits):
         Counts the changes of whatever is shown.
     task
         The reading of a table and its masks.
+    drop_faulty
+        Whether rows and cells that cannot be read are left out on saving.
+    viewer
+        The chosen item in three planes; None before a slice is looked at.
+    opening
+        The reading of its volume.
     """
 
     table = Unicode()
@@ -66,6 +76,13 @@ class ScoreDesk(HasTraits):
     path = Unicode()
     message = Unicode()
     revision = Int()
+    drop_faulty = Bool(False)
+    viewer = AnyTrait()
+    opening = AnyTrait()
+
+    @default("opening")
+    def _no_volume(self) -> Task:
+        return Task()
 
     def __init__(
         self,
@@ -202,22 +219,7 @@ class ScoreDesk(HasTraits):
         remarks: tuple[Remark, ...] = () if self.open is None else self.open.remarks
         return next((remark for remark in remarks if key_of(remark) == key), None)
 
-    def _repair(self, remark: Remark | None) -> None:
-        raise NotImplementedError
-
-
-# Acts: what a person can do to the chosen score table, one method each
-
-
-class ScoreActs:
-    """Edits of a score table; each is checked at once, and can be undone.
-
-    All raise :class:`nifti_kit.errors.BadScores` if the edit is refused; nothing changes then.
-    """
-
-    def _edit(self, edit: Callable[[Draft], Edited], at: tuple[str, str] | None = None) -> None:
-        """Make an edit; then a person is at the cell ``at``, or stays where they are."""
-        raise NotImplementedError
+    # Edits
 
     def put(self, layer: int, label: int | str, text: Any) -> None:
         """Give a cell a score, as it is to be written; ``""`` or None removes it."""
@@ -286,44 +288,7 @@ class ScoreActs:
         """Type a comment beside a cell of the grid."""
         self._edit(lambda draft: edits.commented(draft, key, column, comment), (key, column))
 
-
-def _key_of(draft: Draft, line: int) -> str:
-    """Return the key of the row in a line of the file."""
-    for layer, row in draft.rows.items():
-        if row.number == line:
-            return layer_key(layer)
-    return line_key(line)
-
-
-def _name(draft: Draft, label: int | str) -> str:
-    """Return the column that is meant: one that has no label by its own name."""
-    return str(label) if label in draft.sheet.columns else column_of(label)
-
-
-# The model: score tables held against their masks, corrected cell by cell, saved as new files
-
-
-class ScoreModel(ScoreActs, ScoreDesk):
-    """Score tables of a source, one of which is chosen, checked and corrected.
-
-    Attributes
-    ----------
-    drop_faulty
-        Whether rows and cells that cannot be read are left out on saving.
-    viewer
-        The chosen item in three planes; None before a slice is looked at.
-    opening
-        The reading of its volume.
-    """
-
-    drop_faulty = Bool(False)
-    viewer = AnyTrait()
-
-    opening = AnyTrait()
-
-    @default("opening")
-    def _no_volume(self) -> Task:
-        return Task()
+    # What is shown
 
     @property
     def summary(self) -> str:
@@ -386,7 +351,7 @@ class ScoreModel(ScoreActs, ScoreDesk):
         if self.open is None:
             return self.edit_blockers
         faults = [] if self.drop_faulty else faults_in_the_way(self.open.draft)
-        return [*faults, *path_blockers(self.source.dataset, self.path)]
+        return [*faults, *path_blockers(self.source.dataset, self.path, CSV)]
 
     @property
     def look_blockers(self) -> list[str]:
@@ -399,18 +364,14 @@ class ScoreModel(ScoreActs, ScoreDesk):
             return ["Choose a cell on a layer that the file has."]
         return []
 
-    # What a person does; edits are in ScoreActs, going and choosing in ScoreDesk
+    # Waiting, looking, saving
 
     def join(self) -> None:
         """Wait for all that is under way; raises what went wrong.
 
         A run without a person ends with this, so that a failure is not lost.
         """
-        tasks = (self.source.task, self.task, self.opening)
-        for task in tasks:
-            task.join()
-        if any(task.is_running for task in tasks):  # one began what is left of another
-            self.join()
+        join(self.source.task, self.task, self.opening)
 
     def undo(self) -> None:
         """Take the last edit of the table back.
@@ -452,8 +413,7 @@ class ScoreModel(ScoreActs, ScoreDesk):
             If something is in the way (``save_blockers``), or the file cannot be written.
         """
         self.path = self.path if path is None else os.fspath(path)
-        if self.save_blockers:
-            raise BadScores(f"saving is not possible: {self.save_blockers[0]}")
+        refuse(self.save_blockers, "saving", BadScores)
         place, self.message = saved(self.open.draft, self.path, self.drop_faulty)
         self.revision += 1
         return place
@@ -494,3 +454,16 @@ class ScoreModel(ScoreActs, ScoreDesk):
         plane = self.open.reference.item.plane
         if place.slice is not None and plane is not None:
             show_slice(viewer, plane, place.slice, place.class_name)
+
+
+def _key_of(draft: Draft, line: int) -> str:
+    """Return the key of the row in a line of the file."""
+    for layer, row in draft.rows.items():
+        if row.number == line:
+            return layer_key(layer)
+    return line_key(line)
+
+
+def _name(draft: Draft, label: int | str) -> str:
+    """Return the column that is meant: one that has no label by its own name."""
+    return str(label) if label in draft.sheet.columns else column_of(label)

@@ -170,21 +170,6 @@ def faults_in_the_way(draft: Draft) -> list[str]:
     return [f"{len(errors)} {what} cannot be read ({first}): correct them, or leave them out."]
 
 
-def path_blockers(dataset: Dataset, path: str) -> list[str]:
-    """Return why a table cannot be written to a path."""
-    if not path.strip():
-        return ["Give the name of the file to save."]
-    target = path_of(path)
-    if target.suffix.casefold() != ENDING:
-        return [f"The name of the file must end in {ENDING}, not in {target.suffix!r}."]
-    if target.is_dir():
-        return [f"{path} is a folder: give the name of a file in it."]
-    above = target.resolve().parents
-    if dataset.root.resolve() in above:
-        return ["The file would lie in the source folder, which is never written to."]
-    return []
-
-
 def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
     """Write a table; return where, and in words what became of a file that was there.
 

@@ -1,4 +1,4 @@
-"""Uploading: plan, upload, receipt and proof, as a person goes through them."""
+"""The model of ``Uploader``: plan, upload, receipt and proof, as a person goes through them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from nifti_kit.transfer.receipt import LandedItem, Receipt
 from nifti_kit.transfer.upload import upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
+from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
@@ -42,7 +43,7 @@ PAIRINGS = {
 """What says which volume of the target an annotation belongs to."""
 
 
-class Planning(HasTraits):
+class PlanModel(HasTraits):
     """A plan in the making.
 
     Parameters
@@ -60,7 +61,7 @@ class Planning(HasTraits):
 
     Attributes
     ----------
-    source, target, findings, outlook
+    source, target, findings, plan_tables
         The parts that make choices and show them.
     pairing
         For annotations alone: one of ``PAIRINGS``.
@@ -92,7 +93,7 @@ class Planning(HasTraits):
         self.source = _picker(source)
         self.target = TargetPicker(target, api=api)
         self.findings = FindingsTable(waive=waive)
-        self.outlook = PlanTables()
+        self.plan_tables = PlanTables()
         self.planning = Task()
         self.mapping = mapping or None
         self._read = self._choices if isinstance(source, Dataset) else ()
@@ -119,10 +120,10 @@ class Planning(HasTraits):
         PlanBlocked
             If something is missing: see ``plan_blockers``.
         """
-        refuse("no plan can be made", self.plan_blockers)
+        _refuse("no plan can be made", self.plan_blockers)
         self.planned, self._made, self._basis = None, None, ()
         self.findings.show(())
-        self.outlook.show(None)
+        self.plan_tables.show(None)
         self.planning.start(self._plan, then=self._show)
         return self.planning
 
@@ -184,7 +185,7 @@ class Planning(HasTraits):
 
     def _show(self, made: Plan) -> None:
         self._made = made
-        self.outlook.show(made)
+        self.plan_tables.show(made)
         self._accept()
 
     def _accept(self, _: Any = None) -> None:
@@ -222,14 +223,8 @@ class Planning(HasTraits):
         return [] if self._read == self._choices else self.source.scan_blockers
 
 
-def refuse(what: str, blockers: list[str]) -> None:
-    """Raise what a disabled button would say.
-
-    Raises
-    ------
-    PlanBlocked
-        If there is anything in the way.
-    """
+def _refuse(what: str, blockers: list[str]) -> None:
+    """Raise what a disabled button would say: all that is in the way."""
     if blockers:
         raise PlanBlocked(what, found=" ".join(blockers))
 
@@ -333,19 +328,19 @@ SHOWN_CODES = 6
 """Codes in the way that are named one by one before the rest is counted."""
 
 
-class UploadModel(Planning):
+class UploadModel(PlanModel):
     """An upload, step by step; each button of the view is one of the methods.
 
     Parameters
     ----------
     source, target
-        As :class:`nifti_kit.widgets.upload.model.Planning` has them.
+        As :class:`nifti_kit.widgets.upload.model.PlanModel` has them.
     existing
         What to do with what is there: see ``nifti_kit.widgets.upload.tables.EXISTING_HELP``.
     out
         The folder for receipts and proofs; by default one beside the project.
     options
-        ``mapping``, ``waive``, ``api``: as ``Planning`` has them.
+        ``mapping``, ``waive``, ``api``: as ``PlanModel`` has them.
 
     Attributes
     ----------
@@ -410,7 +405,7 @@ class UploadModel(Planning):
         PlanBlocked
             If something is in the way: see ``blockers``.
         """
-        refuse("the upload cannot begin", self.blockers)
+        _refuse("the upload cannot begin", self.blockers)
         self.receipt = self.proof = self.progress = None
         self.saved, self.outcome = (), []
         self._landed_on, self._digest = self.target.target, self.digest
@@ -430,7 +425,7 @@ class UploadModel(Planning):
         PlanBlocked
             If there is nothing to verify: see ``verify_blockers``.
         """
-        refuse("nothing can be verified", self.verify_blockers)
+        _refuse("nothing can be verified", self.verify_blockers)
         self.proof = None
         compare = partial(verify_by_item, self.receipt, self._landed_on)
         self.checking.start(compare, then=self._proved)
@@ -438,9 +433,7 @@ class UploadModel(Planning):
 
     def join(self) -> None:
         """Wait for all that is under way, and raise what failed: for runs without a person."""
-        tasks = (self.source.task, self.target.task, self.planning, self.landing, self.checking)
-        for task in tasks:
-            task.join()
+        join(self.source.task, self.target.task, self.planning, self.landing, self.checking)
 
     @property
     def there(self) -> list[str]:

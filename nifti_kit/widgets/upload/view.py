@@ -114,9 +114,9 @@ class PlanView(w.VBox):
         model = self.model
         folder = model.out or "."
         return [
-            classed(TableView(model.outlook.items, "Volumes that will land"), "nk-items"),
-            classed(TableView(model.outlook.objects, "Objects that will land"), "nk-objects"),
-            classed(TableView(model.outlook.classes, "Classes that will land"), "nk-classes"),
+            classed(TableView(model.plan_tables.items, "Volumes that will land"), "nk-items"),
+            classed(TableView(model.plan_tables.objects, "Objects that will land"), "nk-objects"),
+            classed(TableView(model.plan_tables.classes, "Classes that will land"), "nk-classes"),
             FindingsView(model.findings, path=os.path.join(folder, "findings.html")),  # noqa: PTH118
         ]
 
@@ -198,11 +198,11 @@ class EvidenceView(w.VBox):
     """Shows receipt and proof, where they are kept, and where the project is."""
 
     def __init__(self, model: UploadModel) -> None:
-        self.model, self.evidence = model, ReceiptTables()
+        self.model, self.receipt_tables = model, ReceiptTables()
         self._receipt, self._proof = say("", "nk-receipt"), say("", "nk-proof")
         self._link = classed(w.HTML(), "nk-link", "nk-text")
-        self._landed = classed(TableView(self.evidence.landed, "What landed"), "nk-landed")
-        self._proved = classed(TableView(self.evidence.proved, "Comparison"), "nk-proved")
+        self._landed = classed(TableView(self.receipt_tables.landed, "What landed"), "nk-landed")
+        self._proved = classed(TableView(self.receipt_tables.proved, "Comparison"), "nk-proved")
         self._saved = notice(kind="good")
         self._verify = Gated(
             "Verify", model.verify, lambda: model.verify_blockers, "nk-verify", primary=True
@@ -216,14 +216,14 @@ class EvidenceView(w.VBox):
     def _show(self, change: Any = None) -> None:
         model, name = self.model, change and change["name"]
         if name in (None, "receipt"):
-            self.evidence.show_receipt(model.receipt)
+            self.receipt_tables.show_receipt(model.receipt)
             self._receipt.value = paragraph(first_line(model.receipt))
             self._link.value = _link(model.link) if model.receipt is not None else ""
         if name in (None, "proof"):
-            self.evidence.show_proof(model.proof)
+            self.receipt_tables.show_proof(model.proof)
             self._proof.value = paragraph(first_line(model.proof))
-        self._landed.layout.display = "" if self.evidence.landed.rows else "none"
-        self._proved.layout.display = "" if self.evidence.proved.rows else "none"
+        self._landed.layout.display = "" if self.receipt_tables.landed.rows else "none"
+        self._proved.layout.display = "" if self.receipt_tables.proved.rows else "none"
         self._saved.say([f"Saved: {path}" for path in model.saved])
         self._verify.refresh()
 

@@ -1,4 +1,4 @@
-"""Overlays: the masks of plans, datasets, targets and arrays as layers of class numbers."""
+"""Loading: the masks of plans, datasets, targets and arrays as layers of class numbers."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.plans.plan import Plan
-from nifti_kit.plans.project import Holdings
+from nifti_kit.plans.project import ProjectContent
 from nifti_kit.targets.records import ThereObject, there_text
 from tests.platform import running_platform
 from tests.support.builders import labels, write_nifti
@@ -224,7 +224,7 @@ def there(*names: str, key: str = "k") -> SimpleNamespace:
 
 
 def test_an_object_of_two_figures_is_one_object() -> None:
-    found = Holdings(there("lung", "lung")).of_classes(1, {"lung"})
+    found = ProjectContent(there("lung", "lung")).of_classes(1, {"lung"})
     assert found == (ThereObject(5, "lung", 2),)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core import parallel as module
-from nifti_kit.core.parallel import AT_A_TIME, TRIED, in_order, one_by_one
+from nifti_kit.core.parallel import AT_A_TIME, TRIED, in_order, with_progress
 from tests.support.builders import write_nifti
 from tests.support.landings import land, write_volumes
 
@@ -62,17 +62,17 @@ class Threads:
 
 def test_each_thing_is_told_of_before_it_is_worked_on():
     steps = []
-    things = one_by_one("ab", lambda at, thing: steps.append((at, thing)), "Working", "thing")
+    things = with_progress("ab", lambda at, thing: steps.append((at, thing)), "Working", "thing")
     for thing in things:
         steps.append(thing)  # noqa: PERF402  (the order of both is what matters)
     assert steps == [(0, "a"), "a", (1, "b"), "b"]
 
 
 def test_a_bar_is_shown_where_nobody_is_told_and_it_takes_long(monkeypatch, capsys):
-    assert list(one_by_one(["<img>"], None, "Working", "thing")) == ["<img>"]
+    assert list(with_progress(["<img>"], None, "Working", "thing")) == ["<img>"]
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(module, "BAR_AFTER_S", 0)
-    assert list(one_by_one(["<img>"] * 3, None, "Working", "thing")) == ["<img>"] * 3
+    assert list(with_progress(["<img>"] * 3, None, "Working", "thing")) == ["<img>"] * 3
     shown = capsys.readouterr().err
     assert "Working" in shown
     assert "0/3" in shown
