@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nifti_kit import errors, plots, repairs, widgets
     from nifti_kit.checks import check
+    from nifti_kit.core import geometry
     from nifti_kit.datasets.dataset import scan
     from nifti_kit.formats.class_maps import read_classes
     from nifti_kit.formats.mappings import read_mapping
@@ -31,6 +32,7 @@ __all__ = [
     "align_mask",
     "check",
     "errors",
+    "geometry",
     "match",
     "plan",
     "plots",
@@ -63,12 +65,18 @@ _HOMES = {
     "upload": "transfer.upload",
     "verify": "transfer.verification",
 }
-_MODULES = ("errors", "plots", "repairs", "widgets")
+_MODULES = {
+    "errors": "errors",
+    "geometry": "core.geometry",
+    "plots": "plots",
+    "repairs": "repairs",
+    "widgets": "widgets",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{_MODULES[name]}")
     if name in _HOMES:
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value

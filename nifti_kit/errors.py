@@ -42,8 +42,6 @@ def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-# The errors of the toolkit: what was found, what was expected, what to do
-
 LINE_WIDTH = 96
 """Characters of a line in a notebook: about what a cell's output shows without wrapping it."""
 

@@ -122,8 +122,6 @@ def _form_of_itk(image: ImageFile) -> str:
     return "sform" if image.codes[0] == ITK_TRUSTED_CODE and not sheared else "qform"
 
 
-# Rules about where voxels are
-
 FORMS_DISAGREE_MM = 0.1
 """sform and qform further apart than this are two places, not two roundings (mm)."""
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -108,6 +109,13 @@ class MemoryBudget:
 
     def _fits(self, size: int) -> bool:
         return self._taken == 0 or self._taken + size <= self.size
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of at most ``size``."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def bounded(pairs: Iterable[tuple[K, S]], *, count: int, size: int) -> Iterator[list[tuple[K, S]]]:

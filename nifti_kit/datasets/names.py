@@ -191,15 +191,12 @@ def unique_names(paths: Sequence[PurePosixPath]) -> list[str]:
             if depth[index] < len(parents):
                 depth[index] += 1
                 progress = True
-            prefix = _distinct(parents[len(parents) - depth[index] :])
+            above = parents[len(parents) - depth[index] :]
+            prefix = [part for part in above if part not in ("", ".")]
             names[index] = "_".join([*prefix, stem(paths[index].name)])
         if not progress:
             _number(names, clashes)
     return [f"{name}.nrrd" for name in names]
-
-
-def _distinct(parts: Sequence[str]) -> list[str]:
-    return [part for part in parts if part not in ("", ".")]
 
 
 def _clashes(names: Sequence[str]) -> list[int]:

@@ -147,11 +147,8 @@ def _listed(given: Path, root: Path) -> Source:
     listing = _Listing(root)
     listing.walk()
     findings = sorted(listing.findings, key=lambda found: found.path)
-    return Source(given, root, tuple(sorted(listing.files, key=_natural)), tuple(findings))
-
-
-def _natural(path: PurePosixPath) -> tuple[str, str]:
-    return (str(path).casefold(), str(path))
+    files = sorted(listing.files, key=lambda file: (str(file).casefold(), str(file)))
+    return Source(given, root, tuple(files), tuple(findings))
 
 
 class _Listing:

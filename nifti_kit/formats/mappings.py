@@ -138,7 +138,7 @@ class Mapping:
                 "there is no volume of this id",
                 path=str(meant[0]),
                 found=_short(volume_id),
-                expected=_listed_names(self.names) or "a whole number above 0",
+                expected=listed(map(self._shown, self.names), SHOWN) or "a whole number above 0",
                 remedy="Give the id of a volume of the target.",
             )
         chosen = replace(self._rows[meant[0]], volume=volume_id, rule="chosen", why="")
@@ -225,10 +225,6 @@ class Mapping:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the mapping as a JSON file, beside its place first, then renamed."""
         write_json(Path(path), self.to_dict())
-
-
-def _listed_names(names: MappingABC[int, str]) -> str:
-    return listed((f"{number} ({name})" for number, name in names.items()), SHOWN)
 
 
 def read_mapping(

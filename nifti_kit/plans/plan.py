@@ -167,9 +167,6 @@ def _paragraphs(said: Iterable[str]) -> list[html.Markup]:
     return [html.element("p", one) for one in said]
 
 
-# Plans: what will land on a target, before anything is written
-
-
 @dataclass(eq=False)
 class Plan:
     """What will land: items, objects, classes, scores; and what stands in the way.

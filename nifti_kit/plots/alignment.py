@@ -194,8 +194,6 @@ def _fine(scene: Scene, plane: Plane, box: Box) -> Grid:
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
-# One mask in two places: where one header puts it, and where another one does
-
 NARROWEST = 5.6
 """What the words around the picture need (inches)."""
 

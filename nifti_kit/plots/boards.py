@@ -237,8 +237,6 @@ def planned_masks(item: PlannedItem) -> Iterator[Mask]:
             yield Mask(planned.class_name, planned.color, inside, grid)
 
 
-# The items of a plan on a board of small pictures
-
 PER_PAGE = 25
 """Items of a page: a board is looked at as a whole."""
 

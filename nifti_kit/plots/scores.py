@@ -113,7 +113,9 @@ def score_map(
     NiftiKitError
         If the table has no cell that could be drawn.
     """
-    frames, values = _frames(table), list(table.values)
+    found = [*(cell.frame for cell in table.scores), *(cell.frame for cell in table.unread)]
+    frames = range(min(found), max(found) + 1) if found else range(0)
+    values = list(table.values)
     if not frames or not values:
         raise NiftiKitError(
             "there is no score to draw",
@@ -134,11 +136,6 @@ def score_map(
         f"{count(len(values), 'label')}; {count(faulty, 'cell')} hatched"
     )
     return figure
-
-
-def _frames(table: ScoreTable) -> range:
-    found = [score.frame for score in table.scores] + [cell.frame for cell in table.unread]
-    return range(min(found), max(found) + 1) if found else range(0)
 
 
 def _cells(

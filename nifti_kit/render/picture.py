@@ -149,8 +149,6 @@ def _title(picture: Pixels, pane: Pane, sheet: Layout, grid: Grid, frame: Frame)
         stamp(picture, frame.titles[pane.row], row, TITLE_SIZE, anchor=(0, 0.5))
 
 
-# The picture: draws what a viewer shows, and keeps what a next picture has in common with it
-
 Made = TypeVar("Made")
 
 QUALITY = 85

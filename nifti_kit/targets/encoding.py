@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.parallel import T
 from nifti_kit.formats.labels import LabelParts
 from nifti_kit.formats.nrrd import volume_pieces
 from nifti_kit.formats.volumes import RasVolume, mask_bytes
@@ -47,8 +48,6 @@ class VolumeFile:
 
 
 # The files of the masks that a label map holds
-
-T = TypeVar("T")
 
 
 class MaskFiles:

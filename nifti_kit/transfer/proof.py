@@ -44,11 +44,11 @@ class ProofRow:
     name: str
     value: int | None
     source: str
-    compared: int
-    differing: int
-    displacement_mm: float
-    class_ok: bool
-    scores_ok: bool
+    compared: int = 0
+    differing: int = 0
+    displacement_mm: float = float("inf")
+    class_ok: bool = False
+    scores_ok: bool = False
     problem: str = ""
 
     @property

@@ -109,12 +109,9 @@ def upload(
     if own is not None:
         notes.close()
     landed = tuple(_landed(job, notes) for job in jobs)
-    backup = next((job.backup for job in jobs if job.replaced or _loses_scores(job)), None)
+    losing = [job for job in jobs if job.replaced or any(one.lost for one in job.updates)]
+    backup = losing[0].backup if losing else None
     return Receipt(repr(target), landed, findings, backup, plan.source)
-
-
-def _loses_scores(job: ItemJob) -> bool:
-    return any(change.lost for change in job.updates)
 
 
 def _refuse_blocked(blockers: Findings) -> None:

@@ -206,11 +206,6 @@ def _object_row(item: LandedItem, landed: LandedObject, problem: str = "") -> Pr
         planned.class_name,
         planned.value,
         str(planned.mask.relative),
-        compared=0,
-        differing=0,
-        displacement_mm=float("inf"),
-        class_ok=False,
-        scores_ok=False,
         problem=problem,
     )
 
@@ -227,8 +222,6 @@ def _update_row(
         update.class_name,
         update.value,
         str(update.table.relative),
-        compared=0,
-        differing=0,
         displacement_mm=0.0,
         class_ok=found is not None and found.class_name == update.class_name,
         scores_ok=same,

@@ -143,8 +143,6 @@ def progress_bar(total: int) -> Iterator[OnProgress]:
         bar.close()
 
 
-# Who lands the items of an upload: this thread, threads, or workers of an executor
-
 IN_RESERVE = 2
 """Items that wait at an executor, so that no worker waits for us."""
 

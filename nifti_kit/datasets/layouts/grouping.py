@@ -58,8 +58,6 @@ def note_prefixed_names(
             grouping.findings.append(finding("name-prefixed", image.relative, message))
 
 
-# Files by what their names say: volumes, annotations and tables of a plane, and their indices
-
 NO_PLANE = "its name has no plane (axl, cor or sag)"
 NO_ROLE = "its name says neither 'anatomic' nor an annotation word (inference, mask, ann, ...)"
 

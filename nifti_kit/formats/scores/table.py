@@ -92,8 +92,6 @@ def _outside(column: int, value: int, cells: list[Score]) -> str:
     return f"{name}: {len(cells)} scores are outside 0 to 1: {shown}"
 
 
-# Score tables in memory: what they say, how they are mended, and how they are written
-
 MAX_VALUE = 999_999_999
 """The largest number that the header of a column is read with."""
 

@@ -15,9 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 from dotenv import dotenv_values
@@ -145,8 +144,6 @@ def token_here(address: str) -> str:
         remedy="Set both where the workers are started.",
     )
 
-
-# Requests to an instance: time-outs, retries with back-off, and plain errors
 
 CONNECT_S, ANSWER_S = 5.0, 30.0
 """How long to wait for a connection and for each piece that is sent; and between two pieces of an
@@ -395,15 +392,6 @@ def _asked_for(method: str, data: Any) -> str:
 
 TRIES = 10
 """How often a step is begun anew whose answer was lost."""
-
-T = TypeVar("T")
-
-
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of at most ``size``."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 def once(

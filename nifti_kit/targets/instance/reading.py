@@ -94,9 +94,6 @@ class Scratch:
         return path
 
 
-# What is on an instance: classes, volumes with their grids, objects with their figures
-
-
 class InstanceReader:
     """The content of a volume project on an instance, or of one of its datasets."""
 

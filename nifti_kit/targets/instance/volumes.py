@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from nifti_kit.core.memory import PageBuffer, give_back
-from nifti_kit.core.parallel import ahead, together
+from nifti_kit.core.parallel import ahead, batched, together
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
@@ -21,7 +21,6 @@ from nifti_kit.targets.instance.client import (
     TRIES,
     AnswerLost,
     Connection,
-    batched,
     hash_of,
     once,
     remove,

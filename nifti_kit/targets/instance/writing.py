@@ -10,11 +10,11 @@ from typing import Any
 
 from nifti_kit.core.files import land_bytes, land_json, read_json
 from nifti_kit.core.memory import give_back
-from nifti_kit.core.parallel import ahead, bounded
+from nifti_kit.core.parallel import ahead, batched, bounded
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import backup_of, keep_scores
 from nifti_kit.targets.encoding import MaskFiles, by_source
-from nifti_kit.targets.instance.client import Connection, Refused, batched, once, remove
+from nifti_kit.targets.instance.client import Connection, Refused, once, remove
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.reading import InstanceReader, object_ref
 from nifti_kit.targets.instance.volumes import add_volume, remove_volume, send_files

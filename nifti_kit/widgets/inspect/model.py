@@ -110,8 +110,6 @@ def _row(item: Item, severities: Counter[str]) -> Row:
     return Row(item.name, cells, tone=tone)
 
 
-# Inspection: a source with its items, findings, classes, pictures and headers
-
 PARTS = ("items", "findings", "classes", "board")
 """What can be looked at, in the order of reading."""
 

@@ -160,8 +160,6 @@ class HeaderView(w.VBox):
         self._alignments.layout.display = "" if has_volume and model.item.masks else "none"
 
 
-# The app ``Inspect``: a folder in; its items, findings, classes, pictures and headers out
-
 TITLES = {"items": "Items", "findings": "Findings", "classes": "Classes", "board": "Board"}
 
 

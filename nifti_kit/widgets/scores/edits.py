@@ -358,8 +358,6 @@ def open_draft(table: TableFile, base: int, frames: str, count: int | None) -> D
     return Draft(table, ScoreSheet.of(text, str(table.relative)), base, frames, count)
 
 
-# Edits of score tables: each takes a draft, and returns what was done with the new draft
-
 SHOWN = 40
 """Letters of a text that a message repeats."""
 

@@ -210,8 +210,6 @@ def _others(
     }
 
 
-# Faults: what is wrong in a score table, cell by cell, by the codes of the findings
-
 HEAD = "head"
 """The key of the row that names the columns."""
 

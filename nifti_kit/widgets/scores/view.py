@@ -206,8 +206,6 @@ class HeatMap(anywidget.AnyWidget):
             self._going = False
 
 
-# The app ``ScoreEditor``: score tables against their masks, corrected, saved as new files
-
 WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "4px 16px"}
 
 

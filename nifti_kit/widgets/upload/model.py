@@ -322,8 +322,6 @@ def _beside(path: Path, what: str) -> Path:
     return whole.with_name(f"{whole.name}.{what}")
 
 
-# Uploading: plan, upload, receipt and proof, as a person goes through them
-
 SHOWN_CODES = 6
 """Codes in the way that are named one by one before the rest is counted."""
 

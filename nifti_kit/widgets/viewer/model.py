@@ -81,9 +81,9 @@ class Reading:
     def text(self) -> str:
         """All of it on one line."""
         parts = [f"value {self.value:.{DIGITS}g}", self._named, self.place]
-        parts.append(f"voxel {_listed(self.index)} in RAS+")
+        parts.append(f"voxel {', '.join(map(str, self.index))} in RAS+")
         if self.stored != self.index:
-            parts.append(f"{_listed(self.stored)} in the file")
+            parts.append(f"{', '.join(map(str, self.stored))} in the file")
         return " · ".join(parts)
 
     @property
@@ -94,10 +94,6 @@ class Reading:
             else ", ".join(names) or "no class"
             for title, names in self.classes
         )
-
-
-def _listed(indices: tuple[int, int, int]) -> str:
-    return ", ".join(map(str, indices))
 
 
 def reading_at(
@@ -283,8 +279,6 @@ class Viewing(HasTraits):
         names = [name for name, window in self.presets.items() if tuple(window) == self.window]
         return names[0] if names else CUSTOM
 
-
-# The viewer: a volume with its masks in three linked planes, and what a person does with it
 
 TITLES = ("As in the files", "Repaired")
 """Of two overlays that are shown one above the other, unless they are named."""
