@@ -69,7 +69,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 
 def test_opening_the_table(benchmark: Any, model: MappingModel) -> None:
-    made = benchmark.pedantic(rows.Standings, (model.dataset, model.volumes, None), rounds=1)
+    made = benchmark.pedantic(rows.MappingRows, (model.dataset, model.volumes, None), rounds=1)
     assert made.count("matched") == made.with_volume == len(made.rows) == len(model.volumes)
 
 
