@@ -25,7 +25,13 @@ SHOWN = 5
 def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
     """Where there is a class map, every value (or file index) has a class in it."""
     by_name = survey.mask.class_name is not None and item.segmentation != "semantic"
-    if not dataset.classes or by_name:
+    if not dataset.classes:
+        return
+    if by_name:
+        name = survey.mask.class_name or ""
+        if item.plane and dataset.classes.by_name(name) is None:
+            message = f"its words {name!r} are no class of the class map"
+            yield finding("value-without-class", survey.mask.relative, message)
         return
     if item.segmentation == "instance":
         number = survey.mask.index
@@ -59,7 +65,7 @@ def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
     tails = [parse_name(mask.relative.name).tail for mask in item.masks]
     extended = any(len(tail) > len(own) and tail[: len(own)] == own for tail in tails)
     for mask, tail in zip(item.masks, tails, strict=True):
-        if not tail or (tail == own and extended):
+        if mask.class_name is None and (not tail or (tail == own and extended)):
             message = "an exported instance file; its number is no class of color_map.txt"
             yield finding("instance-classes-unknown", mask.relative, message)
 

@@ -13,6 +13,7 @@ from nifti_kit.core.findings import Finding
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import LAYOUTS
+from nifti_kit.datasets.names import further_words
 from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
 from nifti_kit.datasets.sources import Source, open_source
 from nifti_kit.errors import BadSource
@@ -31,7 +32,9 @@ class Dataset:
     Attributes
     ----------
     layout
-        ``by_volume``, ``by_plane`` or ``annotations``.
+        ``by_volume``, ``by_plane`` or ``annotations``. A tree with volumes by plane is
+        ``by_plane``; its folders without such are read by volume all the same, and their items
+        have no plane.
     items
         What becomes a volume, or the annotations of one.
     unused
@@ -135,7 +138,7 @@ def _row(item: Item) -> dict[str, Any]:
     return dict(zip(_COLUMNS, cells, strict=True))
 
 
-def scan(
+def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     source: str | os.PathLike[str],
     *,
     layout: str = "auto",
@@ -143,6 +146,7 @@ def scan(
     classes: Any = None,
     score_base: int = 1,
     score_frames: str = "file",
+    annotation_words: str | Iterable[str] = (),
     on_file: OnFile | None = None,
 ) -> Dataset:
     """Return what a folder, an archive or one NIfTI file holds; headers only, no voxel is read.
@@ -152,7 +156,8 @@ def scan(
     source
         A folder, a ``.zip``, ``.tar``, ``.tar.gz`` or ``.tgz``, or one ``.nii`` / ``.nii.gz``.
     layout
-        ``auto``, ``by_volume``, ``by_plane`` or ``annotations``.
+        ``auto`` (each folder of a tree by its own layout, by plane or by volume), ``by_volume``,
+        ``by_plane`` or ``annotations`` (every folder by this one).
     segmentation
         ``auto``, ``semantic`` (class = value) or ``instance`` (class = file, object = value).
     classes
@@ -165,6 +170,9 @@ def scan(
         the slices of the volume on the platform (slice = layer - base), as its exporter writes
         them; ``reversed``: those slices from the other end (slice = count - 1 - (layer - base));
         ``file``: the NIfTI file, so that such tables are an error, because it is not there.
+    annotation_words
+        Words of names that say annotation, beside ``inference``, ``mask``, ``ann``, ...: such as
+        ``("gt", "prediction")``.
     on_file
         Called before each header is read with how many were read, and how many there are; what
         it raises ends the scan. A bar by default.
@@ -182,7 +190,8 @@ def scan(
     _one_of("score_base", score_base, (0, 1))
     _one_of("score_frames", score_frames, SCORE_FRAMES)
     given = None if classes is None else as_class_map(classes)
-    choices = Choices(layout, segmentation, given, score_base, score_frames)
+    words = further_words(annotation_words)
+    choices = Choices(layout, segmentation, given, score_base, score_frames, annotation_words=words)
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
 

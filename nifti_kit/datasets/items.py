@@ -21,7 +21,8 @@ class MaskFile:
     index
         For instance segmentation by plane: the class index; else None.
     class_name
-        For the by-volume layout: the class, which is the file's name; else None.
+        For the by-volume layout: the class, which is the file's name. By plane: the words that are
+        its class, where the annotation files of a set have no index. Else None.
     """
 
     image: ImageFile
@@ -57,6 +58,8 @@ class TableFile:
         The file, and its path below the source.
     index
         That of the one annotation file it belongs to, or None.
+    class_name
+        The class of the one annotation file it belongs to, where words are classes; or None.
     content
         The file's bytes where they are in memory (a repair), in place of those at ``path``.
     """
@@ -64,6 +67,7 @@ class TableFile:
     path: Path
     relative: PurePosixPath
     index: int | None = None
+    class_name: str | None = None
     content: bytes | None = field(default=None, repr=False)
 
 

@@ -8,33 +8,96 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
+
+from nifti_kit.errors import BadSource
 
 PLANE_WORDS = ("axl", "cor", "sag")
 
 VOLUME, ANNOTATION, SCORE = "volume", "annotation", "score"
 
 _ANATOMIC = re.compile(r"anatomic(al)?s?")
-_ANNOTATION_TOKEN = re.compile(
-    r"(inference|label|annotation|ann|mask|segmentation|seg|labelmap|dseg)s?"
-)
+_ANNOTATION = r"inference|label|annotation|ann|mask|segmentation|seg|labelmap|dseg"
+_ANNOTATION_WITHIN = r"inference(al)?|label|annotation|mask|segmentation"
 _SCORE = re.compile(r"score(s|al)?")
-_WITHIN = {
-    VOLUME: re.compile(r"anatomic(al)?"),
-    ANNOTATION: re.compile(r"inference(al)?|label|annotation|mask|segmentation"),
-    SCORE: _SCORE,
-}
-"""Long enough to be looked for inside a longer word; ``ann`` and ``seg`` are not (``hannah``).
-``inferenceal``, ``scoreal``: the exporter replaces ``anatomic`` within ``anatomical``."""
-_NUMBERED_ROLE = re.compile(
-    rf"({_ANATOMIC.pattern}|{_ANNOTATION_TOKEN.pattern}|{_SCORE.pattern})(?P<number>[0-9]{{1,4}})"
-)
+_ANATOMIC_WITHIN = re.compile(r"anatomic(al)?")
+"""What is long enough to be looked for inside a longer word; ``ann`` and ``seg`` are not
+(``hannah``). ``inferenceal``, ``scoreal``: the exporter replaces ``anatomic`` in ``anatomical``."""
+
+_LONG_WORD = 4
+"""Letters of a further type word that is looked for inside longer words, as ``mask`` is."""
+
 _PLANE_WITHIN = {"axl": "axl", "cor": "cor(onal)?", "sag": "sag(ittal)?"}
 """What is taken out of a longer word; ``coronal`` and ``sagittal`` say nothing but the plane."""
+_OTHER_AXIAL = re.compile(r"ax|axi|axial\w*|tra|trans|transversa?l?e?")
+"""How others write ``axl``: no plane identifier of the specification, but meant as one."""
 _NIFTI_ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
-_TOKENS = re.compile(r"[^\W_]+")
+_TOKENS = re.compile(r"\d+(?:\.\d+){2,}|[^\W\d_]*v\d+(?:\.\d+)+|[^\W_]+", re.IGNORECASE)
+"""The words of a name. A UID or a date (``1.2.840.7``), and a version (``v2.1``), are one word."""
+
+
+@dataclass(frozen=True)
+class _TypeWords:
+    """The type words in force, compiled.
+
+    ``joined`` finds further ones of several words (``ground_truth``); it is None without such.
+    """
+
+    annotation: re.Pattern[str]
+    numbered: re.Pattern[str]
+    within: Mapping[str, re.Pattern[str]]
+    joined: re.Pattern[str] | None
+
+
+@lru_cache(maxsize=64)
+def _type_words(further: tuple[str, ...]) -> _TypeWords:
+    plain = {word: re.escape(re.sub(r"[\W_]+", "", word)) for word in further}
+    annotation = rf"({'|'.join((_ANNOTATION, *plain.values()))})s?"
+    within = [_ANNOTATION_WITHIN]
+    for word in plain.values():  # a short one only beside a plane: axlgt, gtaxl
+        beside = rf"(?<=axl|cor|sag){word}(?=[0-9]*$)|^{word}(?=axl|cor|sag)"
+        within.append(word if len(word) >= _LONG_WORD else beside)
+    several = [re.sub(r"[\W_]+", r"[\\W_]*", word) for word in further if plain[word] != word]
+    roles = f"{_ANATOMIC.pattern}|{annotation}|{_SCORE.pattern}"
+    return _TypeWords(
+        re.compile(annotation),
+        re.compile(rf"({roles})(?P<number>[0-9]{{1,4}})"),
+        {VOLUME: _ANATOMIC_WITHIN, ANNOTATION: re.compile("|".join(within)), SCORE: _SCORE},
+        re.compile(rf"(?<![^\W_])({'|'.join(several)})(?![^\W\d_])") if several else None,
+    )
+
+
+def further_words(given: object) -> tuple[str, ...]:
+    """Return further annotation type words as they are compared: lower case, each once.
+
+    Raises
+    ------
+    BadSource
+        If one is no word (letters and digits, ``_`` or ``-`` inside), or means another thing:
+        a plane, ``anatomic``, ``score``.
+    """
+    is_list = isinstance(given, Iterable) and not isinstance(given, str)
+    words: Iterable[object] = given if is_list else [given]  # type: ignore[assignment]
+    found: list[str] = []
+    for word in words:
+        plain = word.casefold() if isinstance(word, str) else ""
+        if not re.fullmatch(r"[^\W_]+([_ -]+[^\W_]+)*", plain) or _means_another(plain):
+            raise BadSource(
+                "annotation_words has no such choice",
+                found=repr(word),
+                expected="words of names that say annotation, such as ('gt', 'prediction')",
+            )
+        found.append(plain)
+    return tuple(dict.fromkeys(found))
+
+
+def _means_another(word: str) -> bool:
+    said = parse_name(word)
+    role = said.role in (VOLUME, "ambiguous") or _SCORE.fullmatch(word) is not None
+    return role or said.plane is not None or planes_meant(said)[0] is not None
 
 
 @dataclass(frozen=True)
@@ -62,6 +125,11 @@ class FileName:
     case: str
     tail: tuple[int, ...]
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the case, in their order."""
+        return tuple(self.case.split("_")) if self.case else ()
+
 
 def is_nifti(name: str) -> bool:
     """Say whether a file name ends in ``.nii`` or ``.nii.gz``, in any case."""
@@ -84,79 +152,123 @@ def natural_key(path: PurePosixPath | str) -> tuple[object, ...]:
     )
 
 
-def parse_name(name: str) -> FileName:
+def parse_name(name: str, further: tuple[str, ...] = ()) -> FileName:
     """Return what a file's name says of plane, role, case and index.
 
     A plane is a token between other than letters and digits; only where there is none, and the
     name has a role, is it looked for inside the words that are left, and then only if exactly
-    one of the three fits.
+    one of the three fits. ``further`` are type words of annotations beside the usual ones, as
+    :func:`further_words` returns them.
     """
+    types = _type_words(further)
     root = stem(name)
-    tokens = [match.group().casefold() for match in _TOKENS.finditer(root)]
+    tokens = words_of(types.joined.sub(_join, root.casefold()) if types.joined else root)
     tail = _tail(tokens)
     words = tokens[: len(tokens) - len(tail)]
-    if words and (numbered := _NUMBERED_ROLE.fullmatch(words[-1])):
+    if words and (numbered := types.numbered.fullmatch(words[-1])):
         number = numbered["number"]  # inference2 is inference_2
         words[-1], tail = words[-1].removesuffix(number), [number, *tail]
-    role, words = _take_role(words, is_table=name.casefold().endswith(".csv"))
+    role, words = _take_role(words, types, is_table=name.casefold().endswith(".csv"))
     plane, words = _take_plane(words, search_inside=role is not None)
     return FileName(root, plane, role, "_".join(words), tuple(int(number) for number in tail))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a name, lower case; a UID (``1.2.840.7``) and ``v2.1`` are one word."""
+    return [match.group().casefold() for match in _TOKENS.finditer(text)]
+
+
+def _join(match: re.Match[str]) -> str:
+    return re.sub(r"[\W_]+", "", match.group())
+
+
+def spelled(name: FileName, words: Iterable[str]) -> str:
+    """Return words of a name, joined by ``_``, in upper and lower case as the name has them."""
+    written = {match.group().casefold(): match.group() for match in _TOKENS.finditer(name.stem)}
+    return "_".join(written.get(word, word) for word in words)
+
+
+def planes_meant(name: FileName) -> tuple[str | None, str]:
+    """Return the plane that a name without one of its own means, and its word: ``axial``.
+
+    ``coronal`` and ``sagittal`` hold their plane, which counts only beside a type word; ``axial``
+    and ``transversal`` do not hold ``axl``.
+    """
+    for match in _TOKENS.finditer(name.stem):
+        word = match.group().casefold().rstrip("0123456789")
+        if _OTHER_AXIAL.fullmatch(word):
+            return "axl", match.group()
+        for plane, within in _PLANE_WITHIN.items():
+            if re.fullmatch(within, word):
+                return plane, match.group()
+    return None, ""
 
 
 def speaks_of_annotation(relative: PurePosixPath) -> bool:
     """Say whether a file's name or one of its folders has an annotation word: ``labelsTr``."""
     texts = [stem(relative.name), *relative.parent.parts]
-    tokens = [token.group().casefold() for text in texts for token in _TOKENS.finditer(text)]
-    return any(_ANNOTATION_TOKEN.fullmatch(re.sub(r"(tr|ts|\d+)$", "", t)) for t in tokens)
+    tokens = [re.sub(r"(tr|ts|\d+)$", "", token) for text in texts for token in words_of(text)]
+    return any(_type_words(()).annotation.fullmatch(token) for token in tokens)
 
 
 def _tail(tokens: Sequence[str]) -> list[str]:
     """Return the plain numbers at the end; long ones are dates or ids, not indices."""
-    tail: list[str] = []
+    numbers: list[str] = []
     for token in reversed(tokens):
-        if not (token.isascii() and token.isdigit() and len(token) <= _LONGEST_INDEX):
+        if not (token.isascii() and token.isdigit()):
             break
-        tail.insert(0, token)
-    return tail
+        numbers.insert(0, token)
+    if len(numbers) >= _UID_NUMBERS:
+        return []
+    long = [at for at, number in enumerate(numbers) if len(number) > _LONGEST_INDEX]
+    return numbers[long[-1] + 1 :] if long else numbers
 
 
 _LONGEST_INDEX = 4
 """Digits of an index or number at most: 20240131 is a date, and part of the case."""
 
+_UID_NUMBERS = 5
+"""So many numbers in a row are a UID (1_2_840_113619_2): its last ones are no index."""
 
-def _take_role(words: list[str], *, is_table: bool) -> tuple[str | None, list[str]]:
+
+def _take_role(
+    words: list[str], types: _TypeWords, *, is_table: bool
+) -> tuple[str | None, list[str]]:
     """Return the role, and the words without the one that names it."""
     if is_table:
         position = _find(words, _SCORE)
         if position is None:
-            return _take_role_within(words, SCORE)
+            return _take_role_within(words, types, SCORE)
         return SCORE, words[:position] + words[position + 1 :]
     anatomic = _find(words, _ANATOMIC)
-    annotation = _find(words, _ANNOTATION_TOKEN)
+    annotation = _find(words, types.annotation)
     if anatomic is not None and annotation is not None:
         return "ambiguous", [w for i, w in enumerate(words) if i not in (anatomic, annotation)]
     if anatomic is not None:
         return VOLUME, words[:anatomic] + words[anatomic + 1 :]
     if annotation is not None:
         return ANNOTATION, words[:annotation] + words[annotation + 1 :]
-    return _take_role_within(words, VOLUME, ANNOTATION)
+    return _take_role_within(words, types, VOLUME, ANNOTATION)
 
 
 def _find(words: Sequence[str], pattern: re.Pattern[str]) -> int | None:
     """Return the last word that is the pattern, with or without a number behind it."""
     for position in reversed(range(len(words))):
-        if pattern.fullmatch(words[position].rstrip("0123456789")):
+        word = words[position]
+        if pattern.fullmatch(word) or pattern.fullmatch(word.rstrip("0123456789")):
             return position
     return None
 
 
-def _take_role_within(words: list[str], *roles: str) -> tuple[str | None, list[str]]:
-    found = [role for role in roles if any(_WITHIN[role].search(word) for word in words)]
+def _take_role_within(
+    words: list[str], types: _TypeWords, *roles: str
+) -> tuple[str | None, list[str]]:
+    found = [role for role in roles if any(types.within[role].search(word) for word in words)]
     if len(found) > 1:
         return "ambiguous", words
     for role in found:
         for position, word in enumerate(words):
-            rest, count = _WITHIN[role].subn("", word, count=1)
+            rest, count = types.within[role].subn("", word, count=1)
             if count:
                 kept = [rest] if rest else []
                 return role, words[:position] + kept + words[position + 1 :]

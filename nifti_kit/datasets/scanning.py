@@ -41,6 +41,7 @@ class Choices:
     classes: ClassMap | None = None
     score_base: int = 1
     score_frames: str = "file"
+    annotation_words: tuple[str, ...] = ()
 
 
 SCORE_FRAMES = ("file", "ras", "reversed")
@@ -104,7 +105,7 @@ class Scanner:
         """Return the layout that the names speak of; score tables alone are annotations."""
         if not niftis and any(_is_score_table(file.name) for file in self._files(".csv")):
             return "annotations"
-        return detect_layout(niftis)
+        return detect_layout(niftis, self.choices.annotation_words)
 
     def _files(self, suffix: str) -> list[PurePosixPath]:
         found = [file for file in self.source.files if file.suffix.casefold() == suffix]
@@ -116,7 +117,8 @@ class Scanner:
         paths = tuple((self.source.root / table, table) for table in tables)
         readable = {image.relative for image in images}
         unreadable = tuple(file for file in niftis if file not in readable)
-        files = Files(tuple(images), paths, segmentation, unreadable)
+        words, by_folder = self.choices.annotation_words, self.choices.layout == "auto"
+        files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
         grouping = group_files(self.layout, files)
         grouping.items = [self._with_tables(item) for item in grouping.items]
         return grouping

@@ -204,6 +204,8 @@ class _Scoring:
     def _masks_of(self, table: TableFile) -> list[int]:
         """Return the positions of the masks that a table speaks of."""
         every = list(range(len(self.masks)))
+        if table.class_name is not None:
+            return [at for at in every if self.masks[at].mask.class_name == table.class_name]
         if table.index is None:
             return every
         own = [at for at in every if self.masks[at].mask.index == table.index]

@@ -86,7 +86,7 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
         {volume.ref.dataset for volume in there},
         {path.parent.parts for path in dataset.annotation_paths},
     )
-    matcher = _Matcher(there, folders)
+    matcher = _Matcher(there, folders, dataset.choices.annotation_words)
     claims = [matcher.claim(item, file) for item in dataset.items for file in _files(item)]
     _settle(claims)
     names = {volume.ref.id: f"{volume.ref.dataset}/{volume.ref.name}" for volume in there}
@@ -131,8 +131,10 @@ class _Claim:
 class _Matcher:
     """Finds the volumes that a file's folder and name fit."""
 
-    def __init__(self, there: Sequence[_Volume], folders: DatasetFolders) -> None:
-        self.folders = folders
+    def __init__(
+        self, there: Sequence[_Volume], folders: DatasetFolders, further: tuple[str, ...]
+    ) -> None:
+        self.folders, self.further = folders, further
         self.by_dataset: defaultdict[str, list[_Volume]] = defaultdict(list)
         for volume in there:
             self.by_dataset[volume.ref.dataset].append(volume)
@@ -140,7 +142,7 @@ class _Matcher:
     def claim(self, item: Item, file: MaskFile | TableFile) -> _Claim:
         """Return a file's claim: the one volume it means, or why there is none."""
         relative = file.relative
-        claim = _Claim(item, file, plain_name(relative.name))
+        claim = _Claim(item, file, plain_name(relative.name, self.further))
         datasets, inner, why = self.folders.of(relative.parent.parts)
         if why:
             claim.fits = tuple(v for name in datasets for v in self.by_dataset[name])
@@ -163,7 +165,7 @@ class _Matcher:
         plane = claim.name.plane
         own = [v for v in pool if plane is None or v.name.plane == plane]
         bare = [v for v in pool if plane is not None and v.name.plane is None]
-        for rule in name_rules(claim.file.relative.name, inner):
+        for rule in name_rules(claim.file.relative.name, inner, self.further):
             fits = [v for v in (bare if rule.planeless else own) if rule.fits(v.name)]
             if fits:
                 claim.rule, claim.fits = rule.name, _ranked(claim, fits)

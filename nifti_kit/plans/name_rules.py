@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from nifti_kit.core.text import listed
-from nifti_kit.datasets.names import parse_name
+from nifti_kit.datasets.names import parse_name, words_of
 
 EXACT = "exact name"
 CASE = "case identifiers"
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -44,32 +41,36 @@ class PlainName:
         return same and volume.tail in (self.tail, self.tail[:-1])
 
 
-def plain_name(name: str) -> PlainName:
-    """Return a file's name as it is compared: lower case, without role and ending."""
-    parsed = parse_name(name)
-    case = parsed.case.split("_") if parsed.case else []
+def plain_name(name: str, further: tuple[str, ...] = ()) -> PlainName:
+    """Return a file's name as it is compared: lower case, without role and ending.
+
+    ``further`` are the dataset's own type words of annotations.
+    """
+    parsed = parse_name(name, further)
+    case = parsed.words
     left = Counter([*case, parsed.plane] if parsed.plane else case)
     words = []
-    for match in _WORD.finditer(parsed.stem):
-        word = match.group().casefold()
+    for word in words_of(parsed.stem):
         if left[word]:
             left[word] -= 1
             words.append(word)
     return PlainName(parsed.plane, tuple(words), frozenset(case), parsed.tail)
 
 
-def _spellings(name: str, folders: tuple[str, ...]) -> Iterator[PlainName]:
+def _spellings(
+    name: str, folders: tuple[str, ...], further: tuple[str, ...]
+) -> Iterator[PlainName]:
     """Yield a file's name with all of its folders' names in front, with fewer, with none.
 
     A volume of a name that several have got its folders' names in front on the platform.
     """
     for first in range(len(folders) + 1):
-        yield plain_name("_".join([*folders[first:], name]))
+        yield plain_name("_".join([*folders[first:], name]), further)
 
 
 def _words_of(texts: Iterable[str]) -> frozenset[str]:
     """Return the words of some names, lower case."""
-    return frozenset(match.group().casefold() for text in texts for match in _WORD.finditer(text))
+    return frozenset(word for text in texts for word in words_of(text))
 
 
 @dataclass(frozen=True)
@@ -94,17 +95,21 @@ class NameRule:
     fits: Callable[[PlainName], bool]
 
 
-def name_rules(name: str, folders: tuple[str, ...]) -> Iterator[NameRule]:
+def name_rules(
+    name: str, folders: tuple[str, ...], further: tuple[str, ...] = ()
+) -> Iterator[NameRule]:
     """Yield the rules for a file's name, the strictest first.
 
     Parameters
     ----------
     folders
         The file's folders inside its dataset: their words may be part of the volume's name.
+    further
+        The dataset's own type words of annotations.
     """
-    for number, spelled in enumerate(_spellings(name, folders)):
+    for number, spelled in enumerate(_spellings(name, folders, further)):
         yield NameRule(EXACT, number, False, spelled.is_name_of)
-    own = plain_name(name).case
+    own = plain_name(name, further).case
     number = 0
     for alike in (_same, one_in_other):
         for words in (own, own | _words_of(folders)):

@@ -99,20 +99,6 @@ def test_the_example_with_scores_is_grouped() -> None:
 # Folder, case and plane.
 
 
-def test_annotations_never_land_on_another_case() -> None:
-    names = [f"caseA_{plane}_anatomic.nii" for plane in PLANES]
-    grouping = group(*names, "caseA_axl_inference_1.nii", "caseB_axl_inference_1.nii")
-    assert owned(grouping)["caseA_axl_anatomic.nrrd"] == [("caseA_axl_inference_1.nii", 1)]
-    assert messages(grouping) == [
-        (
-            "annotation-without-volume",
-            "caseB_axl_inference_1.nii",
-            "its folder has no volume of plane axl and case 'caseb'",
-        )
-    ]
-    assert grouping.findings[0].severity == "error"
-
-
 def test_annotations_never_land_on_another_folder() -> None:
     grouping = group(*(f"x/{name}" for name in VOLUMES), "y/axl_inference.nii")
     assert all(not item.masks for item in grouping.items)
@@ -120,7 +106,7 @@ def test_annotations_never_land_on_another_folder() -> None:
         (
             "annotation-without-volume",
             "y/axl_inference.nii",
-            "its folder has no volume of plane axl and no case",
+            "its folder has no volume of plane axl",
         )
     ]
 
@@ -193,19 +179,18 @@ def test_a_plane_twice_is_an_error() -> None:
     assert (
         "annotation-without-volume",
         "axl_mask.nii",
-        "its number fits none, or several, of axl_anatomic.nii, axl_anatomic.nii.gz",
+        (
+            "2 volumes of plane axl could own it, and its words and number do not say which: "
+            "axl_anatomic.nii, axl_anatomic.nii.gz"
+        ),
     ) in messages(grouping)
     assert {found.severity for found in grouping.findings} == {"error", "note"}
     assert set(owned(grouping)) >= {"axl_anatomic.nrrd", "axl_anatomic_2.nrrd"}
 
 
-def test_each_folder_and_case_needs_its_own_three_volumes() -> None:
+def test_each_folder_needs_its_own_three_volumes() -> None:
     grouping = group("x/axl_anatomic.nii", "y/cor_anatomic.nii", "y/caseA_sag_anatomic.nii")
-    assert codes(grouping) == [
-        ("planes-incomplete", "x"),
-        ("planes-incomplete", "y"),
-        ("planes-incomplete", "y"),
-    ]
+    assert codes(grouping) == [("planes-incomplete", "x"), ("planes-incomplete", "y")]
 
 
 # Numbers at the end.
@@ -259,18 +244,22 @@ def test_a_number_that_fits_no_volume_of_several_is_an_error(name: str) -> None:
         (
             "annotation-without-volume",
             name,
-            "its number fits none, or several, of axl_anatomic_1.nii, axl_anatomic_2.nii",
+            (
+                "2 volumes of plane axl could own it, and its words and number do not say which: "
+                "axl_anatomic_1.nii, axl_anatomic_2.nii"
+            ),
         )
     ]
 
 
-def test_two_numbers_behind_the_only_volume_are_an_error() -> None:
-    grouping = group(*VOLUMES, "axl_inference_1_2.nii")
+def test_of_two_numbers_behind_the_only_volume_the_last_is_the_index() -> None:
+    grouping = group(*VOLUMES, "axl_inference_5_2.nii")
+    assert owned(grouping)["axl_anatomic.nrrd"] == [("axl_inference_5_2.nii", 2)]
     assert messages(grouping) == [
         (
-            "annotation-without-volume",
-            "axl_inference_1_2.nii",
-            "its number fits none, or several, of axl_anatomic.nii",
+            "words-differ",
+            "axl_inference_5_2.nii",
+            "it belongs to axl_anatomic.nii of its folder; the numbers 5 in its name",
         )
     ]
 
@@ -353,18 +342,21 @@ def test_several_annotations_of_a_plane_cannot_be_semantic() -> None:
 # What has no use.
 
 
-def test_files_without_plane_or_role_are_named() -> None:
+def test_files_without_plane_or_role_are_errors() -> None:
     grouping = group(*VOLUMES, "CTChest.nii", "axl_t1.nii", "axl_anatomic_seg.nii")
     assert set(unused(grouping)) == {"CTChest.nii", "axl_t1.nii", "axl_anatomic_seg.nii"}
-    assert codes(grouping) == [("role-ambiguous", "axl_anatomic_seg.nii")]
+    assert codes(grouping) == [
+        ("role-ambiguous", "axl_anatomic_seg.nii"),
+        ("plane-unknown", "CTChest.nii"),
+        ("type-word-unknown", "axl_t1.nii"),
+    ]
+    assert {found.severity for found in grouping.findings} == {"error"}
 
 
-def test_tables_without_a_volume_are_named() -> None:
-    grouping = group(*VOLUMES, "axl_mask.nii", "caseB_axl_score.csv", "axl_notes.csv")
-    assert unused(grouping) == {
-        "caseB_axl_score.csv": "its folder has no volume of its plane and case",
-        "axl_notes.csv": "its name has no 'score' and no plane (axl, cor or sag)",
-    }
+def test_tables_that_are_none_of_a_plane_are_named() -> None:
+    grouping = group(*VOLUMES, "axl_mask.nii", "axl_notes.csv")
+    reason = "its name has no 'score' and no plane (axl, cor or sag)"
+    assert unused(grouping) == {"axl_notes.csv": reason}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from nifti_kit.datasets.layouts.grouping import (
     table_files,
 )
 from nifti_kit.datasets.names import parse_name
-from tests.support.layout_files import codes, image, unused
+from tests.support.layout_files import codes, files, image, unused
 
 
 def named(name: str) -> NamedFile:
@@ -30,24 +30,17 @@ def link(name: str, index: int | None = None) -> Link:
     return Link(named(name), index, extends=False)
 
 
-def test_files_are_volumes_annotations_or_named() -> None:
+def test_files_are_volumes_annotations_or_others() -> None:
     grouping = Grouping()
     names = [
         *("axl_anatomic.nii", "axl_mask.nii", "knee_mask.nii", "axl_t1.nii", "b.nii"),
         *("axl_anatomic_mask.nii", "x/cor_anatomical.nii"),
     ]
-    volumes, annotations = sorted_by_role([image(name) for name in names], grouping)
+    volumes, annotations, others = sorted_by_role(files(*names), grouping)
     assert [str(v.relative) for v in volumes] == ["axl_anatomic.nii", "x/cor_anatomical.nii"]
     assert [str(a.relative) for a in annotations] == ["axl_mask.nii"]
-    no_plane = "its name has no plane (axl, cor or sag)"
-    assert unused(grouping) == {
-        "knee_mask.nii": no_plane,
-        "axl_t1.nii": (
-            "its name says neither 'anatomic' nor an annotation word (inference, mask, ann, ...)"
-        ),
-        "b.nii": no_plane,
-        "axl_anatomic_mask.nii": "",
-    }
+    assert [str(other.relative) for other in others] == ["knee_mask.nii", "axl_t1.nii", "b.nii"]
+    assert unused(grouping) == {"axl_anatomic_mask.nii": ""}
     assert codes(grouping) == [("role-ambiguous", "axl_anatomic_mask.nii")]
     assert grouping.findings[0].message == "its name says both volume and annotation"
     assert grouping.findings[0].severity == "error"

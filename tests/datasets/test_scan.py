@@ -216,12 +216,16 @@ def test_a_plane_within_a_name_does_not_change_the_layout(name: str, tmp_path: P
 
 
 def test_a_case_keeps_its_annotations_to_itself(tmp_path: Path) -> None:
-    write(tmp_path, *(f"caseA_{plane}_anatomic.nii" for plane in PLANES))
-    write(tmp_path, "caseB_axl_inference_1.nii")
+    for case in ("A", "B"):
+        write(tmp_path / case, *(f"case{case}_{plane}_anatomic.nii" for plane in PLANES))
+    write(tmp_path, "A/caseB_axl_inference_1.nii")
     dataset = nk.scan(tmp_path)
-    assert [item.masks for item in dataset.items] == [(), (), ()]
-    assert codes(dataset) == [("annotation-without-volume", "caseB_axl_inference_1.nii")]
-    assert unused(dataset) == ["caseB_axl_inference_1.nii"]
+    assert [item.masks for item in dataset.items] == [()] * 6
+    assert codes(dataset) == [("annotation-without-volume", "A/caseB_axl_inference_1.nii")]
+    assert dataset.findings[0].message == (
+        "its words are those of B/caseB_axl_anatomic.nii, not of A/caseA_axl_anatomic.nii beside it"
+    )
+    assert unused(dataset) == ["A/caseB_axl_inference_1.nii"]
     assert not nk.check(dataset).ok
 
 
@@ -291,17 +295,20 @@ def test_several_volumes_of_a_plane_keep_their_scores(tmp_path: Path) -> None:
     assert dataset.findings == ()
 
 
-def test_by_volume_files_in_a_source_by_plane_are_named(tmp_path: Path) -> None:
+def test_folders_by_plane_and_by_volume_side_by_side_are_each_read_by_their_own(
+    tmp_path: Path,
+) -> None:
     write_planes(tmp_path / "knee")
     write(tmp_path, "CT.nii.gz", "CT/lung.nii.gz")
     dataset = nk.scan(tmp_path)
     assert dataset.layout == "by_plane"
-    assert len(dataset.items) == 3
-    reason = "its name has no plane (axl, cor or sag)"
-    assert found(dataset) == [
-        ("file-unused", "CT.nii.gz", reason),
-        ("file-unused", "CT/lung.nii.gz", reason),
-    ]
+    assert masks(dataset) == {
+        "CT.nrrd": [("CT/lung.nii.gz", "lung")],
+        **{
+            f"{plane}_anatomic.nrrd": [(f"knee/{plane}_inference.nii.gz", None)] for plane in PLANES
+        },
+    }
+    assert found(dataset) == []
 
 
 def test_label_maps_of_the_nnunet_folders_are_not_lost(tmp_path: Path) -> None:

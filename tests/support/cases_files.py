@@ -154,6 +154,8 @@ def moved(x: float, *, scale: float = 1.0) -> np.ndarray:
 
 FLIPPED = AFFINE @ np.array([[-1, 0, 0, SHAPE[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
+VOLUMES = ("axl_anatomic.nii", "cor_anatomic.nii", "sag_anatomic.nii")
+
 CASES: dict[str, tuple[Case, Case]] = {
     # files
     "source-empty": (found, named("CT.nii")),
@@ -189,9 +191,16 @@ CASES: dict[str, tuple[Case, Case]] = {
     # sets
     "planes-incomplete": (named("axl_anatomic.nii", "cor_anatomic.nii"), planes()),
     "annotation-without-volume": (
+        planes(0, "x/axl_knee_inference.nii"),
         planes(0, "axl_knee_inference.nii"),
-        planes(0, "axl_other.nii"),
     ),
+    "words-differ": (planes(0, "axl_knee_seg_1.nii"), planes(0, "axl_seg_1.nii")),
+    "class-by-words": (
+        named(*VOLUMES, "axl_seg_femur.nii", "axl_seg_tibia.nii"),
+        named(*VOLUMES, "axl_seg_femur_1.nii", "axl_seg_tibia_2.nii"),
+    ),
+    "type-word-unknown": (planes(0, "axl_prediction.nii"), planes(0, "axl_inference_2.nii")),
+    "plane-unknown": (planes(0, "axial_anatomic.nii"), planes(0, "x/knee.nii")),
     "role-ambiguous": (planes(0, "axl_anatomic_mask.nii"), planes(0, "axl_other.nii")),
     "name-prefixed": (named("a/CT.nii", "b/CT.nii"), named("a/CT.nii", "b/MR.nii")),
     "annotation-elsewhere": (

@@ -49,16 +49,20 @@ masks-overlap | warning | Two annotation files of a volume claim the same voxels
 scaling-ignored | warning | A header's scl_slope or scl_inter is not finite; the stored numbers were used unscaled. | If the values are wrong that way, write the file again with a right scl_slope.
 
 ## Sets of files
-planes-incomplete | error | A folder and case does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or accept the set as it is: waive='planes-incomplete'.
+planes-incomplete | error | A folder (or a case, where it has several) does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or accept the set as it is: waive='planes-incomplete'.
 planes-apart | warning | The volumes of a set of planes hardly cover the same region, or do not meet in space. | Check that they are of one patient and series, and that their headers are right.
 content-repeated | warning | Two NIfTI files have the same content. | If one of them was meant to be another image, export it again; else remove the copy.
 names-alike | warning | Volumes of a folder differ in name only by upper and lower case, or by .nii and .nii.gz. | Keep one if they are copies; else give them names that tell them apart.
-annotation-without-volume | error | An annotation file has no volume of its plane and case in its folder. | Put it next to its volume and name it alike: same case words, same plane.
+annotation-without-volume | error | An annotation file or score table has no volume in its folder, or none that is clearly its own. | Put it next to its volume, with the same plane in its name; where a folder has several volumes of the plane, with the same other words too.
 annotation-repeated | error | Two annotation files of a volume claim the same class. | Give each file its own trailing index or class name.
 role-ambiguous | error | A file name says both volume (anatomic) and annotation. | Rename the file so that only one of the two words is in it.
 name-prefixed | note | Volumes of the same file name in several folders got their folder's name in front. | Nothing; rename the files to choose the names yourself.
 annotation-elsewhere | note | A volume's annotation folder was found elsewhere in the tree, and is the only one. | Nothing; put it next to the volume to make it plain.
 volume-named-mask | warning | A file will land as a volume, though its name or folder speaks of annotations. | If it is a mask, put it into the folder that is named like its volume.
+words-differ | note | A file belongs to the only volume that it can in its folder, though other words of their names differ. | Nothing, if they are of one patient and series; else put it next to its own volume.
+class-by-words | warning | Several annotation files of a plane have no index: the words that tell them apart are read as their classes. | Nothing, if those are the classes; else put an index at the end of each name of the set (axl_inference_1.nii) and give the classes: scan(..., classes={1: 'Femur'}).
+type-word-unknown | error | The name of a NIfTI file beside volumes by plane has a plane, but no type word that is known. | Put 'anatomic' (a volume) or 'inference' (an annotation) into its name. To leave the file out, waive this code.
+plane-unknown | error | The name of a NIfTI file beside volumes by plane has no plane (axl, cor or sag). | Put axl, cor or sag into its name, with 'anatomic' (a volume) or 'inference' (an annotation). A volume without a plane lands from a folder of its own, or with scan(..., layout='by_volume'). To leave the file out, waive this code.
 
 ## Classes
 class-map-line | error | A line of the class map cannot be read. | Write it as 'value name' or 'value name red green blue' (0 to 255).

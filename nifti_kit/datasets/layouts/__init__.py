@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from nifti_kit.datasets.layouts.annotations import group_annotations
+from nifti_kit.datasets.layouts.by_folder import group_by_folder
 from nifti_kit.datasets.layouts.by_plane import group_by_plane
 from nifti_kit.datasets.layouts.by_volume import group_by_volume
 from nifti_kit.datasets.layouts.grouping import Files, Grouping
@@ -21,13 +22,14 @@ _GROUPERS = {
 LAYOUTS = tuple(_GROUPERS)
 
 
-def detect_layout(names: Iterable[PurePosixPath]) -> str:
+def detect_layout(names: Iterable[PurePosixPath], further: tuple[str, ...] = ()) -> str:
     """Return the layout that the NIfTI file names of a source speak of.
 
     ``by_plane`` if any carries a plane and the anatomic role; ``annotations`` if every one
-    carries a plane and an annotation role; else ``by_volume``.
+    carries a plane and an annotation role; else ``by_volume``. ``further`` are type words of
+    annotations beside the usual ones.
     """
-    parsed = [parse_name(path.name) for path in names]
+    parsed = [parse_name(path.name, further) for path in names]
     if any(name.plane and name.role == VOLUME for name in parsed):
         return "by_plane"
     if parsed and all(name.plane and name.role == ANNOTATION for name in parsed):
@@ -36,7 +38,12 @@ def detect_layout(names: Iterable[PurePosixPath]) -> str:
 
 
 def group_files(layout: str, files: Files) -> Grouping:
-    """Return the items of a layout, one of ``by_volume``, ``by_plane``, ``annotations``."""
-    grouping = _GROUPERS[layout](files)
+    """Return the items of a layout, one of ``by_volume``, ``by_plane``, ``annotations``.
+
+    With ``files.by_folder``, ``by_plane`` is the layout of the folders that have volumes by plane;
+    the others are read by volume.
+    """
+    mixed = layout == "by_plane" and files.by_folder
+    grouping = group_by_folder(files) if mixed else _GROUPERS[layout](files)
     grouping.items.sort(key=lambda item: natural_key(f"{item.folder}/{item.name}"))
     return grouping

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.layouts.grouping import (
+    NO_PLANE,
+    NO_ROLE,
     Files,
     Grouping,
     Link,
@@ -20,7 +20,7 @@ from nifti_kit.datasets.layouts.grouping import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.datasets.names import ANNOTATION, parse_name, unique_names
+from nifti_kit.datasets.names import ANNOTATION, unique_names
 
 
 def group_annotations(files: Files) -> Grouping:
@@ -29,8 +29,12 @@ def group_annotations(files: Files) -> Grouping:
     A score table without an annotation file of its plane and case is an item of its own.
     """
     grouping = Grouping()
-    volumes, annotations = sorted_by_role(files.images, grouping)
-    annotations += _without_plane(files, grouping)
+    volumes, annotations, others = sorted_by_role(files, grouping)
+    for file in others:
+        if file.name.role == ANNOTATION:  # for volumes without a plane (layout chosen)
+            annotations.append(file)
+        else:
+            grouping.unused[file.relative] = NO_PLANE if file.name.plane is None else NO_ROLE
     for volume in volumes:
         grouping.unused[volume.relative] = "a volume among annotations"
     # Semantic files have no index: a number at the end is that of their volume.
@@ -39,7 +43,7 @@ def group_annotations(files: Files) -> Grouping:
     for file in annotations:
         groups[_group_key(file, whole)].append(_link(file))
     tables: defaultdict[tuple[str, ...], list[Link]] = defaultdict(list)
-    unreadable = {_group_key(_bare(relative), whole) for relative in files.unreadable}
+    unreadable = {_group_key(file, whole) for file in files.lost()}
     alone: list[Link] = []
     for table in named_tables(files.tables, grouping):
         key = _group_key(table, whole)
@@ -61,19 +65,6 @@ def group_annotations(files: Files) -> Grouping:
         item = _item(name, links[0].file, masks, tables[key], by_index=by_index)
         grouping.items.append(replace(item, set_key=_case(key)))
     return grouping
-
-
-def _without_plane(files: Files, grouping: Grouping) -> Iterator[NamedFile]:
-    """Yield the annotation files without a plane: for volumes without one (layout chosen)."""
-    for image in files.images:
-        name = parse_name(image.relative.name)
-        if name.role == ANNOTATION and name.plane is None:
-            del grouping.unused[image.relative]
-            yield NamedFile(name, image.relative, image)
-
-
-def _bare(relative: PurePosixPath) -> NamedFile:
-    return NamedFile(parse_name(relative.name), relative)
 
 
 def _link(file: NamedFile) -> Link:

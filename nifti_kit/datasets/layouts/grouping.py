@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
@@ -26,12 +27,28 @@ class Files:
         ``auto``, ``semantic`` or ``instance``.
     unreadable
         The NIfTI files that are no usable images: what belongs to them has no volume.
+    annotation_words
+        Further type words of annotations (:func:`nifti_kit.datasets.names.further_words`).
+    by_folder
+        Whether each folder is read by its own layout, since no layout was chosen.
     """
 
     images: tuple[ImageFile, ...]
     tables: tuple[tuple[Path, PurePosixPath], ...]
     segmentation: str = "auto"
     unreadable: tuple[PurePosixPath, ...] = ()
+    annotation_words: tuple[str, ...] = ()
+    by_folder: bool = False
+
+    def named(self, image: ImageFile) -> NamedFile:
+        """Return an image with what its name says."""
+        name = parse_name(image.relative.name, self.annotation_words)
+        return NamedFile(name, image.relative, image)
+
+    def lost(self) -> list[NamedFile]:
+        """Return what the names of the unreadable files say."""
+        words = self.annotation_words
+        return [NamedFile(parse_name(file.name, words), file) for file in self.unreadable]
 
 
 @dataclass
@@ -87,23 +104,24 @@ class Link:
 
 
 def sorted_by_role(
-    images: Iterable[ImageFile], grouping: Grouping
-) -> tuple[list[NamedFile], list[NamedFile]]:
-    """Return volumes and annotations; name the files that are neither."""
+    files: Files, grouping: Grouping
+) -> tuple[list[NamedFile], list[NamedFile], list[NamedFile]]:
+    """Return volumes, annotations, and the files whose names lack a plane or a role."""
     volumes: list[NamedFile] = []
     annotations: list[NamedFile] = []
-    for image in images:
-        name = parse_name(image.relative.name)
-        named = NamedFile(name, image.relative, image)
+    others: list[NamedFile] = []
+    for image in files.images:
+        named = files.named(image)
+        name = named.name
         if name.role == "ambiguous":
             message = "its name says both volume and annotation"
             grouping.findings.append(finding("role-ambiguous", image.relative, message))
             grouping.unused[image.relative] = ""
         elif name.plane is None or name.role is None:
-            grouping.unused[image.relative] = NO_PLANE if name.plane is None else NO_ROLE
+            others.append(named)
         else:
             (volumes if name.role == VOLUME else annotations).append(named)
-    return volumes, annotations
+    return volumes, annotations, others
 
 
 def named_tables(
@@ -128,20 +146,28 @@ def is_instance(links: Iterable[Sequence[Link]], segmentation: str) -> bool:
 
 
 def linked_masks(
-    links: Sequence[Link], own: tuple[int, ...], *, instance: bool, grouping: Grouping
+    links: Sequence[Link],
+    own: tuple[int, ...],
+    *,
+    instance: bool,
+    grouping: Grouping,
+    names: Mapping[PurePosixPath, str] = MappingProxyType({}),
 ) -> tuple[MaskFile, ...]:
     """Return the masks of a volume, with their class index for instance segmentation.
 
     A file without an index is class 1; for one with the volume's ``own`` number that number is
-    its index.
+    its index. ``names`` has the files whose words are their class.
     """
     bare = own[-1] if own else 1
     masks = []
     taken: dict[int | None, PurePosixPath] = {}
     for link in links:
+        if link.file.image is not None and link.file.relative in names:
+            masks.append(MaskFile(link.file.image, None, names[link.file.relative]))
+            continue
         number = bare if link.file.name.tail else 1
         index = (number if link.index is None else link.index) if instance else None
-        if index in taken:
+        if index in taken and link.file.image is not None:
             what = f"class index {index}" if instance else "the semantic label map"
             message = f"{taken[index].name} is {what} too"
             found = finding("annotation-repeated", link.file.relative, message)
@@ -152,10 +178,12 @@ def linked_masks(
     return tuple(sorted(masks, key=lambda mask: (mask.index or 0, natural_key(mask.relative))))
 
 
-def table_files(links: Iterable[Link]) -> tuple[TableFile, ...]:
-    """Return the tables of an item, with the index each of them speaks of."""
+def table_files(
+    links: Iterable[Link], names: Mapping[PurePosixPath, str] = MappingProxyType({})
+) -> tuple[TableFile, ...]:
+    """Return the tables of an item, with the index, or the class, that each of them speaks of."""
     return tuple(
-        TableFile(link.file.path, link.file.relative, link.index)
+        TableFile(link.file.path, link.file.relative, link.index, names.get(link.file.relative))
         for link in links
         if link.file.path is not None
     )
