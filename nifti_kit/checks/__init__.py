@@ -13,6 +13,7 @@ from typing import Any
 
 from nifti_kit.checks.classes import (
     class_names_alike,
+    class_readings,
     class_without_value,
     exported_instances,
     segmentation_ambiguous,
@@ -30,6 +31,7 @@ from nifti_kit.checks.files import (
     volumes_named_masks,
 )
 from nifti_kit.checks.geometry import grids, mask_alignment, reader_places, voxel_sizes
+from nifti_kit.checks.label_maps import volumes_of_labels
 from nifti_kit.checks.labels import (
     label_disconnected,
     label_notes,
@@ -90,8 +92,10 @@ def check(
 def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
     """Return what scanning found and what masks, scores and headers show; no volume is read."""
     found = [*dataset.findings]
+    told = list(volumes_of_labels(dataset)) if voxels else []
+    known = {one.path for one in told}
+    found += [*told, *(one for one in volumes_named_masks(dataset) if one.path not in known)]
     for of_dataset in (
-        volumes_named_masks,
         analyze_pairs,
         planes_apart,
         names_alike,
@@ -120,6 +124,7 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
         yield from survey.score_findings
     yield from class_without_value(dataset, surveys)
     yield from segmentation_ambiguous(dataset, surveys)
+    yield from class_readings(dataset, surveys)
 
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:

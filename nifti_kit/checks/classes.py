@@ -11,12 +11,16 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.layouts.pairs import says_nothing
 from nifti_kit.datasets.names import parse_name
-from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, class_is_name
 from nifti_kit.formats.class_maps import ClassMap
 
 EXPORTED_MAP = "color_map.txt"
 """The name under which the platform's exporter writes its class map."""
+
+MOST_OF_THE_MAP = 0.5
+"""A label map has most of the values of its class map; objects are a few of a long table's."""
 
 SHOWN = 5
 """Values or classes that a message names before it counts the rest."""
@@ -24,12 +28,11 @@ SHOWN = 5
 
 def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
     """Where there is a class map, every value (or file index) has a class in it."""
-    by_name = survey.mask.class_name is not None and item.segmentation != "semantic"
     if not dataset.classes:
         return
-    if by_name:
-        name = survey.mask.class_name or ""
-        if item.plane and dataset.classes.by_name(name) is None:
+    if class_is_name(dataset, item, survey):
+        name = survey.mask.class_name
+        if item.plane and name is not None and dataset.classes.by_name(name) is None:
             message = f"its words {name!r} are no class of the class map"
             yield finding("value-without-class", survey.mask.relative, message)
         return
@@ -76,7 +79,7 @@ def class_without_value(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iter
     masks = [(survey.item, mask) for survey in surveys for mask in survey.masks]
     if not masks or any(mask.labels is None for _, mask in masks):
         return  # what a file holds that cannot be read is not known
-    used = {number for item, mask in masks for number in _numbers(classes, item, mask)}
+    used = {number for item, mask in masks for number in _numbers(dataset, item, mask)}
     unused = [f"{entry.value} {entry.name}" for entry in classes if entry.value not in used]
     if unused:
         are = "is" if len(unused) == 1 else "are"
@@ -87,16 +90,14 @@ def class_without_value(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iter
         yield finding("class-without-value", classes.path, message)
 
 
-def _numbers(classes: ClassMap, item: Item, survey: MaskSurvey) -> Iterable[int]:
+def _numbers(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterable[int]:
     """Return the entries of the class map that an annotation file uses, by their values."""
     values = survey.labels.values if survey.labels else ()
     mask = survey.mask
-    if item.segmentation == "semantic" or not values:
-        return values
-    if mask.class_name is not None:
-        entry = classes.by_name(mask.class_name)
+    if values and class_is_name(dataset, item, survey):
+        entry = dataset.classes.by_name(mask.class_name or "")
         return () if entry is None else (entry.value,)
-    return (mask.index or 1,)
+    return values if item.segmentation == "semantic" or not values else (mask.index or 1,)
 
 
 def class_names_alike(dataset: Dataset) -> Iterator[Finding]:
@@ -106,7 +107,8 @@ def class_names_alike(dataset: Dataset) -> Iterator[Finding]:
     by_value = False
     for item in dataset.items:
         for mask in item.masks:
-            if mask.class_name is None or item.segmentation == "semantic":
+            by_class = item.segmentation == "semantic" and dataset.layout != "pairs"
+            if mask.class_name is None or by_class:
                 by_value = True
             else:
                 spellings[_plain(mask.class_name)][mask.class_name].append(mask.relative)
@@ -157,6 +159,50 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
                 f"{named} only 1 can have a class in the class map: they may be instances"
             )
             yield finding("segmentation-ambiguous", first, message)
+
+
+def class_readings(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
+    """The class of a mask is its file's name or its values, not either of both.
+
+    Where a file by volume has several values, and these are those of the class map (half of them
+    at least), which does not know its name; and where the one value of a pair's only mask has a
+    class of another name. Without a class map a name such as ``GT`` is doubtful (a warning).
+    """
+    if dataset.choices.segmentation != "auto":
+        return
+    by_name: defaultdict[str, list[MaskSurvey]] = defaultdict(list)
+    for survey in surveys:
+        for mask in survey.masks if survey.item.plane is None else ():
+            name = mask.mask.class_name
+            if name is None or not class_is_name(dataset, survey.item, mask):
+                continue
+            if survey.item.segmentation != "semantic" or len(survey.masks) == 1:
+                by_name[_plain(name)].append(mask)
+    for masks in by_name.values():
+        yield from _readings(dataset, masks)
+
+
+def _readings(dataset: Dataset, masks: Sequence[MaskSurvey]) -> Iterator[Finding]:
+    """Name the two readings of files of one class name, where there are two."""
+    name = masks[0].mask.class_name or ""
+    several = [m for m in masks if m.labels and len(m.labels.values) > 1]
+    told = several or (masks if dataset.layout == "pairs" else [])
+    values = sorted({value for m in masks if m.labels for value in m.labels.values})
+    classes = dataset.classes
+    named = [f"{value} {entry.name}" for value in values if (entry := classes.by_value(value))]
+    nameless = bool(several) and says_nothing(several[0].mask.relative)
+    if not values or classes.by_name(name) is not None or len(named) < len(values):
+        code = "segmentation-ambiguous" if nameless and not classes else ""
+    else:
+        most = not several or len(values) >= MOST_OF_THE_MAP * len(classes)
+        code = "class-two-readings" if most or nameless else ""
+    for mask in told if code else ():
+        known = f", and the class map has {listed(named, SHOWN)}" if named else ""
+        message = (
+            f"its values are {listed(mask.labels.values if mask.labels else (), SHOWN)}{known}: "
+            f"objects of the class {name!r}, or classes by value (segmentation='semantic')?"
+        )
+        yield finding(code, mask.mask.relative, message)
 
 
 def _may_be_semantic(

@@ -132,7 +132,7 @@ def names_alike(dataset: Dataset) -> Iterator[Finding]:
     """
     named = {found.path for found in dataset.findings if found.code == "annotation-repeated"}
     volumes = [item.volume for item in dataset.items if item.volume]
-    masks = [mask.image for item in dataset.items for mask in item.masks]
+    masks = list(dict.fromkeys(mask.image for item in dataset.items for mask in item.masks))
     for images in (volumes, [mask for mask in masks if str(mask.relative) not in named]):
         for group in _alike(images, _plain_name):
             others = ", ".join(image.relative.name for image in group[1:])
@@ -150,7 +150,8 @@ def content_repeated(dataset: Dataset) -> Iterator[Finding]:
     Only files whose content is of one length and checksum are compared by all of it.
     """
     owners = {mask.image: (item, mask) for item in dataset.items for mask in item.masks}
-    images = [image for item in dataset.items for image in item.images]
+    # A mask of several images is one file.
+    images = list(dict.fromkeys(image for item in dataset.items for image in item.images))
     groups = [images]
     for key in (_length, _checksum, _digest):
         groups = [alike for group in groups for alike in _alike(group, key)]

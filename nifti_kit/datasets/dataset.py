@@ -12,8 +12,9 @@ from nifti_kit.core import html
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.items import Item
-from nifti_kit.datasets.layouts import LAYOUTS
-from nifti_kit.datasets.names import further_words
+from nifti_kit.datasets.layouts import EVERY_LAYOUT
+from nifti_kit.datasets.names import further_words, is_nifti
+from nifti_kit.datasets.proposals import Proposal, as_pairs, propose
 from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
 from nifti_kit.datasets.sources import Source, open_source
 from nifti_kit.errors import BadSource
@@ -32,7 +33,7 @@ class Dataset:
     Attributes
     ----------
     layout
-        ``by_volume``, ``by_plane`` or ``annotations``. A tree with volumes by plane is
+        ``by_volume``, ``by_plane``, ``annotations`` or ``pairs``. A tree with volumes by plane is
         ``by_plane``; its folders without such are read by volume all the same, and their items
         have no plane.
     items
@@ -61,6 +62,8 @@ class Dataset:
     findings: tuple[Finding, ...]
     choices: Choices = field(default_factory=Choices)
     mended: tuple[Mended, ...] = ()
+    taken: Proposal | None = None
+    """The proposal that ``layout="pairs"`` took."""
     memory: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What was surveyed already, so that no file is read twice."""
 
@@ -73,6 +76,35 @@ class Dataset:
     def annotation_paths(self) -> tuple[PurePosixPath, ...]:
         """The files that need a volume, relative to the source: annotations, scores alone."""
         return tuple(path for item in self.items for path in item.annotation_paths)
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """Which mask would go to which image, where the whole tree is of a known make.
+
+        It is shown; ``scan(..., layout="pairs")`` takes it. None where the files are read so
+        already, or speak of planes.
+        """
+        if self.layout == "pairs":
+            return self.taken
+        if self.layout != "by_volume":
+            return None
+        if _PROPOSAL not in self.memory:
+            self.memory[_PROPOSAL] = self._proposed()
+        found: Proposal | None = self.memory[_PROPOSAL]
+        return found
+
+    def _proposed(self) -> Proposal | None:
+        files = self.source.files
+        niftis = [file for file in files if is_nifti(file.name)]
+        grids = {image.relative: image.grid for item in self.items for image in item.images}
+        found = propose(niftis, set(files).difference(niftis), grids.get)
+        read = {
+            str(mask.relative): [str(item.volume.relative)]
+            for item in self.items
+            for mask in item.masks
+            if item.volume
+        }
+        return None if found is None or found.masks_of == read else found
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per item."""
@@ -103,6 +135,9 @@ class Dataset:
         note = html.title(f"... and {more} more items") if more > 0 else html.Markup("")
         return html.title(self._title()) + html.table(_COLUMNS, rows) + note
 
+
+_PROPOSAL = "proposal"
+"""The key of a dataset's memory."""
 
 _SHOWN = 50
 """Items that a repr shows; ``to_frame()`` has them all."""
@@ -146,6 +181,7 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     classes: Any = None,
     score_base: int = 1,
     score_frames: str = "file",
+    pairs: Any = None,
     annotation_words: str | Iterable[str] = (),
     on_file: OnFile | None = None,
 ) -> Dataset:
@@ -157,9 +193,12 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         A folder, a ``.zip``, ``.tar``, ``.tar.gz`` or ``.tgz``, or one ``.nii`` / ``.nii.gz``.
     layout
         ``auto`` (each folder of a tree by its own layout, by plane or by volume), ``by_volume``,
-        ``by_plane`` or ``annotations`` (every folder by this one).
+        ``by_plane`` or ``annotations`` (every folder by this one), or ``pairs``: the pairs of a
+        tree of a known make (nnU-Net, Medical Segmentation Decathlon, TotalSegmentator, BraTS,
+        BIDS, ACDC, ...), which ``Dataset.proposal`` shows.
     segmentation
-        ``auto``, ``semantic`` (class = value) or ``instance`` (class = file, object = value).
+        ``auto``, ``semantic`` (class = value) or ``instance`` (class = file, object = value). In
+        pairs ``auto`` is semantic, but a mask of one value is of the class that its name says.
     classes
         A class map to use instead of the source's own: a path, or ``{value: name}``.
     score_base
@@ -170,6 +209,12 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         the slices of the volume on the platform (slice = layer - base), as its exporter writes
         them; ``reversed``: those slices from the other end (slice = count - 1 - (layer - base));
         ``file``: the NIfTI file, so that such tables are an error, because it is not there.
+    pairs
+        Which mask belongs to which image, by their paths below the source: a dictionary (mask to
+        its image, or to a list of images; images without a mask under the key ``""``); a pattern
+        such as ``"labelsTr/{case}.nii.gz -> imagesTr/{case}_*.nii.gz"``, in which a field in
+        braces is the same on both sides and ``*`` is anything, so that a mask may have several
+        images; a proposal; or the JSON file that a proposal was saved to.
     annotation_words
         Words of names that say annotation, beside ``inference``, ``mask``, ``ann``, ...: such as
         ``("gt", "prediction")``.
@@ -180,18 +225,28 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     Raises
     ------
     BadSource
-        If there is no such path, or the archive is damaged or hostile. Faults of single files
-        are findings, not exceptions.
+        If there is no such path, or the archive is damaged or hostile; if ``pairs`` are in no
+        known form or fit nothing, or no known tree is there for ``layout="pairs"``. Faults of
+        single files are findings, not exceptions.
     WrongArgument
         If it is no path at all.
+
+    Examples
+    --------
+    >>> dataset = scan("data_samples/by_volume")
+    >>> dataset.layout
+    'by_volume'
     """
-    _one_of("layout", layout, ("auto", *LAYOUTS))
+    _one_of("layout", layout, ("auto", *EVERY_LAYOUT))
     _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
     _one_of("score_base", score_base, (0, 1))
     _one_of("score_frames", score_frames, SCORE_FRAMES)
     given = None if classes is None else as_class_map(classes)
     words = further_words(annotation_words)
-    choices = Choices(layout, segmentation, given, score_base, score_frames, annotation_words=words)
+    if pairs is not None:
+        _one_of("layout, where pairs are given,", layout, ("auto", "pairs"))
+        pairs = as_pairs(pairs, source)
+    choices = Choices(layout, segmentation, given, score_base, score_frames, pairs, words)
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
 
@@ -225,6 +280,7 @@ def _dataset(scanner: Scanner) -> Dataset:
         tuple(scanner.findings),
         scanner.choices,
         tuple(scanner.mended.values()),
+        scanner.proposal,
     )
 
 

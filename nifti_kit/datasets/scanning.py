@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
@@ -12,14 +13,22 @@ from types import MappingProxyType
 from typing import Any
 
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
+from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import read_text
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
+from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
 from nifti_kit.datasets.names import SCORE, is_nifti, natural_key, pair_key, parse_name, why_unused
+from nifti_kit.datasets.proposals import Proposal, propose, taken
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.class_maps import ClassMap, is_named_class_map, looks_like_class_map
+from nifti_kit.formats.class_maps import (
+    ClassMap,
+    as_class_map,
+    is_named_class_map,
+    looks_like_class_map,
+)
 from nifti_kit.formats.mappings import Mapping, looks_like_mapping, read_mapping
 from nifti_kit.formats.nifti import ImageFile, read_header
 
@@ -27,6 +36,9 @@ _LOG = logging.getLogger("nifti_kit.datasets")
 
 MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
 """Where the platform's exporter puts its class map: one level above the dataset's folder."""
+
+DATASET_JSON = "dataset.json"
+"""Where nnU-Net and the Medical Segmentation Decathlon keep the names of labels."""
 
 OnFile = Callable[[int, int], Any]
 """Is told how many headers were read, and how many there are."""
@@ -41,6 +53,8 @@ class Choices:
     classes: ClassMap | None = None
     score_base: int = 1
     score_frames: str = "file"
+    pairs: Any = None
+    """A dictionary or a pattern; None where none was given."""
     annotation_words: tuple[str, ...] = ()
 
 
@@ -87,8 +101,11 @@ class Scanner:
             finding("repaired", found.relative, found.what) for found in mended.values()
         ]
         self._reasons: dict[PurePosixPath, str] = {}
+        self._used: set[PurePosixPath] = set()
         niftis = [file for file in source.files if is_nifti(file.name)]
         self.layout = self._layout(niftis) if choices.layout == "auto" else choices.layout
+        self.proposal: Proposal | None = None
+        self.pairing = self._paired(niftis) if self.layout == "pairs" else None
         self.grouping = self._grouped(niftis, choices.segmentation)
         if not niftis and not self.grouping.items:
             self.findings.append(finding("source-empty", "", f"{source.given}: no NIfTI file"))
@@ -103,15 +120,39 @@ class Scanner:
 
     def _layout(self, niftis: list[PurePosixPath]) -> str:
         """Return the layout that the names speak of; score tables alone are annotations."""
+        if self.choices.pairs is not None:
+            return "pairs"
         if not niftis and any(_is_score_table(file.name) for file in self._files(".csv")):
             return "annotations"
         return detect_layout(niftis, self.choices.annotation_words)
+
+    def _paired(self, niftis: list[PurePosixPath]) -> Pairing:
+        """Return which mask belongs to which image; the files of no pair have no use."""
+        if self.choices.pairs is not None:
+            pairing, left_out = pair_up(self.choices.pairs, niftis), {}
+        else:
+            others = [file for file in self.source.files if not is_nifti(file.name)]
+            self.proposal = propose(niftis, others, self._grid)
+            pairing = taken(self.proposal, niftis)
+            assert self.proposal is not None
+            left_out = dict(self.proposal.left_out)
+            self.findings.append(finding("pairs-taken", "", self.proposal.summary))
+        for file in niftis:
+            if file not in pairing.files:
+                self._reasons[file] = left_out.get(str(file), "no pair names it")
+        return pairing
+
+    def _grid(self, file: PurePosixPath) -> Grid | None:
+        image = self._header(file)
+        return image.grid if isinstance(image, ImageFile) else None
 
     def _files(self, suffix: str) -> list[PurePosixPath]:
         found = [file for file in self.source.files if file.suffix.casefold() == suffix]
         return sorted(found, key=lambda file: (len(file.parts), natural_key(file)))
 
     def _grouped(self, niftis: list[PurePosixPath], segmentation: str) -> Grouping:
+        if self.pairing is not None:
+            niftis = [file for file in niftis if file in self.pairing.files]
         images = sorted(self._headers(niftis), key=lambda image: natural_key(image.relative))
         tables = sorted(self._files(".csv"), key=natural_key)
         paths = tuple((self.source.root / table, table) for table in tables)
@@ -119,7 +160,7 @@ class Scanner:
         unreadable = tuple(file for file in niftis if file not in readable)
         words, by_folder = self.choices.annotation_words, self.choices.layout == "auto"
         files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
-        grouping = group_files(self.layout, files)
+        grouping = group_files(self.layout, files, self.pairing)
         grouping.items = [self._with_tables(item) for item in grouping.items]
         return grouping
 
@@ -165,6 +206,7 @@ class Scanner:
         given = self.choices.classes
         read = [self._read_map(file, given) for file in self._files(".txt")]
         maps = [found for found in read if found is not None]
+        maps = maps or list(filter(None, map(self._labels_of, self._files(".json"))))
         chosen = self._chosen_map(maps) if given is None else given
         self.findings += chosen.faults
         return chosen
@@ -184,6 +226,20 @@ class Scanner:
             self.findings.append(finding("class-map-line", file, message))
             self._reasons[file] = ""
         return found
+
+    def _labels_of(self, file: PurePosixPath) -> ClassMap | None:
+        """Return the class map of a dataset.json (nnU-Net, Decathlon), where each label has one."""
+        if file.name != DATASET_JSON or self.choices.classes is not None:
+            return None
+        try:
+            labels = json.loads(read_text(self.source.root / file))["labels"]
+            named = {int(v): k for k, v in labels.items() if not isinstance(v, str)}
+            named |= {int(k): v for k, v in labels.items() if isinstance(v, str)}
+            found = as_class_map({value: name for value, name in named.items() if value > 0})
+        except (NiftiKitError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        self._used.add(file)
+        return ClassMap(found.entries, str(file))
 
     def _chosen_map(self, maps: list[ClassMap]) -> ClassMap:
         if not maps:
@@ -246,6 +302,8 @@ class Scanner:
 
     def unused(self) -> tuple[Path, ...]:
         """Return the files without a use, and name each in a finding (once)."""
+        for file in self._used:
+            self._reasons.pop(file, None)
         for file, reason in self._reasons.items():
             if reason:
                 _LOG.info("%s: not used: %s", file, reason)

@@ -113,6 +113,18 @@ def survey_mask(dataset: Dataset, item: Item, mask: MaskFile) -> MaskSurvey:
     return survey
 
 
+def class_is_name(dataset: Dataset, item: Item, survey: MaskSurvey) -> bool:
+    """Say whether a mask's class is its file's name, not its values.
+
+    Of pairs, where nobody chose, that is so for a mask of one value whose name says a class.
+    """
+    if survey.mask.class_name is None or item.segmentation != "semantic":
+        return survey.mask.class_name is not None
+    if dataset.layout != "pairs" or dataset.choices.segmentation != "auto":
+        return False
+    return survey.labels is not None and len(survey.labels.labels) <= 1
+
+
 def _labels_of(
     dataset: Dataset, image: ImageFile
 ) -> tuple[LabelSurvey | None, NiftiKitError | None]:

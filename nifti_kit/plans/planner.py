@@ -9,7 +9,13 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import NORMALS
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
-from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, SliceScore, survey_item
+from nifti_kit.datasets.surveys import (
+    ItemSurvey,
+    MaskSurvey,
+    SliceScore,
+    class_is_name,
+    survey_item,
+)
 from nifti_kit.formats.class_maps import ClassEntry, free_color
 from nifti_kit.formats.labels import Label
 from nifti_kit.formats.mappings import Mapping
@@ -141,7 +147,7 @@ class ItemPlanner:
         """Return the class of a label: by file name, by file index, or by value."""
         known = self.dataset.classes
         name = mask.mask.class_name
-        if name is not None and item.segmentation != "semantic":
+        if name is not None and class_is_name(self.dataset, item, mask):
             entry = known.by_name(name)
             number = entry.value if entry else label.value
         else:

@@ -153,7 +153,7 @@ def test_the_layout_may_be_chosen(layout: str, tmp_path: Path) -> None:
         (
             {"layout": "by_slice"},
             "layout",
-            "'by_slice'. Expected: 'auto', 'by_volume', 'by_plane', 'annotations'.",
+            "'by_slice'. Expected: 'auto', 'by_volume', 'by_plane', 'annotations', 'pairs'.",
         ),
         (
             {"segmentation": "panoptic"},

@@ -133,6 +133,28 @@ def two_masks(first: Any, second: Any) -> Case:
     return case
 
 
+def labelled(background: int, **choices: Any) -> Case:
+    """An image, and a label map beside it whose name says nothing."""
+
+    def case(folder: Path) -> Findings:
+        write_nifti(folder / "CT.nii")
+        write_nifti(folder / "other.nii", np.maximum(labels(), background).astype("u1"))
+        return nk.check(nk.scan(folder, **choices))
+
+    return case
+
+
+def paired(*names: str, **choices: Any) -> Case:
+    """Label maps, and images that are none."""
+
+    def case(folder: Path) -> Findings:
+        for name in names:
+            write_nifti(folder / name, labels() if "label" in name else volume())
+        return nk.check(nk.scan(folder, **choices))
+
+    return case
+
+
 def sheared(degrees: float) -> Case:
     rows = AFFINE.copy()
     rows[0, 1] = 3 * np.sin(np.radians(degrees))
@@ -210,6 +232,15 @@ CASES: dict[str, tuple[Case, Case]] = {
     "volume-named-mask": (
         named("CT.nii", "labels/CT.nii"),
         named("CT.nii", "more/CT.nii"),
+    ),
+    "volume-label-map": (labelled(background=0), labelled(background=3)),
+    "pairs-file": (
+        labelled(0, pairs={"other.nii": "CT.nii", "more.nii": "CT.nii"}),
+        labelled(0, pairs={"other.nii": "CT.nii"}),
+    ),
+    "pairs-taken": (
+        paired("imagesTr/a.nii", "labelsTr/a.nii", layout="pairs"),
+        paired("imagesTr/a.nii", "labelsTr/a.nii"),
     ),
     # Fields of view of 35 mm along z: 27 mm apart they share 8/35, 26 mm apart 9/35.
     "planes-apart": (planes(27), planes(26)),

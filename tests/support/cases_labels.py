@@ -101,6 +101,18 @@ def map_above(name: str) -> Case:
     return case
 
 
+def in_folder(classes: str) -> Case:
+    """Return a case: one label map of two values in the volume's folder, and a class map."""
+
+    def case(folder: Path) -> Findings:
+        write_nifti(folder / "CT.nii")
+        write_nifti(folder / "CT" / "organs.nii", two_values())
+        (folder / "labels.txt").write_text(classes)
+        return found(folder)
+
+    return case
+
+
 def two_items(first: str, second: str) -> Case:
     def case(folder: Path) -> Findings:
         for number, name in enumerate((first, second)):
@@ -162,5 +174,9 @@ CASES: dict[str, tuple[Case, Case]] = {
         planes(SEMANTIC, FEMUR_TIBIA),
     ),
     "class-names-alike": (two_items("Left_lung", "left lung"), two_items("Lung", "Lungs")),
+    "class-two-readings": (
+        in_folder("1 Femur\n2 Tibia\n"),
+        in_folder("1 Femur\n3 Tibia\n"),
+    ),
     "segmentation-ambiguous": (planes(NUMBERED, FEMUR_TIBIA), planes(NUMBERED, "1 Femur\n")),
 }

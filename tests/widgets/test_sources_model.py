@@ -97,7 +97,7 @@ def test_a_choice_that_there_is_not_is_named():
         SourcePicker("x", layout="by_day")
     assert str(caught.value) == (
         "layout has no such choice Found: 'by_day'. "
-        "Expected: 'auto', 'by_volume', 'by_plane', 'annotations'."
+        "Expected: 'auto', 'by_volume', 'by_plane', 'annotations', 'pairs'."
     )
 
 

@@ -58,11 +58,14 @@ annotation-repeated | error | Two annotation files of a volume claim the same cl
 role-ambiguous | error | A file name says both volume (anatomic) and annotation. | Rename the file so that only one of the two words is in it.
 name-prefixed | note | Volumes of the same file name in several folders got their folder's name in front. | Nothing; rename the files to choose the names yourself.
 annotation-elsewhere | note | A volume's annotation folder was found elsewhere in the tree, and is the only one. | Nothing; put it next to the volume to make it plain.
-volume-named-mask | warning | A file will land as a volume, though its name or folder speaks of annotations. | If it is a mask, put it into the folder that is named like its volume.
 words-differ | note | A file belongs to the only volume that it can in its folder, though other words of their names differ. | Nothing, if they are of one patient and series; else put it next to its own volume.
 class-by-words | warning | Several annotation files of a plane have no index: the words that tell them apart are read as their classes. | Nothing, if those are the classes; else put an index at the end of each name of the set (axl_inference_1.nii) and give the classes: scan(..., classes={1: 'Femur'}).
 type-word-unknown | error | The name of a NIfTI file beside volumes by plane has a plane, but no type word that is known. | Put 'anatomic' (a volume) or 'inference' (an annotation) into its name. To leave the file out, waive this code.
 plane-unknown | error | The name of a NIfTI file beside volumes by plane has no plane (axl, cor or sag). | Put axl, cor or sag into its name, with 'anatomic' (a volume) or 'inference' (an annotation). A volume without a plane lands from a folder of its own, or with scan(..., layout='by_volume'). To leave the file out, waive this code.
+volume-named-mask | warning | A file will land as a volume, though its name or folder speaks of annotations. | If it is a mask, say to which image it belongs: scan(..., pairs=...); or put it into the folder that is named like its volume.
+volume-label-map | error | A file would land as a volume, but its voxels are those of a label map. | Say to which image it belongs: scan(..., pairs={'its path': 'path of its image'}). If it is an image: waive='volume-label-map'.
+pairs-file | error | A file of the given pairs is not there, or has no image, or several readings. | Correct the path or the pattern in pairs=, or leave the file out.
+pairs-taken | note | The pairs of a tree of a known make were taken, because layout='pairs' was chosen. | Nothing; dataset.proposal shows them.
 
 ## Classes
 class-map-line | error | A line of the class map cannot be read. | Write it as 'value name' or 'value name red green blue' (0 to 255).
@@ -72,6 +75,7 @@ value-without-class | warning | A label value has no line in the class map; its 
 class-without-value | note | A class of the class map is in no annotation file. | Nothing, if it does not occur in these images; else check the values of the masks.
 class-names-alike | warning | Class names differ only in case, spaces, _ or -: they land as different classes. | If they are one class, write its name the same everywhere.
 segmentation-ambiguous | warning | The names of annotation files and their values say different things of their kind. | If each value is a class of its own: scan(..., segmentation='semantic'); if each value is an object of one class: scan(..., segmentation='instance').
+class-two-readings | error | The class of a mask can be read in two ways: from its name, or from its values. | If each value is a class of its own: scan(..., segmentation='semantic'); if the file's name is the class: scan(..., segmentation='instance').
 instance-classes-unknown | error | An instance file of the platform's exporter says nothing of its class but its order. | Give the classes by the files' numbers (none = 1): scan(..., classes={1: 'Kidney'}).
 class-differs | note | A class of the class map has another name, value or colour in the project. | Nothing, if the class map is right, or the colour does not matter; else give the project's names: scan(..., classes={1: 'Femur'}), or classes={} for its own.
 class-renamed | note | The project has a class of that name that cannot hold a mask: a number was put behind it. | Nothing; rename the class in the class map, or in the project, to choose the name.

@@ -10,9 +10,10 @@ from nifti_kit.datasets.layouts.by_folder import group_by_folder
 from nifti_kit.datasets.layouts.by_plane import group_by_plane
 from nifti_kit.datasets.layouts.by_volume import group_by_volume
 from nifti_kit.datasets.layouts.grouping import Files, Grouping
+from nifti_kit.datasets.layouts.pairs import Pairing, group_pairs
 from nifti_kit.datasets.names import ANNOTATION, VOLUME, natural_key, parse_name
 
-__all__ = ["LAYOUTS", "Files", "Grouping", "detect_layout", "group_files"]
+__all__ = ["EVERY_LAYOUT", "LAYOUTS", "Files", "Grouping", "detect_layout", "group_files"]
 
 _GROUPERS = {
     "by_volume": group_by_volume,
@@ -20,6 +21,7 @@ _GROUPERS = {
     "annotations": group_annotations,
 }
 LAYOUTS = tuple(_GROUPERS)
+EVERY_LAYOUT = (*LAYOUTS, "pairs")
 
 
 def detect_layout(names: Iterable[PurePosixPath], further: tuple[str, ...] = ()) -> str:
@@ -37,13 +39,17 @@ def detect_layout(names: Iterable[PurePosixPath], further: tuple[str, ...] = ())
     return "by_volume"
 
 
-def group_files(layout: str, files: Files) -> Grouping:
-    """Return the items of a layout, one of ``by_volume``, ``by_plane``, ``annotations``.
+def group_files(layout: str, files: Files, pairing: Pairing | None = None) -> Grouping:
+    """Return the items of a layout, one of ``LAYOUTS``; by ``pairing`` where that is given.
 
     With ``files.by_folder``, ``by_plane`` is the layout of the folders that have volumes by plane;
     the others are read by volume.
     """
-    mixed = layout == "by_plane" and files.by_folder
-    grouping = group_by_folder(files) if mixed else _GROUPERS[layout](files)
+    if pairing is not None:
+        grouping = group_pairs(files, pairing)
+    elif layout == "by_plane" and files.by_folder:
+        grouping = group_by_folder(files)
+    else:
+        grouping = _GROUPERS[layout](files)
     grouping.items.sort(key=lambda item: natural_key(f"{item.folder}/{item.name}"))
     return grouping

@@ -11,11 +11,13 @@ from traitlets import Enum, HasTraits, Tuple, Unicode
 
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, scan
-from nifti_kit.datasets.layouts import LAYOUTS
+from nifti_kit.datasets.layouts import EVERY_LAYOUT
 from nifti_kit.datasets.names import is_nifti
+from nifti_kit.datasets.proposals import Proposal
 from nifti_kit.datasets.scanning import SCORE_FRAMES
 from nifti_kit.datasets.sources import ARCHIVE_ENDINGS
 from nifti_kit.errors import BadSource
+from nifti_kit.widgets.parts.acts import refuse
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 SAMPLES = "data_samples"
@@ -28,7 +30,7 @@ MOST_RECENT = 8
 """Sources that are remembered: as many as a list shows at a glance."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "layout": ("auto", *LAYOUTS),
+    "layout": ("auto", *EVERY_LAYOUT),
     "segmentation": ("auto", "semantic", "instance"),
     "score_frames": SCORE_FRAMES,
 }
@@ -114,6 +116,31 @@ class SourcePicker(HasTraits):
         if not os.path.exists(os.path.expanduser(self.path)):  # noqa: PTH110, PTH111  (they never raise)
             return [f"There is no such file or folder: {self.path} (seen from {Path.cwd()})."]
         return []
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """Which mask would go to which image; None where that is not known, or taken already."""
+        found = self.dataset
+        return None if found is None or found.layout == "pairs" else found.proposal
+
+    @property
+    def proposal_blockers(self) -> list[str]:
+        """Why no proposal can be taken now."""
+        if self.proposal is None:
+            return ["There is no proposal."]
+        return self.scan_blockers
+
+    def take_proposal(self) -> None:
+        """Read the source again, its masks with the images that the proposal says.
+
+        Raises
+        ------
+        BadSource
+            If something is in the way: see ``proposal_blockers``.
+        """
+        refuse(self.proposal_blockers, "taking the proposal", BadSource)
+        self.layout = "pairs"
+        self.scan()
 
     def choose_sample(self, name: str) -> None:
         """Take the path of one of the samples; another name is passed over."""

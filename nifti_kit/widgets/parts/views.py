@@ -244,6 +244,33 @@ TITLES = {"layout": "Layout", "segmentation": "Segmentation", "score_frames": "S
 NO_CHOICE = "-"
 
 
+class ProposalView(w.VBox):
+    """Shows which mask would go to which image, and why; a button takes it."""
+
+    def __init__(self, model: SourcePicker) -> None:
+        self.model = model
+        self._shown = classed(w.HTML(), "nk-text", "nk-proposal-text")
+        self._take = Gated(
+            "Take these pairs",
+            model.take_proposal,
+            lambda: model.proposal_blockers,
+            "nk-take-proposal",
+        )
+        title = heading("Masks and images that seem to belong together", 4)
+        super().__init__([title, self._shown, self._take])
+        classed(self, "nk-proposal")
+        model.observe(self._show, "dataset")
+        model.task.observe(self._take.refresh, "state")
+        model.observe(self._take.refresh, "path")
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        proposal = self.model.proposal
+        self.layout.display = "none" if proposal is None else ""
+        self._shown.value = "" if proposal is None else proposal._repr_html_()
+        self._take.refresh()
+
+
 class SourcePickerView(w.VBox):
     """Shows what is to be read; ``read`` is called by the button (by default the model's scan)."""
 
@@ -265,6 +292,7 @@ class SourcePickerView(w.VBox):
             w.HBox([*self._choices.values(), self._read], layout=row),
             self._error,
             TaskView(model.task, quiet=True),
+            ProposalView(model),
         ]
         super().__init__(parts)
         classed(self, "nk-source")
