@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.geometry import Alignment, Grid, compare_grids
+from nifti_kit.core.geometry import (
+    ROUNDING_MM,
+    Alignment,
+    Grid,
+    Orientation,
+    axis_orders,
+    compare_grids,
+    is_bare,
+)
 from nifti_kit.datasets.items import Item
 from nifti_kit.formats.nifti import ImageFile
 
@@ -129,6 +137,7 @@ VOXEL_SIZE_TOLERANCE = 0.01
 """pixdim may be this part off the affine's voxel size: more than any rounding of decimals."""
 
 _VERDICT_CODES = {
+    "axes exchanged": "mask-axes-exchanged",
     "header lost": "mask-header-lost",
     "translated": "mask-translated",
     "resampled": "mask-resampled",
@@ -235,33 +244,123 @@ def reader_places(item: Item) -> Iterator[Finding]:
 
 
 def mask_alignment(item: Item) -> Iterator[Finding]:
-    """Each mask has the voxels of its volume, in world space."""
-    if item.volume is None:
+    """Each mask has voxels of its volume, in world space."""
+    volume = item.volume
+    if volume is None:
         return
     for mask in item.masks:
-        alignment = compare_grids(mask.grid, item.volume.grid)
-        yield from misaligned(alignment, mask.image, str(item.volume.relative))
-        if alignment.verdict in ("flipped", "permuted"):
-            message = f"stored {mask.grid.axis_codes}, its volume {item.volume.grid.axis_codes}"
-            yield finding("mask-reoriented", mask.relative, message)
+        alignment = mask.image.aligned_to(volume)
+        yield from landing(alignment, mask.image, str(volume.relative), volume.grid)
+        for found in misaligned(alignment, mask.image, str(volume.relative), volume.grid):
+            yield _with_own_qform(found, mask.image, volume)
+        if alignment.box is not None and item.tables:
+            message = f"its layers are read as the frames of {mask.relative.name}"
+            yield finding("scores-of-cutout", item.tables[0].relative, message)
 
 
-def misaligned(alignment: Alignment, mask: ImageFile, volume: str) -> Iterator[Finding]:
-    """A mask's alignment with its volume is one that lands without interpolation."""
+def landing(alignment: Alignment, mask: ImageFile, volume: str, grid: Grid) -> Iterator[Finding]:
+    """Where a mask lands, what its place has of its own; ``volume`` has a name and a grid."""
+    if not alignment.lands:
+        return
+    off = _off(alignment)
+    if alignment.orientation != _AS_STORED:
+        message = f"stored {mask.grid.axis_codes}, its volume {grid.axis_codes}"
+        yield finding("mask-reoriented", mask.relative, message)
+    if alignment.box is not None:
+        first = ", ".join(str(side.start) for side in alignment.box)
+        message = f"{_by(mask.shape)} of the {_by(grid.shape)} voxels of its volume {volume}"
+        yield finding("mask-cropped", mask.relative, f"{message}, from its voxel {first} on")
+    if alignment.verdict == "other form":
+        message = f"on {volume} by its qform, which places a corner {off} from its sform"
+        yield finding("mask-other-form", mask.relative, message)
+    elif alignment.displacement_mm > ROUNDING_MM:
+        message = f"rounding: up to {off} from its volume {volume}"
+        yield finding("mask-rounded", mask.relative, message)
+
+
+_AS_STORED = Orientation((0, 1, 2), (False, False, False))
+
+
+def misaligned(
+    alignment: Alignment, mask: ImageFile, volume: str, grid: Grid | None = None
+) -> Iterator[Finding]:
+    """A mask's alignment with its volume is one that lands without interpolation.
+
+    ``volume`` is the name of a volume, ``grid`` what it has on disk or on the target.
+    """
     if alignment.verdict not in _VERDICT_CODES:
         return
-    message = (
-        f"{alignment.verdict}: up to {_length(alignment.displacement_mm)} mm "
-        f"({alignment.displacement_voxels:.3g} voxels) from its volume {volume}"
-    )
+    message = f"{alignment.verdict}: up to {_off(alignment)} from its volume {volume}"
     if alignment.displacement_mm == float("inf"):
-        shape = " x ".join(map(str, mask.shape))
-        message = f"{alignment.verdict}: {shape} voxels, other than its volume {volume}"
+        message = f"{alignment.verdict}: {_by(mask.shape)} voxels, other than its volume {volume}"
     share = alignment.overlap
     if alignment.verdict == "resampled" and not share:
         share = _LEAST_SHARE
     message += f"; {share_text(share)} of its field of view is in the volume's"
-    yield finding(_VERDICT_CODES[alignment.verdict], mask.relative, message)
+    code = "mask-header-inexact" if alignment.is_near else _VERDICT_CODES[alignment.verdict]
+    more, remedy = "", ""
+    if alignment.fits_other_form:
+        more = "; by the volume's qform it lies on its voxels"
+        remedy = _FITS_QFORM.format(volume=volume)
+    elif grid is not None and mask.shape != grid.shape and alignment.verdict == "axes exchanged":
+        orders = axis_orders(mask.shape, grid.shape)
+        more = f"; it is {_by(grid.shape)} with axes={' or axes='.join(map(str, orders))}"
+    elif is_bare(mask.grid) and (grid is None or mask.shape != grid.shape):
+        more, remedy = "; its header is that of an array saved without one", _PART_WITHOUT_HEADER
+    elif grid is not None and alignment.verdict == "header lost" and _is_left_handed(grid):
+        codes = grid.axis_codes
+        more = (
+            f"; the volume's axes are left-handed ({codes}): tools that turn such images on "
+            "reading (VTK) save them with the slices reversed"
+        )
+        remedy = _MAY_BE_REVERSED.format(order=codes[:2] + _OPPOSITE[codes[2]])
+    yield finding(code, mask.relative, message + more, remedy=remedy)
+
+
+_FITS_QFORM = (
+    "If the volume's qform is the right form: nk.repairs.use_form(dataset, '{volume}', 'qform'). "
+    "If its sform is: nk.repairs.take_header(dataset, file) brings the mask along, voxel by voxel."
+)
+
+_PART_WITHOUT_HEADER = (
+    "Export the mask again with its header: nobody can know where it lies. If its header is right "
+    "all the same: nk.repairs.resample(dataset, file)."
+)
+
+_MAY_BE_REVERSED = (
+    "repair = nk.repairs.take_header(dataset, file), then look whether it fits: "
+    "nk.plots.planned(nk.plan(repair.dataset)). If its slices are reversed: "
+    "nk.repairs.take_header(dataset, file, order='{order}')."
+)
+
+_OWN_QFORM = (
+    "If the mask's qform is the right form: nk.repairs.use_form(dataset, '{mask}', 'qform'). "
+)
+
+_OPPOSITE = dict(zip("RLAPSI", "LRPAIS", strict=True))
+
+
+def _with_own_qform(found: Finding, mask: ImageFile, volume: ImageFile) -> Finding:
+    """Return a finding that also says if a mask fits by the form that is not in force."""
+    if mask.sform is None or mask.qform is None:
+        return found
+    if not compare_grids(Grid(mask.shape, mask.qform), volume.grid).lands:
+        return found
+    message = f"{found.message}; by its own qform it lies on the volume's voxels"
+    remedy = _OWN_QFORM.format(mask=mask.relative) + found.remedy
+    return replace(found, message=message, remedy=remedy)
+
+
+def _is_left_handed(grid: Grid) -> bool:
+    return float(np.linalg.det(grid.directions)) < 0
+
+
+def _off(alignment: Alignment) -> str:
+    return f"{_length(alignment.displacement_mm)} mm ({alignment.displacement_voxels:.3g} voxels)"
+
+
+def _by(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 _LEAST_SHARE = 1e-9

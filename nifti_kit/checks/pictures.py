@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 Points = npt.NDArray[np.float64]
 
 MISALIGNED = frozenset(
-    ("mask-header-lost", "mask-translated", "mask-resampled", "mask-apart", "mask-reoriented")
+    (
+        *("mask-axes-exchanged", "mask-header-lost", "mask-header-inexact", "mask-translated"),
+        *("mask-resampled", "mask-apart", "mask-reoriented", "mask-cropped"),
+    )
 )
 """Codes about where a mask lies: both places are drawn."""
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import (
+    PLANES,
     Alignment,
+    Cutout,
     Orientation,
-    compare_grids,
     frame_to_slice,
     plane_axis,
 )
@@ -41,6 +42,8 @@ class MaskSurvey:
         Its grid against its volume's; None without a volume.
     orientation
         The exact reordering of its voxels into RAS+; None where the grid is unusable.
+    cutout
+        Where it lies in its volume, in RAS+ order, if it covers a part of it.
     """
 
     mask: MaskFile
@@ -48,6 +51,19 @@ class MaskSurvey:
     error: NiftiKitError | None
     alignment: Alignment | None
     orientation: Orientation | None
+    cutout: Cutout | None = None
+
+    def slices(self, plane: str | None) -> tuple[int, ...]:
+        """Return the volume's RAS+ slice (from 0) that each frame along a plane's normal is.
+
+        Empty where there is no plane, or the grid is unusable.
+        """
+        if self.orientation is None or plane is None:
+            return ()
+        grid = self.mask.grid
+        first = 0 if self.cutout is None else self.cutout.first[PLANES[plane]]
+        frames = range(1, grid.shape[plane_axis(grid, plane, self.orientation)[0]] + 1)
+        return tuple(first + frame_to_slice(grid, plane, f, self.orientation) for f in frames)
 
 
 @dataclass(frozen=True)
@@ -106,9 +122,10 @@ def survey_mask(dataset: Dataset, item: Item, mask: MaskFile) -> MaskSurvey:
     """Return the survey of one annotation file."""
     if mask not in dataset.memory:
         labels, error = _labels_of(dataset, mask.image)
-        alignment = compare_grids(mask.grid, item.volume.grid) if item.volume else None
+        alignment = mask.image.aligned_to(item.volume) if item.volume else None
         orientation = _into_ras(item, mask, alignment)
-        dataset.memory[mask] = MaskSurvey(mask, labels, error, alignment, orientation)
+        cutout = _cutout(item, alignment)
+        dataset.memory[mask] = MaskSurvey(mask, labels, error, alignment, orientation, cutout)
     survey: MaskSurvey = dataset.memory[mask]
     return survey
 
@@ -160,6 +177,15 @@ def _into_ras(item: Item, mask: MaskFile, alignment: Alignment | None) -> Orient
     if item.volume is not None and alignment is not None and alignment.orientation is not None:
         return alignment.orientation.then(to_ras(item.volume.grid))
     return to_ras(mask.grid)
+
+
+def _cutout(item: Item, alignment: Alignment | None) -> Cutout | None:
+    """Return where a mask that covers a part of its volume lies in it, in RAS+ order."""
+    if item.volume is None or alignment is None or alignment.box is None:
+        return None
+    volume = item.volume.grid
+    i, j, k = to_ras(volume).apply_box(alignment.box, volume.shape)
+    return Cutout(volume.to_ras().shape, (i.start, j.start, k.start))
 
 
 class _Scoring:
@@ -245,19 +271,18 @@ class _Scoring:
 
     def _put(self, table: TableFile, score: Score, position: int, pixel: int) -> None:
         survey = self.masks[position]
-        if survey.orientation is None or self.item.plane is None:
+        slices = survey.slices(self.item.plane)
+        if not slices:
             return
-        grid, plane = survey.mask.grid, self.item.plane
-        count = grid.shape[plane_axis(grid, plane, survey.orientation)[0]]
-        if score.frame > count:
+        if score.frame > len(slices):
             layer = score.frame - 1 + self.base
             message = (
                 f"row {score.row}: Layer {layer}, but {survey.mask.relative.name} has "
-                f"{count} frames"
+                f"{len(slices)} frames"
             )
             self.findings.append(finding("scores-layer-outside", table.relative, message))
             return
-        slice_index = frame_to_slice(grid, plane, score.frame, survey.orientation)
+        slice_index = slices[score.frame - 1]
         by_slice = self.placed.setdefault((position, pixel), {})
         if slice_index in by_slice:
             layer = score.frame - 1 + self.base

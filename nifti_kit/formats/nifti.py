@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid
+from nifti_kit.core.geometry import Alignment, Grid, compare_grids
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import UnreadableFile, UnsupportedImage
 from nifti_kit.formats import deflate
@@ -121,6 +121,12 @@ class ImageFile:
         corners = self.grid.corners()
         ends = [Grid(self.shape, form).world(corners) for form in (self.sform, self.qform)]
         return float(np.linalg.norm(ends[0] - ends[1], axis=1).max())
+
+    def aligned_to(self, volume: ImageFile) -> Alignment:
+        """Return how this mask's grid lies against a volume's, whose other form counts too."""
+        other = None if volume.sform is None else volume.qform
+        by_other = None if other is None else Grid(volume.shape, other)
+        return compare_grids(self.grid, volume.grid, by_other)
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.shape))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
+from nifti_kit.core.geometry import Cutout, Grid, Orientation, ras_orientation
 from nifti_kit.formats.labels import Box, Label
 from nifti_kit.formats.nifti import ImageFile, read_voxels
 from nifti_kit.formats.nrrd import box_bytes
@@ -113,8 +113,16 @@ def _values(stored: npt.NDArray[Any], image: ImageFile, dtype: np.dtype[Any]) ->
     return scaled
 
 
-def mask_bytes(part: npt.NDArray[Any], grid: Grid, label: Label, orientation: Orientation) -> bytes:
+def mask_bytes(
+    part: npt.NDArray[Any],
+    grid: Grid,
+    label: Label,
+    orientation: Orientation,
+    cutout: Cutout | None = None,
+) -> bytes:
     """Return the NRRD file of one label: uint8, 1 inside, in RAS+ order, at its own place.
+
+    It has the shape of the volume: the platform holds a mask against its volume voxel by voxel.
 
     Parameters
     ----------
@@ -126,6 +134,12 @@ def mask_bytes(part: npt.NDArray[Any], grid: Grid, label: Label, orientation: Or
         Which value, and the box that holds it.
     orientation
         The exact reordering of the file's axes into RAS+.
+    cutout
+        For a label map that covers a part of its volume: where it lies in it (RAS+ order). Zeros
+        are put around it.
     """
     box: Box = orientation.apply_box(label.box, grid.shape)
-    return box_bytes(grid.reoriented(orientation), box, orientation.apply(part), label.value)
+    landed = grid.reoriented(orientation)
+    if cutout is not None:
+        box, landed = cutout.moved(box), landed.uncropped(cutout)
+    return box_bytes(landed, box, orientation.apply(part), label.value)

@@ -224,6 +224,8 @@ def _take(claim: _Claim, volume: _Volume, pool: Iterable[_Volume]) -> None:
     if _lands(claim, volume):
         return
     found = compare_grids(claim.file.grid, volume.ref.grid)
+    if found.lands:  # it covers a part of the volume that its name means
+        return
     far = ""
     if found.displacement_mm != float("inf"):
         far = f", by up to {found.displacement_mm:.3g} mm ({found.displacement_voxels:.3g} voxels)"

@@ -141,6 +141,7 @@ class ItemPlanner:
                 label,
                 mask.orientation,
                 _custom_data(survey.item.plane, scores),
+                mask.cutout,
             )
 
     def _class(self, item: Item, mask: MaskSurvey, label: Label) -> PlannedClass:

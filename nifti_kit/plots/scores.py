@@ -14,7 +14,6 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from nifti_kit.core.geometry import frame_to_slice, plane_axis
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import ItemSurvey, survey_item
@@ -314,13 +313,7 @@ def scored(dataset: Dataset, item: Item | str, table: int = 0) -> Picture:
 
 def _slices(survey: ItemSurvey) -> dict[int, int] | None:
     """Return the RAS+ slice (from 0) of each frame (from 1); None where no mask tells it."""
-    plane = survey.item.plane
     for mask in survey.masks:
-        if plane is not None and mask.orientation is not None:
-            grid = mask.mask.grid
-            frames = grid.shape[plane_axis(grid, plane, mask.orientation)[0]]
-            return {
-                frame: frame_to_slice(grid, plane, frame, mask.orientation)
-                for frame in range(1, frames + 1)
-            }
+        if slices := mask.slices(survey.item.plane):
+            return dict(enumerate(slices, 1))
     return None

@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
+from nifti_kit.core.geometry import Grid, Orientation, placed_on, ras_orientation
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.panes import Pane
 
 Numbers = npt.NDArray[Any]
 """Numbers of classes from 1, uint8 or uint16; 0 is background."""
-
-LATTICE_VOXELS = 0.01
-"""How far (voxels) corners may lie from whole voxels of the image to be its own voxels."""
 
 MOST_SHARED = 8
 """Layers of the image's full size; what lies on top of as many others gets one of its own size."""
@@ -87,10 +84,10 @@ class Layer:
 
     def _offset(self, image: Grid) -> tuple[int, int, int] | None:
         """Return the layer's first voxel as one of the image's; None on another lattice."""
-        place = _place(self.grid, image)
-        if place is None or place[0] != Orientation((0, 1, 2), (False, False, False)):
+        place = placed_on(self.grid, image)
+        if place is None or place.orientation != Orientation((0, 1, 2), (False, False, False)):
             return None
-        return place[1]
+        return place.first
 
     def _turned(
         self,
@@ -132,28 +129,6 @@ def _cut(
     across, up = columns[fits[0]], lines[fits[1]]
     section[np.ix_(fits[1], fits[0])] = piece[across[:, None], up].T
     return section
-
-
-def _place(grid: Grid, image: Grid) -> tuple[Orientation, tuple[int, int, int]] | None:
-    """Return how a grid's axes become the image's, and where its first voxel is then.
-
-    None where its voxels are not some of the image's lattice.
-    """
-    matrix = np.linalg.inv(image.affine) @ grid.affine
-    steps = np.rint(matrix[:3, :3])
-    if (np.abs(steps).sum(axis=0) != 1).any() or (np.abs(steps).sum(axis=1) != 1).any():
-        return None
-    axes = np.abs(steps).argmax(axis=1)
-    flips = [bool(steps[row, axis] < 0) for row, axis in enumerate(axes)]
-    orientation = Orientation(tuple(int(axis) for axis in axes), tuple(flips))  # type: ignore[arg-type]
-    ordered = grid.reoriented(orientation)
-    corners = ordered.corners()
-    moved = np.linalg.solve(image.affine[:3, :3], (ordered.world(corners) - image.origin).T).T
-    first = np.rint(moved[0])
-    if np.abs(moved - corners - first).max() > LATTICE_VOXELS:
-        return None
-    i, j, k = (int(index) for index in first)
-    return orientation, (i, j, k)
 
 
 class Stack:
@@ -202,12 +177,12 @@ class Stack:
         if not numbers.size:
             return True
         numbers = numbers.astype(self.dtype, copy=False)
-        place = _place(grid, self.image)
+        place = placed_on(grid, self.image)
         if place is None:
             orientation = ras_orientation(grid)
             self._apart.append(Layer(orientation.apply(numbers), grid.reoriented(orientation)))
             return False
-        self._merge(place[0].apply(numbers), place[1])
+        self._merge(place.orientation.apply(numbers), place.first)
         return True
 
     def _merge(self, piece: Numbers, first: tuple[int, int, int]) -> None:

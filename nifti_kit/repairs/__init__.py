@@ -11,7 +11,14 @@ Each function takes a dataset and files (paths, or findings about them), and ret
 
 from __future__ import annotations
 
-from nifti_kit.repairs.masks import drop_specks, reorient, resample, round_labels, take_header
+from nifti_kit.repairs.masks import (
+    drop_specks,
+    reorder_axes,
+    reorient,
+    resample,
+    round_labels,
+    take_header,
+)
 from nifti_kit.repairs.repair import FileChange, LabelChange, Measure, Repair
 from nifti_kit.repairs.tables import pick_frame, rebase_layers
 
@@ -23,6 +30,7 @@ __all__ = [
     "drop_specks",
     "pick_frame",
     "rebase_layers",
+    "reorder_axes",
     "reorient",
     "resample",
     "round_labels",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, Orientation, compare_grids, ras_orientation
+from nifti_kit.core.geometry import (
+    Grid,
+    Orientation,
+    axis_orders,
+    compare_grids,
+    is_bare,
+    lattice_orientation,
+    nearest_order,
+    ras_orientation,
+)
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
@@ -26,18 +36,21 @@ from nifti_kit.repairs.repair import Repair, masks_meant, measured, repaired
 
 @dataclass(frozen=True)
 class _Case:
-    """A mask, and the grid that it is to fit."""
+    """A mask, and the grid that it is to fit; also by the form of its header not in force."""
 
     mask: MaskFile
     volume: Grid
     name: str
+    other_form: Grid | None = None
 
 
-def take_header(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
-    """Return the dataset with masks placed by their volume's header; no voxel changes.
+def take_header(
+    dataset: Dataset, files: Any, *, volume: Any = None, order: str = "header"
+) -> Repair:
+    """Return the dataset with masks placed by their volume's header: voxel by voxel, by index.
 
-    For masks that were saved without their header, or with a wrong one: the voxels must be in the
-    volume's order already, which only a person can know.
+    For masks whose header is lost or wrong. No label gets or loses a voxel. A mask that has a
+    header of its own is first brought into the volume's voxel order by it, exactly.
 
     Parameters
     ----------
@@ -48,27 +61,185 @@ def take_header(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
     volume
         For annotations without a volume in the dataset: a volume of the target, a NIfTI or NRRD
         file, or a grid.
+    order
+        In what order a mask's voxels are: ``header`` (as its own header says; where it has none,
+        the volume's), ``stored`` (the volume's, whatever the header says), or the directions in
+        which its three axes grow, such as ``"LPS"``.
 
     Raises
     ------
     RepairRefused
-        If a mask has another shape than its volume, or no volume.
+        If a mask has another shape than its volume, or no volume; or if nobody can know the order
+        of its voxels: it is turned against the volume, or one of the two headers is no proof.
+
+    Examples
+    --------
+    >>> nk.repairs.take_header(dataset, findings.by_code()["mask-header-lost"])  # doctest: +SKIP
     """
     mended = []
     for case in _cases(dataset, files, volume):
-        if case.mask.grid.shape != case.volume.shape:
-            raise RepairRefused(
-                "the mask has another shape than its volume: its voxels are not the volume's",
-                path=str(case.mask.relative),
-                found=case.mask.grid.shape,
-                expected=case.volume.shape,
-                remedy="nk.repairs.resample goes by the mask's own header.",
-            )
-        voxels = read_labels(case.mask.image).voxels
-        mended.append(
-            _mended(case.mask.image, voxels, case.volume, f"took the header of {case.name}")
-        )
+        orientation = _stated_order(case, order)
+        voxels = orientation.apply(read_labels(case.mask.image).voxels)
+        if voxels.shape != case.volume.shape:
+            raise _other_shape(case, voxels.shape)
+        first = "" if orientation == _AS_STORED else f"put into the voxel order of {case.name}; "
+        what = f"{first}took the header of {case.name}"
+        mended.append(_mended(case.mask.image, voxels, case.volume, what))
     return repaired(dataset, mended)
+
+
+_AS_STORED = Orientation((0, 1, 2), (False, False, False))
+
+
+def _stated_order(case: _Case, order: str) -> Orientation:
+    """Return the reordering into the volume's voxel order that a person asked for."""
+    if order == "header":
+        return _own_order(case)
+    if order == "stored":
+        return _AS_STORED
+    if sorted(_AXES.get(letter, "") for letter in order) != sorted("RAS"):
+        raise RepairRefused(
+            "order has no such choice",
+            found=repr(order),
+            expected="'header', 'stored', or three directions such as 'LPS'",
+        )
+    stated = Grid(case.mask.grid.shape, _affine_of(order))
+    return _clear_order(stated, Grid(case.volume.shape, _affine_of(case.volume.axis_codes)))
+
+
+_AXES = dict(zip("RLAPSI", "RRAASS", strict=True))
+
+
+def _affine_of(codes: str) -> npt.NDArray[np.float64]:
+    """Return the affine of 1 mm voxels whose axes grow in the directions of the letters."""
+    affine = np.zeros((4, 4))
+    affine[3, 3] = 1
+    for axis, letter in enumerate(codes):
+        affine["RAS".index(_AXES[letter]), axis] = 1 if letter in "RAS" else -1
+    return affine
+
+
+def _clear_order(grid: Grid, reference: Grid) -> Orientation:
+    """Return the reordering into a reference whose axes run along the grid's."""
+    orientation = nearest_order(grid, reference)
+    assert orientation is not None  # both have axes along R, A and S
+    return orientation
+
+
+def _own_order(case: _Case) -> Orientation:
+    """Return the reordering into the volume's voxel order by the mask's own header, if it has one.
+
+    Raises
+    ------
+    RepairRefused
+        If it cannot be known.
+    """
+    image = case.mask.image
+    forms = (Grid(image.shape, form) for form in (image.sform, image.qform) if form is not None)
+    grids = [grid for grid in forms if not grid.problem and not is_bare(grid)]
+    if not grids:
+        return _AS_STORED
+    volumes = [case.volume, *([] if case.other_form is None else [case.other_form])]
+    for grid, volume in itertools.product(grids, volumes):
+        if (exact := lattice_orientation(grid, volume)) is not None:
+            return exact
+    found = {nearest_order(grid, volume) for grid, volume in itertools.product(grids, volumes)}
+    orientation = found.pop()
+    why = ""
+    if found:
+        why = "the forms of the two headers say different things of their axes"
+    elif orientation is None:
+        why = "it is turned against its volume, not only moved"
+    elif orientation != _AS_STORED and is_bare(case.volume):
+        why = f"{case.name} has the header of an array that was saved without one"
+    if orientation is None or why:
+        raise RepairRefused(
+            f"nobody can know the order of the mask's voxels: {why}",
+            path=str(case.mask.relative),
+            found=f"{grids[0].axis_codes}, its volume {case.volume.axis_codes}",
+            remedy=(
+                "If its voxels are in the volume's order as they are stored: "
+                "take_header(..., order='stored'); if in another one: order='LPS' (the directions "
+                "in which its axes grow). If its header is right: nk.repairs.resample."
+            ),
+        )
+    return orientation
+
+
+def _other_shape(case: _Case, shape: tuple[int, ...]) -> RepairRefused:
+    """Return the error for a mask whose voxels are not the volume's by number."""
+    verdict = compare_grids(case.mask.grid, case.volume).verdict
+    remedies = {
+        "axes exchanged": "nk.repairs.reorder_axes puts its axes in the volume's order.",
+        "cropped": "Nothing: it lands as it is, in the part of the volume that it covers.",
+    }
+    return RepairRefused(
+        "the mask has another shape than its volume: its voxels are not the volume's",
+        path=str(case.mask.relative),
+        found=shape,
+        expected=case.volume.shape,
+        remedy=remedies.get(verdict, "nk.repairs.resample goes by the mask's own header."),
+    )
+
+
+def reorder_axes(
+    dataset: Dataset,
+    files: Any,
+    *,
+    axes: tuple[int, int, int] | None = None,
+    volume: Any = None,
+) -> Repair:
+    """Return the dataset with the axes of masks in the order of their volume's, at its place.
+
+    For an array that was saved with its axes exchanged, such as in z, y, x, under a header that
+    does not know of it. Every label keeps its voxels; they move, to where the volume's are.
+
+    Parameters
+    ----------
+    dataset, files, volume
+        As for :func:`take_header`.
+    axes
+        Which axis of the mask (0 to 2) becomes the first, second and third, as
+        :func:`numpy.transpose` has them; needed where several orders fit the volume's shape.
+
+    Raises
+    ------
+    RepairRefused
+        If no order of the axes fits, or several do; or if the given one does not.
+
+    Examples
+    --------
+    >>> nk.repairs.reorder_axes(dataset, "CT/lung.nii.gz", axes=(2, 1, 0))  # doctest: +SKIP
+    """
+    mended = []
+    for case in _cases(dataset, files, volume):
+        chosen = _chosen_axes(case, axes)
+        voxels = read_labels(case.mask.image).voxels.transpose(chosen)
+        what = f"axes put in the order {chosen}; took the header of {case.name}"
+        mended.append(_mended(case.mask.image, voxels, case.volume, what))
+    return repaired(dataset, mended)
+
+
+def _chosen_axes(case: _Case, axes: Sequence[int] | None) -> tuple[int, int, int]:
+    """Return the order of a mask's axes that gives the volume's shape, if it is the only one."""
+    shape, wanted = case.mask.grid.shape, case.volume.shape
+    fitting = axis_orders(shape, wanted)
+    if axes is not None and tuple(axes) in fitting:
+        return fitting[fitting.index(tuple(axes))]
+    if axes is None and len(fitting) == 1:
+        return fitting[0]
+    orders = " or ".join(f"axes={order}" for order in fitting)
+    looked = "Look which one fits (nk.plots.planned of the repaired dataset's plan): "
+    raise RepairRefused(
+        "several orders of the mask's axes give its volume's shape"
+        if axes is None and fitting
+        else f"{'no' if axes is None else 'not this'} order of the mask's axes gives its "
+        "volume's shape",
+        path=str(case.mask.relative),
+        found=f"{shape}, its volume {wanted}" + ("" if axes is None else f", axes={axes}"),
+        expected=orders or None,
+        remedy=f"{looked}{orders}." if orders else "Find the mask's own volume.",
+    )
 
 
 def reorient(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
@@ -84,18 +255,16 @@ def reorient(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
         orientation = _order(case.mask.grid, case.volume)
         voxels = orientation.apply(read_labels(case.mask.image).voxels)
         grid = case.mask.grid.reoriented(orientation)
-        alignment = compare_grids(grid, case.volume)
-        target = case.volume if alignment.lands else grid
-        what = f"put into the voxel order of {case.name} ({target.axis_codes})"
-        mended.append(_mended(case.mask.image, voxels, target, what))
+        what = f"put into the voxel order of {case.name} ({grid.axis_codes})"
+        mended.append(_mended(case.mask.image, voxels, grid, what))
     return repaired(dataset, mended)
 
 
 def _order(mask: Grid, volume: Grid) -> Orientation:
-    """Return the reordering of a mask into its volume's order, exact where they share voxels."""
-    exact = compare_grids(mask, volume).orientation
-    if exact is not None:
-        return exact
+    """Return the reordering of a mask into its volume's order; through RAS where it is turned."""
+    nearest = nearest_order(mask, volume)
+    if nearest is not None:
+        return nearest
     into_ras = ras_orientation(volume)
     axes, flips = [0, 0, 0], [False, False, False]
     for ras, (axis, flip) in enumerate(zip(into_ras.axes, into_ras.flips, strict=True)):
@@ -115,12 +284,14 @@ def resample(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
     Raises
     ------
     RepairRefused
-        If nothing of the mask lies in its volume.
+        If nothing of the mask lies in its volume; or if its axes are exchanged, so that its header
+        is not that of its voxels.
     """
     from scipy.ndimage import affine_transform
 
     mended = []
     for case in map(_usable, _cases(dataset, files, volume)):
+        _refuse_exchanged(case)
         before = read_labels(case.mask.image)
         voxels = before.voxels
         matrix = np.linalg.inv(case.mask.grid.affine) @ case.volume.affine
@@ -146,6 +317,19 @@ def resample(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
             _mended(case.mask.image, moved, case.volume, what + _lost(before.survey, moved))
         )
     return repaired(dataset, mended)
+
+
+def _refuse_exchanged(case: _Case) -> None:
+    """Refuse a mask whose shape is its volume's in another order under a header not its own."""
+    mask, volume = case.mask.grid, case.volume
+    copied = is_bare(mask) or np.allclose(mask.affine, volume.affine)
+    if copied and compare_grids(mask, volume).verdict == "axes exchanged":
+        raise RepairRefused(
+            "the mask's axes are exchanged: its header does not place its voxels",
+            path=str(case.mask.relative),
+            found=f"{mask.shape}, its volume {volume.shape}",
+            remedy="nk.repairs.reorder_axes(dataset, file).",
+        )
 
 
 def round_labels(dataset: Dataset, files: Any, *, threshold: float | None = None) -> Repair:
@@ -279,7 +463,10 @@ def _cases(dataset: Dataset, files: Any, volume: Any) -> Iterator[_Case]:
                 found=grid.problem,
                 remedy="Write the volume again with a right header.",
             )
-        yield _Case(mask, grid, name)
+        held = item.volume if volume is None else None
+        qform = None if held is None or held.sform is None else held.qform
+        other = None if qform is None else Grid(grid.shape, qform)
+        yield _Case(mask, grid, name, None if other is None or other.problem else other)
 
 
 def _volume_of(item: Item, mask: MaskFile, volume: Any) -> tuple[Grid, str]:

@@ -15,7 +15,7 @@ import numpy as np
 from nifti_kit.core import html
 from nifti_kit.core.files import write_bytes
 from nifti_kit.core.findings import Finding
-from nifti_kit.core.geometry import Grid, compare_grids
+from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
@@ -225,7 +225,7 @@ def _standing(place: Place | None) -> str:
     size = " x ".join(map(str, image.shape))
     if item.volume is None or item.volume is image:
         return f"{size} voxels"
-    alignment = compare_grids(image.grid, item.volume.grid)
+    alignment = image.aligned_to(item.volume)
     if not np.isfinite(alignment.displacement_mm):
         return f"{alignment.verdict}: {size} voxels"
     return f"{alignment.verdict}: {size} voxels, {alignment.displacement_mm:.4g} mm"

@@ -79,17 +79,20 @@ class Comparison:
     def _is_same(self, planned: PlannedObject, ref: ObjectRef) -> bool:
         if not ref.has_figure or planned.scores != ref.scores:
             return False
-        grid = planned.mask.grid.reoriented(planned.orientation)
-        if not is_same_grid(grid, self.target.mask_grid(ref)):
+        if not is_same_grid(planned.grid, self.target.mask_grid(ref)):
             return False
         if self._read is None or self._read[0] is not planned.mask:
             self._read = None  # one label map in memory at a time
             self._read = (planned.mask, read_labels(planned.mask.image).voxels)
-        voxels = planned.orientation.apply(self._read[1])
-        return all(
-            np.array_equal(voxels[:, :, k] == planned.value, page != 0)
-            for k, page in enumerate(self.target.iter_mask(ref))
-        )
+        i, j, through = planned.box
+        inside = planned.orientation.apply(self._read[1][planned.label.box]) == planned.value
+        expected = np.zeros(planned.grid.shape[:2], dtype=bool)
+        for k, page in enumerate(self.target.iter_mask(ref)):
+            within = through.start <= k < through.stop
+            expected[i, j] = inside[:, :, k - through.start] if within else False
+            if not np.array_equal(expected, page != 0):
+                return False
+        return True
 
 
 def occupied(volume: VolumeRef, clashes: Sequence[ObjectRef], path: Any) -> TargetError:

@@ -62,7 +62,8 @@ class MaskFiles:
     def file_of(self, planned: PlannedObject) -> bytes:
         """Return the file of one of the objects; see ``formats.volumes.mask_bytes``."""
         part = self._parts[planned.label]
-        return mask_bytes(part, planned.mask.grid, planned.label, planned.orientation)
+        grid, label, cutout = planned.mask.grid, planned.label, planned.cutout
+        return mask_bytes(part, grid, label, planned.orientation, cutout)
 
 
 def by_source(pairs: Iterable[tuple[T, PlannedObject]]) -> Iterator[list[tuple[T, PlannedObject]]]:

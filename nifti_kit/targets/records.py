@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.geometry import Grid, Orientation
+from nifti_kit.core.geometry import Cutout, Grid, Orientation
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.items import MaskFile, TableFile
 from nifti_kit.errors import visible
 from nifti_kit.formats.class_maps import Color
-from nifti_kit.formats.labels import Label
+from nifti_kit.formats.labels import Box, Label
 from nifti_kit.formats.nifti import ImageFile
 
 CustomData = dict[str, dict[str, dict[str, "str | None"]]]
@@ -70,6 +70,8 @@ class PlannedObject:
     scores
         The figure's custom data: ``{"0-0-1": {"2": {"score": "0.80", "comment": None}}}``, with
         RAS+ slice indices from 0.
+    cutout
+        For a mask that covers a part of its volume: where it lies in it (RAS+ order).
     """
 
     class_name: str
@@ -79,6 +81,22 @@ class PlannedObject:
     label: Label
     orientation: Orientation
     scores: CustomData
+    cutout: Cutout | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of its geometry: that of the mask's file in RAS+ order, at the volume's size.
+
+        The platform holds a mask against its volume voxel by voxel: zeros are put around a part.
+        """
+        grid = self.mask.grid.reoriented(self.orientation)
+        return grid if self.cutout is None else grid.uncropped(self.cutout)
+
+    @property
+    def box(self) -> Box:
+        """The box that holds it, in that grid."""
+        box: Box = self.orientation.apply_box(self.label.box, self.mask.grid.shape)
+        return box if self.cutout is None else self.cutout.moved(box)
 
     @property
     def value(self) -> int:

@@ -11,15 +11,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.checks.geometry import misaligned
+from nifti_kit.checks.geometry import landing, misaligned
 from nifti_kit.core.findings import Finding, Findings
-from nifti_kit.core.geometry import compare_grids
+from nifti_kit.core.geometry import NORMALS, PLANES, Cutout, compare_grids
 from nifti_kit.core.memory import give_back
 from nifti_kit.core.text import counted
 from nifti_kit.errors import PlanBlocked, TargetError, of_kind
 from nifti_kit.plans.plan import Plan
 from nifti_kit.targets.comparing import with_scores
-from nifti_kit.targets.records import ItemJob, PlannedItem, PlannedObject, VolumeRef, job_name
+from nifti_kit.targets.records import (
+    CustomData,
+    ItemJob,
+    PlannedItem,
+    PlannedObject,
+    VolumeRef,
+    job_name,
+)
 from nifti_kit.targets.target import EXISTING, Gone, Target, a_target
 from nifti_kit.transfer.journal import Journal
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
@@ -180,10 +187,26 @@ def _fitted(planned: PlannedObject, volume: VolumeRef, found: list[Finding]) -> 
             remedy="Write the volume again with its orientation.",
         )
     alignment = compare_grids(planned.mask.grid, volume.grid)
-    found += misaligned(alignment, planned.mask.image, f"{volume.dataset}/{volume.name}")
+    name = f"{volume.dataset}/{volume.name}"
+    found += misaligned(alignment, planned.mask.image, name, volume.grid)
     if alignment.orientation is None:
         return planned
-    return replace(planned, orientation=alignment.orientation)
+    if alignment.box is None:
+        return replace(planned, orientation=alignment.orientation)
+    found += landing(alignment, planned.mask.image, name, volume.grid)
+    i, j, k = (side.start for side in alignment.box)
+    cutout = Cutout(volume.grid.shape, (i, j, k))
+    scores = _moved(planned.scores, cutout)
+    return replace(planned, orientation=alignment.orientation, cutout=cutout, scores=scores)
+
+
+def _moved(scores: CustomData, cutout: Cutout) -> CustomData:
+    """Return scores on the slices of the volume that a mask was cut out of."""
+    first = {NORMALS[plane]: cutout.first[axis] for plane, axis in PLANES.items()}
+    return {
+        normal: {str(int(at) + first[normal]): cell for at, cell in slices.items()}
+        for normal, slices in scores.items()
+    }
 
 
 def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) -> ItemJob:

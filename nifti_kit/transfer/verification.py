@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, Orientation, lattice_orientation
+from nifti_kit.core.geometry import Cutout, Grid, Placement, placed_on
 from nifti_kit.core.parallel import ahead, bounded, with_progress
 from nifti_kit.errors import NiftiKitError, of_kind
 from nifti_kit.formats.labels import Box, LabelParts, common_box
@@ -161,28 +161,29 @@ class _Verifier:
     def _compare_volume(self, image: ImageFile, volume_id: int) -> tuple[int, int, float]:
         landed = self.target.volume_grid(volume_id)
         source = open_volume(image)
-        orientation, moved = _place(source.grid, landed)
-        if orientation is None:
-            return 0, 0, moved
-        ordered = orientation.apply(source.array())
+        place = _place(source.grid, landed, landed.shape)
+        if place is None or place.shape != landed.shape:
+            return 0, 0, float("inf")
+        ordered = place.orientation.apply(source.array())
         pages = self.target.iter_volume(volume_id)
         compared, differing = _differences(ordered, pages)
-        return compared, differing, moved
+        return compared, differing, place.mm
 
     def _object(
         self, item: LandedItem, landed: LandedObject, found: ObjectRef, source: _Source
     ) -> ProofRow:
         planned = landed.planned
         grid = planned.mask.grid
-        orientation, moved = _place(grid, self.target.mask_grid(found))
+        place = _place(grid, self.target.mask_grid(found), planned.grid.shape)
         compared = differing = 0
-        if orientation is not None:
+        if place is not None:
             parts = source.parts()
             compared = math.prod(grid.shape)
+            box = place.orientation.apply_box(planned.label.box, grid.shape)
             differing = _mask_differences(
-                orientation.apply(parts[planned.label] == planned.value),
+                place.orientation.apply(parts[planned.label] == planned.value),
                 self.target.iter_mask(found),
-                orientation.apply_box(planned.label.box, grid.shape),
+                Cutout(planned.grid.shape, place.first).moved(box),
                 parts.counts[planned.value],
             )
         color = self.colors.get(planned.class_name)
@@ -191,7 +192,7 @@ class _Verifier:
             _object_row(item, landed),
             compared=compared,
             differing=differing,
-            displacement_mm=moved,
+            displacement_mm=float("inf") if place is None else place.mm,
             class_ok=class_ok and (color == planned.color or not planned.color_is_given),
             scores_ok=found.scores == planned.scores,
         )
@@ -229,15 +230,11 @@ def _update_row(
     )
 
 
-def _place(source: Grid, landed: Grid) -> tuple[Orientation | None, float]:
-    """Return the reordering of the source into the landed order, and the displacement (mm)."""
-    orientation = lattice_orientation(source, landed)
-    if orientation is None:
-        return None, float("inf")
-    ordered = source.reoriented(orientation)
-    corners = landed.corners()
-    moved = np.linalg.norm(ordered.world(corners) - landed.world(corners), axis=1)
-    return orientation, float(moved.max())
+def _place(source: Grid, landed: Grid, shape: tuple[int, ...]) -> Placement | None:
+    """Return where the voxels of the source are in what landed, which has to have a shape."""
+    place = placed_on(source, landed)
+    fits = place is not None and landed.shape == shape and place.is_inside(shape)
+    return place if fits else None
 
 
 def _differences(source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]]) -> tuple[int, int]:

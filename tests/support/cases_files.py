@@ -70,6 +70,17 @@ def masked(affine: Any, shape: tuple[int, int, int] = SHAPE) -> Case:
     return case
 
 
+def by_qform(away_mm: float) -> Case:
+    """Return a case of a mask on its volume's qform, which lies that far from its sform."""
+
+    def case(folder: Path) -> Findings:
+        write_raw(folder / "CT.nii", **FORM, **qform(away_mm))
+        write_nifti(folder / "CT" / "lung.nii", labels(), moved(away_mm))
+        return found(folder)
+
+    return case
+
+
 def planes(move_mm: float = 0.0, *names: str) -> Case:
     """Return a case of three planes, the last one moved, with volumes more."""
 
@@ -207,9 +218,14 @@ CASES: dict[str, tuple[Case, Case]] = {
     "readers-disagree": (header(**{**FORM, "sform_code": 6}), header(**{**FORM, "sform_code": 5})),
     "mask-reoriented": (masked(FLIPPED), masked(AFFINE)),
     "mask-header-lost": (masked(np.eye(4)), masked(AFFINE)),
-    "mask-translated": (masked(moved(0.002)), masked(moved(0.0005))),
+    "mask-translated": (masked(moved(0.021)), masked(moved(0.019))),
     "mask-resampled": (masked(moved(0, scale=0.5), (10, 12, 14)), masked(AFFINE)),
     "mask-apart": (masked(moved(11, scale=0.5)), masked(moved(9, scale=0.5))),
+    "mask-axes-exchanged": (masked(AFFINE, (7, 6, 5)), masked(AFFINE, (7, 6, 4))),
+    "mask-header-inexact": (masked(moved(0, scale=0.991)), masked(moved(0, scale=0.989))),
+    "mask-cropped": (masked(AFFINE, (5, 6, 6)), masked(AFFINE)),
+    "mask-rounded": (masked(moved(0.002)), masked(moved(0.0005))),
+    "mask-other-form": (by_qform(0.9), by_qform(1.1)),
     # sets
     "planes-incomplete": (named("axl_anatomic.nii", "cor_anatomic.nii"), planes()),
     "annotation-without-volume": (

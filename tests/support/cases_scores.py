@@ -54,6 +54,19 @@ def scored(
     return run
 
 
+def of_part(frames: int) -> Case:
+    """Return a case of a mask that covers so many frames of its volume."""
+
+    def run(folder: Path) -> Findings:
+        array = label_map({1: (3, 7)})
+        write_nifti(folder / "axl_anatomic.nii", np.ones(array.shape, np.int16))
+        write_nifti(folder / "axl_inference.nii", array[:, :, :frames])
+        (folder / "axl_score.csv").write_text(rows(3))
+        return found_in(folder)
+
+    return run
+
+
 def rows(*layers: int, values: tuple[int, ...] = (1,), score: str = "0.5") -> str:
     """Return a table with one score for each layer and value."""
     header = ",".join(["Layer", *(f"Label-{value}" for value in values)])
@@ -83,6 +96,7 @@ TWO_FILES = ("axl_inference_1.nii", "axl_inference_2.nii")
 TWO_SETS = ("set1/axl_mask.nii", "set2/axl_mask.nii")
 
 CASES: dict[str, tuple[Case, Case]] = {
+    "scores-of-cutout": (of_part(FRAMES - 1), of_part(FRAMES)),
     "scores-unreadable": (
         scored("Frame,Label-1\n3,0.5\n"),
         scored(" LAYER ; Label_1 \r\n3;0,5\r\n"),

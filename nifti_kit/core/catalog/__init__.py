@@ -31,10 +31,15 @@ affine-missing | warning | Neither sform nor qform is set; the voxel size alone 
 voxel-size-odd | warning | pixdim is no voxel size, or another one than that of the affine in force. | The affine places the voxels. If its voxel size is the wrong one, write the header again.
 readers-disagree | warning | nibabel or ITK places the voxels elsewhere than the NIfTI standard, which is used here. | Save the file again with sform and qform alike, both codes 1, and millimetres as unit.
 mask-reoriented | note | A mask has its volume's voxels in another order; it is reordered exactly. | Nothing.
-mask-header-lost | error | A mask has its volume's shape, but the affine of an array saved without a header. | If the voxels are in the volume's order: nk.repairs.take_header(dataset, file).
+mask-header-lost | error | A mask has its volume's shape, but the affine of an array saved without a header. | If the voxels are in the volume's order: repair = nk.repairs.take_header(dataset, file); nk.plots.planned(nk.plan(repair.dataset)) shows whether it fits.
 mask-translated | error | A mask has its volume's shape and directions, but lies elsewhere. | If it was made on this volume: nk.repairs.take_header(dataset, file). If its header is right: nk.repairs.resample. Else find its volume.
 mask-resampled | error | A mask is on another grid than its volume, though they overlap in space. | nk.repairs.resample(dataset, file): nearest neighbours on the volume's grid.
 mask-apart | error | A mask and its volume do not meet in space. | Check that the mask belongs to this volume (patient, series). If only its header is wrong: nk.repairs.take_header.
+mask-axes-exchanged | error | A mask has its volume's shape with the axes in another order (an array saved in z, y, x), of which its header does not know. | nk.repairs.reorder_axes(dataset, file) moves the voxels into the volume's order; where the message names several orders, look which one fits and give it: axes=(2, 1, 0).
+mask-header-inexact | error | A mask has its volume's voxels in number and order, but its header places them a little elsewhere (another converter, rounded digits). | If it was made on this volume: nk.repairs.take_header(dataset, findings.by_code()['mask-header-inexact']) takes its voxels by index, for all such masks at once.
+mask-cropped | note | A mask covers a part of its volume, voxel on voxel; it lands where it was, with zeros around it. | Nothing.
+mask-rounded | note | A mask has its volume's voxels but for the rounding of headers; it lands where its own header places it. | Nothing.
+mask-other-form | note | A mask has its volume's voxels by the form of the volume's header that is not in force; both forms nearly agree. | Nothing; it lands where its own header places it.
 
 ## Labels
 labels-unusable | error | A label map holds values that are no labels: fractions, NaN, negative or above 65535. | Save the label map with integers from 0 to 65535, or nk.repairs.round_labels (with threshold=0.5 for a probability map).
@@ -100,6 +105,7 @@ scores-reversed-suspect | warning | The scores of a table fit the labels better 
 scores-frames-unknown | error | A score table has no annotation file of its plane and case: without it nobody can say in which direction its layers count on the volume. | If they count along the platform's slices, as its exporter writes them: scan(..., score_frames='ras'); if from the other end: scan(..., score_frames='reversed'). Else put the annotation file beside the table.
 scores-need-target | error | A score table without masks updates figures that are on the target; no target was given. | plan(..., target=target).
 scores-object-ambiguous | error | A column of a score table could be meant for several objects of the volume. | Upload the masks with their table, so that each score has its object. If the number at the end of the table's name is no class index: scan(..., segmentation='semantic').
+scores-of-cutout | warning | A score table belongs to a mask that covers a part of its volume: its layers are read as frames of the mask's file. | If they count the frames of the volume's file: nk.repairs.resample(dataset, mask) puts the mask onto the volume's grid first, frame on frame.
 
 ## Mapping
 mapping-unreadable | error | A JSON mapping is not valid JSON, or not an object of file names and ids. | Write {"annotation file name": volume id, ...}.

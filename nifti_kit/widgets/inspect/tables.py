@@ -11,7 +11,6 @@ import numpy.typing as npt
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Unicode
 
-from nifti_kit.core.geometry import compare_grids
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.formats.class_maps import Color
@@ -147,6 +146,9 @@ VERDICTS = {
     "rounding": "the same grid, but for the rounding of a header",
     "flipped": "the same voxels, counted from other ends",
     "permuted": "the same voxels, with their axes in another order",
+    "cropped": "a part of its volume's voxels",
+    "other form": "the same grid, by the other form of its volume's header",
+    "axes exchanged": "the volume's shape with its axes in another order",
     "header lost": "as many voxels, but the mask's header says nothing of their place",
     "translated": "the same axes, at another place",
     "resampled": "another grid that meets the volume's",
@@ -229,7 +231,7 @@ def alignment_rows(item: Item) -> tuple[Row, ...]:
         return ()
     rows = []
     for mask in item.masks:
-        found = compare_grids(mask.grid, item.volume.grid)
+        found = mask.image.aligned_to(item.volume)
         cells = {
             "file": str(mask.relative),
             "verdict": found.verdict,

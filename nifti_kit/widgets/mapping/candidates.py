@@ -67,19 +67,24 @@ alignment_of = lru_cache(maxsize=8192)(compare_grids)
 """As ``compare_grids``; the same pairs are asked for often."""
 
 
+_PLAIN = {
+    "same": "same grid",
+    "flipped": "flipped: lands exactly",
+    "permuted": "axes in another order: lands exactly",
+    "cropped": "a part of its voxels: lands exactly",
+    "axes exchanged": "its axes are exchanged",
+}
+
+
 def place_of(mask: Grid, volume: Grid) -> Fit:
     """Return how a mask's grid lies against a volume's, in words."""
     found = alignment_of(mask, volume)
     off = f"{_length(found.displacement_mm)} mm ({found.displacement_voxels:.3g} voxels)"
     match found.verdict:
-        case "same":
-            text = "same grid"
+        case plain if plain in _PLAIN:
+            text = _PLAIN[plain]
         case "rounding":
             text = f"same grid, rounded by {found.displacement_mm:.2g} mm"
-        case "flipped":
-            text = "flipped: lands exactly"
-        case "permuted":
-            text = "axes in another order: lands exactly"
         case "header lost":
             text = f"header lost: {off} away"
         case "translated":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nifti_kit.checks.scores import score_evidence
 from nifti_kit.core.catalog import lookup
-from nifti_kit.core.geometry import frame_to_slice, plane_axis
+from nifti_kit.core.geometry import plane_axis
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, TableFile
@@ -166,13 +166,7 @@ def _summed(
 
 def _slices(masks: Iterable[MaskSurvey], plane: str | None) -> tuple[int, ...]:
     """Return the RAS+ slice of each frame; nothing where masks differ in it, or there is none."""
-    found = set()
-    for mask in masks:
-        if mask.orientation is not None and plane is not None:
-            grid = mask.mask.grid
-            count = grid.shape[plane_axis(grid, plane, mask.orientation)[0]]
-            frames = range(1, count + 1)
-            found.add(tuple(frame_to_slice(grid, plane, f, mask.orientation) for f in frames))
+    found = {slices for mask in masks if (slices := mask.slices(plane))}
     return found.pop() if len(found) == 1 else ()
 
 

@@ -1,4 +1,4 @@
-"""Grids of voxels in space: affines, reorientation to RAS+, comparison, frames and slices.
+"""Grids of voxels in space: affines, reorientation to RAS+, frames and slices.
 
 Conventions: an affine is a 4 x 4 float64 matrix that takes voxel indices (i, j, k), counted from
 0 at the voxel's centre, to RAS+ millimetres (x to the right, y to anterior, z to superior), as
@@ -20,23 +20,8 @@ from nifti_kit.errors import NiftiKitError
 
 Affine = npt.NDArray[np.float64]
 
-SAME_MM = 1e-4
-"""Two grids are the same below this corner displacement: the promise the toolkit makes (mm)."""
-
-ROUNDING_MM = 1e-3
-"""Up to here a displacement is the rounding of a float32 header, not a difference (mm)."""
-
 SHEAR_COSINE = 1e-3
 """Two axes whose cosine is above this are not perpendicular: 0.06 degrees, where ITK refuses."""
-
-LATTICE_VOXELS = 0.01
-"""How far (in voxels) corners may lie from whole voxels of the other grid to be its lattice."""
-
-OVERLAP_POINTS = 40
-"""Points along each axis of a field of view that an overlap is counted on: exact to 2 %."""
-
-TOUCHING_MM = 1e-6
-"""Fields of view that share less than this depth only touch (mm)."""
 
 SMALLEST_MM = 1e-9
 """A shorter axis is a fault: electron microscopes have voxels of 1e-6 (mm)."""
@@ -93,6 +78,30 @@ class Orientation:
             self.flips[axis] ^ flip for axis, flip in zip(other.axes, other.flips, strict=True)
         )
         return Orientation(axes, flips)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Where a grid that was cut out of a larger one lies in it.
+
+    Attributes
+    ----------
+    shape
+        Number of voxels of the larger grid along its axes.
+    first
+        The index there (from 0) of the cut-out's first voxel; the axes run alike.
+    """
+
+    shape: tuple[int, int, int]
+    first: tuple[int, int, int]
+
+    def moved(self, box: Sequence[slice]) -> tuple[slice, slice, slice]:
+        """Return where a box of the cut-out lies in the larger grid."""
+        i, j, k = (
+            slice(first + side.start, first + side.stop)
+            for first, side in zip(self.first, box, strict=True)
+        )
+        return (i, j, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +217,12 @@ class Grid:
         affine[:3, 3] = self.world([side.start for side in box])
         return Grid((i, j, k), affine)
 
+    def uncropped(self, cutout: Cutout) -> Grid:
+        """Return the larger grid that this one was cut out of: no voxel moves."""
+        affine = self.affine.copy()
+        affine[:3, 3] = self.world([-first for first in cutout.first])
+        return Grid(cutout.shape, affine)
+
     def to_ras(self) -> Grid:
         """Return the grid with its axes in the order and direction nearest to R, A, S."""
         return self.reoriented(ras_orientation(self))
@@ -254,175 +269,6 @@ def frame_to_slice(
     if not 1 <= frame <= count:
         raise ValueError(f"frame {frame} is outside 1 to {count}")
     return count - frame if reversed_ else frame - 1
-
-
-def lattice_orientation(grid: Grid, reference: Grid) -> Orientation | None:
-    """Return the reordering that brings ``grid`` into the voxel order of ``reference``.
-
-    None when they are not the same lattice: another size, spacing, direction or place.
-    """
-    if grid.problem or reference.problem:
-        return None
-    to_reference = np.linalg.inv(reference.affine) @ grid.affine
-    steps = np.rint(to_reference[:3, :3])
-    if not _is_signed_permutation(steps):
-        return None
-    axes = tuple(int(axis) for axis in np.abs(steps).argmax(axis=1))
-    flips = tuple(bool(steps[row, axis] < 0) for row, axis in enumerate(axes))
-    orientation = Orientation(axes, flips)  # type: ignore[arg-type]
-    candidate = grid.reoriented(orientation)
-    if candidate.shape != reference.shape:
-        return None
-    return orientation if _corner_distance(candidate, reference)[1] <= LATTICE_VOXELS else None
-
-
-def _is_signed_permutation(steps: npt.NDArray[np.float64]) -> bool:
-    absolute = np.abs(steps)
-    return bool((absolute.sum(axis=0) == 1).all() and (absolute.sum(axis=1) == 1).all())
-
-
-def _corner_distance(grid: Grid, reference: Grid) -> tuple[float, float]:
-    """Return how far equal corner indices lie apart: in mm, and in voxels of ``reference``."""
-    moved = grid.world(grid.corners()) - reference.world(grid.corners())
-    in_mm = float(np.linalg.norm(moved, axis=1).max())
-    in_voxels = np.linalg.solve(reference.affine[:3, :3], moved.T)
-    return in_mm, float(np.abs(in_voxels).max())
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """How a mask's grid lies against its volume's.
-
-    Attributes
-    ----------
-    verdict
-        ``same``, ``rounding``, ``flipped``, ``permuted`` (the same voxels in another order),
-        ``header lost``, ``translated``, ``resampled``, ``apart`` or ``unusable``.
-    displacement_mm, displacement_voxels
-        The largest displacement of a corner voxel, after the axes were put in the same order;
-        infinite where the shapes differ.
-    orientation
-        For the first four: the exact reordering into the volume's voxel order; else None.
-    overlap
-        The share of the mask's field of view that lies inside the volume's: 0 to 1.
-    """
-
-    verdict: str
-    displacement_mm: float
-    displacement_voxels: float
-    orientation: Orientation | None
-    overlap: float = 0.0
-
-    @property
-    def lands(self) -> bool:
-        """True when every voxel of the mask is a voxel of the volume, without interpolation."""
-        return self.orientation is not None
-
-
-def compare_grids(mask: Grid, volume: Grid) -> Alignment:
-    """Return how a mask's grid lies against its volume's, compared in world space (RAS+ mm)."""
-    if mask.problem or volume.problem:
-        return Alignment("unusable", float("inf"), float("inf"), None)
-    orientation = lattice_orientation(mask, volume)
-    if orientation is not None:
-        mm, voxels = _corner_distance(mask.reoriented(orientation), volume)
-        if mm <= ROUNDING_MM:
-            return Alignment(_lattice_verdict(orientation, mm), mm, voxels, orientation, 1.0)
-    return _misaligned(mask, volume)
-
-
-def _lattice_verdict(orientation: Orientation, mm: float) -> str:
-    if orientation.axes != (0, 1, 2):
-        return "permuted"
-    if any(orientation.flips):
-        return "flipped"
-    return "same" if mm <= SAME_MM else "rounding"
-
-
-def _misaligned(mask: Grid, volume: Grid) -> Alignment:
-    """Return the verdict for grids that do not share their voxels."""
-    ordered, reference = mask.to_ras(), volume.to_ras()
-    mm = voxels = float("inf")
-    if ordered.shape == reference.shape:
-        mm, voxels = _corner_distance(ordered, reference)
-    overlap = share_inside(mask, volume)
-    if mask.shape == volume.shape and _is_bare(mask) and not _is_bare(volume):
-        mm, voxels = _corner_distance(mask, volume)
-        return Alignment("header lost", mm, voxels, None, overlap)
-    if np.isfinite(mm) and np.allclose(ordered.affine[:3, :3], reference.affine[:3, :3], atol=1e-4):
-        return Alignment("translated", mm, voxels, None, overlap)
-    verdict = "resampled" if fields_meet(mask, volume) else "apart"
-    return Alignment(verdict, mm, voxels, None, overlap)
-
-
-def _is_bare(grid: Grid) -> bool:
-    """Say whether an affine looks like a header that a tool dropped: unit directions, no place.
-
-    The rotation is diagonal, and the origin is 0 or the first voxel is the far corner of 1 mm
-    voxels around 0: what arrays saved without their affine have.
-    """
-    rotation = grid.affine[:3, :3]
-    diagonal = np.allclose(rotation, np.diag(np.diag(rotation)), atol=1e-6)
-    unit = np.allclose(np.abs(np.diag(rotation)), 1.0, atol=1e-6)
-    centred = unit and np.allclose(grid.world((np.array(grid.shape) - 1) / 2), 0.0, atol=1e-6)
-    return bool(diagonal and (centred or np.allclose(grid.origin, 0.0)))
-
-
-def fields_meet(first: Grid, second: Grid) -> bool:
-    """Say whether the fields of view of two usable grids share a part of space, however turned.
-
-    Two boxes are apart exactly where they are along a normal of one of their faces, or along a
-    line perpendicular to an edge of each (separating axis theorem).
-    """
-    (corner, edges), (other_corner, other_edges) = first.field_of_view(), second.field_of_view()
-    unit, other_unit = first.directions, second.directions
-    sides = [np.cross(one[:, a], one[:, b]) for one in (unit, other_unit) for a, b in _PAIRS]
-    sides += [np.cross(unit[:, a], other_unit[:, b]) for a in range(3) for b in range(3)]
-    between = other_corner + other_edges.sum(axis=1) / 2 - corner - edges.sum(axis=1) / 2
-    for side in sides:
-        length = np.linalg.norm(side)
-        if length < SHEAR_COSINE**2:  # two parallel edges span no direction
-            continue
-        reach = (np.abs(side @ edges).sum() + np.abs(side @ other_edges).sum()) / 2
-        if abs(side @ between) > reach - TOUCHING_MM * length:
-            return False
-    return True
-
-
-_PAIRS = ((0, 1), (1, 2), (2, 0))
-
-
-def share_inside(inner: Grid, outer: Grid) -> float:
-    """Return the share (0 to 1) of a usable grid's field of view that lies inside another's.
-
-    It is counted on a regular lattice of points.
-    """
-    (corner, edges), (outer_corner, outer_edges) = inner.field_of_view(), outer.field_of_view()
-    # Along each edge of the outer box, from 0 to 1: where the inner one begins, and its edges.
-    start = np.linalg.solve(outer_edges, corner - outer_corner)
-    along = np.linalg.solve(outer_edges, edges)
-    steps = (np.arange(OVERLAP_POINTS) + 0.5) / OVERLAP_POINTS
-    inside = np.ones((OVERLAP_POINTS,) * 3, dtype=bool)
-    for first, (i, j, k) in zip(start, along, strict=True):
-        places = first + i * steps[:, None, None] + j * steps[:, None] + k * steps
-        inside &= (places >= 0) & (places <= 1)
-    return float(inside.mean())
-
-
-def gap_mm(first: Grid, second: Grid) -> float:
-    """Return the shortest distance between the fields of view of two usable grids (mm).
-
-    0 where they meet. Points of both boxes are moved along their edges until they are nearest.
-    """
-    if fields_meet(first, second):
-        return 0.0
-    from scipy.optimize import lsq_linear
-
-    (corner, edges), (other_corner, other_edges) = first.field_of_view(), second.field_of_view()
-    along = np.hstack([edges, -other_edges])
-    # The default method may stop millimetres short; this one ends at a corner, edge or face.
-    nearest = lsq_linear(along, other_corner - corner, bounds=(0, 1), method="bvls")
-    return float(np.linalg.norm(nearest.fun))
 
 
 def displacements(inside: npt.NDArray[Any], grid: Grid, other: Grid) -> npt.NDArray[np.float64]:
