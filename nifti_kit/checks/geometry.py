@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import (
+    LATTICE_VOXELS,
     ROUNDING_MM,
     Alignment,
     Grid,
@@ -273,7 +274,7 @@ def landing(alignment: Alignment, mask: ImageFile, volume: str, grid: Grid) -> I
     if alignment.verdict == "other form":
         message = f"on {volume} by its qform, which places a corner {off} from its sform"
         yield finding("mask-other-form", mask.relative, message)
-    elif alignment.displacement_mm > ROUNDING_MM:
+    elif alignment.displacement_mm > ROUNDING_MM or alignment.displacement_voxels > LATTICE_VOXELS:
         message = f"rounding: up to {off} from its volume {volume}"
         yield finding("mask-rounded", mask.relative, message)
 

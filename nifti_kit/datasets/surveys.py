@@ -124,7 +124,7 @@ def survey_mask(dataset: Dataset, item: Item, mask: MaskFile) -> MaskSurvey:
         labels, error = _labels_of(dataset, mask.image)
         alignment = mask.image.aligned_to(item.volume) if item.volume else None
         orientation = _into_ras(item, mask, alignment)
-        cutout = _cutout(item, alignment)
+        cutout = alignment.cutout(item.volume.grid) if alignment and item.volume else None
         dataset.memory[mask] = MaskSurvey(mask, labels, error, alignment, orientation, cutout)
     survey: MaskSurvey = dataset.memory[mask]
     return survey
@@ -168,24 +168,12 @@ def shapes_of(image: ImageFile) -> ShapeSurvey | None:
 
 
 def _into_ras(item: Item, mask: MaskFile, alignment: Alignment | None) -> Orientation | None:
-    """Return the reordering into RAS+, through the volume's voxel order where they share it.
-
-    A grid turned by 45 degrees is equally near to two orders; the volume decides for both.
-    """
+    """Return the reordering into RAS+, through the volume's voxel order where they share it."""
     if mask.grid.problem:
         return None
-    if item.volume is not None and alignment is not None and alignment.orientation is not None:
-        return alignment.orientation.then(to_ras(item.volume.grid))
+    if item.volume is not None and alignment is not None and alignment.lands:
+        return alignment.into_ras(item.volume.grid)
     return to_ras(mask.grid)
-
-
-def _cutout(item: Item, alignment: Alignment | None) -> Cutout | None:
-    """Return where a mask that covers a part of its volume lies in it, in RAS+ order."""
-    if item.volume is None or alignment is None or alignment.box is None:
-        return None
-    volume = item.volume.grid
-    i, j, k = to_ras(volume).apply_box(alignment.box, volume.shape)
-    return Cutout(volume.to_ras().shape, (i.start, j.start, k.start))
 
 
 class _Scoring:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nifti_kit.checks.geometry import share_text
 from nifti_kit.core.files import write_bytes
-from nifti_kit.core.geometry import Grid, compare_grids, ras_orientation
+from nifti_kit.core.geometry import Alignment, Grid, compare_grids, ras_orientation
 from nifti_kit.datasets.names import is_nifti
 from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
 from nifti_kit.formats.labels import INTEGER_TOLERANCE, read_labels
@@ -75,7 +75,8 @@ def align_mask(
         For an array: the volume's NRRD header (``nrrd.read_header``), a ``.nrrd`` or NIfTI file,
         or a 4 x 4 affine to RAS+ mm. Its axes may be in any order and direction. For a file: the
         same, to be compared with the file's own header in world space. A mask that is a flip or
-        permutation of the volume's grid fits; the result is by the mask's header all the same.
+        permutation of the volume's grid fits, and one that covers a part of it, around which zeros
+        are put; the result is by the mask's header all the same.
     value
         The label to take; every value but 0 by default.
 
@@ -95,8 +96,11 @@ def align_mask(
         voxels = _whole(np.asarray(mask))
         grid = grid_of(volume, voxels.shape)
     _check(voxels, grid)
+    orientation, cutout = ras_orientation(grid), None
     if isinstance(mask, (str, os.PathLike)) and volume is not None:
-        _refuse_misaligned(Path(mask), grid, grid_of(volume, voxels.shape))
+        there = grid_of(volume, voxels.shape)
+        alignment = _aligned(Path(mask), grid, there)
+        orientation, cutout = alignment.into_ras(there), alignment.cutout(there)
     inside = voxels != 0 if value is None else voxels == value
     if not inside.any():
         raise BadLabels(
@@ -104,10 +108,12 @@ def align_mask(
             path=str(mask) if isinstance(mask, (str, os.PathLike)) else None,
             remedy="Choose another value, or leave the mask out.",
         )
-    orientation = ras_orientation(grid)
-    return AlignedMask(
-        np.ascontiguousarray(orientation.apply(inside)), header_of(grid.reoriented(orientation))
-    )
+    ordered, landed = orientation.apply(inside), grid.reoriented(orientation)
+    if cutout is not None:
+        whole = np.zeros(cutout.shape, dtype=bool)
+        whole[cutout.moved([slice(0, size) for size in landed.shape])] = ordered
+        ordered, landed = whole, landed.uncropped(cutout)
+    return AlignedMask(np.ascontiguousarray(ordered), header_of(landed))
 
 
 def _from_file(path: Path) -> tuple[npt.NDArray[Any], Grid]:
@@ -163,11 +169,11 @@ def _grid_of_file(path: Path) -> Grid:
     return read_grid(path)
 
 
-def _refuse_misaligned(path: Path, mask: Grid, volume: Grid) -> None:
-    """Refuse a mask file that does not lie on the voxels of its volume, in world space."""
+def _aligned(path: Path, mask: Grid, volume: Grid) -> Alignment:
+    """Return how a mask file lies on its volume; refused where not on its voxels, in mm."""
     alignment = compare_grids(mask, volume)
     if alignment.lands:
-        return
+        return alignment
     if volume.problem:
         raise NiftiKitError(
             "the volume's header gives it no place in space",
@@ -202,6 +208,8 @@ _BY_VOLUME = (
 )
 
 _REMEDIES = {
+    "axes exchanged": "Give its voxels as an array with the axes in the volume's order: "
+    "align_mask(array.transpose(2, 1, 0), volume).",
     "header lost": _BY_VOLUME + _BY_OWN_HEADER,
     "translated": _BY_VOLUME + _BY_OWN_HEADER,
     "resampled": "Resample the mask onto the volume's grid (nk.repairs.resample). "

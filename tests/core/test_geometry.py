@@ -17,6 +17,7 @@ from nifti_kit.core.geometry import (
     Alignment,
     Grid,
     Orientation,
+    axis_orders,
     compare_grids,
     fields_meet,
     frame_to_slice,
@@ -363,6 +364,13 @@ def furthest(*differences):
     return max(np.linalg.norm(pairs[range(3), list(end)]) for end in ends)
 
 
+def part(affine, *first):
+    """The affine of what begins at a voxel."""
+    matrix = np.array(affine)
+    matrix[:3, 3] = (matrix @ [*first, 1])[:3]
+    return matrix
+
+
 ALIGNMENTS = {
     # mask shape, mask affine, verdict, mm, voxels
     "identical": (SHAPE, AFFINE, "same", 0, 0),
@@ -421,6 +429,37 @@ ALIGNMENTS = {
         np.inf,
         np.inf,
     ),
+    "axes exchanged": ((7, 6, 5), AFFINE, "axes exchanged", np.inf, np.inf),
+    "axes exchanged, no header": ((6, 7, 5), np.eye(4), "axes exchanged", np.inf, np.inf),
+    "permuted by its header, elsewhere": (
+        (7, 6, 5),
+        changed(0, 3, 7, PERMUTED),
+        "translated",
+        7,
+        3.5,
+    ),
+    "a part": ((3, 4, 5), part(AFFINE, 1, 2, 0), "cropped", 0, 0),
+    "a part, flipped": ((3, 6, 7), part(FLIPPED, 2, 0, 0), "cropped", 0, 0),
+    "a part, permuted": ((2, 6, 5), part(PERMUTED, 5, 0, 0), "cropped", 0, 0),
+    "a part, rounded": (
+        (3, 4, 5),
+        changed(1, 3, 0.02, part(AFFINE, 1, 2, 0)),
+        "cropped",
+        0.02,
+        0.02 / 3,
+    ),
+    "one voxel": ((1, 1, 1), part(AFFINE, 4, 5, 6), "cropped", 0, 0),
+    "one voxel outside": ((1, 1, 1), part(AFFINE, 5, 5, 6), "apart", np.inf, np.inf),
+    "a part between the voxels": ((3, 4, 5), part(AFFINE, 1.3, 2, 0), "resampled", np.inf, np.inf),
+    "a part that sticks out": ((3, 4, 5), part(AFFINE, 3, 2, 0), "resampled", np.inf, np.inf),
+    "more than the volume": ((7, 8, 9), part(AFFINE, -1, -1, -1), "resampled", np.inf, np.inf),
+    "every second slice": (
+        (5, 6, 4),
+        [[2, 0, 0, -10.5], [0, 3, 0, 4.25], [0, 0, 10, 7.125], [0, 0, 0, 1]],
+        "resampled",
+        np.inf,
+        np.inf,
+    ),
     "apart below": ((10, 12, 14), changed(1, 3, -900, HALVED), "apart", np.inf, np.inf),
     "apart": ((10, 12, 14), changed(0, 3, 900, HALVED), "apart", np.inf, np.inf),
     "unusable": (SHAPE, changed(0, 0, -2), "unusable", np.inf, np.inf),
@@ -435,7 +474,8 @@ def test_a_masks_grid_gets_its_verdict_and_displacement(shape, affine, verdict, 
     assert alignment.verdict == verdict
     assert alignment.displacement_mm == pytest.approx(mm, abs=1e-9)
     assert alignment.displacement_voxels == pytest.approx(voxels, abs=1e-9)
-    assert alignment.lands is (verdict in ("same", "rounding", "flipped", "permuted"))
+    assert alignment.lands is (verdict in ("same", "rounding", "flipped", "permuted", "cropped"))
+    assert (alignment.box is not None) is (verdict == "cropped")
 
 
 @pytest.mark.parametrize(
@@ -452,6 +492,98 @@ def test_a_masks_grid_gets_its_verdict_and_displacement(shape, affine, verdict, 
 )
 def test_a_mask_on_the_volumes_lattice_gets_the_reordering_into_it(shape, affine, orientation):
     assert compare_grids(Grid(shape, affine), Grid(SHAPE, AFFINE)).orientation == orientation
+
+
+ROUNDINGS = {
+    # voxel size, origin, shift (mm), verdict
+    "0.01 voxel": (2.0, 10.0, 0.0199, "rounding"),
+    "more": (2.0, 10.0, 0.0201, "translated"),
+    "0.001 mm": (0.05, 10.0, 9.9e-4, "rounding"),
+    "more than 0.001 mm": (0.05, 10.0, 1.1e-3, "translated"),
+    "a float32 step of 0.03 mm": (0.25, 3e5, 0.03, "rounding"),
+    "more than a step": (0.25, 3e5, 0.07, "translated"),
+    "less than half a voxel": (0.002, 10.0, 9.5e-4, "rounding"),
+    "a voxel of a microscope": (0.0005, 10.0, 5e-4, "translated"),
+    "half a voxel of a microscope": (0.0005, 10.0, 2.6e-4, "translated"),
+    "of a step, but half a voxel": (0.01, 3e5, 0.03, "translated"),
+}
+
+
+@pytest.mark.parametrize(("size", "origin", "shift", "verdict"), ROUNDINGS.values(), ids=ROUNDINGS)
+def test_rounding_is_the_largest_of_its_bounds_but_never_half_a_voxel(size, origin, shift, verdict):
+    volume = np.diag([size, size, size, 1.0])
+    volume[:3, 3] = origin
+    mask = changed(0, 3, shift, volume)
+    assert compare_grids(Grid(SHAPE, mask), Grid(SHAPE, volume)).verdict == verdict
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), SHAPE])
+def test_a_part_without_a_header_is_not_taken_for_the_voxels_at_0(shape):
+    """An array cut out of a volume of 1 mm voxels and saved without its place lies at 0 too."""
+    volume = np.eye(4)
+    volume[:3, 3] = [-2, -1, -1]
+    alignment = compare_grids(Grid(shape, np.eye(4)), Grid(SHAPE, volume))
+    assert (alignment.verdict, alignment.lands) == ("header lost", False)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "near"),
+    [
+        (np.diag([1.009, 0.991, 1.009, 1]), True),
+        (np.diag([1.011, 1, 1, 1]), False),
+        (np.array([[1, 0, 0, 0.0], [0, 1, 0, 0], [0, 0, 1, 0.09], [0, 0, 0, 1]]) * 1.0, False),
+        (np.array([[1, 0, 0, 3.0], [0, 1.005, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), False),
+    ],
+    ids=["sizes within 1 %", "a size beyond", "moved alone", "far"],
+)
+def test_a_grid_of_another_converter_is_near(matrix, near):
+    alignment = compare_grids(Grid(SHAPE, AFFINE @ matrix), Grid(SHAPE, AFFINE))
+    assert alignment.is_near is near
+
+
+def test_a_part_says_where_it_lies_in_the_volumes_order_and_in_ras():
+    volume = Grid(SHAPE, FLIPPED)
+    mask = Grid((2, 3, 3), part(AFFINE, 0, 1, 4))
+    found = compare_grids(mask, volume)
+    assert found.box == (slice(3, 5), slice(1, 4), slice(4, 7))
+    cutout = found.cutout(volume)
+    assert (cutout.shape, cutout.first) == (SHAPE, (0, 1, 4))
+    np.testing.assert_allclose(mask.uncropped(cutout).affine, AFFINE, atol=1e-12)
+    assert cutout.moved((slice(0, 2), slice(1, 3), slice(2, 3))) == (
+        *(slice(0, 2), slice(2, 4), slice(6, 7)),
+    )
+
+
+OTHER_FORMS = {
+    # how far the other form lies, where the mask is, verdict, whether it fits the other form
+    "nearly alike": (0.9, 0.9, "other form", False),
+    "as good as half a voxel": (1.1, 1.1, "translated", True),
+    "far": (12.0, 12.0, "translated", True),
+    "on the form in force": (12.0, 0.0, "same", False),
+    "on neither": (12.0, 6.0, "translated", False),
+}
+
+
+@pytest.mark.parametrize(("apart", "at", "verdict", "fits"), OTHER_FORMS.values(), ids=OTHER_FORMS)
+def test_a_mask_on_the_volumes_other_form_lands_if_the_forms_nearly_agree(apart, at, verdict, fits):
+    other, mask = Grid(SHAPE, changed(0, 3, apart)), Grid(SHAPE, changed(0, 3, at))
+    found = compare_grids(mask, Grid(SHAPE, AFFINE), other)
+    assert (found.verdict, found.fits_other_form) == (verdict, fits)
+    assert found.lands is (verdict in ("same", "other form"))
+    assert found.displacement_mm == pytest.approx(at)
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted", "orders"),
+    [
+        ((5, 6, 7), (7, 6, 5), [(2, 1, 0)]),
+        ((20, 30, 30), (30, 30, 20), [(2, 1, 0), (1, 2, 0)]),
+        ((30, 20, 30), (30, 30, 20), [(2, 0, 1), (0, 2, 1)]),
+        ((5, 6, 7), (5, 6, 8), []),
+    ],
+)
+def test_orders_of_axes_are_those_that_give_the_shape(shape, wanted, orders):
+    assert list(axis_orders(shape, wanted)) == orders
 
 
 def test_an_unusable_volume_is_unusable_for_every_mask():

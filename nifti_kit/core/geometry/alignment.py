@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry.fields import fields_meet, share_inside
-from nifti_kit.core.geometry.grids import Grid, Orientation
+from nifti_kit.core.geometry.grids import Cutout, Grid, Orientation, ras_orientation
 
 SAME_MM = 1e-4
 """Two grids are the same below this corner displacement: the promise the toolkit makes (mm)."""
@@ -191,6 +191,21 @@ class Alignment:
         """True when every voxel of the mask is a voxel of the volume, without interpolation."""
         return self.orientation is not None
 
+    def into_ras(self, volume: Grid) -> Orientation:
+        """Return the reordering into RAS+ of a mask that lands, through its volume's order.
+
+        A grid turned by 45 degrees is equally near to two orders; the volume decides for both.
+        """
+        assert self.orientation is not None
+        return self.orientation.then(ras_orientation(volume))
+
+    def cutout(self, volume: Grid) -> Cutout | None:
+        """Return where a part lies in its volume, in RAS+ order; None where it is no part."""
+        if self.box is None:
+            return None
+        i, j, k = ras_orientation(volume).apply_box(self.box, volume.shape)
+        return Cutout(volume.to_ras().shape, (i.start, j.start, k.start))
+
 
 def compare_grids(mask: Grid, volume: Grid, other_form: Grid | None = None) -> Alignment:
     """Return how a mask's grid lies against its volume's, compared in world space (RAS+ mm).
@@ -238,11 +253,13 @@ def _misaligned(mask: Grid, volume: Grid) -> Alignment:
     order = nearest_order(mask, volume)
     ordered = mask if order is None else mask.reoriented(order)
     overlap = share_inside(mask, volume)
-    if is_bare(mask) and _may_be_of(mask, volume):
+    bare = is_bare(mask)
+    if bare and _may_be_of(mask, volume):
         return Alignment("header lost", *_corner_distance(mask, volume), None, overlap)
     mm, voxels = _corner_distance(ordered, volume)
-    if ordered.shape != volume.shape != mask.shape and axis_orders(mask.shape, volume.shape):
-        return Alignment("axes exchanged", mm, voxels, None, overlap)
+    its_own = ordered.shape == volume.shape and not bare
+    if not its_own and mask.shape != volume.shape and axis_orders(mask.shape, volume.shape):
+        return Alignment("axes exchanged", float("inf"), float("inf"), None, overlap)
     if order is not None and _is_translated(ordered, volume):
         return Alignment("translated", mm, voxels, None, overlap)
     if not fields_meet(mask, volume):
