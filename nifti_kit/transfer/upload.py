@@ -191,17 +191,18 @@ def _fitted(planned: PlannedObject, volume: VolumeRef, found: list[Finding]) -> 
     found += misaligned(alignment, planned.mask.image, name, volume.grid)
     if alignment.orientation is None:
         return planned
-    if alignment.box is None:
+    in_ras = alignment.cutout(volume.grid)
+    if alignment.box is None or in_ras is None:
         return replace(planned, orientation=alignment.orientation)
     found += landing(alignment, planned.mask.image, name, volume.grid)
     i, j, k = (side.start for side in alignment.box)
-    cutout = Cutout(volume.grid.shape, (i, j, k))
-    scores = _moved(planned.scores, cutout)
+    cutout = Cutout(volume.grid.shape, (i, j, k))  # in the volume's order, as the orientation
+    scores = _moved(planned.scores, in_ras)
     return replace(planned, orientation=alignment.orientation, cutout=cutout, scores=scores)
 
 
 def _moved(scores: CustomData, cutout: Cutout) -> CustomData:
-    """Return scores on the slices of the volume that a mask was cut out of."""
+    """Return scores on the slices (RAS+) of the volume that a mask was cut out of."""
     first = {NORMALS[plane]: cutout.first[axis] for plane, axis in PLANES.items()}
     return {
         normal: {str(int(at) + first[normal]): cell for at, cell in slices.items()}
