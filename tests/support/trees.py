@@ -1,4 +1,4 @@
-"""Whole data sets as they come: a scan that no label map looks like, label maps, and their trees."""
+"""Whole data sets as they come: a scan that no label map looks like, label maps, their trees."""
 
 from __future__ import annotations
 
