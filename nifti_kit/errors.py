@@ -14,6 +14,7 @@ __all__ = [
     "NiftiKitError",
     "PlanBlocked",
     "RepairRefused",
+    "SeveralFrames",
     "TargetError",
     "UnreadableFile",
     "UnsupportedImage",
@@ -155,6 +156,10 @@ class UnreadableFile(NiftiKitError):
 
 class UnsupportedImage(NiftiKitError):
     """A sound image that cannot become a volume or a mask (4D, RGB, complex, ...)."""
+
+
+class SeveralFrames(UnsupportedImage):
+    """A sound image of several 3D frames (4D or 5D): contrasts, points in time, a mask a class."""
 
 
 class BadLabels(NiftiKitError):

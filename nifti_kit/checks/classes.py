@@ -43,11 +43,17 @@ def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> It
             yield finding("value-without-class", survey.mask.relative, message)
         return
     labels = survey.labels.labels if survey.labels else ()
-    missing = [label for label in labels if dataset.classes.by_value(label.value) is None]
+    origins, number_of = survey.mask.origins, survey.mask.class_number
+    missing = [
+        label
+        for label in labels
+        if dataset.classes.by_value(number_of(label.value)) is None
+        and not (label.value in origins and origins[label.value].name)
+    ]
     if not missing:
         return
     named = [f"{label.value} ({counted(label.voxels, 'voxel')})" for label in missing]
-    names = [f"Segment_{label.value}" for label in missing]
+    names = [f"Segment_{number_of(label.value)}" for label in missing]
     values = "value {} has" if len(missing) == 1 else "values {} have"
     message = f"{values.format(listed(named, SHOWN))} no class: {listed(names, SHOWN)}"
     yield finding("value-without-class", survey.mask.relative, message)
@@ -97,7 +103,9 @@ def _numbers(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterable[int]:
     if values and class_is_name(dataset, item, survey):
         entry = dataset.classes.by_name(mask.class_name or "")
         return () if entry is None else (entry.value,)
-    return values if item.segmentation == "semantic" or not values else (mask.index or 1,)
+    if item.segmentation == "semantic" or not values:
+        return map(mask.class_number, values)
+    return (mask.index or 1,)
 
 
 def class_names_alike(dataset: Dataset) -> Iterator[Finding]:
@@ -142,7 +150,9 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
     if not dataset.classes or dataset.choices.segmentation != "auto":
         return
     for masks in _sets(surveys):
-        values = sorted({value for _, m in masks if m.labels for value in m.labels.values})
+        values = sorted(
+            {m.mask.class_number(value) for _, m in masks if m.labels for value in m.labels.values}
+        )
         kinds = {item.segmentation for item, _ in masks}
         first = masks[0][1].mask.relative
         named = listed(values, SHOWN)

@@ -149,29 +149,62 @@ _VERDICT_CODES = {
 def grids(item: Item) -> Iterator[Finding]:
     """The header of each image gives a usable place in space, and only one."""
     for image in item.images:
-        yield from _grid(image)
+        yield from _grid(item, image)
 
 
-def _grid(image: ImageFile) -> Iterator[Finding]:
+def _grid(item: Item, image: ImageFile) -> Iterator[Finding]:
     grid = image.grid
     if grid.problem:
-        yield finding("grid-unusable", image.relative, grid.problem)
+        other = image.qform is not None and not Grid(image.shape, image.qform).problem
+        remedy = _by_form(image, "qform") if other else ""
+        yield finding("grid-unusable", image.relative, grid.problem, remedy=remedy)
         return
     if grid.is_sheared:
         message = f"its axes deviate from right angles by up to {grid.shear_degrees:.2f} degrees"
-        yield finding("grid-sheared", image.relative, message)
+        yield finding("grid-sheared", image.relative, message, remedy=_straightened(item, image))
     if _forms_disagree(image):
         message = f"sform and qform place a corner {image.form_distance_mm:.2f} mm apart"
         read = readings(image)
         if others := [reading.reader for reading in read if reading.form == "qform"]:
             take = "takes" if len(others) == 1 else "take"
             message += f"; {' and '.join(others)} {take} the qform"
-        yield finding("affine-forms-disagree", image.relative, message)
+        yield finding("affine-forms-disagree", image.relative, message, remedy=_by_form(image))
+    if image.sform is None and image.codes[0] > 0:
+        message = (
+            f"sform_code is {image.codes[0]}, but the sform is all zeros, which is no place: the "
+            "qform is used, as by ITK; nibabel takes the zeros"
+        )
+        yield finding("affine-forms-disagree", image.relative, message, remedy=_by_form(image))
     if form_in_force(image) == "pixdim":
         message = "neither sform nor qform is set: voxel size only"
         if said := _said(image, readings(image)):
             message += f"; {said}"
         yield finding("affine-missing", image.relative, message)
+
+
+def _by_form(image: ImageFile, form: str = "") -> str:
+    """Return the remedy for a header with two places."""
+    call = f"nk.repairs.use_form(dataset, {str(image.relative)!r}, {form or 'qform'!r})"
+    if form:
+        return f"Its {form} gives a place: {call}; masks with the same header go with a volume."
+    used = "sform" if image.sform is not None else "qform"
+    return (
+        f"The {used} is used. If the qform is right: {call} (masks with the same header go with "
+        "their volume, so that they stay on its voxels) makes both forms say it."
+    )
+
+
+def _straightened(item: Item, image: ImageFile) -> str:
+    """Return the remedy for an image whose axes are not perpendicular."""
+    volume, name = item.volume, str(image.relative)
+    if volume is None:
+        return f"nk.repairs.resample(dataset, {name!r}, volume=...) with the volume it belongs to."
+    if volume.grid.problem or volume.grid.is_sheared:
+        return (
+            f"nk.repairs.straighten(dataset, {str(volume.relative)!r}): the volume and its masks "
+            "on perpendicular axes, interpolated where slices do not move by whole voxels."
+        )
+    return f"nk.repairs.resample(dataset, {name!r}) puts it onto its volume's grid."
 
 
 def _forms_disagree(image: ImageFile) -> bool:

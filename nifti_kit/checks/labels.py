@@ -18,7 +18,13 @@ from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
 from nifti_kit.errors import BadLabels
 from nifti_kit.formats.components import MAX_PIECES, SPECK_VOXELS, Part, ShapeSurvey
-from nifti_kit.formats.labels import Box, Label, label_frames
+from nifti_kit.formats.labels import (
+    INTEGER_TOLERANCE,
+    Box,
+    Label,
+    label_frames,
+    labels_have_merged,
+)
 
 SHOWN = 5
 """Labels that a message names before it counts the rest."""
@@ -52,13 +58,24 @@ def label_notes(survey: MaskSurvey) -> Iterator[Finding]:
         return
     if not labels.labels:
         yield finding("mask-empty", relative, "no voxel is labelled")
-    if labels.rounded:
+    by_steps = labels.off > INTEGER_TOLERANCE
+    if labels.rounded and not by_steps:
         were = "was" if labels.rounded == 1 else "were"
         message = f"{counted(labels.rounded, 'voxel')} {were} rounded"
         yield finding("labels-rounded", relative, message)
     if labels.scaled:
         image = survey.mask.image
         message = f"scl_slope {image.slope:g}, scl_inter {image.intercept:g}"
+        if by_steps:
+            message += (
+                f"; {counted(labels.rounded, 'voxel')} up to {labels.off:.3g} beside a whole "
+                f"number, within half a step ({abs(image.slope) / 2:.3g}), were read as that number"
+            )
+        elif labels_have_merged(image):
+            message += (
+                f"; labels that differ by less than {abs(image.slope):g} became one when it was "
+                "saved, if there were any"
+            )
         yield finding("labels-scaled", relative, message)
 
 

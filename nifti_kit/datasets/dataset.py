@@ -257,13 +257,26 @@ def rescan(dataset: Dataset, mended: Iterable[Mended]) -> Dataset:
     """
     together = {found.relative: found for found in dataset.mended}
     for found in mended:
-        before = together.get(found.relative)
-        what = f"{before.what}; {found.what}" if before else found.what
-        together[found.relative] = replace(found, what=what)
-    anew = _dataset(Scanner(dataset.source, dataset.choices, together, _images(dataset)))
+        together[found.relative] = found.after(together.get(found.relative))
+    source = _with_files(dataset.source, together.values())
+    anew = _dataset(Scanner(source, dataset.choices, together, _images(dataset)))
     kept = {image for image in _images(anew).values() if image.relative not in together}
     anew.memory |= {key: known for key, known in dataset.memory.items() if _image_of(key) in kept}
     return anew
+
+
+def _with_files(source: Source, mended: Iterable[Mended]) -> Source:
+    """Return a source without the files that are gone, and with those that repairs made."""
+    files = set(source.files)
+    for found in mended:
+        if found.content is None:
+            files.discard(found.relative)
+        else:
+            files.add(found.relative)
+    if files == set(source.files):
+        return source
+    ordered = tuple(sorted(files, key=lambda file: (str(file).casefold(), str(file))))
+    return replace(source, files=ordered, original=source)
 
 
 def _dataset(scanner: Scanner) -> Dataset:

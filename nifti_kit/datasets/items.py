@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import counted
 from nifti_kit.formats.nifti import ImageFile
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a label of a repaired file was, and which class it stands for.
+
+    Attributes
+    ----------
+    was
+        The values that it had in the file as it was; several where they were made one.
+    asked
+        The number by which the class map knows its class.
+    name
+        The name of its class, where a person gave one; else empty.
+    """
+
+    was: tuple[int | float, ...]
+    asked: int
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """The values that it had, in words: ``614454277``, ``1 and 255``."""
+        return " and ".join(map(str, self.was))
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +48,18 @@ class MaskFile:
     class_name
         For the by-volume layout: the class, which is the file's name. By plane: the words that are
         its class, where the annotation files of a set have no index. Else None.
+    origins
+        By pixel value, what a repair made it of; empty where no repair changed its values.
     """
 
     image: ImageFile
     index: int | None = None
     class_name: str | None = None
+    origins: Mapping[int, Origin] = field(default_factory=dict, repr=False)
+
+    def class_number(self, value: int) -> int:
+        """Return the number by which the class map knows the class of a pixel value."""
+        return self.origins[value].asked if value in self.origins else value
 
     @property
     def path(self) -> Path:

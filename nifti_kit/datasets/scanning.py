@@ -16,13 +16,22 @@ from nifti_kit.core.findings import Finding, describe, file_fault, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import read_text
-from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
 from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
-from nifti_kit.datasets.names import SCORE, is_nifti, natural_key, pair_key, parse_name, why_unused
+from nifti_kit.datasets.names import (
+    ANNOTATION,
+    SCORE,
+    is_nifti,
+    natural_key,
+    pair_key,
+    parse_name,
+    stem,
+    why_unused,
+)
 from nifti_kit.datasets.proposals import Proposal, propose, taken
 from nifti_kit.datasets.sources import Source
-from nifti_kit.errors import NiftiKitError
+from nifti_kit.errors import NiftiKitError, SeveralFrames
 from nifti_kit.formats.class_maps import (
     ClassMap,
     as_class_map,
@@ -72,14 +81,28 @@ class Mended:
     relative
         The file, relative to the source.
     content
-        The bytes that stand in its place.
+        The bytes that stand in its place; None where other files do, and it is gone.
     what
         What was done to it, in plain words.
+    left
+        What of it does not land, in plain words; empty where all of it does.
+    origins
+        By pixel value, what the repair made it of; empty where values are as they were.
     """
 
     relative: PurePosixPath
-    content: bytes = field(repr=False)
+    content: bytes | None = field(repr=False)
     what: str
+    left: str = ""
+    origins: MappingABC[int, Origin] = field(default_factory=dict, repr=False)
+
+    def after(self, before: Mended | None) -> Mended:
+        """Return this repair on top of an earlier one of the same file."""
+        if before is None:
+            return self
+        origins = self.origins or before.origins
+        left = self.left or before.left
+        return replace(self, what=f"{before.what}; {self.what}", left=left, origins=origins)
 
 
 class Scanner:
@@ -99,6 +122,11 @@ class Scanner:
         self.findings: list[Finding] = list(source.findings)
         self.findings += [
             finding("repaired", found.relative, found.what) for found in mended.values()
+        ]
+        self.findings += [
+            finding("frames-left", found.relative, found.left)
+            for found in mended.values()
+            if found.left
         ]
         self._reasons: dict[PurePosixPath, str] = {}
         self._used: set[PurePosixPath] = set()
@@ -161,15 +189,22 @@ class Scanner:
         words, by_folder = self.choices.annotation_words, self.choices.layout == "auto"
         files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
         grouping = group_files(self.layout, files, self.pairing)
-        grouping.items = [self._with_tables(item) for item in grouping.items]
+        grouping.items = [self._as_mended(item) for item in grouping.items]
         return grouping
 
-    def _with_tables(self, item: Item) -> Item:
-        """Return an item whose score tables are the mended ones, where there are such."""
-        if not any(table.relative in self.mended for table in item.tables):
+    def _as_mended(self, item: Item) -> Item:
+        """Return an item with what repairs say of its score tables and label values."""
+        files = [*(table.relative for table in item.tables), *(m.relative for m in item.masks)]
+        if not any(file in self.mended for file in files):
             return item
         tables = (replace(table, content=self._content(table.relative)) for table in item.tables)
-        return replace(item, tables=tuple(tables))
+        masks = (
+            replace(mask, origins=self.mended[mask.relative].origins)
+            if mask.relative in self.mended
+            else mask
+            for mask in item.masks
+        )
+        return replace(item, tables=tuple(tables), masks=tuple(masks))
 
     def _content(self, file: PurePosixPath) -> bytes | None:
         return self.mended[file].content if file in self.mended else None
@@ -188,7 +223,7 @@ class Scanner:
                 if isinstance(found, ImageFile):
                     yield found
                 else:
-                    self.findings.append(file_fault(file, found))
+                    self.findings.append(_fault(file, found, niftis))
                     self._reasons[file] = ""
 
     def _header(self, file: PurePosixPath) -> ImageFile | NiftiKitError:
@@ -310,6 +345,30 @@ class Scanner:
                 self.findings.append(finding("file-unused", file, reason))
         ordered = sorted(self._reasons, key=natural_key)
         return tuple(self.source.root / file for file in ordered)
+
+
+def _fault(file: PurePosixPath, error: NiftiKitError, niftis: Sequence[PurePosixPath]) -> Finding:
+    """Return the finding for an image that cannot be taken in: frames of a mask are their own."""
+    if not isinstance(error, SeveralFrames) or not _is_annotation(file, niftis):
+        return file_fault(file, error)
+    name = str(file)
+    remedy = (
+        "To land each frame as the mask of a class (a channel each, overlaps kept): "
+        f"nk.repairs.merge_frames(dataset, {name!r}), with threshold=0.5 where they are "
+        "probabilities. Label maps of points in time belong to the frames of their volume: "
+        f"nk.repairs.split_frames(dataset, [volume, {name!r}]). One frame alone: "
+        f"nk.repairs.pick_frame(dataset, {name!r}, 1); the others are named then."
+    )
+    return finding("mask-frames", file, describe(error), remedy=remedy)
+
+
+def _is_annotation(file: PurePosixPath, niftis: Sequence[PurePosixPath]) -> bool:
+    """Say whether a file is an annotation by its name, or lies in the folder of a volume."""
+    name = parse_name(file.name)
+    if name.plane is not None and name.role is not None:
+        return name.role == ANNOTATION
+    volumes = {other.parent / stem(other.name) for other in niftis if other != file}
+    return any(folder in volumes for folder in file.parents)
 
 
 def _is_score_table(name: str) -> bool:

@@ -17,7 +17,7 @@ import unicodedata
 import weakref
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -89,6 +89,8 @@ class Source:
     findings: tuple[Finding, ...] = ()
     is_archive: bool = False
     """True when the files were unpacked from an archive, to a folder that goes with this."""
+    original: Source | None = field(default=None, repr=False)
+    """The source as it was listed, where repairs took files out and put others in."""
 
     def holds(self, path: str | os.PathLike[str]) -> bool:
         """Say whether a path is the folder that was given, or lies in it: none is written to."""

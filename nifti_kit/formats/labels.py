@@ -6,6 +6,7 @@ a float64 label map of a large CT never takes more memory than two bytes a voxel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.memory import mapped_array
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import BadLabels
 from nifti_kit.formats.nifti import ImageFile, iter_blocks, iter_frames
 
@@ -34,13 +35,45 @@ MOST = 0.5
 NEARLY_ALL = 0.99
 """A probability map lies between 0 and 1, but for a few odd voxels."""
 
+FLOAT32_WHOLE = 2**24
+"""Above this float32 has no longer every whole number: ids fall onto their neighbours."""
+
+FLOAT64_WHOLE = 2**53
+"""Above this float64 has no longer every whole number."""
+
+ASKED_SINGLY = 5
+"""Values that are no labels, to be decided on one by one; more of them are ids."""
+
+MOST_COLLECTED = 1000
+"""Different values that are no labels after which a file is a picture, and no more are sought."""
+
 REMEDY = "Save the label map with integers; a probability map needs a threshold first."
 REMEDY_PROBABILITY = (
-    "Choose a threshold: nk.repairs.round_labels(..., threshold=0.5), or save the mask anew."
+    "Choose a threshold: nk.repairs.round_labels(dataset, {file!r}, threshold=0.5), or save the "
+    "mask anew."
 )
 REMEDY_RESAMPLED = (
     "Resample the original mask with nearest neighbours (nk.repairs.resample). A mask of one "
-    "label can be rounded: nk.repairs.round_labels; of several, that makes labels between them."
+    "label can be rounded: nk.repairs.round_labels(dataset, {file!r}); of several, that makes "
+    "labels between them."
+)
+REMEDY_MERGED = (
+    "Where it was made, save the label map again as plain integers (scl_slope 1, scl_inter 0): "
+    "what has merged cannot be had back. Only if it is a picture of probabilities: "
+    "nk.repairs.round_labels(dataset, {file!r}, threshold=...) with a threshold in its own units."
+)
+REMEDY_FEW = (
+    "If {values} means 'not annotated': nk.repairs.relabel(dataset, {file!r}, {{{zeros}}}). If it "
+    "is a class: nk.repairs.relabel(dataset, {file!r}) numbers all values of the file from 1, "
+    "and keeps a table of which is which; or give a number of your own in place of 0."
+)
+REMEDY_IDS = (
+    "If the values are ids of classes: nk.repairs.relabel(dataset, {file!r}) numbers them from 1, "
+    "and keeps a table of which is which."
+)
+REMEDY_NAN = (
+    "If NaN means background: nk.repairs.relabel(dataset, {file!r}, {{float('nan'): 0}}). Of a "
+    "probability map: save it again with numbers everywhere."
 )
 
 Box = tuple[slice, slice, slice]
@@ -77,11 +110,14 @@ class LabelSurvey:
         How many voxels were stored as a float next to an integer.
     scaled
         Whether ``scl_slope`` or ``scl_inter`` changed the stored numbers.
+    off
+        How far a voxel's value was at most from the label that it is read as.
     """
 
     labels: tuple[Label, ...]
     rounded: int
     scaled: bool
+    off: float = 0.0
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -101,11 +137,14 @@ class LabelMap:
         How many voxels were stored as a float next to an integer.
     scaled
         Whether ``scl_slope`` or ``scl_inter`` changed the stored numbers.
+    off
+        How far a voxel's value was at most from the label that it is read as.
     """
 
     voxels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     rounded: int
     scaled: bool
+    off: float = 0.0
 
     @cached_property
     def survey(self) -> LabelSurvey:
@@ -113,7 +152,7 @@ class LabelMap:
         found = _Survey()
         for k in range(self.voxels.shape[2]):
             found.add(self.voxels[:, :, k : k + 1])
-        return found.result(self.rounded, self.scaled)
+        return found.result(self.rounded, self.scaled, self.off)
 
 
 def survey_labels(image: ImageFile) -> LabelSurvey:
@@ -129,7 +168,7 @@ def survey_labels(image: ImageFile) -> LabelSurvey:
     survey, frames = _Survey(), label_frames(image)
     for block in frames.blocks():
         survey.add(block)
-    return survey.result(frames.rounded, image.is_scaled)
+    return survey.result(frames.rounded, image.is_scaled, frames.off)
 
 
 def read_labels(image: ImageFile) -> LabelMap:
@@ -137,7 +176,7 @@ def read_labels(image: ImageFile) -> LabelMap:
     frames = label_frames(image)
     i, j, k = image.shape
     voxels = _read(frames, (slice(0, i), slice(0, j), slice(0, k)))
-    return LabelMap(voxels, frames.rounded, image.is_scaled)
+    return LabelMap(voxels, frames.rounded, image.is_scaled, frames.off)
 
 
 def read_box(
@@ -205,12 +244,12 @@ class _Survey:
                 (min(a, c), max(b, d)) for (a, b), (c, d) in zip(known, found, strict=True)
             ]
 
-    def result(self, rounded: int, scaled: bool) -> LabelSurvey:
+    def result(self, rounded: int, scaled: bool, off: float) -> LabelSurvey:
         labels = [
             Label(value, self._counts[value], (slice(*i), slice(*j), slice(*k)))
             for value, (i, j, k) in sorted(self._boxes.items())
         ]
-        return LabelSurvey(tuple(labels), rounded, scaled)
+        return LabelSurvey(tuple(labels), rounded, scaled, off)
 
 
 def label_frames(image: ImageFile) -> LabelFrames:
@@ -230,11 +269,13 @@ class LabelFrames:
         The file.
     rounded
         How many voxels were stored as a float next to an integer, in the frames so far.
+    off
+        How far a value was at most from its label, in the frames so far.
     """
 
     def __init__(self, image: ImageFile) -> None:
         self.image = image
-        self.rounded = 0
+        self.rounded, self.off = 0, 0.0
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         for block in self.blocks():
@@ -242,7 +283,7 @@ class LabelFrames:
 
     def blocks(self) -> Iterator[npt.NDArray[Any]]:
         """Yield the same in blocks of whole frames, (i, j, n)."""
-        self.rounded, first = 0, 0
+        self.rounded, self.off, first = 0, 0.0, 0
         for block in iter_blocks(self.image):
             yield self._labels(block, first)
             first += block.shape[2]
@@ -261,16 +302,41 @@ class LabelFrames:
     def _rounded(self, block: npt.NDArray[Any], k: int) -> npt.NDArray[np.float64]:
         values = _scaled(block, self.image)
         if not np.isfinite(values).all():
-            raise _refused(self.image, k, "values that are not finite (NaN or infinite)")
+            remedy = _remedy(REMEDY_NAN, self.image) if np.isnan(values).any() else REMEDY
+            found = "values that are not finite (NaN or infinite)"
+            raise _refused(self.image, k, found, remedy=remedy)
         whole = np.rint(values)
         distance = np.abs(values - whole)
-        if distance.max(initial=0.0) > INTEGER_TOLERANCE:
-            worst = values.flat[int(distance.argmax())]
+        worst = float(distance.max(initial=0.0))
+        if worst > label_tolerance(self.image):
             # Of several frames the one is looked for first: what it looks like takes a reading.
             error = _fractions if block.shape[2] == 1 else _refused
-            raise error(self.image, k, f"the value {float(worst):.6g}")
+            value = float(values.flat[int(distance.argmax())])
+            raise error(self.image, k, f"the value {value:.6g}")
         self.rounded += int(np.count_nonzero(distance))
+        self.off = max(self.off, worst)
         return whole
+
+
+def label_tolerance(image: ImageFile) -> float:
+    """Return how far from a whole number a value of a label map may be, to be that label.
+
+    Saving whole numbers as scaled integers moves each by half a step (``scl_slope``) at most. With
+    steps below 1 no two of them meet, and the nearest whole number is the label that was saved.
+    """
+    step = abs(image.slope)
+    if not _has_steps(image) or step >= 1:
+        return INTEGER_TOLERANCE
+    return max(INTEGER_TOLERANCE, step / 2 * (1 + INTEGER_TOLERANCE))
+
+
+def labels_have_merged(image: ImageFile) -> bool:
+    """Say whether labels that were saved as an image's scaled integers may have become one."""
+    return _has_steps(image) and abs(image.slope) > 1
+
+
+def _has_steps(image: ImageFile) -> bool:
+    return image.is_scaled and image.dtype.kind in "iu"
 
 
 def _scaled(block: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[np.float64]:
@@ -284,10 +350,10 @@ def _narrow(block: npt.NDArray[Any], image: ImageFile, k: int) -> npt.NDArray[An
     if block.dtype in (np.uint8, np.uint16):
         return block
     low, high = block.min(), block.max()
-    if low < 0:
-        raise _refused(image, k, f"the negative value {_shown(low)}")
-    if high > MAX_LABEL:
-        raise _refused(image, k, f"the value {_shown(high)}")
+    if low < 0 or high > MAX_LABEL:
+        found = f"the negative value {_shown(low)}" if low < 0 else f"the value {_shown(high)}"
+        # Of several frames the one is looked for first: which others there are takes a reading.
+        raise (_outside if block.shape[2] == 1 else _refused)(image, k, found)
     return block.astype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
 
 
@@ -311,8 +377,63 @@ def _refused(
     )
 
 
+def _remedy(text: str, image: ImageFile, **facts: str) -> str:
+    return text.format(file=str(image.relative), **facts)
+
+
+def values_of(frame: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[Any]:
+    """Return what the stored numbers of a frame mean: integers exactly, all else as float64.
+
+    What is within the tolerance of a whole number is that number.
+    """
+    if frame.dtype.kind in "iu" and not image.is_scaled:
+        return frame
+    values = _scaled(frame, image)
+    with np.errstate(invalid="ignore"):
+        whole = np.rint(values)
+        near = np.abs(values - whole) <= label_tolerance(image)
+    return np.where(near, whole, values)
+
+
+def as_whole(value: float) -> int | float:
+    """Return a value as a whole number where it is one; NaN as always the same object."""
+    if math.isnan(value):
+        return math.nan
+    return int(value) if abs(value) <= FLOAT64_WHOLE and value == int(value) else value
+
+
+def _is_whole(value: float) -> bool:
+    return isinstance(value, int)
+
+
+def _outside(image: ImageFile, k: int, found: str) -> BadLabels:
+    """Return the error for whole numbers that are no labels, and name them all; it reads anew."""
+    outside: set[int | float] = set()
+    for frame in iter_frames(image):
+        values = values_of(frame, image)
+        values = values[np.isfinite(values) & ((values < 0) | (values > MAX_LABEL))]
+        outside |= {as_whole(value) for value in np.unique(values).tolist()}
+        if len(outside) > MOST_COLLECTED:
+            break
+    guess = ""
+    if image.dtype.newbyteorder("=") == np.float32 and max(outside) > FLOAT32_WHOLE:
+        guess = "float32 holds no odd numbers above 16,777,216: ids there may have become others"
+    remedy = _remedy(REMEDY_IDS, image) if all(map(_is_whole, outside)) else REMEDY
+    if len(outside) <= ASKED_SINGLY and max(outside) < 0:
+        named = listed(sorted(outside), ASKED_SINGLY)
+        zeros = ", ".join(f"{value}: 0" for value in sorted(outside))
+        remedy = _remedy(REMEDY_FEW, image, values=named, zeros=zeros)
+    return _refused(image, k, found, guess, remedy)
+
+
 def _fractions(image: ImageFile, k: int, found: str) -> BadLabels:
     """Return the error for fractions, with what the file looks like; it is read once more."""
+    if _has_steps(image) and abs(image.slope) >= 1:
+        guess = (
+            f"they are stored in steps of {abs(image.slope):g} (scl_slope), so labels that differ "
+            "by less became one when the file was saved: rounding does not bring them back"
+        )
+        return _refused(image, k, found, guess, _remedy(REMEDY_MERGED, image))
     labelled = within = whole = 0
     for frame in iter_frames(image):
         values = _scaled(frame, image)
@@ -322,9 +443,9 @@ def _fractions(image: ImageFile, k: int, found: str) -> BadLabels:
         whole += int(np.count_nonzero(np.abs(values - np.rint(values)) <= INTEGER_TOLERANCE))
     looks, remedy = "neither a mask nor a probability map", REMEDY
     if whole >= MOST * labelled:
-        looks, remedy = "a mask resampled with interpolation", REMEDY_RESAMPLED
+        looks, remedy = "a mask resampled with interpolation", _remedy(REMEDY_RESAMPLED, image)
     elif within >= NEARLY_ALL * labelled:
-        looks, remedy = "a probability map", REMEDY_PROBABILITY
+        looks, remedy = "a probability map", _remedy(REMEDY_PROBABILITY, image)
     shares = f"{_share(within, labelled)} lie between 0 and 1, {_share(whole, labelled)} are whole"
     guess = f"it looks like {looks} (of its {counted(labelled, 'value')} other than 0, {shares})"
     return _refused(image, k, found, guess, remedy)

@@ -24,6 +24,7 @@ from nifti_kit.errors import UnreadableFile, UnsupportedImage
 from nifti_kit.formats import deflate
 from nifti_kit.formats.deflate import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 from nifti_kit.formats.nifti_header import (
+    MAX_RANK,
     NIFTI1_BYTES,
     affines_of,
     layout_of,
@@ -285,17 +286,135 @@ def encode_image(voxels: npt.NDArray[Any], grid: Grid) -> bytes:
     return _packed(image.to_bytes())
 
 
+def with_form(image: ImageFile, affine: npt.NDArray[np.float64], *, sheared: bool) -> bytes:
+    """Return a file, gzip, whose sform and qform are an affine (RAS+ mm); all else bit for bit.
+
+    A sheared one has only a sform: a quaternion has no shear. Raises as :func:`read_voxels`.
+    """
+    try:
+        with open_stream(image.path, image.content) as stream:
+            content = bytearray(stream.read())
+    except STREAM_FAULTS as error:
+        raise unreadable(image.relative, f"it cannot be read: {error}") from error
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    kind: Any = Nifti1Header if image.version == 1 else Nifti2Header
+    fields = kind(bytes(content[: kind.template_dtype.itemsize]), check=False)
+    in_its_unit = np.diag([*[1 / image.unit_mm] * 3, 1.0]) @ affine
+    fields.set_sform(in_its_unit, code=1)
+    fields.set_qform(None if sheared else in_its_unit, code=0 if sheared else 1)
+    content[: kind.template_dtype.itemsize] = fields.binaryblock
+    return _packed(bytes(content))
+
+
 def _packed(content: bytes) -> bytes:
     return deflate.pack(content)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """The 3D frames of an image of four or more dimensions, or of three: one then.
+
+    Dimensions above the fourth are counted through, the fourth first.
+
+    Attributes
+    ----------
+    path, relative, content
+        As for :class:`ImageFile`.
+    shape
+        Number of voxels of a frame along i, j, k.
+    count
+        How many frames there are.
+    dtype
+        The type on disk, with its byte order.
+    """
+
+    path: Path
+    relative: PurePosixPath
+    shape: tuple[int, int, int]
+    count: int
+    dtype: np.dtype[Any]
+    _header: Any = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the stored bytes of each frame; the same buffer is filled again.
+
+        Raises
+        ------
+        UnreadableFile
+            If the file is cut short or damaged.
+        """
+        voxels = np.empty(math.prod(self.shape) * self.dtype.itemsize, dtype=np.uint8)
+        try:
+            with open_stream(self.path, self.content) as stream:
+                skip(stream, offset_of(self._header, self.relative))
+                for _ in range(self.count):
+                    fill(stream, voxels, "the file ends before the frame's last voxel")
+                    yield voxels
+                while stream.read(CHUNK):  # to the checksum of a gzip stream
+                    pass
+        except STREAM_FAULTS as error:
+            raise unreadable(self.relative, f"its voxels cannot be read: {error}") from error
+
+    def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the values of a frame of stored bytes, (i, j, k), scaling included."""
+        numbers = stored.view(self.dtype).reshape(self.shape, order="F")
+        slope, intercept, _ = scaling_of(self._header)
+        numbers = numbers.astype(self.dtype.newbyteorder("="), copy=False)
+        return numbers if (slope, intercept) == (1.0, 0.0) else numbers * slope + intercept
+
+    def file(self, stored: npt.NDArray[Any]) -> bytes:
+        """Return a frame of stored bytes as a 3D NIfTI file, gzip, bit for bit.
+
+        Header fields are kept, extensions are not.
+        """
+        single = self._header.copy()
+        single["dim"][0], single["dim"][4:] = 3, 1
+        single["vox_offset"] = self._header.dtype.itemsize + EXTENSION_FLAG_BYTES
+        if single["intent_code"] == VECTOR_INTENT:
+            single["intent_code"] = 0
+        return _packed(single.tobytes() + bytes(EXTENSION_FLAG_BYTES) + stored.tobytes())
+
+
+VECTOR_INTENT = 1007
+"""``intent_code`` of an image whose fifth dimension counts the parts of a vector (ITK)."""
+
+
+def open_frames(path: Path, relative: PurePosixPath, content: bytes | None = None) -> Frames:
+    """Return the frames of an image by its header; no voxel is read.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is damaged.
+    UnsupportedImage
+        If it has fewer than three dimensions, or not one real number per voxel.
+    """
+    try:
+        start, is_packed, size = _first_bytes(path, content)
+    except STREAM_FAULTS as error:
+        raise unreadable(relative, f"it cannot be read: {error}") from error
+    header, _, dtype = layout_of(start, relative)
+    rank = min(max(int(header["dim"][0]), 1), MAX_RANK)
+    sizes = [int(size) for size in header["dim"][1 : rank + 1]]
+    if len(sizes) < len("ijk") or min(sizes) < 1:
+        raise UnsupportedImage(
+            "the image has no frames of three dimensions",
+            path=str(relative),
+            found=" x ".join(map(str, sizes)),
+        )
+    i, j, k = sizes[:3]
+    if i * j * k * dtype.itemsize > size * (MAX_DEFLATE_RATIO if is_packed else 1):
+        raise unreadable(relative, "the file ends before the frame's last voxel", found=size)
+    return Frames(path, relative, (i, j, k), math.prod(sizes[3:]), dtype, header, content)
 
 
 def pick_frame(
     path: Path, relative: PurePosixPath, frame: int, content: bytes | None = None
 ) -> bytes:
     """Return one frame (from 1) of a 4D image as a 3D NIfTI file, gzip, bit for bit.
-
-    Dimensions above the fourth are counted through, the fourth first. Header fields are kept,
-    extensions are not.
 
     Raises
     ------
@@ -304,30 +423,17 @@ def pick_frame(
     UnsupportedImage
         If it has no such frame, or not one real number per voxel.
     """
-    try:
-        start, _, _ = _first_bytes(path, content)
-        header, length, dtype = layout_of(start, relative)
-        sizes = [int(size) for size in header["dim"][1 : int(header["dim"][0]) + 1]]
-        count = math.prod(sizes[3:])
-        if len(sizes) < len("ijk") or min(sizes) < 1 or not 1 <= frame <= count:
-            text = " x ".join(map(str, sizes))
-            raise UnsupportedImage(
-                "the image has no such frame",
-                path=str(relative),
-                found=f"{text} voxels, frame {frame} asked for",
-                expected=f"a frame from 1 to {count}",
-            )
-        size = math.prod(sizes[:3]) * dtype.itemsize
-        with open_stream(path, content) as stream:
-            skip(stream, offset_of(header, relative) + (frame - 1) * size)
-            voxels = np.empty(size, dtype=np.uint8)
-            fill(stream, voxels, "the file ends before the frame's last voxel")
-    except STREAM_FAULTS as error:
-        raise unreadable(relative, f"its voxels cannot be read: {error}") from error
-    single = header.copy()
-    single["dim"][0], single["dim"][4:] = 3, 1
-    single["vox_offset"] = length + EXTENSION_FLAG_BYTES
-    return _packed(single.tobytes() + bytes(EXTENSION_FLAG_BYTES) + voxels.tobytes())
+    frames = open_frames(path, relative, content)
+    for number, stored in enumerate(frames, start=1):
+        if number == frame:
+            return frames.file(stored)
+    raise UnsupportedImage(
+        "the image has no such frame",
+        path=str(relative),
+        found=f"{' x '.join(map(str, (*frames.shape, frames.count)))} voxels, frame {frame} asked "
+        "for",
+        expected=f"a frame from 1 to {frames.count}",
+    )
 
 
 def _swapped(dtype: np.dtype[Any]) -> bool:

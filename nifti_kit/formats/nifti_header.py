@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.errors import UnreadableFile, UnsupportedImage
+from nifti_kit.errors import SeveralFrames, UnreadableFile, UnsupportedImage
 
 SUPPORTED_TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8",
@@ -132,16 +132,26 @@ def shape_of(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
             remedy="Write the file again.",
         )
     if rank < len("ijk") or any(size > 1 for size in sizes[3:]):
-        text = " x ".join(map(str, sizes))
-        remedy = "Pick one frame and save it as a 3D image."
-        raise UnsupportedImage(
+        several = rank > len("ijk")
+        raise (SeveralFrames if several else UnsupportedImage)(
             f"the image has {rank} dimensions",
             path=str(relative),
-            found=text,
+            found=" x ".join(map(str, sizes)),
             expected="3 dimensions",
-            remedy=remedy if rank > len("ijk") else "Stack the pictures into one 3D image.",
+            remedy=_remedy_of_frames(relative) if several else _STACK,
         )
     return (sizes[0], sizes[1], sizes[2])
+
+
+_STACK = "Stack the pictures into one 3D image."
+
+
+def _remedy_of_frames(relative: PurePosixPath) -> str:
+    name = str(relative)
+    return (
+        f"To land each frame as a volume: nk.repairs.split_frames(dataset, {name!r}). To land one "
+        f"of them: nk.repairs.pick_frame(dataset, {name!r}, 1); the others are named then."
+    )
 
 
 def _dtype(header: Any, relative: PurePosixPath) -> np.dtype[Any]:
@@ -180,7 +190,9 @@ def unit_of(header: Any) -> float:
 def affines_of(header: Any) -> tuple[Any, Any, npt.NDArray[np.float64]]:
     """Return sform, qform (None where not set) and the affine in force, in RAS+ mm.
 
-    NIfTI-1: method 3 where sform_code > 0, else method 2 where qform_code > 0, else method 1.
+    NIfTI-1: method 3 where sform_code > 0, else method 2 where qform_code > 0, else method 1. An
+    sform of nothing but zeros is no place, whatever its code: with a qform that is one it counts
+    as not set.
     """
     unit = unit_of(header)
     scale = np.diag([unit, unit, unit, 1.0])
@@ -190,12 +202,21 @@ def affines_of(header: Any) -> tuple[Any, Any, npt.NDArray[np.float64]]:
         sform = scale @ np.array([np.asarray(row, dtype=np.float64) for row in rows])
     if int(header["qform_code"]) > 0:
         qform = scale @ _quaternion_affine(header)
+    if sform is not None and not sform[:3].any() and _is_place(qform):
+        sform = None
     if sform is not None:
         return sform, qform, sform
     if qform is not None:
         return sform, qform, qform
     sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
     return None, None, scale @ np.diag([*sizes, 1.0])
+
+
+def _is_place(affine: npt.NDArray[np.float64] | None) -> bool:
+    """Say whether there is an affine, and it takes voxels to different places."""
+    if affine is None or not np.isfinite(affine).all():
+        return False
+    return abs(float(np.linalg.det(affine))) > 0
 
 
 def _quaternion_affine(header: Any) -> npt.NDArray[np.float64]:

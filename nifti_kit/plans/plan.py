@@ -81,7 +81,7 @@ def item_lines(item: PlannedItem, kind: str) -> list[str]:
     for planned in item.objects:
         scores = f", {planned.score_count} scores" if planned.scores else ""
         shown.append(
-            f"    {planned.class_name}: value {planned.value}, {planned.voxels} voxels"
+            f"    {planned.class_name}: value {planned.value_text}, {planned.voxels} voxels"
             f"{scores} <- {planned.mask.relative}"
         )
     for update in item.updates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from nifti_kit.core.findings import Finding, finding
@@ -147,16 +148,21 @@ class ItemPlanner:
     def _class(self, item: Item, mask: MaskSurvey, label: Label) -> PlannedClass:
         """Return the class of a label: by file name, by file index, or by value."""
         known = self.dataset.classes
-        name = mask.mask.class_name
+        name, was = mask.mask.class_name, ""
         if name is not None and class_is_name(self.dataset, item, mask):
             entry = known.by_name(name)
             number = entry.value if entry else label.value
+        elif item.segmentation == "semantic" and label.value in mask.mask.origins:
+            number, origin = label.value, mask.mask.origins[label.value]
+            was = origin.text
+            entry = known.by_name(origin.name) or self.project.by_origin(origin.asked)
+            name = origin.name or (entry.name if entry else self._unnamed(origin.asked))
         else:
             number = label.value if item.segmentation == "semantic" else mask.mask.index or 1
             entry = self.project.by_value(number)
             name = entry.name if entry else self._unnamed(number)
         if name not in self._classes:
-            self._classes[name] = self._new_class(name, entry, number)
+            self._classes[name] = replace(self._new_class(name, entry, number), was=was)
         return self._classes[name]
 
     def _unnamed(self, number: int) -> str:

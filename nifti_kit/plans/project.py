@@ -9,7 +9,7 @@ from typing import Any
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, Color
-from nifti_kit.targets.records import ObjectRef, ThereObject, VolumeRef
+from nifti_kit.targets.records import SOURCE_VALUE, ObjectRef, ThereObject, VolumeRef
 from nifti_kit.targets.target import Target
 
 
@@ -72,6 +72,7 @@ MASK_SHAPES = ("mask_3d", "any")
 """The shapes of a class that can hold a mask."""
 
 _PIXEL_VALUE = re.compile(r"Mask pixel value:\s*([0-9]{1,9})\b")
+_SOURCE_VALUE = re.compile(re.escape(SOURCE_VALUE) + r"(-?[0-9]{1,20})\s*$", re.MULTILINE)
 
 
 class ProjectClasses:
@@ -99,6 +100,7 @@ class ProjectClasses:
         self._shapes: dict[str, str] = {}
         self._values: dict[str, int] = {}
         self._described: defaultdict[int, list[str]] = defaultdict(list)
+        self._sources: defaultdict[int, list[str]] = defaultdict(list)
         for one in found:
             self._shapes[one.name] = one.shape
             self._colors[one.name] = one.color
@@ -106,6 +108,8 @@ class ProjectClasses:
             if value and one.shape in MASK_SHAPES:
                 self._values[one.name] = int(value[1])
                 self._described[int(value[1])].append(one.name)
+                source = _SOURCE_VALUE.search(one.description) or value
+                self._sources[int(source[1])].append(one.name)
         more = (
             ClassEntry(value, names[0], self._colors[names[0]])
             for value, names in self._described.items()
@@ -133,6 +137,16 @@ class ProjectClasses:
                 message = f"value {value}: {', '.join(names)}; none of them is taken"
                 self.findings.append(finding("class-value-repeated", self.given.path, message))
         return entry or self.known.by_value(value)
+
+    def by_origin(self, value: int) -> ClassEntry | None:
+        """Return the class of a value that a repair has changed since, by what it was.
+
+        Of the class map, else the project's only class that was described by that value.
+        """
+        entry, names = self.given.by_value(value), self._sources.get(value, ())
+        if entry is not None or len(names) != 1:
+            return entry
+        return ClassEntry(value, names[0], self._colors[names[0]])
 
     def _compare(self, entry: ClassEntry, names: Sequence[str]) -> None:
         """Name what the project says otherwise of a value or a name of the class map."""

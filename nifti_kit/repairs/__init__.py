@@ -11,6 +11,7 @@ Each function takes a dataset and files (paths, or findings about them), and ret
 
 from __future__ import annotations
 
+from nifti_kit.repairs.frames import merge_frames, pick_frame, split_frames
 from nifti_kit.repairs.masks import (
     drop_specks,
     reorder_axes,
@@ -20,7 +21,9 @@ from nifti_kit.repairs.masks import (
     take_header,
 )
 from nifti_kit.repairs.repair import FileChange, LabelChange, Measure, Repair
-from nifti_kit.repairs.tables import pick_frame, rebase_layers
+from nifti_kit.repairs.tables import rebase_layers
+from nifti_kit.repairs.values import relabel
+from nifti_kit.repairs.volumes import straighten, use_form
 
 __all__ = [
     "FileChange",
@@ -28,11 +31,16 @@ __all__ = [
     "Measure",
     "Repair",
     "drop_specks",
+    "merge_frames",
     "pick_frame",
     "rebase_layers",
+    "relabel",
     "reorder_axes",
     "reorient",
     "resample",
     "round_labels",
+    "split_frames",
+    "straighten",
     "take_header",
+    "use_form",
 ]

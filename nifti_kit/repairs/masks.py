@@ -345,10 +345,13 @@ def round_labels(dataset: Dataset, files: Any, *, threshold: float | None = None
     Raises
     ------
     RepairRefused
-        If a value is not finite, negative or above 65535; a threshold takes all but NaN.
+        If a value is not finite, negative or above 65535; a threshold takes all but NaN. Without
+        a threshold also scaled integers with a slope of 1 or more: their labels have merged.
     """
     mended, before = [], {}
     for image in _images(dataset, files):
+        if threshold is None and image.dtype.kind in "iu" and abs(image.slope) >= 1:
+            read_labels(image)  # whole numbers need no rounding, and fractions say why not
         before[image.relative] = measured(_whole_already(image), image.grid)
         voxels = np.stack(list(_rounded(image, threshold)), axis=2)
         how = "rounded to the nearest whole number" if threshold is None else ""

@@ -16,12 +16,13 @@ from nifti_kit.core import html
 from nifti_kit.core.files import write_bytes
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import Grid
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.formats import deflate
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap, read_classes
 from nifti_kit.formats.labels import label_frames
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile
 
@@ -100,6 +101,16 @@ class Repair:
         """The labels that had voxels before and have none now."""
         return tuple(change for change in self.labels if change.before and not change.after)
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """Which label value was which, a row for each old value of a file whose values changed.
+
+        Columns: ``file``, ``old`` (in the file as it was), ``new`` (0 where it was left out).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(list(_values(self.dataset)), columns=["file", "old", "new"])
+
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per label."""
         import pandas as pd
@@ -111,6 +122,8 @@ class Repair:
 
         Written are the sets (volumes, masks, tables of one folder and case) that a mended file
         belongs to, and the class map: ``scan(folder)`` finds them as they are in ``dataset``.
+        Where label values changed, the class map is written anew, by the new values, and
+        ``relabelled.tsv`` says which value was which.
 
         Raises
         ------
@@ -157,6 +170,13 @@ _COLUMNS = [
 ]
 
 
+def _values(dataset: Dataset) -> Iterator[tuple[str, int | float, int]]:
+    """Yield file, old and new value of every label whose value a repair has changed."""
+    for found in dataset.mended:
+        for new, origin in found.origins.items():
+            yield from ((str(found.relative), old, new) for old in origin.was)
+
+
 def _change(label: LabelChange) -> str:
     """Return what became of a label, in words."""
     before, after = label.before, label.after
@@ -200,14 +220,17 @@ def repaired(
     labels: list[LabelChange] = []
     for change in mended:
         sides = old.get(change.relative), new.get(change.relative)
-        files.append(FileChange(str(change.relative), change.what, *map(_standing, sides)))
+        was_there = change.relative in dataset.source.files
+        words = _standing(sides[0], was_there), _standing(sides[1], change.content is not None)
+        files.append(FileChange(str(change.relative), change.what, *words))
         first, last = (_labels(side) for side in sides)
         first = before.get(change.relative, first)
         labels += [
             LabelChange(str(change.relative), value, first.get(value), last.get(value))
             for value in sorted({*first, *last})
         ]
-    return Repair(anew, [change.relative for change in mended], files, labels)
+    written = [change.relative for change in mended if change.content is not None]
+    return Repair(anew, written, files, labels)
 
 
 Place = tuple[Item, ImageFile]
@@ -217,10 +240,10 @@ def _places(dataset: Dataset) -> dict[PurePosixPath, Place]:
     return {image.relative: (item, image) for item in dataset.items for image in item.images}
 
 
-def _standing(place: Place | None) -> str:
+def _standing(place: Place | None, is_there: bool) -> str:
     """Return how a file lies against its volume, in words."""
     if place is None:
-        return "not usable"
+        return "not usable" if is_there else "not there"
     item, image = place
     size = " x ".join(map(str, image.shape))
     if item.volume is None or item.volume is image:
@@ -267,7 +290,9 @@ def measured(frames: Iterable[Any], grid: Grid) -> dict[int, Measure]:
 
 def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> tuple[Path, ...]:
     _refuse_folder(dataset, folder)
-    contents = {found.relative: found.content for found in dataset.mended}
+    contents = {
+        found.relative: found.content for found in dataset.mended if found.content is not None
+    }
     written = []
     try:
         for relative in _sets_of(dataset, set(mended)):
@@ -278,6 +303,7 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
             else:
                 shutil.copyfile(dataset.root / relative, path)
             written.append(path)
+        written += _saved_values(dataset, folder)
     except OSError as error:
         message = f"the repaired files cannot be written: {error}"
         raise RepairRefused(message, path=folder, remedy="Choose another folder.") from error
@@ -306,8 +332,62 @@ def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath
     chosen = [
         file for item, files in files_of.items() if item.set_key[:2] in sets for file in files
     ]
-    maps = [f for f in dataset.source.files if str(f) == dataset.classes.path]
+    anew = _renumbered_classes(dataset)
+    maps = [f for f in dataset.source.files if str(f) == dataset.classes.path and not anew]
     return list(dict.fromkeys([*chosen, *sorted(mended), *maps]))
+
+
+# Label values that changed: which was which, and the class map by the new ones
+
+VALUES_FILE, CLASSES_FILE = "relabelled.tsv", "class_map.txt"
+"""What a saved repair of label values has beside its files."""
+
+
+def _saved_values(dataset: Dataset, folder: Path) -> list[Path]:
+    """Write which label value was which, and the class map by the new values, where there are."""
+    written = []
+    if rows := list(_values(dataset)):
+        lines = ["file\told\tnew", *("\t".join(map(str, row)) for row in rows)]
+        written.append(folder / VALUES_FILE)
+        write_bytes(written[-1], "\n".join([*lines, ""]).encode())
+    if classes := _renumbered_classes(dataset):
+        lines = [
+            f"{e.value} {e.name} {' '.join(map(str, e.color or ()))}".rstrip() for e in classes
+        ]
+        written.append(folder / CLASSES_FILE)
+        write_bytes(written[-1], "\n".join([*lines, ""]).encode())
+        if read_classes(written[-1]) != ClassMap(tuple(classes)):
+            raise RepairRefused(
+                "the class map by the new values cannot be written as a text file",
+                path=written[-1],
+                found=listed((entry.name for entry in classes), SHOWN_CLASSES),
+                remedy="Give shorter names without signs: nk.scan(..., classes={1: 'Femur'}).",
+            )
+    return written
+
+
+SHOWN_CLASSES = 8
+"""Classes that a refusal names before it counts the rest."""
+
+
+def _renumbered_classes(dataset: Dataset) -> list[ClassEntry]:
+    """Return the class map by the values as they are now; empty where it is as it was."""
+    classes = dataset.classes
+    known = {entry.value: entry for entry in classes}
+    anew = dict(known)
+    for item in dataset.items:
+        for mask in item.masks if item.segmentation == "semantic" else ():
+            for value, origin in mask.origins.items():
+                entry = classes.by_name(origin.name) or known.get(origin.asked)
+                name = origin.name or (entry.name if entry else f"Segment_{origin.asked}")
+                if value and (entry or origin.was or origin.name):
+                    anew[value] = ClassEntry(value, name, entry.color if entry else None)
+    if anew == known:
+        return []
+    names: dict[str, ClassEntry] = {}
+    for entry in sorted(anew.values(), key=lambda entry: entry == known.get(entry.value)):
+        names.setdefault(entry.name, entry)  # by a new value before the one that it had
+    return sorted(names.values(), key=lambda entry: entry.value)
 
 
 def _as_named(relative: PurePosixPath, content: bytes) -> bytes:

@@ -12,9 +12,8 @@ from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_item
 from nifti_kit.errors import RepairRefused
-from nifti_kit.formats import nifti
 from nifti_kit.formats.scores import ScoreTable, in_ranges, read_scores
-from nifti_kit.repairs.repair import FileChange, Repair, located, repaired, tables_meant
+from nifti_kit.repairs.repair import FileChange, Repair, tables_meant
 
 SHOWN_RANGES = 8
 """Ranges of layers that a proof lists before it counts the rest."""
@@ -113,34 +112,3 @@ def _standing(dataset: Dataset, item: Item, relative: PurePosixPath) -> str:
             wrong = f"; {counted(len(faults), 'finding')}" if faults else ""
             return f"{counted(len(found.read), 'score')} on layers {ranges}{wrong}"
     return "not readable"
-
-
-# Repairs of images with more than three dimensions
-
-
-def pick_frame(dataset: Dataset, files: Any, frame: int) -> Repair:
-    """Return the dataset with 4D images cut down to one frame, which is kept bit for bit.
-
-    Parameters
-    ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        Volumes or masks: paths, or findings about them.
-    frame
-        Which one, from 1, along the fourth dimension.
-
-    Raises
-    ------
-    UnsupportedImage
-        If a file has no such frame.
-    UnreadableFile
-        If a file is damaged.
-    """
-    contents = {found.relative: found.content for found in dataset.mended}
-    mended = []
-    for relative in located(dataset, files):
-        path = dataset.root / relative
-        content = nifti.pick_frame(path, relative, frame, contents.get(relative))
-        mended.append(Mended(relative, content, f"picked frame {frame}"))
-    return repaired(dataset, mended)

@@ -19,7 +19,10 @@ CustomData = dict[str, dict[str, dict[str, "str | None"]]]
 """A figure's scores by plane and RAS+ slice (from 0)."""
 
 PIXEL_VALUE = "Mask pixel value: "
-"""What the platform's exporter looks for in a class's description."""
+"""What the platform's exporter looks for in a class's description: a line with it and a number."""
+
+SOURCE_VALUE = "Value in the source: "
+"""In a line of its own: what the value was before a repair; the line above must end in a number."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,27 @@ class PlannedClass:
     name, color
         Its name, and RGB of 0 to 255.
     description
-        ``Mask pixel value: N``, which the platform's exporter reads back.
+        ``Mask pixel value: N``, which the platform's exporter reads back; in a second line what
+        the value was in the source, where a repair changed it.
     value
         That N.
     color_is_given
         Whether the class map chose the colour.
+    was
+        The value in the source, where a repair changed it; else empty.
     """
 
     name: str
     color: Color
     value: int
     color_is_given: bool
+    was: str = ""
 
     @property
     def description(self) -> str:
         """The text that carries the pixel value."""
-        return f"{PIXEL_VALUE}{self.value}"
+        source = f"\n{SOURCE_VALUE}{self.was}" if self.was else ""
+        return f"{PIXEL_VALUE}{self.value}{source}"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -102,6 +110,13 @@ class PlannedObject:
     def value(self) -> int:
         """The pixel value in the source mask."""
         return self.label.value
+
+    @property
+    def value_text(self) -> str:
+        """Its pixel value, and what it was in the source where a repair changed it."""
+        origin = self.mask.origins.get(self.value)
+        was = f" ({origin.text} in the source)" if origin and origin.was else ""
+        return f"{self.value}{was}"
 
     @property
     def voxels(self) -> int:

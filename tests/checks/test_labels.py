@@ -74,7 +74,22 @@ CASES = {
         with_value(65536, "i4"), "labels-unusable", "error", ONE_FRAME.format("the value 65536")
     ),
     "rounded": Case(with_value(2.0004, "f4"), "labels-rounded", "note", "1 voxel was rounded"),
-    "scaled": Case(labels(), "labels-scaled", "note", "scl_slope 2, scl_inter 0", 2.0),
+    "scaled": Case(
+        labels(),
+        "labels-scaled",
+        "note",
+        "scl_slope 2, scl_inter 0; labels that differ by less than 2 became one when it was saved, "
+        "if there were any",
+        2.0,
+    ),
+    "scaled in steps below 1": Case(
+        labels(values=(1, 3, 4)),
+        "labels-scaled",
+        "note",
+        "scl_slope 0.714286, scl_inter 0; 15 voxels up to 0.286 beside a whole number, within "
+        "half a step (0.357), were read as that number",
+        5 / 7,
+    ),
     "empty": Case(np.zeros(SHAPE, "u1"), "mask-empty", "warning", "no voxel is labelled"),
 }
 
@@ -102,7 +117,8 @@ def test_a_probability_map_is_an_error_and_asks_for_a_threshold(tmp_path: Path) 
         "in frame 1 of 7; expected integers from 0 to 65535"
     )
     assert error.remedy == (
-        "Choose a threshold: nk.repairs.round_labels(..., threshold=0.5), or save the mask anew."
+        "Choose a threshold: nk.repairs.round_labels(dataset, 'CT/lung.nii', threshold=0.5), or "
+        "save the mask anew."
     )
 
 

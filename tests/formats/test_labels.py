@@ -149,35 +149,52 @@ NEITHER = (
 )
 REMEDY = "Save the label map with integers; a probability map needs a threshold first."
 THRESHOLD = (
-    "Choose a threshold: nk.repairs.round_labels(..., threshold=0.5), or save the mask anew."
+    "Choose a threshold: nk.repairs.round_labels(dataset, 'a.nii', threshold=0.5), or save the "
+    "mask anew."
 )
+IDS = (
+    "If the values are ids of classes: nk.repairs.relabel(dataset, 'a.nii') numbers them from 1, "
+    "and keeps a table of which is which."
+)
+NAN = (
+    "If NaN means background: nk.repairs.relabel(dataset, 'a.nii', {float('nan'): 0}). Of a "
+    "probability map: save it again with numbers everywhere."
+)
+
+
+def few(value):
+    return (
+        f"If {value} means 'not annotated': nk.repairs.relabel(dataset, 'a.nii', {{{value}: 0}}). "
+        "If it is a class: nk.repairs.relabel(dataset, 'a.nii') numbers all values of the file "
+        "from 1, and keeps a table of which is which; or give a number of your own in place of 0."
+    )
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "message", "found"),
+    ("kind", "value", "message", "found", "remedy"),
     [
-        ("f4", 0.5, PROBABILITY, "the value 0.5"),
-        ("f8", 1.0011, NEITHER, "the value 1.0011"),
-        ("f4", 0.9882353, PROBABILITY, "the value 0.988235"),
-        ("f8", -0.25, NEITHER, "the value -0.25"),
-        ("f4", np.nan, NO_LABELS, "values that are not finite (NaN or infinite)"),
-        ("f8", np.inf, NO_LABELS, "values that are not finite (NaN or infinite)"),
-        ("f8", -1.0, NO_LABELS, "the negative value -1"),
-        ("i1", -1, NO_LABELS, "the negative value -1"),
-        ("i2", -3, NO_LABELS, "the negative value -3"),
-        ("i8", -(2**40), NO_LABELS, f"the negative value {-(2**40)}"),
-        ("i4", 65536, NO_LABELS, "the value 65536"),
-        ("u4", 65536, NO_LABELS, "the value 65536"),
-        ("i8", 2**40, NO_LABELS, f"the value {2**40}"),
-        ("u8", 2**64 - 1, NO_LABELS, f"the value {2**64 - 1}"),
-        ("f4", 65536.0, NO_LABELS, "the value 65536"),
-        ("f8", 1e300, NO_LABELS, "the value 1e+300"),
-        ("f8", -1e300, NO_LABELS, "the negative value -1e+300"),
-        ("i8", -(2**63), NO_LABELS, f"the negative value {-(2**63)}"),
+        ("f4", 0.5, PROBABILITY, "the value 0.5", THRESHOLD),
+        ("f8", 1.0011, NEITHER, "the value 1.0011", REMEDY),
+        ("f4", 0.9882353, PROBABILITY, "the value 0.988235", THRESHOLD),
+        ("f8", -0.25, NEITHER, "the value -0.25", REMEDY),
+        ("f4", np.nan, NO_LABELS, "values that are not finite (NaN or infinite)", NAN),
+        ("f8", np.inf, NO_LABELS, "values that are not finite (NaN or infinite)", REMEDY),
+        ("f8", -1.0, NO_LABELS, "the negative value -1", few(-1)),
+        ("i1", -1, NO_LABELS, "the negative value -1", few(-1)),
+        ("i2", -3, NO_LABELS, "the negative value -3", few(-3)),
+        ("i8", -(2**40), NO_LABELS, f"the negative value {-(2**40)}", few(-(2**40))),
+        ("i4", 65536, NO_LABELS, "the value 65536", IDS),
+        ("u4", 65536, NO_LABELS, "the value 65536", IDS),
+        ("i8", 2**40, NO_LABELS, f"the value {2**40}", IDS),
+        ("u8", 2**64 - 1, NO_LABELS, f"the value {2**64 - 1}", IDS),
+        ("f4", 65536.0, NO_LABELS, "the value 65536", IDS),
+        ("f8", 1e300, NO_LABELS, "the value 1e+300", REMEDY),
+        ("f8", -1e300, NO_LABELS, "the negative value -1e+300", few(-1e300)),
+        ("i8", -(2**63), NO_LABELS, f"the negative value {-(2**63)}", few(-(2**63))),
     ],
 )
 @pytest.mark.parametrize("read", [survey_labels, read_labels])
-def test_what_is_no_label_is_refused_and_named(tmp_path, kind, value, message, found, read):
+def test_what_is_no_label_is_refused_and_named(tmp_path, kind, value, message, found, remedy, read):
     array = np.zeros(SHAPE, kind)
     array[4, 5, 2] = value
     image = read_header(write_array(tmp_path / "a.nii", array))
@@ -187,7 +204,7 @@ def test_what_is_no_label_is_refused_and_named(tmp_path, kind, value, message, f
     assert error.message == message
     assert error.found == f"{found} in frame 3 of 7"
     assert error.expected == "integers from 0 to 65535"
-    assert error.remedy == (THRESHOLD if message == PROBABILITY else REMEDY)
+    assert error.remedy == remedy
 
 
 def test_the_value_that_is_furthest_from_an_integer_is_named(tmp_path):
@@ -232,7 +249,8 @@ def test_a_mask_that_was_resampled_with_interpolation_is_told_from_a_probability
     )
     assert error.remedy == (
         "Resample the original mask with nearest neighbours (nk.repairs.resample). A mask of one "
-        "label can be rounded: nk.repairs.round_labels; of several, that makes labels between them."
+        "label can be rounded: nk.repairs.round_labels(dataset, 'a.nii'); of several, that makes "
+        "labels between them."
     )
 
 

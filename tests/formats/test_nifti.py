@@ -229,7 +229,10 @@ def test_further_dimensions_of_one_are_squeezed(tmp_path, shape):
 
 
 STACK = "Stack the pictures into one 3D image."
-PICK = "Pick one frame and save it as a 3D image."
+PICK = (
+    "To land each frame as a volume: nk.repairs.split_frames(dataset, 'a.nii'). To land one of "
+    "them: nk.repairs.pick_frame(dataset, 'a.nii', 1); the others are named then."
+)
 
 
 @pytest.mark.parametrize(

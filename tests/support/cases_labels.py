@@ -139,6 +139,10 @@ CASES: dict[str, tuple[Case, Case]] = {
     "labels-rounded": (masks(lung=block(2.0004, "f4")), masks(lung=block(2.0, "f4"))),
     "labels-scaled": (scaled(scl_slope=2), scaled(scl_slope=1)),
     "scaling-ignored": (scaled(scl_slope=np.inf), scaled(scl_slope=0, scl_inter=np.inf)),
+    "mask-frames": (
+        masks(lung=block(), tumor=np.stack([block(), block()], axis=-1)),
+        masks(lung=block(), tumor=block()[..., None]),
+    ),
     "mask-empty": (masks(lung=0 * block()), masks(lung=with_voxel((0, 0, 0)))),
     "mask-full": (
         masks(lung=np.ones(SHAPE, "u1")),

@@ -20,13 +20,14 @@ file-name | error | A name is not UTF-8, or has control characters: no report an
 link-outside | note | A link leads out of the source; what it leads to is taken in. | Nothing, if that is meant; else remove the link.
 analyze-pair | error | An image in two files (.hdr and .img: ANALYZE 7.5, or a NIfTI pair) does not land. | Convert it to one .nii or .nii.gz first, or move both files out of the source.
 file-name-packing | note | A file's name says gzip and its bytes do not, or the other way round. | Nothing here; rename the file for other readers.
-image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | 4D: nk.repairs.pick_frame(dataset, file, frame). Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
+image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | Several frames (4D): nk.repairs.split_frames(dataset, file) makes a volume of each; nk.repairs.pick_frame(dataset, file, 1) takes one. Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
 repaired | note | A file was repaired in memory; what lands is not what is on disk. | Nothing; the repair's own proof says what it changed.
+frames-left | error | One frame of several was picked; the others do not land. | Land them all: nk.repairs.split_frames (pictures) or nk.repairs.merge_frames (a mask of each class) in place of pick_frame. If they are not wanted, accept that: waive="frames-left".
 
 ## Geometry
-grid-unusable | error | The header's affine is not finite, has an axis of length 0, or a size that no image has. | A mask in its volume's voxel order: nk.repairs.take_header. Else write the file again with a right header (sform or qform).
-grid-sheared | error | The axes of the image are not perpendicular; the platform cannot hold that. | A mask: nk.repairs.resample puts it onto its volume's grid. A volume: resample it onto perpendicular axes where it came from.
-affine-forms-disagree | warning | sform and qform place the voxels differently; readers will choose differently. | The sform is used (NIfTI-1: method 3 before 2). If it is the wrong one, remove it.
+grid-unusable | error | The header's affine is not finite, has an axis of length 0, or a size that no image has. | Where the other form gives a place: nk.repairs.use_form(dataset, file, "qform"). A mask in its volume's voxel order: nk.repairs.take_header. Else write the file again with a right header (sform or qform).
+grid-sheared | error | The axes of the image are not perpendicular; the platform cannot hold that. | A volume with its masks: nk.repairs.straighten(dataset, file). A mask of a straight volume: nk.repairs.resample(dataset, file).
+affine-forms-disagree | warning | sform and qform place the voxels differently; readers will choose differently. | The sform is used (NIfTI-1: method 3 before 2), unless it is all zeros. If the qform is right: nk.repairs.use_form(dataset, file, "qform").
 affine-missing | warning | Neither sform nor qform is set; the voxel size alone places the voxels (method 1). | If the image has a known orientation, write it to the header: left and right may be exchanged here.
 voxel-size-odd | warning | pixdim is no voxel size, or another one than that of the affine in force. | The affine places the voxels. If its voxel size is the wrong one, write the header again.
 readers-disagree | warning | nibabel or ITK places the voxels elsewhere than the NIfTI standard, which is used here. | Save the file again with sform and qform alike, both codes 1, and millimetres as unit.
@@ -42,9 +43,9 @@ mask-rounded | note | A mask has its volume's voxels but for the rounding of hea
 mask-other-form | note | A mask has its volume's voxels by the form of the volume's header that is not in force; both forms nearly agree. | Nothing; it lands where its own header places it.
 
 ## Labels
-labels-unusable | error | A label map holds values that are no labels: fractions, NaN, negative or above 65535. | Save the label map with integers from 0 to 65535, or nk.repairs.round_labels (with threshold=0.5 for a probability map).
+labels-unusable | error | A label map holds values that are no labels: fractions, NaN, negative or above 65535. | Save the label map with integers from 0 to 65535. Negative values or large ids: nk.repairs.relabel(dataset, file, {-1: 0}), or nk.repairs.relabel(dataset, file) to number them all. A probability map: nk.repairs.round_labels(dataset, file, threshold=0.5).
 labels-rounded | note | Labels stored as floats were within 0.001 of an integer and were rounded. | Nothing; save label maps as integers to avoid this.
-labels-scaled | note | A label file has scl_slope or scl_inter set; the scaled values were used. | Save label maps without scaling (scl_slope 1, scl_inter 0).
+labels-scaled | note | A label file has scl_slope or scl_inter set; the scaled values were used, each as the nearest whole number within half a step. | Save label maps without scaling (scl_slope 1, scl_inter 0).
 mask-empty | warning | A label map has no voxel but background; nothing lands from it. | If the structure should be there, export the mask again.
 mask-full | warning | Every voxel of a label map has the same value: there is no background. | Check whether the file is a mask; if the structure is smaller, export the mask again.
 label-specks | warning | A label has so few voxels that it may be a slip of the brush or a leftover. | Look at it where it lies; nk.repairs.drop_specks removes such specks.
@@ -52,6 +53,7 @@ label-disconnected | note | A label falls into parts that do not touch. | Nothin
 labels-gradient | warning | A label map of integers has the values of a picture, a probability map or a blurred mask. | Put a probability map through a threshold first; resample a mask with nearest neighbours.
 masks-overlap | warning | Two annotation files of a volume claim the same voxels; both land. | If a voxel can have one class only, take the voxels out of one of the two files.
 scaling-ignored | warning | A header's scl_slope or scl_inter is not finite; the stored numbers were used unscaled. | If the values are wrong that way, write the file again with a right scl_slope.
+mask-frames | error | An annotation file has several frames (4D), such as a mask of a class in each. | A mask of a class in each frame: nk.repairs.merge_frames(dataset, file). Label maps of points in time: nk.repairs.split_frames(dataset, [volume, file]). One frame alone: nk.repairs.pick_frame(dataset, file, 1).
 
 ## Sets of files
 planes-incomplete | error | A folder (or a case, where it has several) does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or accept the set as it is: waive='planes-incomplete'.
