@@ -16,6 +16,8 @@ from nifti_kit.checks.classes import (
     class_readings,
     class_without_value,
     exported_instances,
+    label_table,
+    names_in_headers,
     segmentation_ambiguous,
     values_without_class,
 )
@@ -99,10 +101,10 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
         analyze_pairs,
         planes_apart,
         names_alike,
-        class_names_alike,
         shared_ids,
     ):
         found += of_dataset(dataset)
+    found += class_names_alike(dataset, None if voxels else ())
     for item in dataset.items:
         for of_item in (grids, voxel_sizes, reader_places, file_packing, scaling_ignored):
             found += of_item(item)
@@ -121,7 +123,9 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
             yield from label_notes(mask)
             yield from mask_full(mask)
             yield from values_without_class(dataset, survey.item, mask)
+            yield from names_in_headers(dataset, survey.item, mask)
         yield from survey.score_findings
+    yield from label_table(dataset, surveys)
     yield from class_without_value(dataset, surveys)
     yield from segmentation_ambiguous(dataset, surveys)
     yield from class_readings(dataset, surveys)

@@ -10,11 +10,12 @@ from pathlib import PurePosixPath
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.header_names import classes_of, header_names, lost_names
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts.pairs import says_nothing
 from nifti_kit.datasets.names import parse_name
-from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, class_is_name
-from nifti_kit.formats.class_maps import ClassMap
+from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, class_is_name, survey_item
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap, title_of
 
 EXPORTED_MAP = "color_map.txt"
 """The name under which the platform's exporter writes its class map."""
@@ -28,17 +29,18 @@ SHOWN = 5
 
 def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
     """Where there is a class map, every value (or file index) has a class in it."""
-    if not dataset.classes:
+    classes = classes_of(dataset, item, survey.mask)
+    if not classes:
         return
     if class_is_name(dataset, item, survey):
         name = survey.mask.class_name
-        if item.plane and name is not None and dataset.classes.by_name(name) is None:
+        if item.plane and name is not None and classes.by_name(name) is None:
             message = f"its words {name!r} are no class of the class map"
             yield finding("value-without-class", survey.mask.relative, message)
         return
     if item.segmentation == "instance":
         number = survey.mask.index
-        if number is not None and dataset.classes.by_value(number) is None:
+        if number is not None and classes.by_value(number) is None:
             message = f"index {number} has no class: Segment_{number}"
             yield finding("value-without-class", survey.mask.relative, message)
         return
@@ -47,7 +49,7 @@ def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> It
     missing = [
         label
         for label in labels
-        if dataset.classes.by_value(number_of(label.value)) is None
+        if classes.by_value(number_of(label.value)) is None
         and not (label.value in origins and origins[label.value].name)
     ]
     if not missing:
@@ -57,6 +59,99 @@ def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> It
     values = "value {} has" if len(missing) == 1 else "values {} have"
     message = f"{values.format(listed(named, SHOWN))} no class: {listed(names, SHOWN)}"
     yield finding("value-without-class", survey.mask.relative, message)
+
+
+def label_table(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
+    """What a label table of another tool names is said, and held against the masks' values."""
+    classes = dataset.classes
+    if not classes.dialect:
+        return
+    masks = [(survey.item, mask) for survey in surveys for mask in survey.masks]
+    used = {number for item, mask in masks for number in _asked(dataset, item, mask)}
+    known = {number for number in used if classes.by_value(number) is not None}
+    title = title_of(classes.dialect)
+    if classes.dialect not in ("specification", "names"):
+        message = f"{title}, names {len(known)} of the {counted(len(used), 'value')}"
+        if not used:
+            message = f"{title}, {counted(len(classes), 'class')}"
+        yield finding("class-table-read", classes.path, message)
+    yield from _named_alike(classes, known)
+    for other in classes.others:
+        named = sum(other.by_value(number) is not None for number in used)
+        if named > len(known):
+            message = (
+                f"as {title} it names {len(known)} of the {counted(len(used), 'value')} of the "
+                f"masks, as {title_of(other.dialect)} {named}"
+            )
+            remedy = (
+                f"Choose: scan(..., classes=nk.read_classes(dataset.root / {classes.path!r}, "
+                f"dialect={other.dialect!r})), or dialect={classes.dialect!r}."
+            )
+            yield finding("class-table-ambiguous", classes.path, message, remedy=remedy)
+
+
+def _asked(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterable[int]:
+    """Return the numbers for which a mask needs a class: its values, or its file's index."""
+    values = survey.labels.values if survey.labels else ()
+    if class_is_name(dataset, item, survey):
+        return ()
+    if item.segmentation == "semantic" or not values:
+        return map(survey.mask.class_number, values)
+    return (survey.mask.index or 1,)
+
+
+def _named_alike(classes: ClassMap, used: Iterable[int]) -> Iterator[Finding]:
+    """Yield the values of the masks that have one name in the label table."""
+    alike: defaultdict[str, list[int]] = defaultdict(list)
+    for value in sorted(used):
+        alike[classes[value].name].append(value)
+    for name, values in alike.items():
+        if len(values) > 1:
+            message = f"values {listed(values, SHOWN)} are all {name!r}: they land as one class"
+            yield finding("class-name-repeated", classes.path, message)
+
+
+def names_in_headers(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
+    """What a mask's own header calls its values is used, or named where it is not."""
+    relative, names = survey.mask.relative, header_names(dataset, survey.mask)
+    lost = lost_names(dataset, survey.mask)
+    yield from names.faults
+    values = survey.labels.values if survey.labels else ()
+    own = [entry for value in values if (entry := (names or lost).by_value(value)) is not None]
+    if not own:
+        return
+    shown = listed((f"{entry.value} {entry.name}" for entry in own), SHOWN)
+    count = f"{len(own)} of the {counted(len(values), 'value')}"
+    classes = classes_of(dataset, item, survey.mask)
+    if classes is names:
+        yield finding("names-in-header", relative, f"its header names {count}: {shown}")
+        return
+    if lost:
+        message = f"its header named {count} before it was repaired: {shown}"
+    elif item.segmentation != "semantic":
+        name = survey.mask.class_name
+        if name is not None and {_plain(entry.name) for entry in own} == {_plain(name)}:
+            return
+        message = f"its header names {count} ({shown}), but its values are read as objects"
+    else:
+        other = [entry for entry in own if _differs(entry, classes.by_value(entry.value))]
+        if not other:
+            return
+        named = (f"{entry.value} {entry.name}" for entry in other)
+        where = classes.path or "the classes that were given"
+        message = f"its header says otherwise than {where}, and is not used: {listed(named, SHOWN)}"
+    remedy = _given(own) if lost else ""
+    yield finding("names-in-header-unused", relative, message, remedy=remedy)
+
+
+def _differs(entry: ClassEntry, other: ClassEntry | None) -> bool:
+    return other is None or _plain(other.name) != _plain(entry.name)
+
+
+def _given(entries: Iterable[ClassEntry]) -> str:
+    """Return how a person gives classes in code."""
+    classes = {entry.value: entry.name for entry in entries}
+    return f"If the repair kept the values, give the names: scan(..., classes={classes!r})."
 
 
 def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
@@ -108,21 +203,29 @@ def _numbers(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterable[int]:
     return (mask.index or 1,)
 
 
-def class_names_alike(dataset: Dataset) -> Iterator[Finding]:
-    """Class names that differ only in case, spaces, ``_`` or ``-`` are written in one way."""
+def class_names_alike(
+    dataset: Dataset, surveys: Sequence[ItemSurvey] | None = None
+) -> Iterator[Finding]:
+    """Class names that differ only in case, spaces, ``_`` or ``-`` are written in one way.
+
+    Of a class map only what some mask has counts; ``surveys`` says what that is, and by default
+    the masks are read for it.
+    """
     spellings: defaultdict[str, defaultdict[str, list[PurePosixPath]]]
     spellings = defaultdict(lambda: defaultdict(list))
-    by_value = False
     for item in dataset.items:
         for mask in item.masks:
             by_class = item.segmentation == "semantic" and dataset.layout != "pairs"
-            if mask.class_name is None or by_class:
-                by_value = True
-            else:
+            if mask.class_name is not None and not by_class:
                 spellings[_plain(mask.class_name)][mask.class_name].append(mask.relative)
-    for entry in dataset.classes if by_value else ():
-        path = PurePosixPath(dataset.classes.path or "the class map")
-        spellings[_plain(entry.name)][entry.name].append(path)
+    if surveys is None:
+        surveys = [survey_item(dataset, item) for item in dataset.items] if dataset.classes else ()
+    masks = ((found.item, mask) for found in surveys for mask in found.masks)
+    used = {number for item, mask in masks for number in _asked(dataset, item, mask)}
+    for entry in dataset.classes:
+        if entry.value in used:
+            path = PurePosixPath(dataset.classes.path or "the class map")
+            spellings[_plain(entry.name)][entry.name].append(path)
     for names in spellings.values():
         (usual, files), *others = sorted(names.items(), key=lambda name: -len(name[1]))
         for name, own in others:

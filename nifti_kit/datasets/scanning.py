@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
@@ -15,7 +14,7 @@ from typing import Any
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
-from nifti_kit.core.text import read_text
+from nifti_kit.core.text import listed, read_text
 from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
 from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
@@ -33,9 +32,10 @@ from nifti_kit.datasets.proposals import Proposal, propose, taken
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import NiftiKitError, SeveralFrames
 from nifti_kit.formats.class_maps import (
+    JSON_TABLES,
     ClassMap,
-    as_class_map,
     is_named_class_map,
+    is_readme,
     looks_like_class_map,
 )
 from nifti_kit.formats.mappings import Mapping, looks_like_mapping, read_mapping
@@ -43,11 +43,15 @@ from nifti_kit.formats.nifti import ImageFile, read_header
 
 _LOG = logging.getLogger("nifti_kit.datasets")
 
-MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt")
-"""Where the platform's exporter puts its class map: one level above the dataset's folder."""
+MAPS_ABOVE = ("color_map.txt", "cls_color_map.txt", *JSON_TABLES)
+"""Where the platform's exporter, nnU-Net and MSD put it: one level above the dataset's folder."""
 
-DATASET_JSON = "dataset.json"
-"""Where nnU-Net and the Medical Segmentation Decathlon keep the names of labels."""
+TABLE_ENDINGS = (".txt", ".ctbl", ".ctab", ".lut", ".label", ".csv", ".tsv")
+"""How the names of label tables end, besides the JSON files with a name of their own."""
+
+LOOKED_INTO = 200
+"""Texts of any name that are opened to see whether they are a class map; a source may have a
+report beside each of thousands of masks."""
 
 OnFile = Callable[[int, int], Any]
 """Is told how many headers were read, and how many there are."""
@@ -66,6 +70,9 @@ class Choices:
     """A dictionary or a pattern; None where none was given."""
     annotation_words: tuple[str, ...] = ()
 
+
+SHOWN = 5
+"""Files that a message names before it counts the rest."""
 
 SCORE_FRAMES = ("file", "ras", "reversed")
 """What layers count along: the slices of the NIfTI file, those of the landed volume (RAS+), or
@@ -129,7 +136,7 @@ class Scanner:
             if found.left
         ]
         self._reasons: dict[PurePosixPath, str] = {}
-        self._used: set[PurePosixPath] = set()
+        self._maps: set[PurePosixPath] = set()
         niftis = [file for file in source.files if is_nifti(file.name)]
         self.layout = self._layout(niftis) if choices.layout == "auto" else choices.layout
         self.proposal: Proposal | None = None
@@ -239,54 +246,82 @@ class Scanner:
     def class_map(self) -> ClassMap:
         """Return the class map in force; texts that are none have no use."""
         given = self.choices.classes
-        read = [self._read_map(file, given) for file in self._files(".txt")]
+        read = [self._read_map(file, given) for file in self._tables()]
         maps = [found for found in read if found is not None]
-        maps = maps or list(filter(None, map(self._labels_of, self._files(".json"))))
         chosen = self._chosen_map(maps) if given is None else given
         self.findings += chosen.faults
         return chosen
+
+    def _tables(self) -> Iterator[PurePosixPath]:
+        """Yield the files that may be class maps: by their names, and some of any name."""
+        unnamed: list[PurePosixPath] = []
+
+        def order(file: PurePosixPath) -> tuple[Any, ...]:
+            return len(file.parts), natural_key(file)
+
+        for file in sorted(self.source.files, key=order):
+            if file.name.casefold() in JSON_TABLES:
+                yield file
+            elif file.suffix.casefold() in TABLE_ENDINGS and not _is_score_table(file.name):
+                if is_named_class_map(file.stem) or len(unnamed) < LOOKED_INTO:
+                    yield file
+                else:
+                    self._reasons[file] = (
+                        f"one of many texts, of which {LOOKED_INTO} were looked into; if it is the "
+                        f"class map: scan(..., classes=dataset.root / {str(file)!r})"
+                    )
+                if not is_named_class_map(file.stem):
+                    unnamed.append(file)
 
     def _read_map(self, file: PurePosixPath, given: ClassMap | None) -> ClassMap | None:
         """Return the class map that a text is; a text that is none, or not in force, has no use."""
         path = self.source.root / file
         found = looks_like_class_map(path, relative=str(file))
         named = is_named_class_map(file.stem)
+        if found is not None and is_readme(file.name) and given is None:
+            at = f"dataset.root / {str(file)!r}"
+            self._reasons[file] = f"a README is no class map; if it is one: scan(..., classes={at})"
+            return None
         if found is None and not named:
-            self._reasons[file] = "a text that is no class map"
+            if file.suffix.casefold() == ".txt":
+                self._reasons[file] = "a text that is no class map"
         elif given is not None:
             if not given.path or Path(given.path).resolve() != path.resolve():
                 self._reasons[file] = "another class map was given"
+            else:
+                self._reasons.pop(file, None)
         elif found is None:
             message = "its name says class map, but no line of it is a class"
             self.findings.append(finding("class-map-line", file, message))
             self._reasons[file] = ""
+        else:
+            self._reasons.pop(file, None)
+        self._maps |= {file} if found is not None else set()
         return found
 
-    def _labels_of(self, file: PurePosixPath) -> ClassMap | None:
-        """Return the class map of a dataset.json (nnU-Net, Decathlon), where each label has one."""
-        if file.name != DATASET_JSON or self.choices.classes is not None:
-            return None
-        try:
-            labels = json.loads(read_text(self.source.root / file))["labels"]
-            named = {int(v): k for k, v in labels.items() if not isinstance(v, str)}
-            named |= {int(k): v for k, v in labels.items() if isinstance(v, str)}
-            found = as_class_map({value: name for value, name in named.items() if value > 0})
-        except (NiftiKitError, ValueError, TypeError, KeyError, AttributeError):
-            return None
-        self._used.add(file)
-        return ClassMap(found.entries, str(file))
-
     def _chosen_map(self, maps: list[ClassMap]) -> ClassMap:
+        """Return the class map of several: they are the same, agree, or are told apart."""
         if not maps:
             return self._map_above()
-        different = [other for other in maps[1:] if other != maps[0]]
+        together, used, different = maps[0], [maps[0]], []
+        for other in maps[1:]:
+            if other == together:
+                continue
+            if not together.agrees_with(other):
+                different.append(other)
+                continue
+            together = together.joined(other)
+            used.append(other)
         if different:
             names = ", ".join(found.path for found in [maps[0], *different])
             message = f"{len(different) + 1} class maps that differ: {names}"
             self.findings.append(finding("class-map-several", maps[0].path, message))
             for other in different:
                 self._reasons[PurePosixPath(other.path)] = f"{maps[0].path} is the class map"
-        return maps[0]
+        if len(used) > 1:
+            message = f"used together, since they agree: {listed((m.path for m in used), SHOWN)}"
+            self.findings.append(finding("class-tables-joined", maps[0].path, message))
+        return together
 
     def _map_above(self) -> ClassMap:
         """Return the class map that the platform's exporter puts above a dataset's folder."""
@@ -304,7 +339,7 @@ class Scanner:
 
     def mapping(self) -> Mapping | None:
         """Return the JSON mapping of the annotations layout; other JSON files have no use."""
-        files = self._files(".json")
+        files = [file for file in self._files(".json") if file not in self._maps]
         if self.layout != "annotations":
             self._reasons.update(dict.fromkeys(files, "a mapping belongs to annotations alone"))
             return None
@@ -337,8 +372,6 @@ class Scanner:
 
     def unused(self) -> tuple[Path, ...]:
         """Return the files without a use, and name each in a finding (once)."""
-        for file in self._used:
-            self._reasons.pop(file, None)
         for file, reason in self._reasons.items():
             if reason:
                 _LOG.info("%s: not used: %s", file, reason)

@@ -28,8 +28,8 @@ MAX_RANK = 7
 NO_ROTATION = 1e-7
 """Below this 1 - (b2 + c2 + d2) is rounding, and a is 0 (nifti1_io, nifti_quatern_to_mat44)."""
 
-NIFTI1_BYTES = 348
-"""The size of a NIfTI-1 header; NIfTI-2 has 540."""
+NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
+"""The sizes of the headers of NIfTI-1 and NIfTI-2."""
 
 UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """``xyzt_units`` & 7 to millimetres: unknown, metre, millimetre, micron."""
@@ -55,7 +55,7 @@ def layout_of(start: bytes, relative: PurePosixPath) -> tuple[Any, int, np.dtype
 def _identify(start: bytes, relative: PurePosixPath) -> tuple[int, Literal["<", ">"]]:
     """Return the NIfTI version and the byte order, or say what the file is instead."""
     orders: tuple[Literal["<", ">"], ...] = ("<", ">")
-    for version, length in ((1, 348), (2, 540)):
+    for version, length in ((1, NIFTI1_BYTES), (2, NIFTI2_BYTES)):
         for order in orders:
             if start[:4] == length.to_bytes(4, "little" if order == "<" else "big"):
                 if len(start) < length:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import NORMALS
 from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.header_names import classes_of
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import (
     ItemSurvey,
@@ -17,7 +18,7 @@ from nifti_kit.datasets.surveys import (
     class_is_name,
     survey_item,
 )
-from nifti_kit.formats.class_maps import ClassEntry, free_color
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap, free_color
 from nifti_kit.formats.labels import Label
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
@@ -156,19 +157,20 @@ class ItemPlanner:
             number, origin = label.value, mask.mask.origins[label.value]
             was = origin.text
             entry = known.by_name(origin.name) or self.project.by_origin(origin.asked)
-            name = origin.name or (entry.name if entry else self._unnamed(origin.asked))
+            name = origin.name or (entry.name if entry else self._unnamed(origin.asked, known))
         else:
             number = label.value if item.segmentation == "semantic" else mask.mask.index or 1
-            entry = self.project.by_value(number)
-            name = entry.name if entry else self._unnamed(number)
+            own = classes_of(self.dataset, item, mask.mask)
+            entry = self.project.by_value(number, own.by_value(number))
+            name = entry.name if entry else self._unnamed(number, own)
         if name not in self._classes:
             self._classes[name] = replace(self._new_class(name, entry, number), was=was)
         return self._classes[name]
 
-    def _unnamed(self, number: int) -> str:
-        """Return the name of a class that the map does not have; one that the map has not taken."""
+    def _unnamed(self, number: int, own: ClassMap) -> str:
+        """Return the name of a class that no map has; one that no map has taken."""
         name = f"Segment_{number}"
-        while self.project.known.by_name(name) is not None:
+        while self.project.known.by_name(name) or own.by_name(name):
             name += "_unnamed"
         return name
 

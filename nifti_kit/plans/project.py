@@ -123,12 +123,13 @@ class ProjectClasses:
         """The colours of the project's classes (RGB of 0 to 255)."""
         return self._colors.values()
 
-    def by_value(self, value: int) -> ClassEntry | None:
+    def by_value(self, value: int, own: ClassEntry | None = None) -> ClassEntry | None:
         """Return the class of a pixel value: of the class map, else the project's by description.
 
+        ``own`` is what the class map in force for one mask says: its header may name its values.
         Where several of the project's classes have that value, none is taken.
         """
-        entry, names = self.given.by_value(value), self._described.get(value, ())
+        entry, names = self.given.by_value(value) or own, self._described.get(value, ())
         if value not in self._asked:
             self._asked.add(value)
             if entry is not None:

@@ -9,11 +9,18 @@ import pytest
 
 from nifti_kit.core.catalog import CATALOG
 from nifti_kit.core.findings import Findings
-from tests.support import cases_files, cases_labels, cases_match, cases_repairs, cases_scores
+from tests.support import (
+    cases_files,
+    cases_labels,
+    cases_match,
+    cases_repairs,
+    cases_scores,
+    cases_tables,
+)
 
 Find = Callable[[Path], Findings]
 
-TOPICS = (cases_files, cases_labels, cases_match, cases_repairs, cases_scores)
+TOPICS = (cases_files, cases_labels, cases_match, cases_repairs, cases_scores, cases_tables)
 
 CASES: dict[str, tuple[Find, Find]] = {
     code: case for topic in TOPICS for code, case in topic.CASES.items()

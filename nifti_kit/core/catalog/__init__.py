@@ -87,6 +87,14 @@ instance-classes-unknown | error | An instance file of the platform's exporter s
 class-differs | note | A class of the class map has another name, value or colour in the project. | Nothing, if the class map is right, or the colour does not matter; else give the project's names: scan(..., classes={1: 'Femur'}), or classes={} for its own.
 class-renamed | note | The project has a class of that name that cannot hold a mask: a number was put behind it. | Nothing; rename the class in the class map, or in the project, to choose the name.
 class-value-repeated | warning | Several classes of the project have one pixel value in their descriptions. | Say which one is meant: scan(..., classes={1: 'Femur'}).
+class-table-read | note | A label table of another tool was recognised. | Nothing, if it is the right one; else give the classes: scan(..., classes={1: 'Femur'}).
+class-table-ambiguous | error | A label table can be read in several ways, which give other classes. | Choose: scan(..., classes=nk.read_classes('path/to/table', dialect=...)), or give the names: scan(..., classes={1: 'Femur'}).
+class-table-zero | warning | A label table gives 0 to a structure, but 0 is background in a mask: the table may count from 0. | If it does: scan(..., classes=nk.read_classes('path/to/table', plus=1)). If 0 is background: nothing.
+class-table-regions | warning | Names of a label table stand for several values together; a voxel has one class. | Give the names of the single values: scan(..., classes={1: 'Edema'}).
+class-tables-joined | note | Several label tables that agree with each other are used together. | Nothing; to use one of them: scan(..., classes='path/to/map.txt').
+class-name-repeated | warning | Values of the masks have one class name in the label table: they land as one class. | If they are different structures, give the classes: scan(..., classes={1: 'Left lung', 2: 'Right lung'}).
+names-in-header | note | A mask's own header names its values; these names are used. | Nothing, if they are right; else give the classes: scan(..., classes={1: 'Femur'}).
+names-in-header-unused | warning | A mask's own header names its values, and not all of these names are used. | If each value is a class: scan(..., segmentation='semantic'). If the header is right, and the class map wrong: scan(..., classes={}).
 
 ## Scores
 scores-unreadable | error | A score table has no 'Layer' column, no 'Label-N' column, or is no table at all. | Write a CSV with the header 'Layer, Label-1, Label-2, ...'.
