@@ -70,7 +70,8 @@ def label_table(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Fin
     used = {number for item, mask in masks for number in _asked(dataset, item, mask)}
     known = {number for number in used if classes.by_value(number) is not None}
     title = title_of(classes.dialect)
-    if classes.dialect not in ("specification", "names"):
+    is_sure = all(fault.code != "class-table-ambiguous" for fault in classes.faults)
+    if is_sure and classes.dialect not in ("specification", "names"):
         message = f"{title}, names {len(known)} of the {counted(len(used), 'value')}"
         if not used:
             message = f"{title}, {counted(len(classes), 'class')}"

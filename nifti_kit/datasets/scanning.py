@@ -301,17 +301,18 @@ class Scanner:
 
     def _chosen_map(self, maps: list[ClassMap]) -> ClassMap:
         """Return the class map of several: they are the same, agree, or are told apart."""
+        for regions in (found for found in maps if not found):  # a dataset.json without a class
+            self.findings += regions.faults
+        maps = self._without_numbering([found for found in maps if found])
         if not maps:
             return self._map_above()
         together, used, different = maps[0], [maps[0]], []
         for other in maps[1:]:
-            if other == together:
-                continue
-            if not together.agrees_with(other):
+            if other != maps[0] and not together.agrees_with(other):
                 different.append(other)
-                continue
-            together = together.joined(other)
-            used.append(other)
+            elif (joined := together.joined(other)) != together:
+                together = joined
+                used.append(other)
         if different:
             names = ", ".join(found.path for found in [maps[0], *different])
             message = f"{len(different) + 1} class maps that differ: {names}"
@@ -322,6 +323,21 @@ class Scanner:
             message = f"used together, since they agree: {listed((m.path for m in used), SHOWN)}"
             self.findings.append(finding("class-tables-joined", maps[0].path, message))
         return together
+
+    def _without_numbering(self, maps: list[ClassMap]) -> list[ClassMap]:
+        """Leave out the platform's ``class2idx.json`` beside its ``color_map.txt``.
+
+        The one counts the classes of the project, the other has their pixel values.
+        """
+        values = {PurePosixPath(m.path).parent for m in maps if m.path.endswith(MAPS_ABOVE[0])}
+        kept = []
+        for found in maps:
+            path = PurePosixPath(found.path)
+            if found.dialect == "class2idx" and path.parent in values:
+                self._reasons[path] = f"{MAPS_ABOVE[0]} beside it has the pixel values"
+            else:
+                kept.append(found)
+        return kept
 
     def _map_above(self) -> ClassMap:
         """Return the class map that the platform's exporter puts above a dataset's folder."""

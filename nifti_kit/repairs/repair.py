@@ -333,7 +333,7 @@ def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath
         file for item, files in files_of.items() if item.set_key[:2] in sets for file in files
     ]
     anew = _renumbered_classes(dataset)
-    maps = [f for f in dataset.source.files if str(f) == dataset.classes.path and not anew]
+    maps = [f for f in dataset.source.files if str(f) in dataset.classes.paths and not anew]
     return list(dict.fromkeys([*chosen, *sorted(mended), *maps]))
 
 

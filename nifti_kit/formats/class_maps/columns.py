@@ -24,6 +24,7 @@ from nifti_kit.formats.class_maps.lines import (
     color_of,
     fractions,
     hex_color,
+    is_nothing,
     is_number,
     whole,
 )
@@ -176,7 +177,7 @@ def columns_of(table: Table) -> tuple[str, ...]:
     lines, head = list(table.lines), table.head
     if lines and lines[0].value is None and _is_head(lines[0]):
         head = f"{head}\n{lines.pop(0).text}"
-    rows = [line for line in lines if line.value]  # 0 is background: its columns say nothing
+    rows = [line for line in lines if line.value or _is_structure(line)]
     rows = rows or [line for line in lines if line.value is not None]
     if not rows:
         return ("specification",)
@@ -184,6 +185,12 @@ def columns_of(table: Table) -> tuple[str, ...]:
         return ("fsleyes",)
     found = _by_colors(rows, head)
     return found if found != ("specification",) else _by_names(rows, head)
+
+
+def _is_structure(line: Line) -> bool:
+    """Say whether a line for 0 names a structure; the columns of background say nothing."""
+    words = [cell for cell in line.rest if not is_number(cell)]
+    return line.value == 0 and bool(words) and not is_nothing(" ".join(words))
 
 
 def _is_head(line: Line) -> bool:

@@ -51,6 +51,8 @@ class ClassMap:
         How it was read, a key of :data:`DIALECTS`; empty where it came from code.
     others
         The same file by other numbers that it has too: the codes of an AAL table.
+    paths
+        The files that it was put together from, ``path`` the first of them.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class ClassMap:
         self.faults = faults
         self.dialect = dialect
         self.others = others
+        self.paths = (path,) if path else ()
         self._by_value = {entry.value: entry for entry in entries}
         self._by_name = {plain_name(entry.name): entry for entry in reversed(entries)}
 
@@ -124,7 +127,9 @@ class ClassMap:
             entries.append(replace(entry, color=color))
         entries += [entry for entry in other if self.by_value(entry.value) is None]
         faults = (*self.faults, *other.faults)
-        return ClassMap(tuple(entries), self.path, faults, self.dialect, self.others)
+        found = ClassMap(tuple(entries), self.path, faults, self.dialect, self.others)
+        found.paths = (*self.paths, *other.paths)
+        return found
 
 
 def plain_name(name: str) -> str:

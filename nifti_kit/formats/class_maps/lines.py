@@ -151,8 +151,13 @@ def cells_of(text: str, separator: str) -> list[str]:
     return cells
 
 
+_TUPLE = re.compile(r"[(\[{]?\s*([0-9]{1,3}(?:\s*,\s*[0-9]{1,3}){2}(?:\s*,\s*[0-9.]+)?)\s*[)\]}]?$")
+"""A colour with commas at the end of a line: ``255,0,0`` or ``(255, 0, 0)``."""
+
+
 def _words(text: str) -> list[str]:
     """Return the words of a line; what stands in quotes after its value is one word."""
+    text = _TUPLE.sub(lambda match: f" {match[1].replace(',', ' ')}", text)
     match = re.fullmatch(r'(\S+)\s+"([^"]+)"((?:\s+\S+)*)', text)
     return [match[1], match[2], *match[3].split()] if match else text.split()
 

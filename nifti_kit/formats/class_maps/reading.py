@@ -139,7 +139,13 @@ def _moved(reading: Reading, plus: int) -> tuple[ClassEntry, ...]:
 def _faults(readings: Sequence[Reading], shown: str, place: str, plus: int) -> tuple[Finding, ...]:
     """Return what is wrong with a table, and what a person has to know or decide."""
     reading = readings[0]
-    found = [finding("class-map-line", shown, fault) for fault in reading.faults]
+    remedy = ""
+    if reading.dialect not in ("specification", "names"):
+        remedy = (
+            f"Write it as the other lines of this {title_of(reading.dialect)}; or give the "
+            "classes: scan(..., classes={1: 'Femur'})."
+        )
+    found = [finding("class-map-line", shown, fault, remedy=remedy) for fault in reading.faults]
     if len(readings) > 1:
         found.append(ambiguous(readings, shown, place))
     if reading.zero is not None and not plus:
