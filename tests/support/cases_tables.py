@@ -57,8 +57,8 @@ CASES: dict[str, tuple[Case, Case]] = {
         table("dataset.json", '{"labels": {"background": 0, "edema": 1, "core": 2}}'),
     ),
     "class-tables-joined": (
+        table("lut.txt", "1 Femur\n2 Tibia\n", RGB),
         table("lut.txt", RGB, "1 Femur\n2 Tibia\n"),
-        table("lut.txt", RGB, RGB),
     ),
     "class-name-repeated": (
         table("lut.txt", "1 Femur 200 10 20 0\n2 Femur 10 220 30 0\n"),
