@@ -45,7 +45,7 @@ from nifti_kit.checks.labels import (
     scaling_ignored,
 )
 from nifti_kit.checks.pictures import Illustrator
-from nifti_kit.checks.scores import score_evidence
+from nifti_kit.checks.scores import base_unsaid, score_evidence
 from nifti_kit.core.findings import Finding, Findings
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.datasets.dataset import Dataset
@@ -125,6 +125,7 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
             yield from values_without_class(dataset, survey.item, mask)
             yield from names_in_headers(dataset, survey.item, mask)
         yield from survey.score_findings
+        yield from base_unsaid(dataset, survey)
     yield from label_table(dataset, surveys)
     yield from class_without_value(dataset, surveys)
     yield from segmentation_ambiguous(dataset, surveys)
@@ -134,11 +135,11 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
     for item in with_progress(dataset.items, on_item, "Checking", "item"):
         yield from volume_voxels(item)
-        yield from _closer_look_at(dataset, item, survey_item(dataset, item))
+        yield from _closer_look_at(item, survey_item(dataset, item))
     yield from content_repeated(dataset)
 
 
-def _closer_look_at(dataset: Dataset, item: Item, survey: ItemSurvey) -> Iterator[Finding]:
+def _closer_look_at(item: Item, survey: ItemSurvey) -> Iterator[Finding]:
     # Kept for one item only: the profiles of a thousand masks would fill memory.
     shapes = lru_cache(maxsize=None)(shapes_of)
     yield from masks_overlap(survey)
@@ -148,4 +149,4 @@ def _closer_look_at(dataset: Dataset, item: Item, survey: ItemSurvey) -> Iterato
             yield from label_specks(mask, found)
             yield from label_disconnected(item, mask, found)
             yield from labels_gradient(mask, found)
-    yield from score_evidence(dataset, survey, shapes)
+    yield from score_evidence(survey, shapes)

@@ -160,19 +160,28 @@ def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
 
     The exporter numbers the files of a volume in the order in which it meets their classes, the
     first one without a number of its own (``axl_inference_5`` beside ``axl_inference_5_2`` for
-    ``axl_anatomic_5``); its ``color_map.txt`` counts otherwise.
+    ``axl_anatomic_5``); its ``color_map.txt`` counts otherwise. What a person gave a class by its
+    name is known; where such a file is in a set, the others without a number need one too.
     """
-    if item.segmentation != "instance" or item.plane is None:
+    unknown = [mask for mask in item.masks if mask.class_name is None]
+    if item.segmentation != "instance" or item.plane is None or not unknown:
         return
-    if PurePosixPath(dataset.classes.path).name != EXPORTED_MAP:
-        return
-    own = parse_name(item.volume.relative.name).tail if item.volume else ()
-    tails = [parse_name(mask.relative.name).tail for mask in item.masks]
+    exported = PurePosixPath(dataset.classes.path).name == EXPORTED_MAP
+    named = any(
+        mask.class_name is not None
+        for other in dataset.items
+        for mask in other.masks
+        if other.plane is not None and other.set_key == item.set_key
+    )
+    own = _own(item)
+    tails = [_number(mask.relative) for mask in item.masks]
     extended = any(len(tail) > len(own) and tail[: len(own)] == own for tail in tails)
-    for mask, tail in zip(item.masks, tails, strict=True):
-        if mask.class_name is None and (not tail or (tail == own and extended)):
-            message = "an exported instance file; its number is no class of color_map.txt"
-            yield finding("instance-classes-unknown", mask.relative, message)
+    first = any(not tail or (tail == own and extended) for tail in tails)
+    message = "an exported instance file; its number is no class of color_map.txt"
+    if named and not exported:
+        message = "other files of its set have a class by their name, and this one has no number"
+    for mask in unknown if first and (exported or named) else ():
+        yield finding("instance-classes-unknown", mask.relative, message)
 
 
 def class_without_value(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
@@ -249,17 +258,21 @@ def _where(files: Sequence[PurePosixPath]) -> str:
 def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
     """The names of annotation files and their values agree on semantic or instance.
 
-    One finding for each set of planes, on its first annotation file.
+    One finding for each set of planes, on its first annotation file. It is an error below the
+    class map of the platform's exporter: what it exports as semantic has no value without a class
+    in it, and it exports all volumes alike.
     """
     if not dataset.classes or dataset.choices.segmentation != "auto":
         return
+    surveys = list(surveys)
+    several = next(filter(_is_exported_set, surveys), None)
     for masks in _sets(surveys):
         values = sorted(
             {m.mask.class_number(value) for _, m in masks if m.labels for value in m.labels.values}
         )
         kinds = {item.segmentation for item, _ in masks}
         first = masks[0][1].mask.relative
-        named = listed(values, SHOWN)
+        named, exported = listed(values, SHOWN), is_below_exported_map(dataset, first)
         if kinds == {"instance"} and _may_be_semantic(dataset.classes, masks, values):
             message = (
                 "read as instance, because of the number at the end of its name; but it is the "
@@ -267,6 +280,19 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
                 "it may be semantic"
             )
             yield finding("segmentation-ambiguous", first, message)
+        elif kinds == {"semantic"} and exported and several is not None:
+            message = (
+                "the only annotation file of its plane, in an export of instances (see "
+                f"{several.masks[0].mask.relative}): values {named} are objects of one class, "
+                "and nothing says of which"
+            )
+            yield finding("segmentation-unknown", first, message)
+        elif kinds == {"semantic"} and exported and _are_objects(dataset.classes, values):
+            message = (
+                "the only annotation file of its plane, below the exporter's class map; of its "
+                f"values {named} not all have a class in it: they may be objects of one class"
+            )
+            yield finding("segmentation-unknown", first, message)
         elif kinds == {"semantic"} and _may_be_instances(dataset.classes, values):
             message = (
                 "read as semantic, as the only annotation file of its plane; but of its values "
@@ -332,6 +358,31 @@ def _may_be_instances(classes: ClassMap, values: Sequence[int]) -> bool:
     """Say whether values count objects: 1, 2, ... n, and the class map knows 1 at the most."""
     counts = len(values) > 1 and list(values) == list(range(1, len(values) + 1))
     return counts and all(classes.by_value(value) is None for value in values[1:])
+
+
+def is_below_exported_map(dataset: Dataset, file: PurePosixPath) -> bool:
+    """Say whether a file lies as the exporter lays it: its class map is one level above.
+
+    (A class map beside the file is the specification's own.)
+    """
+    name = PurePosixPath(dataset.classes.path)
+    above = PurePosixPath("..") if file.parent == PurePosixPath() else file.parent.parent
+    return name.name == EXPORTED_MAP and name.parent == above
+
+
+def _are_objects(classes: ClassMap, values: Sequence[int]) -> bool:
+    """Say whether values count objects: 1, 2, ... n, and the class map does not know them all."""
+    counts = len(values) > 1 and list(values) == list(range(1, len(values) + 1))
+    return counts and any(classes.by_value(value) is None for value in values)
+
+
+def _is_exported_set(survey: ItemSurvey) -> bool:
+    """Say whether an item has several files, the first of which has no number of its own."""
+    item = survey.item
+    tails = [_number(mask.relative) for mask in item.masks]
+    own = _own(item)
+    numbered = item.segmentation == "instance" and item.plane is not None and len(tails) > 1
+    return numbered and own in tails and all(tail[: len(own)] == own for tail in tails)
 
 
 def _number(relative: PurePosixPath) -> tuple[int, ...]:

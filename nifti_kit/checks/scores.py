@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from nifti_kit.checks.classes import is_below_exported_map
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import plane_axis
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.surveys import ItemSurvey, TableSurvey
 from nifti_kit.formats.components import ShapeSurvey
@@ -30,21 +33,53 @@ EXACT_FIT_SCORES = 3
 """So many scores on exactly the slices of their labels are no accident: then one miss is enough.
 (A single label that is scored throughout and read one layer off has one miss.)"""
 
+FILLED = "0.0"
+"""What the platform's exporter writes where there is no score."""
+
 Shapes = Callable[[ImageFile], ShapeSurvey | None]
 Target = tuple[int, int]
+Profile = npt.NDArray[np.int64]
 
 
-class _Column(NamedTuple):
-    """A column of a table against its label; frames count from 1 along the slice axis."""
+class LabelScores(NamedTuple):
+    """A column of a table against its label; frames count from 1 along the slice axis.
+
+    Attributes
+    ----------
+    value
+        What the column names.
+    scored
+        Frames with a score other than 0: tables of the exporter are filled up with 0.
+    known
+        Frames with any score, in any table of the item.
+    voxels
+        How many voxels the label has on each frame.
+    """
 
     value: int
     scored: frozenset[int]
-    """Frames with a score other than 0: tables of the exporter are filled up with 0."""
     known: frozenset[int]
-    """Frames with any score, in any table of the item."""
-    present: frozenset[int]
-    """Frames in which the label has a voxel."""
-    frames: int
+    voxels: Profile
+
+    @property
+    def present(self) -> frozenset[int]:
+        """Frames in which the label has a voxel."""
+        return frozenset((np.flatnonzero(self.voxels) + 1).tolist())
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are."""
+        return len(self.voxels)
+
+    @property
+    def empty(self) -> frozenset[int]:
+        """Frames that are scored and have no voxel of the label."""
+        return frozenset(f for f in self.scored if f <= self.frames) - self.present
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Frames with voxels of the label and no score; none where nothing is scored."""
+        return self.present - self.known if self.known else frozenset()
 
 
 class _Reading(NamedTuple):
@@ -52,10 +87,10 @@ class _Reading(NamedTuple):
 
     code: str
     how: str
-    place: Callable[[int, _Column], int]
+    place: Callable[[int, LabelScores], int]
 
 
-def score_evidence(dataset: Dataset, survey: ItemSurvey, shapes: Shapes) -> Iterator[Finding]:
+def score_evidence(survey: ItemSurvey, shapes: Shapes) -> Iterator[Finding]:
     """The scores of a table are on the slices of their labels, and on all of them.
 
     A score of 0 on a slice without its label says nothing wrong, and is no evidence.
@@ -63,17 +98,16 @@ def score_evidence(dataset: Dataset, survey: ItemSurvey, shapes: Shapes) -> Iter
     Parameters
     ----------
     survey
-        The survey of an item of ``dataset``.
+        The survey of an item.
     shapes
         Gives the profiles of a label file; None where it cannot be read.
     """
-    known = _scored_frames(survey)
     for table in survey.tables:
-        columns = list(_columns(survey, table, shapes, known))
+        columns = list(label_scores(survey, table, shapes))
         for column in columns:
             yield from _empty_slices(table, column)
             yield from _missing_slices(table, column)
-        yield from _other_readings(table, columns, dataset.score_base)
+        yield from other_readings(table, columns)
 
 
 def _scored_frames(survey: ItemSurvey) -> dict[Target, set[int]]:
@@ -87,67 +121,86 @@ def _scored_frames(survey: ItemSurvey) -> dict[Target, set[int]]:
     return frames
 
 
-def _columns(
-    survey: ItemSurvey, table: TableSurvey, shapes: Shapes, known: dict[Target, set[int]]
-) -> Iterator[_Column]:
-    """Yield the columns that score something whose profile is known."""
+def label_scores(survey: ItemSurvey, table: TableSurvey, shapes: Shapes) -> Iterator[LabelScores]:
+    """Yield the columns of a table that score something whose profile is known.
+
+    Parameters
+    ----------
+    survey
+        The survey of the item, with all its tables.
+    table
+        One of them.
+    shapes
+        Gives the profiles of a label file; None where it cannot be read.
+    """
+    known = _scored_frames(survey)
     scored: defaultdict[int, set[int]] = defaultdict(set)
     for score in table.read:
         if score.score is not None and Decimal(score.score) != 0:
             scored[score.value].add(score.frame)
     for value, targets in table.targets.items():
-        profiles = [_present(survey, target, shapes) for target in targets]
-        seen = [profile for profile in profiles if profile is not None]
-        if seen and len(seen) == len(profiles):
-            present = frozenset[int]().union(*(frames for frames, _ in seen))
+        voxels = label_profile(survey, targets, shapes)
+        if voxels is not None:
             every = frozenset[int]().union(*(known.get(target, ()) for target in targets))
-            count = max(count for _, count in seen)
-            yield _Column(value, frozenset(scored[value]), every, present, count)
+            yield LabelScores(value, frozenset(scored[value]), every, voxels)
 
 
-def _present(
-    survey: ItemSurvey, target: Target, shapes: Shapes
-) -> tuple[frozenset[int], int] | None:
-    """Return the frames (from 1) in which a label has voxels, and how many frames there are."""
-    position, pixel = target
-    mask, plane = survey.masks[position], survey.item.plane
-    found = shapes(mask.mask.image)
-    if plane is None or mask.orientation is None or found is None or pixel not in found.profiles:
+def label_profile(survey: ItemSurvey, targets: Sequence[Target], shapes: Shapes) -> Profile | None:
+    """Return the voxels on each frame of all that a column scores; None where not all are known.
+
+    Parameters
+    ----------
+    survey
+        The survey of an item.
+    targets
+        (position of the mask in the item, pixel value), as ``targets_of`` gives them.
+    shapes
+        Gives the profiles of a label file; None where it cannot be read.
+    """
+    plane, profiles = survey.item.plane, []
+    for position, pixel in targets:
+        mask = survey.masks[position]
+        found = shapes(mask.mask.image)
+        usable = plane is not None and mask.orientation is not None
+        if not usable or found is None or pixel not in found.profiles:
+            return None
+        assert plane is not None
+        axis, _ = plane_axis(mask.mask.grid, plane, mask.orientation)
+        profiles.append(found.profiles[pixel][axis])
+    if len({len(profile) for profile in profiles}) != 1:
         return None
-    axis, _ = plane_axis(mask.mask.grid, plane, mask.orientation)
-    profile = found.profiles[pixel][axis]
-    return frozenset((np.flatnonzero(profile) + 1).tolist()), len(profile)
+    summed: Profile = np.sum(profiles, axis=0)
+    return summed
 
 
 def _layers(table: TableSurvey, frames: frozenset[int]) -> str:
     return in_ranges((frame - 1 + table.read.base for frame in frames), SHOWN_LAYERS)
 
 
-def _empty_slices(table: TableSurvey, column: _Column) -> Iterator[Finding]:
+def _empty_slices(table: TableSurvey, column: LabelScores) -> Iterator[Finding]:
     """A label has voxels on every layer on which it is scored."""
-    inside = frozenset(frame for frame in column.scored if frame <= column.frames)
-    empty = inside - column.present
-    if empty:
+    if column.empty:
+        inside = sum(frame <= column.frames for frame in column.scored)
         message = (
-            f"Label-{column.value}: {len(empty)} of {len(inside)} scored layers have no voxel of "
-            f"it: {_layers(table, empty)}"
+            f"Label-{column.value}: {len(column.empty)} of {inside} scored layers have no voxel of "
+            f"it: {_layers(table, column.empty)}"
         )
         yield finding("scores-slice-empty", table.table.relative, message)
 
 
-def _missing_slices(table: TableSurvey, column: _Column) -> Iterator[Finding]:
+def _missing_slices(table: TableSurvey, column: LabelScores) -> Iterator[Finding]:
     """A label that is scored has a score on every layer on which it has voxels."""
-    missing = column.present - column.known
-    if missing and column.known:
+    if column.missing:
         message = (
-            f"Label-{column.value}: {len(missing)} of {len(column.present)} layers with voxels of "
-            f"it have no score: {_layers(table, missing)}"
+            f"Label-{column.value}: {len(column.missing)} of {len(column.present)} layers with "
+            f"voxels of it have no score: {_layers(table, column.missing)}"
         )
         yield finding("scores-slice-missing", table.table.relative, message)
 
 
-def _other_readings(table: TableSurvey, columns: list[_Column], base: int) -> Iterator[Finding]:
+def other_readings(table: TableSurvey, columns: list[LabelScores]) -> Iterator[Finding]:
     """The layers of a table fit the labels no better when they are counted otherwise."""
+    base = table.read.base
     step = 1 if base == 1 else -1
     readings = (
         _Reading("scores-base-suspect", f"from {1 - base}", lambda frame, _: frame + step),
@@ -174,12 +227,12 @@ def _other_readings(table: TableSurvey, columns: list[_Column], base: int) -> It
         yield finding(reading.code, table.table.relative, message)
 
 
-def _misses(columns: list[_Column], place: Callable[[int, _Column], int]) -> int:
+def _misses(columns: list[LabelScores], place: Callable[[int, LabelScores], int]) -> int:
     """Return how many scores are on slices without their label."""
     return sum(place(f, column) not in column.present for column in columns for f in column.scored)
 
 
-def _explains(columns: list[_Column], reading: _Reading, as_read: int, total: int) -> bool:
+def _explains(columns: list[LabelScores], reading: _Reading, as_read: int, total: int) -> bool:
     """Say whether another reading leaves few of the misses, or none and no slice without score."""
     left = _misses(columns, reading.place)
     if as_read >= MIN_MISSES and left <= as_read * MOST_LEFT:
@@ -188,4 +241,75 @@ def _explains(columns: list[_Column], reading: _Reading, as_read: int, total: in
         {reading.place(frame, column) for frame in column.scored} == column.present
         for column in columns
         if column.scored
+    )
+
+
+# Tables of the platform's exporter, whose layers count from 0
+
+
+def base_unsaid(dataset: Dataset, survey: ItemSurvey) -> Iterator[Finding]:
+    """A table that may be one of the exporter is read with the base that a person said.
+
+    It may be one where it has the exporter's form (``ScoreTable.exported``) and something else of
+    it: a Layer 0, blanks filled with 0.0, or the exporter's class map above its folder. Where its
+    scores are on their labels only if layers count from 1, it is none; where they are on them
+    only if layers count from 0, the form is enough.
+    """
+    if dataset.choices.score_base is not None:
+        return
+    for table in survey.tables:
+        if table.table.content is not None:  # what a repair wrote counts from 1
+            continue
+        zero = any(fault.code == "scores-layer-zero" for fault in table.read.faults)
+        extents = dict(_extents(survey, table))
+        from_1, from_0 = (_beside(table, extents, step) for step in (0, 1))
+        signed = _is_filled(table) or _has_map_above(dataset, survey, table)
+        exported = signed and from_1 >= from_0
+        fits_0 = from_0 == 0 and from_1 >= MIN_MISSES
+        if table.read.exported and (zero or exported or fits_0):
+            form = "it is written as by the platform's exporter" + ", with a Layer 0" * zero
+            total = counted(sum(score.value in extents for score in table.read), "score")
+            message = (
+                f"{form}, which counts from 0: of {total}, {from_0} would be beside their "
+                f"label if layers count from 0, {from_1} if from 1"
+            )
+            yield finding("scores-base-unsaid", table.table.relative, message)
+
+
+def _is_filled(table: TableSurvey) -> bool:
+    return any(score.written == FILLED for score in table.read)
+
+
+def _has_map_above(dataset: Dataset, survey: ItemSurvey, table: TableSurvey) -> bool:
+    """Say whether a table lies as the exporter lays it: below its class map, beside RAS masks."""
+    if not is_below_exported_map(dataset, table.table.relative):
+        return False
+    grids = [mask.mask.grid for mask in survey.masks]
+    return all(not grid.problem and grid.axis_codes == "RAS" for grid in grids)
+
+
+def _extents(survey: ItemSurvey, table: TableSurvey) -> Iterator[tuple[int, list[range]]]:
+    """Yield the frames from the first to the last of what each column scores."""
+    for value, targets in table.targets.items():
+        found = [_extent(survey, target) for target in targets]
+        known = [frames for frames in found if frames is not None]
+        if known and len(known) == len(found):
+            yield value, known
+
+
+def _extent(survey: ItemSurvey, target: Target) -> range | None:
+    mask, plane = survey.masks[target[0]], survey.item.plane
+    if plane is None or mask.orientation is None or mask.labels is None:
+        return None
+    axis, _ = plane_axis(mask.mask.grid, plane, mask.orientation)
+    box = next(label.box for label in mask.labels.labels if label.value == target[1])
+    return range(box[axis].start + 1, box[axis].stop + 1)
+
+
+def _beside(table: TableSurvey, extents: dict[int, list[range]], step: int) -> int:
+    """Return how many scores are beside their label, if each frame is ``step`` more."""
+    return sum(
+        not any(score.frame + step in frames for frames in extents[score.value])
+        for score in table.read
+        if score.score is not None and Decimal(score.score) != 0 and score.value in extents
     )

@@ -63,6 +63,9 @@ class Finding:
     voxel
         Where in the file: a voxel's indices (i, j, k) from 0, in file order; None where it is not
         about one place.
+    cell
+        Where in a table: its line in the file and its column, each from 1; of several cells the
+        first one. None where it is about no cell.
     """
 
     code: str
@@ -72,6 +75,7 @@ class Finding:
     remedy: str
     waived: bool = False
     voxel: tuple[int, int, int] | None = None
+    cell: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
@@ -87,6 +91,7 @@ def finding(
     *,
     remedy: str = "",
     voxel: tuple[int, int, int] | None = None,
+    cell: tuple[int, int] | None = None,
 ) -> Finding:
     """Return a finding whose severity and remedy come from the catalogue.
 
@@ -97,7 +102,7 @@ def finding(
     """
     entry = lookup(code)
     remedy = remedy or entry.remedy
-    return Finding(code, entry.severity, str(path or ""), message, remedy, voxel=voxel)
+    return Finding(code, entry.severity, str(path or ""), message, remedy, voxel=voxel, cell=cell)
 
 
 class Findings(Sequence[Finding]):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nifti_kit.core import html
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.text import counted
+from nifti_kit.datasets.file_classes import split_classes
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import EVERY_LAYOUT
 from nifti_kit.datasets.names import further_words, is_nifti
@@ -179,7 +180,7 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     layout: str = "auto",
     segmentation: str = "auto",
     classes: Any = None,
-    score_base: int = 1,
+    score_base: int | None = None,
     score_frames: str = "file",
     pairs: Any = None,
     annotation_words: str | Iterable[str] = (),
@@ -200,10 +201,14 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         ``auto``, ``semantic`` (class = value) or ``instance`` (class = file, object = value). In
         pairs ``auto`` is semantic, but a mask of one value is of the class that its name says.
     classes
-        A class map to use instead of the source's own: a path, or ``{value: name}``.
+        A class map to use instead of the source's own: a path, or ``{value: name}``. A key that
+        is a text gives the class of one annotation file (its path below the source, or its name
+        where that is the only one): each value in it is an object of that class, as in
+        ``{"ds/cor_inference.nii.gz": "Tibia"}``; with such keys alone the source's map stays.
     score_base
-        What the ``Layer`` column of score tables counts from: 1, or 0 as the platform's exporter
-        writes it.
+        What the ``Layer`` column of score tables counts from: 1 (by default), or 0 as the
+        platform's exporter writes it. A table that may be one of the exporter blocks a plan until
+        one of them is given.
     score_frames
         For score tables without their annotation file: what their layers count along. ``ras``:
         the slices of the volume on the platform (slice = layer - base), as its exporter writes
@@ -228,6 +233,8 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         If there is no such path, or the archive is damaged or hostile; if ``pairs`` are in no
         known form or fit nothing, or no known tree is there for ``layout="pairs"``. Faults of
         single files are findings, not exceptions.
+    BadClassMap
+        If ``classes`` is no class map, or a key of it names no annotation file.
     WrongArgument
         If it is no path at all.
 
@@ -239,14 +246,18 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     """
     _one_of("layout", layout, ("auto", *EVERY_LAYOUT))
     _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
-    _one_of("score_base", score_base, (0, 1))
+    if score_base is not None:
+        _one_of("score_base", score_base, (0, 1))
     _one_of("score_frames", score_frames, SCORE_FRAMES)
-    given = None if classes is None else as_class_map(classes)
+    values, by_file = split_classes(classes)
+    given = None if values is None else as_class_map(values)
     words = further_words(annotation_words)
     if pairs is not None:
         _one_of("layout, where pairs are given,", layout, ("auto", "pairs"))
         pairs = as_pairs(pairs, source)
-    choices = Choices(layout, segmentation, given, score_base, score_frames, pairs, words)
+    choices = Choices(
+        layout, segmentation, given, score_base, score_frames, pairs, words, by_file
+    )
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
 
@@ -289,7 +300,7 @@ def _dataset(scanner: Scanner) -> Dataset:
         scanner.unused(),
         class_map,
         mapping,
-        scanner.choices.score_base,
+        1 if scanner.choices.score_base is None else scanner.choices.score_base,
         tuple(scanner.findings),
         scanner.choices,
         tuple(scanner.mended.values()),

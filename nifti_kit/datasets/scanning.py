@@ -15,6 +15,7 @@ from nifti_kit.core.findings import Finding, describe, file_fault, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import listed, read_text
+from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
 from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
 from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
@@ -64,11 +65,12 @@ class Choices:
     layout: str = "auto"
     segmentation: str = "auto"
     classes: ClassMap | None = None
-    score_base: int = 1
+    score_base: int | None = None
     score_frames: str = "file"
     pairs: Any = None
     """A dictionary or a pattern; None where none was given."""
     annotation_words: tuple[str, ...] = ()
+    file_classes: FileClasses = ()
 
 
 SHOWN = 5
@@ -197,6 +199,7 @@ class Scanner:
         files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
         grouping = group_files(self.layout, files, self.pairing)
         grouping.items = [self._as_mended(item) for item in grouping.items]
+        grouping.items = with_file_classes(grouping.items, self.choices.file_classes)
         return grouping
 
     def _as_mended(self, item: Item) -> Item:

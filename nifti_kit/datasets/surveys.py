@@ -6,7 +6,7 @@ made from it, so that they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nifti_kit.core.findings import Finding, describe, finding
@@ -26,6 +26,10 @@ from nifti_kit.formats.components import ShapeSurvey, survey_shapes
 from nifti_kit.formats.labels import LabelSurvey, survey_labels
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.scores import Score, ScoreTable, read_scores
+from nifti_kit.formats.scores.sheet import LAYER
+
+MIN_OBJECTS = 2
+"""A file with one object has one reading: its value is the object."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,9 @@ def survey_item(dataset: Dataset, item: Item) -> ItemSurvey:
     """Return the survey of an item; each of its files is read once in a dataset's life."""
     if item not in dataset.memory:
         masks = tuple(survey_mask(dataset, item, mask) for mask in item.masks)
-        scoring = _Scoring(item, masks, dataset.score_base)
-        scores, findings = scoring.place()
-        tables = tuple(scoring.tables)
-        dataset.memory[item] = ItemSurvey(item, masks, scores, tuple(findings), tables)
+        tables, faults = _read_tables(dataset, item, masks)
+        scores, findings = place_scores(item, masks, tables)
+        dataset.memory[item] = ItemSurvey(item, masks, scores, (*faults, *findings), tuple(tables))
     survey: ItemSurvey = dataset.memory[item]
     return survey
 
@@ -176,105 +179,167 @@ def _into_ras(item: Item, mask: MaskFile, alignment: Alignment | None) -> Orient
     return to_ras(mask.grid)
 
 
+def _read_tables(
+    dataset: Dataset, item: Item, masks: tuple[MaskSurvey, ...]
+) -> tuple[list[TableSurvey], list[Finding]]:
+    """Return the score tables of an item that can be read, and what is wrong in their cells."""
+    tables, findings = [], []
+    for table in item.tables:
+        # What a repair wrote counts from 1.
+        base = dataset.score_base if table.content is None else 1
+        shown = str(table.relative)
+        try:
+            read = read_scores(table.path, base=base, relative=shown, content=table.content)
+        except NiftiKitError as error:
+            found = finding("scores-unreadable", shown, describe(error), remedy=error.remedy)
+            findings.append(found)
+            continue
+        findings += read.faults
+        tables.append(table_survey(item, masks, table, read))
+    return tables, findings
+
+
+def table_survey(
+    item: Item, masks: Sequence[MaskSurvey], table: TableFile, read: ScoreTable
+) -> TableSurvey:
+    """Return a table that was read, with what its columns score."""
+    targets = targets_of(item, masks, table)
+    return TableSurvey(table, read, {value: targets.get(value, []) for value in read.values})
+
+
+def targets_of(
+    item: Item, masks: Sequence[MaskSurvey], table: TableFile
+) -> dict[int, list[tuple[int, int]]]:
+    """Return what a column ``Label-N`` of a score table scores, for each N that scores something.
+
+    Parameters
+    ----------
+    item
+        The item that the table belongs to.
+    masks
+        The surveys of its annotation files, in their order.
+    table
+        The table.
+
+    Returns
+    -------
+    dict
+        N to (position of the mask in the item, pixel value) of everything that it scores: where
+        the table speaks of one file, N is its pixel value; where of several, their class index.
+    """
+    positions = _masks_of(item, masks, table)
+    targets: dict[int, list[tuple[int, int]]] = {}
+    for position in positions:
+        survey = masks[position]
+        for pixel in survey.labels.values if survey.labels else ():
+            number = pixel if len(positions) == 1 else survey.mask.index
+            if number is not None:
+                targets.setdefault(number, []).append((position, pixel))
+    return targets
+
+
+def _masks_of(item: Item, masks: Sequence[MaskSurvey], table: TableFile) -> list[int]:
+    """Return the positions of the masks that a table speaks of."""
+    every = list(range(len(masks)))
+    if table.class_name is not None:
+        return [at for at in every if masks[at].mask.class_name == table.class_name]
+    if table.index is None:
+        return every
+    own = [at for at in every if masks[at].mask.index == table.index]
+    return own or (every if len(every) == 1 and item.segmentation == "semantic" else [])
+
+
+def place_scores(
+    item: Item, masks: Sequence[MaskSurvey], tables: Iterable[TableSurvey]
+) -> tuple[Scored, list[Finding]]:
+    """Return the scores of an item's tables on their slices, and what does not land.
+
+    Tables without masks are left out: a plan places them, on the figures of the target.
+    """
+    scoring = _Scoring(item, masks)
+    for table in () if item.is_scores_alone else tables:
+        scoring.place(table)
+    placed = scoring.placed
+    return {key: tuple(found[k] for k in sorted(found)) for key, found in placed.items()}, (
+        scoring.findings
+    )
+
+
 class _Scoring:
     """Brings the cells of an item's score tables to labels and slices."""
 
-    def __init__(self, item: Item, masks: tuple[MaskSurvey, ...], base: int) -> None:
-        self.item, self.masks, self.base = item, masks, base
+    def __init__(self, item: Item, masks: Sequence[MaskSurvey]) -> None:
+        self.item, self.masks = item, masks
         self.findings: list[Finding] = []
-        self.tables: list[TableSurvey] = []
         self.placed: dict[tuple[int, int], dict[int, SliceScore]] = {}
 
-    def place(self) -> tuple[Scored, list[Finding]]:
-        for table in self.item.tables:
-            # What a repair wrote counts from 1.
-            base = self.base if table.content is None else 1
-            try:
-                read = read_scores(
-                    table.path, base=base, relative=str(table.relative), content=table.content
-                )
-            except NiftiKitError as error:
-                code = "scores-unreadable"
-                found = finding(code, table.relative, describe(error), remedy=error.remedy)
-                self.findings.append(found)
-                continue
-            self.findings += read.faults
-            self._place_table(table, read)
-        return {
-            key: tuple(by_slice[k] for k in sorted(by_slice))
-            for key, by_slice in self.placed.items()
-        }, self.findings
+    def _find(
+        self, code: str, table: TableSurvey, message: str, cell: tuple[int, int] | None = None
+    ) -> None:
+        self.findings.append(finding(code, table.table.relative, message, cell=cell))
 
-    def _place_table(self, table: TableFile, read: ScoreTable) -> None:
-        if self.item.is_scores_alone:  # a plan places them, on the figures of the target
-            self.tables.append(TableSurvey(table, read, {}))
-            return
-        positions = self._masks_of(table)
+    def place(self, table: TableSurvey) -> None:
+        positions = _masks_of(self.item, self.masks, table.table)
         if not positions:
-            message = f"no annotation file has index {table.index}; {len(read)} scores unused"
-            self.findings.append(finding("scores-without-value", table.relative, message))
+            index, count = table.table.index, len(table.read)
+            message = f"no annotation file has index {index}; {count} scores unused"
+            self._find("scores-without-value", table, message)
             return
-        by_class = len(positions) > 1
-        if by_class:
-            message = "Label-N is read as the class index of the annotation files"
-            self.findings.append(finding("scores-by-class", table.relative, message))
-        targets = {value: self._targets(value, positions, by_class) for value in read.values}
-        self.tables.append(TableSurvey(table, read, targets))
-        for value in read.values:
-            if not targets[value]:
-                self._name_absent(table, read, value, by_class)
-        for score in read:
-            for position, pixel in targets.get(score.value, ()):
+        if said := self._two_readings(table, positions):
+            self._find("scores-by-class", table, said)
+        for value, targets in table.targets.items():
+            if not targets:
+                self._name_absent(table, value, len(positions) > 1)
+        for score in table.read:
+            for position, pixel in table.targets.get(score.value, ()):
                 self._put(table, score, position, pixel)
 
-    def _masks_of(self, table: TableFile) -> list[int]:
-        """Return the positions of the masks that a table speaks of."""
-        every = list(range(len(self.masks)))
-        if table.class_name is not None:
-            return [at for at in every if self.masks[at].mask.class_name == table.class_name]
-        if table.index is None:
-            return every
-        own = [at for at in every if self.masks[at].mask.index == table.index]
-        return own or (every if len(every) == 1 and self.item.segmentation == "semantic" else [])
+    def _two_readings(self, table: TableSurvey, positions: Sequence[int]) -> str:
+        """Return what ``Label-N`` is read as beside instance files, and what else it could be."""
+        names = {at: self.masks[at].mask.relative.name for at in positions}
+        held = {at: found.values for at in positions if (found := self.masks[at].labels)}
+        if len(positions) > 1:
+            first = next((value for value, found in table.targets.items() if found), 0)
+            own = ", ".join(sorted({names[at] for at, _ in table.targets.get(first, ())}))
+            other = ", ".join(names[at] for at, values in held.items() if first in values)
+            one = f" (Label-{first}: every object of {own})" if own else ""
+            two = f" (Label-{first}: value {first} of {other})" if own and other else ""
+            return (
+                f"Label-N is read as the class index of the annotation files{one}; it could be "
+                f"the object value N of each file{two}"
+            )
+        index, values = self.masks[positions[0]].mask.index, held.get(positions[0], ())
+        alike = self.item.segmentation != "instance" or table.table.index is not None
+        if alike or len(values) < MIN_OBJECTS or table.read.values != (index,):
+            return ""
+        return (
+            f"Label-{index} is read as object value {index} of {names[positions[0]]}; it could be "
+            f"the class index {index}: every object of the file"
+        )
 
-    def _targets(
-        self, value: int, positions: Iterable[int], by_class: bool
-    ) -> list[tuple[int, int]]:
-        """Return (mask position, pixel value) of everything that ``Label-value`` scores."""
-        targets = []
-        for position in positions:
-            survey = self.masks[position]
-            present = survey.labels.values if survey.labels else ()
-            if by_class and survey.mask.index == value:
-                targets += [(position, pixel) for pixel in present]
-            elif not by_class and value in present:
-                targets.append((position, value))
-        return targets
-
-    def _name_absent(self, table: TableFile, read: ScoreTable, value: int, by_class: bool) -> None:
-        count = sum(score.value == value for score in read)
+    def _name_absent(self, table: TableSurvey, value: int, by_class: bool) -> None:
+        count = sum(score.value == value for score in table.read)
         what = f"no annotation file has index {value}" if by_class else f"no voxel is {value}"
         message = f"column Label-{value}: {what}; its {count} scores do not land"
-        self.findings.append(finding("scores-without-value", table.relative, message))
+        place = table.read.heads.get(f"Label-{value}")
+        self._find("scores-without-value", table, message, place)
 
-    def _put(self, table: TableFile, score: Score, position: int, pixel: int) -> None:
+    def _put(self, table: TableSurvey, score: Score, position: int, pixel: int) -> None:
         survey = self.masks[position]
         slices = survey.slices(self.item.plane)
         if not slices:
             return
+        layer = score.frame - 1 + table.read.base
         if score.frame > len(slices):
-            layer = score.frame - 1 + self.base
-            message = (
-                f"row {score.row}: Layer {layer}, but {survey.mask.relative.name} has "
-                f"{len(slices)} frames"
-            )
-            self.findings.append(finding("scores-layer-outside", table.relative, message))
+            name = survey.mask.relative.name
+            message = f"row {score.row}: Layer {layer}, but {name} has {len(slices)} frames"
+            place = (score.row, table.read.heads.get(LAYER, (0, 1))[1])
+            self._find("scores-layer-outside", table, message, place)
             return
         slice_index = slices[score.frame - 1]
         by_slice = self.placed.setdefault((position, pixel), {})
         if slice_index in by_slice:
-            layer = score.frame - 1 + self.base
             message = f"row {score.row}: another table scores Layer {layer} of {pixel} too"
-            self.findings.append(finding("scores-layer-repeated", table.relative, message))
+            self._find("scores-layer-repeated", table, message, (score.row, score.column))
             return
         by_slice[slice_index] = SliceScore(slice_index, score.score, score.comment)

@@ -374,4 +374,4 @@ def _with_project(
     return [*found, *segmentation_ambiguous(together, surveys)]
 
 
-_ABOUT_THE_MAP = ("value-without-class", "segmentation-ambiguous")
+_ABOUT_THE_MAP = ("value-without-class", "segmentation-ambiguous", "segmentation-unknown")

@@ -108,7 +108,7 @@ UNKNOWN = "an exported instance file; its number is no class of color_map.txt"
         (
             ("axl_inference.nii", "axl_inference_2.nii"),
             "color_map.txt",
-            ["axl_inference.nii"],
+            ["axl_inference.nii", "axl_inference_2.nii"],
         ),
         (("axl_inference.nii", "axl_inference_2.nii"), "cls_color_map.txt", []),
         (("axl_inference_1.nii", "axl_inference_2.nii"), "color_map.txt", []),
@@ -129,7 +129,10 @@ def test_the_classes_of_exported_instance_files_are_asked_for(
 @pytest.mark.parametrize(
     ("names", "unknown"),
     [
-        (("axl_inference_5.nii", "axl_inference_5_2.nii"), ["axl_inference_5.nii"]),
+        (
+            ("axl_inference_5.nii", "axl_inference_5_2.nii"),
+            ["axl_inference_5.nii", "axl_inference_5_2.nii"],
+        ),
         (("axl_inference_5.nii", "axl_inference_2.nii"), []),
         (("axl_inference_1.nii", "axl_inference_2.nii"), []),
     ],
@@ -152,7 +155,10 @@ def test_annotations_alone_without_a_number_are_asked_for_too(tmp_path: Path) ->
     for name in ("axl_inference.nii", "axl_inference_2.nii"):
         write_nifti(tmp_path / name, labels())
     (tmp_path / "color_map.txt").write_text("1 Femur\n2 Tibia\n")
-    assert found(tmp_path) == [("instance-classes-unknown", "error", "axl_inference.nii", UNKNOWN)]
+    assert found(tmp_path) == [
+        ("instance-classes-unknown", "error", name, UNKNOWN)
+        for name in ("axl_inference.nii", "axl_inference_2.nii")
+    ]
 
 
 def test_by_volume_an_exported_map_is_no_reason_to_ask(tmp_path: Path) -> None:

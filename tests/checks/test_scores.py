@@ -44,7 +44,7 @@ def evidence(dataset: Dataset) -> list[Finding]:
     return [
         found
         for item in dataset.items
-        for found in score_evidence(dataset, survey_item(dataset, item), shapes_of)
+        for found in score_evidence(survey_item(dataset, item), shapes_of)
     ]
 
 
@@ -171,7 +171,7 @@ def test_without_profiles_nothing_is_said(tmp_path: Path) -> None:
     written(tmp_path, rows(1, 2), FIVE)
     dataset = nk.scan(tmp_path)
     survey = survey_item(dataset, dataset.items[0])
-    assert list(score_evidence(dataset, survey, lambda _: None)) == []
+    assert list(score_evidence(survey, lambda _: None)) == []
 
 
 # Other ways to count.

@@ -132,17 +132,17 @@ def test_findings_are_grouped_by_their_code() -> None:
 
 def test_the_table_has_a_row_for_each_finding() -> None:
     frame = Findings([WARNING, ERROR]).to_frame()
-    columns = ["code", "severity", "path", "message", "remedy", "waived", "voxel"]
+    columns = ["code", "severity", "path", "message", "remedy", "waived", "voxel", "cell"]
     assert list(frame.columns) == columns
     assert frame.to_numpy().tolist() == [
-        ["mask-apart", "error", "b.nii", "apart", "Look.", False, None],
-        ["file-unused", "warning", "c.pdf", "no use", "", False, None],
+        ["mask-apart", "error", "b.nii", "apart", "Look.", False, None, None],
+        ["file-unused", "warning", "c.pdf", "no use", "", False, None, None],
     ]
 
 
 def test_an_empty_table_has_its_columns() -> None:
     frame = Findings().to_frame()
-    assert frame.shape == (0, 7)
+    assert frame.shape == (0, 8)
     assert "code" in frame.columns
 
 
@@ -156,6 +156,7 @@ def test_json_has_an_object_for_each_finding() -> None:
             "remedy": "Look.",
             "waived": True,
             "voxel": None,
+            "cell": None,
         }
     ]
 
@@ -427,10 +428,10 @@ def test_findings_are_saved_as_a_table(tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        ["code", "severity", "path", "message", "remedy", "waived", "voxel"],
+        ["code", "severity", "path", "message", "remedy", "waived", "voxel", "cell"],
         [
             *("mask-apart", "error", 'a,"b".nii', "x"),
-            *(lookup("mask-apart").remedy, "False", "(1, 2, 3)"),
+            *(lookup("mask-apart").remedy, "False", "(1, 2, 3)", ""),
         ],
     ]
 

@@ -277,7 +277,7 @@ def test_the_faults_of_a_table_are_kept(tmp_path: Path) -> None:
     assert landed(found) == {(0, 1): [(1, "0.70")]}
     assert [fault[:2] for fault in faults(found)] == [
         ("scores-layer-zero", "axl_score.csv"),
-        ("scores-cell", "axl_score.csv"),
+        ("scores-cell-text", "axl_score.csv"),
     ]
 
 
@@ -313,7 +313,11 @@ def test_one_table_for_several_files_is_read_by_class(tmp_path: Path) -> None:
         (
             "scores-by-class",
             "axl_score.csv",
-            "Label-N is read as the class index of the annotation files",
+            (
+                "Label-N is read as the class index of the annotation files (Label-1: every object "
+                "of axl_inference_1.nii); it could be the object value N of each file (Label-1: "
+                "value 1 of axl_inference_1.nii, axl_inference_3.nii)"
+            ),
         ),
         (
             "scores-without-value",
@@ -321,7 +325,7 @@ def test_one_table_for_several_files_is_read_by_class(tmp_path: Path) -> None:
             "column Label-2: no annotation file has index 2; its 1 scores do not land",
         ),
     ]
-    assert [fault.severity for fault in found.score_findings] == ["note", "warning"]
+    assert [fault.severity for fault in found.score_findings] == ["warning", "warning"]
 
 
 def test_a_table_with_an_index_is_read_by_value_of_its_file(tmp_path: Path) -> None:

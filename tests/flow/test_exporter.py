@@ -96,8 +96,9 @@ def test_instance_files_of_an_export_ask_for_their_classes(tmp_path: Path) -> No
     folder = export(tmp_path / "first", "d", tmp_path / "export", "instance")
     assert (folder / "cor_inference_3.nii.gz").is_file()
     blockers = nk.plan(nk.scan(folder)).blockers
+    every = {path.name for path in folder.glob("*inference*")}
     assert {(f.code, f.path) for f in blockers} == {
-        ("instance-classes-unknown", f"{plane}_inference.nii.gz") for plane in ("axl", "cor", "sag")
+        ("instance-classes-unknown", name) for name in every
     }
     first = oracle.read_project(tmp_path / "first", "d")
     colors = {
@@ -125,8 +126,11 @@ def test_exported_scores_count_from_0_and_are_read_so_when_told(tmp_path: Path) 
     assert rows == ["Layer,Label-2,Label-4", "0,0.80,0.90", "6,0.70,0.0"]
 
     blockers = nk.plan(nk.scan(folder)).blockers
-    assert [(f.code, f.path) for f in blockers] == [("scores-layer-zero", "axl_score.csv")]
-    assert "score_base=0" in blockers[0].remedy
+    assert [(f.code, f.path) for f in blockers] == [
+        *(("scores-base-unsaid", f"{plane}_score.csv") for plane in ("axl", "cor", "sag")),
+        ("scores-layer-zero", "axl_score.csv"),
+    ]
+    assert all("score_base=0" in found.remedy for found in blockers)
 
     land(folder, tmp_path / "again", score_base=0)
     ours, theirs = (oracle.read_project(tmp_path / n, "d") for n in ("first", "again"))

@@ -154,8 +154,10 @@ def test_a_cell_that_is_no_number_is_named_and_the_others_are_kept(
 ) -> None:
     table = read(tmp_path, f"Layer,Label-1,Label-2\n1,{text},0.9\n2,0.5,0.6\n")
     assert cells(table) == [(1, 2, "0.90"), (2, 1, "0.50"), (2, 2, "0.60")]
-    assert faults(table) == [("scores-cell", f"row 2, column 2 (Label-1): {text!r} is no number")]
+    code = "scores-cell" if text in ("nan", "-") else "scores-cell-text"
+    assert faults(table) == [(code, f"row 2, column 2 (Label-1): {text!r} is no number")]
     assert table.faults[0].severity == "error"
+    assert table.faults[0].cell == (2, 2)
 
 
 LAYERS = {
@@ -224,7 +226,7 @@ def test_the_same_text_in_many_cells_of_a_column_is_named_once_with_its_rows(
     table = read(tmp_path, f"Layer,Label-1,Label-2\n{rows}")
     assert faults(table) == [
         ("scores-cell", "rows 2-6, column 2 (Label-1): 'n/a' is no number"),
-        ("scores-cell", "row 5, column 3 (Label-2): 'x' is no number"),
+        ("scores-cell-text", "row 5, column 3 (Label-2): 'x' is no number"),
     ]
 
 
@@ -253,7 +255,7 @@ def test_columns_without_any_score_are_named_in_one_note(tmp_path: Path) -> None
 
 def test_a_column_of_text_is_not_without_scores(tmp_path: Path) -> None:
     table = read(tmp_path, "Layer,Label-1\n1,x\n")
-    assert [code for code, _ in faults(table)] == ["scores-cell"]
+    assert [code for code, _ in faults(table)] == ["scores-cell-text"]
 
 
 def test_columns_of_no_use_are_named(tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ def test_a_cell_without_a_header_is_named(
 ) -> None:
     table = read(tmp_path, f"{header}\n{row}\n")
     assert cells(table) == [(1, 1, "0.80")]
-    assert faults(table) == [("scores-cell", f"row 2: cells without a header: {beyond}")]
+    assert faults(table) == [("scores-cell-unheaded", f"row 2: cells without a header: {beyond}")]
 
 
 def test_comments_go_with_the_score_of_their_value(tmp_path: Path) -> None:
@@ -297,7 +299,7 @@ def test_comments_go_with_the_score_of_their_value(tmp_path: Path) -> None:
         (2, 1, None, "unclear"),
         (2, 2, None, "bad"),
     ]
-    assert faults(table) == [("scores-cell", "row 3, column 5 (Label-2): 'x' is no number")]
+    assert faults(table) == [("scores-cell-text", "row 3, column 5 (Label-2): 'x' is no number")]
 
 
 def test_a_comment_column_without_a_score_column_is_named(tmp_path: Path) -> None:

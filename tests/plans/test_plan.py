@@ -245,7 +245,10 @@ def test_exported_scores_count_from_0(tmp_path: Path) -> None:
     volumes(tmp_path)
     write_nifti(tmp_path / "axl_inference.nii", labels())
     (tmp_path / "axl_score.csv").write_text("Layer,Label-1\n0,0.80\n6,0.0\n")
-    assert blockers(nk.plan(nk.scan(tmp_path))) == [("scores-layer-zero", "axl_score.csv")]
+    assert blockers(nk.plan(nk.scan(tmp_path))) == [
+        ("scores-base-unsaid", "axl_score.csv"),
+        ("scores-layer-zero", "axl_score.csv"),
+    ]
     plan = nk.plan(nk.scan(tmp_path, score_base=0))
     assert plan.objects[0].scores == {
         "0-0-1": {"0": {"score": "0.80", "comment": None}, "6": {"score": "0.00", "comment": None}}

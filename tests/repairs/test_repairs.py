@@ -377,7 +377,8 @@ def write_scores(source: Path, text: str) -> None:
 def test_rebase_layers_reads_a_table_that_counts_from_0(source: Path) -> None:
     write_scores(source, "Layer,Label-1\n2,0.9\n0,0.5\n")
     dataset = nk.scan(source)
-    assert [f.code for f in nk.check(dataset).errors] == ["scores-layer-zero"]
+    codes = [found.code for found in nk.check(dataset).errors]
+    assert codes == ["scores-base-unsaid", "scores-layer-zero"]
     repair = nk.repairs.rebase_layers(dataset, "axl_score.csv", base=0)
     plan = nk.plan(repair.dataset)
     assert not plan.blockers

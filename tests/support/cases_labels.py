@@ -91,11 +91,11 @@ def two_maps(second: str) -> Case:
     return case
 
 
-def map_above(name: str) -> Case:
+def map_above(name: str, classes: str = "1 Femur\n2 Tibia\n") -> Case:
     def case(folder: Path) -> Findings:
         inner = folder / "dataset"
         inner.mkdir(parents=True)
-        (folder / name).write_text("1 Femur\n2 Tibia\n")
+        (folder / name).write_text(classes)
         return planes(("axl_inference",))(inner)
 
     return case
@@ -181,6 +181,10 @@ CASES: dict[str, tuple[Case, Case]] = {
     "class-two-readings": (
         in_folder("1 Femur\n2 Tibia\n"),
         in_folder("1 Femur\n3 Tibia\n"),
+    ),
+    "segmentation-unknown": (
+        map_above("color_map.txt", "1 Femur\n"),
+        planes(SEMANTIC, "1 Femur\n", "color_map.txt"),
     ),
     "segmentation-ambiguous": (planes(NUMBERED, FEMUR_TIBIA), planes(NUMBERED, "1 Femur\n")),
 }

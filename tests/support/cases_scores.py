@@ -26,7 +26,7 @@ def label_map(spans: Mapping[int, tuple[int, int]]) -> np.ndarray:
     return array
 
 
-def found_in(folder: Path, base: int = 1) -> Findings:
+def found_in(folder: Path, base: int | None = 1) -> Findings:
     """Return what check() finds."""
     return nk.check(nk.scan(folder, score_base=base))
 
@@ -35,7 +35,7 @@ def scored(
     table: str | bytes,
     spans: Mapping[int, tuple[int, int]] | None = None,
     *,
-    base: int = 1,
+    base: int | None = 1,
     name: str = "axl_score.csv",
     tables: Mapping[str, str] | None = None,
     masks: tuple[str, ...] = ("axl_inference.nii",),
@@ -95,6 +95,11 @@ FULL = rows(3, 4, 5, 6, 7)
 TWO_FILES = ("axl_inference_1.nii", "axl_inference_2.nii")
 TWO_SETS = ("set1/axl_mask.nii", "set2/axl_mask.nii")
 
+EXPORTED = "Layer,Label-1,Label-2\n4,0.80,0.0\n5,0.70,0.60\n"
+"""As the platform's exporter writes it: both ways to count lie inside the labels."""
+
+BOTH = {1: (3, 7), 2: (3, 7)}
+
 CASES: dict[str, tuple[Case, Case]] = {
     "scores-of-cutout": (of_part(FRAMES - 1), of_part(FRAMES)),
     "scores-unreadable": (
@@ -136,6 +141,13 @@ CASES: dict[str, tuple[Case, Case]] = {
         scored(rows(6, 7, 8, 9, 10)),
         scored(rows(6, 7, 8, 9, 10), {1: (1, 12)}),
     ),
+    "scores-cell-text": (scored(rows(3, score="80%")), scored(rows(3, score="80"))),
+    "scores-cell-unheaded": (
+        scored("Layer,Label-1\n3,0.5,0.6\n"),
+        scored("Layer,Label-1\n3,0.5,\n"),
+    ),
+    "scores-passed": (scored(f"sep=,\n{rows(3)}"), scored(rows(3))),
+    "scores-base-unsaid": (scored(EXPORTED, BOTH, base=None), scored(EXPORTED, BOTH, base=1)),
     "mapping-unreadable": (
         mapped('{"axl_inference.nii": 7,}'),
         mapped('\ufeff{"axl_inference.nii": 7}'),

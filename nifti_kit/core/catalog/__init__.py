@@ -83,7 +83,6 @@ class-without-value | note | A class of the class map is in no annotation file. 
 class-names-alike | warning | Class names differ only in case, spaces, _ or -: they land as different classes. | If they are one class, write its name the same everywhere.
 segmentation-ambiguous | warning | The names of annotation files and their values say different things of their kind. | If each value is a class of its own: scan(..., segmentation='semantic'); if each value is an object of one class: scan(..., segmentation='instance').
 class-two-readings | error | The class of a mask can be read in two ways: from its name, or from its values. | If each value is a class of its own: scan(..., segmentation='semantic'); if the file's name is the class: scan(..., segmentation='instance').
-instance-classes-unknown | error | An instance file of the platform's exporter says nothing of its class but its order. | Give the classes by the files' numbers (none = 1): scan(..., classes={1: 'Kidney'}).
 class-differs | note | A class of the class map has another name, value or colour in the project. | Nothing, if the class map is right, or the colour does not matter; else give the project's names: scan(..., classes={1: 'Femur'}), or classes={} for its own.
 class-renamed | note | The project has a class of that name that cannot hold a mask: a number was put behind it. | Nothing; rename the class in the class map, or in the project, to choose the name.
 class-value-repeated | warning | Several classes of the project have one pixel value in their descriptions. | Say which one is meant: scan(..., classes={1: 'Femur'}).
@@ -95,10 +94,12 @@ class-tables-joined | note | Several label tables that agree with each other are
 class-name-repeated | warning | Values of the masks have one class name in the label table: they land as one class. | If they are different structures, give the classes: scan(..., classes={1: 'Left lung', 2: 'Right lung'}).
 names-in-header | note | A mask's own header names its values; these names are used. | Nothing, if they are right; else give the classes: scan(..., classes={1: 'Femur'}).
 names-in-header-unused | warning | A mask's own header names its values, and not all of these names are used. | If each value is a class: scan(..., segmentation='semantic'). If the header is right, and the class map wrong: scan(..., classes={}).
+instance-classes-unknown | error | An instance file of the platform's exporter says nothing of its class but its order. | Give the class of each file: scan(..., classes={'ds/cor_inference.nii.gz': 'Tibia', ...}); or, where a number means the same class in every volume, by the files' numbers (none = 1): classes={1: 'Kidney'}.
+segmentation-unknown | error | The only annotation file of a plane comes from the platform's exporter; its values may be objects of one class, or classes. | Objects: give the class of each file: scan(..., classes={'ds/cor_inference.nii.gz': 'Tibia', ...}). Classes: scan(..., segmentation='semantic').
 
 ## Scores
 scores-unreadable | error | A score table has no 'Layer' column, no 'Label-N' column, or is no table at all. | Write a CSV with the header 'Layer, Label-1, Label-2, ...'.
-scores-cell | error | A cell of a score table is not a number. | Write a number, or leave the cell empty for no score.
+scores-cell | error | A cell of a score table says in words that there is no score (NaN, n/a, -). | Write a number, or leave the cell empty for no score.
 scores-layer | error | A Layer of a score table is not a whole number. | Write the frame number in the NIfTI file, counted from 1.
 scores-layer-zero | error | A score table has a Layer 0, but layers count from 1. | If the table counts from 0, as the platform's exporter writes it: scan(..., score_base=0).
 scores-layer-outside | error | A Layer of a score table is outside the file. | Correct the frame number; it counts along the slice axis of the NIfTI file.
@@ -107,7 +108,7 @@ scores-range | warning | A score is outside 0 to 1; it lands as it is. | Check t
 scores-column | warning | A column of a score table is neither Layer, Label-N nor Comment-N; it is not used. | Rename it, if it holds scores.
 scores-column-empty | note | A Label-N column of a score table has no score. | Nothing, if the value was not scored; else fill in the column.
 scores-without-value | warning | A score table has a column for a value that the label map does not have. | Check the number in the column's header against the pixel values of the mask.
-scores-by-class | note | Several annotation files share one score table: Label-N was read as class index N. | To score single objects, give each annotation file its own table with its index.
+scores-by-class | warning | Label-N of a score table beside instance files has two readings: class index N of the files, or object value N in a file. | To score single objects, give each annotation file its own table with its index (axl_score_2.csv for axl_inference_2): there Label-N is the value. To score a class, give one table for all files; where there is one file only, a column for each of its objects.
 scores-slice-empty | warning | A label is scored on layers on which it has no voxel. | Check the Layer column and the label map; ScoreTable.with_score(frame, value, None) removes a score.
 scores-slice-missing | note | A label that is scored has voxels on layers without a score. | Nothing, if they were left out on purpose; else fill in the cells.
 scores-base-suspect | warning | The scores of a table fit the labels better if its layers count from the other number. | If so, scan(..., score_base=0) where layers count from 0 (1 is the default), or write the table anew with nk.repairs.rebase_layers.
@@ -116,6 +117,10 @@ scores-frames-unknown | error | A score table has no annotation file of its plan
 scores-need-target | error | A score table without masks updates figures that are on the target; no target was given. | plan(..., target=target).
 scores-object-ambiguous | error | A column of a score table could be meant for several objects of the volume. | Upload the masks with their table, so that each score has its object. If the number at the end of the table's name is no class index: scan(..., segmentation='semantic').
 scores-of-cutout | warning | A score table belongs to a mask that covers a part of its volume: its layers are read as frames of the mask's file. | If they count the frames of the volume's file: nk.repairs.resample(dataset, mask) puts the mask onto the volume's grid first, frame on frame.
+scores-cell-text | error | A cell of a score table holds a text, a percentage, or a number in a form that is not read. | Write a number (0.80 for 80%), or leave the cell empty for no score.
+scores-cell-unheaded | error | A cell of a score table stands in a column without a header. | Name the column in the header line (Label-N for scores), or clear the cell.
+scores-passed | note | Something around the cells of a score table was passed over: a line above the header, a row index, words behind Label-N. | Nothing, if it is no score; else mend the header.
+scores-base-unsaid | error | A score table may be one of the platform's exporter, whose layers count from 0, and nobody said what they count from. | If it is from the exporter: scan(..., score_base=0). If its first frame is Layer 1: scan(..., score_base=1).
 
 ## Mapping
 mapping-unreadable | error | A JSON mapping is not valid JSON, or not an object of file names and ids. | Write {"annotation file name": volume id, ...}.

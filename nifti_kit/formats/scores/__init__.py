@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nifti_kit.formats.scores.cells import in_ranges
 from nifti_kit.formats.scores.reading import read_scores
+from nifti_kit.formats.scores.sheet import ScoreSheet
 from nifti_kit.formats.scores.table import Score, ScoreTable
 
-__all__ = ["Score", "ScoreTable", "in_ranges", "read_scores"]
+__all__ = ["Score", "ScoreSheet", "ScoreTable", "in_ranges", "read_scores"]

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from nifti_kit.errors import BadScores
 
@@ -21,10 +22,8 @@ PAIR = 2
 """Two numbers in a row are written one by one; only more are a range."""
 
 
-def rows_of(text: str, shown: str) -> list[tuple[int, list[str]]]:
+def rows_of(text: str, shown: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """Return (line number, stripped cells) of every line that is not blank."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
     lines = io.StringIO(text, newline="")
     # strict: a quote that is never closed would take all following rows into its cell.
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -46,6 +45,15 @@ def rows_of(text: str, shown: str) -> list[tuple[int, list[str]]]:
     return rows
 
 
+def line_cells(line: str, delimiter: str) -> list[str]:
+    """Return the stripped cells of one line by itself; none where it cannot be read."""
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+    return [cell.strip() for cell in cells]
+
+
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
     """Return rows as CSV with commas and LF.
 
@@ -58,6 +66,11 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text
 
 
+NO_SCORE = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "-", "--", ".", "?"))
+"""What tools and people write where there is no score; in any case."""
+
+
+@lru_cache(maxsize=65_536)
 def decimal(text: str) -> Decimal | None:
     """Return a finite number as it was written, or None; a decimal comma is fine."""
     try:

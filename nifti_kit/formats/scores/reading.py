@@ -1,23 +1,21 @@
-"""Score tables from files: every cell is a score, or is named in a fault."""
+"""Score tables from sheets: every cell is a score, or is named in a fault."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import read_text
-from nifti_kit.errors import BadScores
-from nifti_kit.formats.scores.cells import as_written, decimal, rows_of
-from nifti_kit.formats.scores.table import Score, ScoreTable, Unread, cell_faults, check_base
+from nifti_kit.formats.scores.cells import as_written, decimal
+from nifti_kit.formats.scores.sheet import LAYER, ScoreSheet, SheetRow, value_of
+from nifti_kit.formats.scores.table import Score, ScoreTable, Unread, check_base
 
 TWICE = 2
 """What is said in one word of a layer that is repeated."""
-
-_LABEL = re.compile(r"label[\s_-]*(\d{1,9})", re.IGNORECASE)
-_COMMENT = re.compile(r"comment[\s_-]*(\d{1,9})", re.IGNORECASE)
 
 
 def read_scores(
@@ -30,7 +28,9 @@ def read_scores(
     """Return the scores of a CSV file; what cannot be read is in its ``faults``.
 
     Fine are: spaces around cells, a byte order mark, any line ends, ``;`` or tabs between cells
-    (then with decimal commas), empty cells (no score), ``Comment-N`` columns.
+    (then with decimal commas), empty cells (no score), ``Comment-N`` columns. Passed over, and
+    named in a note, are Excel's line ``sep=;``, a title above the header, a row index, and words
+    behind ``Label-1``.
 
     Parameters
     ----------
@@ -46,133 +46,114 @@ def read_scores(
     Raises
     ------
     BadScores
-        If there is no ``Layer`` column or no ``Label-N`` column.
+        If there is no ``Layer`` column or no ``Label-N`` column, or it is not certain how the
+        table is to be read.
     UnreadableFile
         If the file is no text.
     """
     check_base(base, path)
-    return _parsed(read_text(path, content), relative or str(path), base)
+    shown = relative or str(path)
+    return read_sheet(ScoreSheet.of(read_text(path, content), shown), shown, base)
 
 
-def _parsed(text: str, shown: str, base: int) -> ScoreTable:
-    rows = rows_of(text, shown)
-    header, body = (rows[0][1], rows[1:]) if rows else ([], [])
-    columns = _Columns.of(header)
-    if columns.layer is None or not columns.labels:
-        raise BadScores(
-            "the table has no 'Layer' column" if columns.layer is None else "no column is a label",
-            path=shown,
-            found=", ".join(header) or "an empty file",
-            expected="a header such as 'Layer, Label-1, Label-2'",
-            remedy="Correct the header line.",
-        )
-    return _Table(shown, base, columns, body).read()
+def read_sheet(sheet: ScoreSheet, shown: str, base: int) -> ScoreTable:
+    """Return the scores of a sheet; what cannot be read is in its ``faults``.
+
+    Parameters
+    ----------
+    sheet
+        The cells as they are written.
+    shown
+        What the file is called.
+    base
+        What its layers count from: 1, or 0.
+    """
+    check_base(base, shown)
+    layers, lost = layers_of(sheet, shown, base)
+    faults = [finding("scores-passed", shown, said) for said in sheet.passed]
+    faults += [*_columns(sheet, shown), *lost]
+    scores: list[Score] = []
+    unread: list[Unread] = []
+    for row in sheet.rows:
+        if row.number not in layers:
+            continue
+        if beyond := sheet.beyond(row):
+            message = f"row {row.number}: cells without a header: {', '.join(beyond)}"
+            faults.append(_fault("scores-cell-unheaded", shown, message, sheet, row))
+        cells = list(_cells(sheet, row, layers[row.number] - base + 1))
+        scores += [cell for cell in cells if isinstance(cell, Score)]
+        unread += [cell for cell in cells if isinstance(cell, Unread)]
+    texts = {v: [sheet.cell(row, f"Label-{v}") for row in sheet.rows] for v in sheet.values}
+    table = ScoreTable(
+        shown,
+        base,
+        sheet.values,
+        tuple(scores),
+        tuple(faults),
+        tuple(unread),
+        tuple(value for value, cells in texts.items() if not any(cells)),
+        sheet.heads,
+        sheet.exported,
+    )
+    return replace(table, faults=(*faults, *table.cell_faults()))
 
 
-@dataclass(frozen=True)
-class _Columns:
-    layer: int | None
-    labels: dict[int, int]  # value: column
-    comments: dict[int, int]
-    unknown: tuple[tuple[int, str], ...]
-
-    @classmethod
-    def of(cls, header: list[str]) -> _Columns:
-        layer, unknown = None, []
-        labels: dict[int, int] = {}
-        comments: dict[int, int] = {}
-        for column, name in enumerate(header):
-            if name.casefold() == "layer" and layer is None:
-                layer = column
-            elif (match := _LABEL.fullmatch(name)) and int(match[1]) not in labels:
-                labels[int(match[1])] = column
-            elif (match := _COMMENT.fullmatch(name)) and int(match[1]) not in comments:
-                comments[int(match[1])] = column
-            elif name:
-                unknown.append((column, name))
-        return cls(layer, labels, comments, tuple(unknown))
+def layers_of(sheet: ScoreSheet, shown: str, base: int) -> tuple[dict[int, int], list[Finding]]:
+    """Return the layer of each row that has one of its own, by its line, and what others have."""
+    numbers = {row.number: _whole(sheet.cell(row, LAYER)) for row in sheet.rows}
+    times = Counter(numbers.values())
+    layers, faults = {}, []
+    for row in sheet.rows:
+        layer, text = numbers[row.number], sheet.cell(row, LAYER)
+        code, what = "scores-layer", f", column Layer: {text!r} is no whole number"
+        if layer == 0 and base == 1:
+            code, what = "scores-layer-zero", ": Layer 0, but layers count from 1"
+        elif layer is not None and layer < base:
+            code, what = "scores-layer-outside", f": Layer {text} is below {base}"
+        elif layer is not None and times[layer] > 1:
+            often = "twice" if times[layer] == TWICE else f"{times[layer]} times"
+            code, what = "scores-layer-repeated", f": Layer {layer} stands {often}"
+        elif layer is not None:
+            layers[row.number] = layer
+            continue
+        faults.append(_fault(code, shown, f"row {row.number}{what}", sheet, row))
+    return layers, faults
 
 
-class _Table:
-    """Reads the body of one table, cell by cell."""
+def _whole(text: str) -> int | None:
+    number = decimal(text)
+    return None if number is None or number != int(number) else int(number)
 
-    def __init__(
-        self, shown: str, base: int, columns: _Columns, body: list[tuple[int, list[str]]]
-    ) -> None:
-        self.shown, self.base, self.columns, self.body = shown, base, columns, body
-        self.faults: list[Finding] = []
-        self.scores: list[Score] = []
-        self.unread: list[Unread] = []
 
-    def fault(self, code: str, message: str) -> None:
-        self.faults.append(finding(code, self.shown, message))
+def _fault(code: str, shown: str, message: str, sheet: ScoreSheet, row: SheetRow) -> Finding:
+    """Return a finding about a row, in the cell of its Layer."""
+    return finding(code, shown, message, cell=(row.number, sheet.heads[LAYER][1]))
 
-    def read(self) -> ScoreTable:
-        for column, name in self.columns.unknown:
-            self.fault("scores-column", f"column {column + 1}: {name!r} is not used")
-        self._orphan_comments()
-        layers = [(row, cells, self._layer(row, cells)) for row, cells in self.body]
-        counts = Counter(layer for _, _, layer in layers if layer is not None)
-        for row, cells, layer in layers:
-            if layer is None:
+
+def _columns(sheet: ScoreSheet, shown: str) -> Iterator[Finding]:
+    """Yield a finding for each column that is not read."""
+    for name, (line, column) in sheet.heads.items():
+        comment = re.fullmatch(r"Comment-(\d+)", name)
+        if name == LAYER or value_of(name) is not None:
+            continue
+        what = f"{re.sub(r'( .again.)+$', '', name)!r} is not used"
+        if comment is not None:
+            if f"Label-{comment[1]}" in sheet.heads:
                 continue
-            if counts[layer] > 1:
-                times = "twice" if counts[layer] == TWICE else f"{counts[layer]} times"
-                self.fault("scores-layer-repeated", f"row {row}: Layer {layer} stands {times}")
-                continue
-            self._read_row(row, cells, layer - self.base + 1)
-        values = tuple(sorted(self.columns.labels))
-        empty = tuple(value for value in values if self._is_blank(self.columns.labels[value]))
-        self.faults += cell_faults(self.shown, self.unread, self.scores, empty)
-        scores, faults, unread = tuple(self.scores), tuple(self.faults), tuple(self.unread)
-        return ScoreTable(self.shown, self.base, values, scores, faults, unread, empty)
+            what = f"{name} has no Label-{comment[1]} beside it"
+        message = f"column {column}: {what}"
+        yield finding("scores-column", shown, message, cell=(line, column))
 
-    def _is_blank(self, column: int) -> bool:
-        return not any(cells[column] for _, cells in self.body if column < len(cells))
 
-    def _orphan_comments(self) -> None:
-        for value, column in self.columns.comments.items():
-            if value not in self.columns.labels:
-                message = f"column {column + 1}: Comment-{value} has no Label-{value} beside it"
-                self.fault("scores-column", message)
-
-    def _layer(self, row: int, cells: list[str]) -> int | None:
-        assert self.columns.layer is not None
-        text = cells[self.columns.layer] if self.columns.layer < len(cells) else ""
+def _cells(sheet: ScoreSheet, row: SheetRow, frame: int) -> Iterator[Score | Unread]:
+    """Yield what stands in a row's cells: scores, comments, and texts that are no number."""
+    for value in sheet.values:
+        name = f"Label-{value}"
+        text, column = sheet.cell(row, name), sheet.heads[name][1]
+        comment = sheet.cell(row, f"Comment-{value}") or None
         number = decimal(text)
-        if number is None or number != int(number):
-            self.fault("scores-layer", f"row {row}, column Layer: {text!r} is no whole number")
-            return None
-        if number == 0 and self.base == 1:
-            self.fault("scores-layer-zero", f"row {row}: Layer 0, but layers count from 1")
-            return None
-        if number < self.base:
-            self.fault("scores-layer-outside", f"row {row}: Layer {text} is below {self.base}")
-            return None
-        return int(number)
-
-    def _read_row(self, row: int, cells: list[str], frame: int) -> None:
-        headed = self._headed()
-        beyond = [cell for column, cell in enumerate(cells) if cell and column not in headed]
-        if beyond:
-            self.fault("scores-cell", f"row {row}: cells without a header: {', '.join(beyond)}")
-        for value, column in sorted(self.columns.labels.items()):
-            text = cells[column] if column < len(cells) else ""
-            comment = self._comment(cells, value)
-            number = decimal(text)
-            score = None if number is None else as_written(number)
-            if text and score is None:
-                self.unread.append(Unread(frame, value, row, column + 1, text))
-            if score is not None or comment is not None:
-                self.scores.append(Score(frame, value, score, comment, row, column + 1, text))
-
-    def _headed(self) -> set[int | None]:
-        columns = self.columns
-        unknown = (column for column, _ in columns.unknown)
-        return {columns.layer, *columns.labels.values(), *columns.comments.values(), *unknown}
-
-    def _comment(self, cells: list[str], value: int) -> str | None:
-        column = self.columns.comments.get(value)
-        if column is None or column >= len(cells):
-            return None
-        return cells[column] or None
+        score = None if number is None else as_written(number)
+        if text and score is None:
+            yield Unread(frame, value, row.number, column, text)
+        if score is not None or comment is not None:
+            yield Score(frame, value, score, comment, row.number, column, text)

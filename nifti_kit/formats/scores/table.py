@@ -14,10 +14,8 @@ from nifti_kit.core.files import write_bytes
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import BadScores, TargetError
-from nifti_kit.formats.scores.cells import as_written, csv_text, decimal, in_ranges
-
-SHOWN_CELLS = 5
-"""Cells that a finding about many of them lists before it counts the rest."""
+from nifti_kit.formats.scores.cells import NO_SCORE, as_written, csv_text, decimal, in_ranges
+from nifti_kit.formats.scores.sheet import SHOWN_CELLS
 
 
 @dataclass(frozen=True)
@@ -60,25 +58,26 @@ class Unread(NamedTuple):
 
 
 def cell_faults(
-    path: str, unread: Iterable[Unread], scores: Iterable[Score], empty: Iterable[int]
+    path: str, unread: Iterable[Unread], scores: Iterable[Score], *, each: bool = False
 ) -> Iterator[Finding]:
-    """Yield what single cells give rise to: one finding for each column and text."""
-    texts: defaultdict[tuple[int, int, str], list[int]] = defaultdict(list)
+    """Yield what single cells give rise to: a finding for each column and text, or each cell."""
+    texts: defaultdict[tuple[int, ...], dict[str, list[int]]] = defaultdict(dict)
     for cell in unread:
-        texts[cell.column, cell.value, cell.text].append(cell.row)
-    for (column, value, text), rows in texts.items():
-        which = f"row{'s' * (len(rows) > 1)} {in_ranges(rows)}"
-        message = f"{which}, column {column} (Label-{value}): {text!r} is no number"
-        yield finding("scores-cell", path, message)
-    outside: defaultdict[tuple[int, int], list[Score]] = defaultdict(list)
+        place = (cell.column, cell.value, cell.row if each else 0)
+        texts[place].setdefault(cell.text, []).append(cell.row)
+    for (column, value, _), found in texts.items():
+        for text, rows in found.items():
+            which = f"row{'s' * (len(rows) > 1)} {in_ranges(rows)}"
+            message = f"{which}, column {column} (Label-{value}): {text!r} is no number"
+            code = "scores-cell" if text.casefold() in NO_SCORE else "scores-cell-text"
+            yield finding(code, path, message, cell=(rows[0], column))
+    outside: defaultdict[tuple[int, ...], list[Score]] = defaultdict(list)
     for score in scores:
         if score.score is not None and not 0 <= Decimal(score.score) <= 1:
-            outside[score.column, score.value].append(score)
-    for (column, value), cells in outside.items():
-        yield finding("scores-range", path, _outside(column, value, cells))
-    blank = [f"Label-{value}" for value in empty]
-    if blank:
-        yield finding("scores-column-empty", path, f"no score in {', '.join(blank)}")
+            outside[score.column, score.value, score.frame if each else 0].append(score)
+    for (column, value, _), cells in outside.items():
+        at = (cells[0].row, column) if column else None
+        yield finding("scores-range", path, _outside(column, value, cells), cell=at)
 
 
 def _outside(column: int, value: int, cells: list[Score]) -> str:
@@ -122,6 +121,10 @@ class ScoreTable:
         The cells that are no number.
     empty
         The pixel values whose column is blank.
+    heads
+        The name of each column to (line, column) of its header in the file, each from 1.
+    exported
+        Whether it is in the form in which the platform's exporter writes tables.
     """
 
     path: str
@@ -131,12 +134,30 @@ class ScoreTable:
     faults: tuple[Finding, ...]
     unread: tuple[Unread, ...] = field(default=(), repr=False)
     empty: tuple[int, ...] = field(default=(), repr=False)
+    heads: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
+    exported: bool = field(default=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)
+
+    def cell_faults(self, *, each: bool = False) -> Iterator[Finding]:
+        """Yield what its cells give rise to: a finding for each column and text, or each cell."""
+        yield from cell_faults(self.path, self.unread, self.scores, each=each)
+        groups = [[value] for value in self.empty] if each else [list(self.empty)]
+        for names in ([f"Label-{value}" for value in group] for group in groups if group):
+            message = f"no score in {', '.join(names)}"
+            place = self.heads.get(names[0])
+            yield finding("scores-column-empty", self.path, message, cell=place)
+
+    @property
+    def each_fault(self) -> tuple[Finding, ...]:
+        """Its faults, one for each cell."""
+        derived = set(self.cell_faults())
+        rest = (fault for fault in self.faults if fault not in derived)
+        return (*rest, *self.cell_faults(each=True))
 
     @property
     def cells(self) -> dict[tuple[int, int], tuple[str | None, str | None]]:
@@ -178,6 +199,12 @@ class ScoreTable:
             If a frame is above ``count``.
         """
         return self._replaced(lambda frame: count + 1 - frame, f"reversed in {count} frames")
+
+    def within(self, count: int) -> ScoreTable:
+        """Return the table without the scores beyond ``count`` frames."""
+        scores = tuple(cell for cell in self.scores if cell.frame <= count)
+        unread = tuple(cell for cell in self.unread if cell.frame <= count)
+        return replace(self, scores=scores, unread=unread)
 
     def _replaced(self, place: Callable[[int], int], how: str) -> ScoreTable:
         below = sorted({cell.frame for cell in self.scores if place(cell.frame) < 1})
@@ -225,7 +252,7 @@ class ScoreTable:
         scores = [s for s in self.scores if (s.frame, s.value) != (frame, value)]
         if cell.score is not None or cell.comment is not None:
             scores.append(cell)
-        derived = set(cell_faults(self.path, self.unread, self.scores, self.empty))
+        derived = set(self.cell_faults())
         changed = replace(
             self,
             values=tuple(sorted({*self.values, cell.value})),
@@ -234,8 +261,7 @@ class ScoreTable:
             unread=tuple(u for u in self.unread if (u.frame, u.value) != (frame, value)),
             empty=tuple(v for v in self.empty if text is None or v != value),
         )
-        found = cell_faults(self.path, changed.unread, changed.scores, changed.empty)
-        return replace(changed, faults=(*changed.faults, *found))
+        return replace(changed, faults=(*changed.faults, *changed.cell_faults()))
 
     def save(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, drop_faulty: bool = False

@@ -1,34 +1,39 @@
-"""Evidence: what is wrong in a score table, cell by cell, by the codes of the findings."""
+"""Evidence: what is wrong in a score table, cell by cell: the findings of ``check``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from nifti_kit.checks.scores import score_evidence
-from nifti_kit.core.catalog import lookup
-from nifti_kit.core.geometry import plane_axis
+from nifti_kit.checks.scores import (
+    LabelScores,
+    Profile,
+    Shapes,
+    Target,
+    base_unsaid,
+    label_profile,
+    label_scores,
+    other_readings,
+)
+from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import counted
-from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
-from nifti_kit.datasets.scanning import Mended
-from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, TableSurvey, survey_item
+from nifti_kit.datasets.surveys import (
+    ItemSurvey,
+    MaskSurvey,
+    place_scores,
+    survey_item,
+    table_survey,
+    targets_of,
+)
 from nifti_kit.errors import BadScores
-from nifti_kit.formats.components import ShapeSurvey
-from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.formats.scores.cells import csv_text
+from nifti_kit.formats.scores.cells import decimal
+from nifti_kit.formats.scores.sheet import LAYER, value_of
 from nifti_kit.widgets.parts.table import Tone
 from nifti_kit.widgets.scores import edits
-from nifti_kit.widgets.scores.edits import LAYER, Draft, Edited, SheetRow, number_of, value_of
+from nifti_kit.widgets.scores.edits import Draft, Edited
 from nifti_kit.widgets.viewer.loading import chosen_item
-
-Shapes = Callable[[ImageFile], ShapeSurvey | None]
-Target = tuple[int, int]
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,38 +56,20 @@ class Reference:
         For each frame of the file the RAS+ slice (from 0) that it becomes.
     names
         Class names by value.
-    others
-        For each value the frames that other tables of the item score.
     """
 
     item: Item
     table: TableFile
     survey: ItemSurvey
     targets: dict[int, list[Target]]
-    voxels: dict[int, Counts]
+    voxels: dict[int, Profile]
     slices: tuple[int, ...]
     names: dict[int, str]
-    others: dict[int, frozenset[int]]
 
     @property
     def count(self) -> int | None:
         """How many frames the masks have; None where nothing says it."""
         return len(self.slices) or None
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether there is a mask that says which labels there are."""
-        return bool(self.targets)
-
-    @property
-    def by_class(self) -> bool:
-        """Whether columns name the class index of annotation files, not a pixel value."""
-        return any(found.code == "scores-by-class" for found in self._findings)
-
-    @property
-    def _findings(self) -> Iterable[Any]:
-        path = str(self.table.relative)
-        return (found for found in self.survey.score_findings if found.path == path)
 
     def slice_of(self, frame: int | None) -> int | None:
         """Return the RAS+ slice (from 0) of a frame (from 1); None where there is no such frame."""
@@ -105,63 +92,14 @@ def reference_of(dataset: Dataset, item: Item, table: TableFile, shapes: Shapes)
     shapes
         Gives the profiles of a label file; None where it cannot be read.
     """
-    survey, targets = _targets(dataset, item, table)
-    scored = {target for found in targets.values() for target in found}
-    profiles = {target: _profile(survey, target, shapes) for target in sorted(scored)}
-    masks = [survey.masks[at] for at in sorted({at for at, _ in scored})] or list(survey.masks)
-    return Reference(
-        item,
-        table,
-        survey,
-        targets,
-        _summed(targets, profiles),
-        _slices(masks, item.plane),
-        _names(dataset, survey, targets),
-        _others(survey, table, targets),
-    )
-
-
-def _targets(
-    dataset: Dataset, item: Item, table: TableFile
-) -> tuple[ItemSurvey, dict[int, list[Target]]]:
-    """Return the item's survey, and what a column of any value would score.
-
-    It is asked with a table that has a column for every value there is, and no row: so the rule
-    stands in one place.
-    """
     survey = survey_item(dataset, item)
-    values = {value for mask in survey.masks if mask.labels for value in mask.labels.values}
-    values |= {mask.mask.index for mask in survey.masks if mask.mask.index is not None}
-    if not values:
-        return survey, {}
-    header = csv_text([["Layer", *(f"Label-{value}" for value in sorted(values))]])
-    anew = rescan(dataset, [Mended(table.relative, header.encode(), "asked for its columns")])
-    again = next(found for found in anew.items if found.name == item.name)
-    for found in survey_item(anew, again).tables:
-        if found.table.relative == table.relative:
-            return survey, {value: targets for value, targets in found.targets.items() if targets}
-    return survey, {}
-
-
-def _profile(survey: ItemSurvey, target: Target, shapes: Shapes) -> Counts | None:
-    """Return the voxels of a label on each frame; None where they are not known."""
-    position, pixel = target
-    mask, plane = survey.masks[position], survey.item.plane
-    found = shapes(mask.mask.image)
-    if plane is None or mask.orientation is None or found is None or pixel not in found.profiles:
-        return None
-    return found.profiles[pixel][plane_axis(mask.mask.grid, plane, mask.orientation)[0]]
-
-
-def _summed(
-    targets: dict[int, list[Target]], profiles: dict[Target, Counts | None]
-) -> dict[int, Counts]:
-    summed = {}
-    for value, found in targets.items():
-        known = [profile for target in found if (profile := profiles[target]) is not None]
-        if len(known) == len(found) and len({len(profile) for profile in known}) == 1:
-            summed[value] = np.sum(known, axis=0)
-    return summed
+    targets = targets_of(item, survey.masks, table)
+    profiles = {v: label_profile(survey, found, shapes) for v, found in targets.items()}
+    voxels = {value: profile for value, profile in profiles.items() if profile is not None}
+    scored = sorted({at for found in targets.values() for at, _ in found})
+    masks = [survey.masks[at] for at in scored] or list(survey.masks)
+    slices, names = _slices(masks, item.plane), _names(dataset, survey, targets)
+    return Reference(item, table, survey, targets, voxels, slices, names)
 
 
 def _slices(masks: Iterable[MaskSurvey], plane: str | None) -> tuple[int, ...]:
@@ -187,28 +125,8 @@ def _names(
     }
 
 
-def _others(
-    survey: ItemSurvey, table: TableFile, targets: dict[int, list[Target]]
-) -> dict[int, frozenset[int]]:
-    """Return the frames that other tables of the item score, for each value of this one."""
-    scored: dict[Target, set[int]] = {}
-    for other in survey.tables:
-        if other.table.relative == table.relative:
-            continue
-        for score in other.read:
-            for target in other.targets.get(score.value, ()) if score.score is not None else ():
-                scored.setdefault(target, set()).add(score.frame)
-    return {
-        value: frozenset().union(*(scored.get(target, set()) for target in found))
-        for value, found in targets.items()
-    }
-
-
 HEAD = "head"
 """The key of the row that names the columns."""
-
-SUSPECTS = ("scores-base-suspect", "scores-reversed-suspect")
-"""Codes about how the layers of a whole table are counted."""
 
 SEVERITIES = ("error", "warning", "note")
 """In the order in which a person wants to see them."""
@@ -220,32 +138,40 @@ class Remark:
 
     Attributes
     ----------
-    code
-        That of the finding.
+    finding
+        What ``check`` says of it.
     row
         The key of the row: ``L12`` (layer 12), ``R5`` (line 5 of the file, which has no layer of
         its own), ``head``; ``""`` for the table as a whole.
     column
         The name of the column, such as ``Label-2``; ``""`` for the row or table as a whole.
-    message
-        What was found.
     """
 
-    code: str
-    row: str
-    column: str
-    message: str
+    finding: Finding
+    row: str = ""
+    column: str = ""
+
+    @property
+    def code(self) -> str:
+        """That of the finding."""
+        return self.finding.code
 
     @property
     def severity(self) -> Tone:
         """``error``, ``warning`` or ``note``."""
-        found: Tone = lookup(self.code).severity  # type: ignore[assignment]
+        found: Tone = self.finding.severity  # type: ignore[assignment]
         return found
+
+    @property
+    def message(self) -> str:
+        """What was found; the place is said by ``where``."""
+        _, _, what = self.finding.message.partition(": ")
+        return what if self.finding.cell and what else self.finding.message
 
     @property
     def remedy(self) -> str:
         """What to do."""
-        return lookup(self.code).remedy
+        return self.finding.remedy
 
     @property
     def where(self) -> str:
@@ -270,147 +196,66 @@ def line_key(line: int) -> str:
 def remarks_of(
     dataset: Dataset, draft: Draft, reference: Reference, shapes: Shapes
 ) -> tuple[Remark, ...]:
-    """Return what is wrong in a table, errors first; no file is read.
+    """Return what :func:`nifti_kit.check` finds in the table, for each cell, errors first.
 
-    It finds what :func:`nifti_kit.check` finds in the saved table, but for each cell.
+    The rules are those of ``check``; no file is read.
     """
-    found = [
-        *_table(dataset, draft, reference, shapes),
-        *_columns(draft, reference),
-        *_rows(draft),
-        *_cells(draft, reference),
+    item, survey = reference.item, reference.survey
+    own = table_survey(item, survey.masks, reference.table, draft.read)
+    relative = reference.table.relative
+    tables = (*(one for one in survey.tables if one.table.relative != relative), own)
+    columns = list(label_scores(replace(survey, tables=tables), own, shapes))
+    found: list[Finding] = []
+    if item.is_scores_alone and draft.frames == "file":
+        message = "no mask says in which direction the layers count"
+        found.append(finding("scores-frames-unknown", relative, message))
+    if not draft.said:
+        found += base_unsaid(dataset, replace(survey, tables=(own,)))
+    if draft.frames == "file":  # turned round, its messages would be the wrong way round
+        found += other_readings(own, columns)
+    found += [
+        one for one in place_scores(item, survey.masks, tables)[1] if one.path == own.read.path
     ]
-    once = dict.fromkeys(found)
+    remarks = [_remark(one, draft) for one in [*found, *own.read.each_fault]]
+    once = dict.fromkeys([*remarks, *_slice_remarks(draft, columns)])
     return tuple(sorted(once, key=lambda remark: SEVERITIES.index(remark.severity)))
 
 
-def _table(
-    dataset: Dataset, draft: Draft, reference: Reference, shapes: Shapes
-) -> Iterator[Remark]:
-    if reference.item.is_scores_alone:
-        if draft.frames == "file":
-            message = "no mask says in which direction the layers count"
-            yield Remark("scores-frames-unknown", "", "", message)
-        return
-    if not reference.has_masks:
-        message = "no annotation file that belongs to the table can be read: nothing lands"
-        yield Remark("scores-without-value", "", "", message)
-        return
-    if reference.by_class:
-        message = "Label-N is read as the class index of the annotation files"
-        yield Remark("scores-by-class", "", "", message)
-    if draft.frames == "file":  # turned round, its messages would be the wrong way round
-        own = TableSurvey(reference.table, draft.read, _scored(draft, reference))
-        survey = replace(reference.survey, tables=(*_other_tables(reference), own))
-        based = replace(dataset, score_base=draft.base)
-        for finding in score_evidence(based, survey, shapes):
-            if finding.code in SUSPECTS and finding.path == str(reference.table.relative):
-                yield Remark(finding.code, "", "", finding.message)
+def base_is_said(dataset: Dataset, draft: Draft, reference: Reference) -> bool:
+    """Say whether it is known what the layers of a table count from, as it is scanned."""
+    own = table_survey(reference.item, reference.survey.masks, reference.table, draft.read)
+    return not any(base_unsaid(dataset, replace(reference.survey, tables=(own,))))
 
 
-def _scored(draft: Draft, reference: Reference) -> dict[int, list[tuple[int, int]]]:
-    return {value: reference.targets.get(value, []) for value in draft.sheet.values}
+def _remark(found: Finding, draft: Draft) -> Remark:
+    """Return a finding with the place of its cell in the grid."""
+    if found.cell is None:
+        return Remark(found)
+    (line, column), sheet = found.cell, draft.sheet
+    name = sheet.header[column - sheet.first]
+    if line == sheet.line:
+        return Remark(found, HEAD, name)
+    layer = draft.layer_at(line)
+    return Remark(found, line_key(line) if layer is None else layer_key(layer), name)
 
 
-def _other_tables(reference: Reference) -> list[TableSurvey]:
-    relative = reference.table.relative
-    return [found for found in reference.survey.tables if found.table.relative != relative]
-
-
-def _columns(draft: Draft, reference: Reference) -> Iterator[Remark]:
-    sheet = draft.sheet
-    for name in sheet.header:
-        if not name or name == LAYER:
-            continue
-        kind, _, number = name.partition("-")
-        if kind == "Comment" and number.isdigit():
-            if f"Label-{number}" not in sheet.header:
-                message = f"there is no Label-{number} beside it: it is not used"
-                yield Remark("scores-column", HEAD, name, message)
-        elif kind == "Label" and number.isdigit():
-            yield from _label(draft, reference, name, int(number))
-        else:
-            message = "it is no Label-N: it is not used, and not in the saved table"
-            yield Remark("scores-column", HEAD, name, message)
-
-
-def _label(draft: Draft, reference: Reference, name: str, value: int) -> Iterator[Remark]:
-    texts = [draft.sheet.cell(row, name) for row in draft.sheet.rows]
-    if not any(texts):
-        yield Remark("scores-column-empty", HEAD, name, "it has no score")
-    if reference.has_masks and value not in reference.targets:
-        what = "no annotation file has this index" if reference.by_class else "no voxel has it"
-        count = sum(bool(text) for text in texts)
-        message = f"{what}; scores that do not land: {count}"
-        yield Remark("scores-without-value", HEAD, name, message)
-
-
-_LAYER_FAULTS = {
-    "scores-layer": "{text!r} is no whole number",
-    "scores-layer-zero": "Layer 0, but layers count from 1",
-    "scores-layer-outside": "Layer {text} is below the first one",
-    "scores-layer-repeated": "Layer {text} stands more than once",
-}
-
-
-def _rows(draft: Draft) -> Iterator[Remark]:
-    for line, code in draft.faults.items():
-        text = draft.sheet.cell(draft.sheet.row(line), LAYER)
-        yield Remark(code, line_key(line), LAYER, _LAYER_FAULTS[code].format(text=text))
-    for layer, row in draft.rows.items():
-        if draft.frame_of(layer) is None and any(_texts(draft, row)):
-            message = f"the masks have {draft.count} frames"
-            yield Remark("scores-layer-outside", layer_key(layer), LAYER, message)
-    places = {row.number: layer_key(layer) for layer, row in draft.rows.items()}
-    for row in draft.sheet.rows:
-        if beyond := draft.sheet.beyond(row):
-            key = places.get(row.number, line_key(row.number))
-            message = f"cells without a header: {', '.join(beyond)}"
-            yield Remark("scores-cell", key, LAYER, message)
-
-
-def _texts(draft: Draft, row: SheetRow) -> list[str]:
-    return [draft.sheet.cell(row, f"Label-{value}") for value in draft.sheet.values]
-
-
-def _cells(draft: Draft, reference: Reference) -> Iterator[Remark]:
-    for value in draft.sheet.values:
-        known = set(reference.others.get(value, ()))
-        for layer in draft.rows:
-            text = draft.written(layer, value)
-            if text:
-                yield from _cell(draft, reference, layer, value, text)
-                if number_of(text) is not None:
-                    known.add(draft.frame_of(layer) or 0)
-        if known:
-            yield from _missing(draft, reference, value, known)
-
-
-def _cell(
-    draft: Draft, reference: Reference, layer: int, value: int, text: str
-) -> Iterator[Remark]:
-    place, number = (layer_key(layer), f"Label-{value}"), number_of(text)
-    frame = draft.frame_of(layer)
-    if number is None:
-        yield Remark("scores-cell", *place, f"{text!r} is no number")
-        return
-    if not 0 <= number <= 1:
-        yield Remark("scores-range", *place, f"{text} is outside 0 to 1")
-    if number != 0 and reference.voxels_at(value, frame) == 0:
-        yield Remark("scores-slice-empty", *place, f"{text}, but no voxel of the label is here")
-    if frame in reference.others.get(value, ()):
-        yield Remark("scores-layer-repeated", *place, "another table scores it too")
-
-
-def _missing(draft: Draft, reference: Reference, value: int, known: set[int]) -> Iterator[Remark]:
-    for layer in draft.layers:
-        frame = draft.frame_of(layer)
-        voxels = reference.voxels_at(value, frame)
-        if voxels and frame not in known:
-            message = f"no score, but {counted(voxels, 'voxel')} of the label"
+def _slice_remarks(draft: Draft, columns: Iterable[LabelScores]) -> Iterator[Remark]:
+    """Yield a remark for each slice that has a label and no score, or a score and no label."""
+    path = str(draft.table.relative)
+    for column in columns:
+        value, name = column.value, f"Label-{column.value}"
+        for frame in sorted(column.empty):
+            layer = draft.layer_of(frame)
+            message = f"{draft.written(layer, value)}, but no voxel of the label is here"
+            yield Remark(finding("scores-slice-empty", path, message), layer_key(layer), name)
+        for frame in sorted(column.missing):
+            layer = draft.layer_of(frame)
             if draft.written(layer, value):
                 continue  # there is text: that is the fault
-            yield Remark("scores-slice-missing", layer_key(layer), f"Label-{value}", message)
+            message = (
+                f"no score, but {counted(int(column.voxels[frame - 1]), 'voxel')} of the label"
+            )
+            yield Remark(finding("scores-slice-missing", path, message), layer_key(layer), name)
 
 
 # Countings: what each way to count the layers of a score table would mean
@@ -485,8 +330,8 @@ def _counted(draft: Draft, reference: Reference) -> Counting:
     on_label = beside = outside = 0
     for value in set(draft.sheet.values) & set(reference.voxels):
         for row in draft.sheet.rows:
-            number = number_of(draft.sheet.cell(row, f"Label-{value}"))
-            layer = number_of(draft.sheet.cell(row, "Layer"))
+            number = decimal(draft.sheet.cell(row, f"Label-{value}"))
+            layer = decimal(draft.sheet.cell(row, "Layer"))
             if not number or layer is None or layer != int(layer):
                 continue
             voxels = reference.voxels_at(value, draft.frame_of(int(layer)))
@@ -502,10 +347,12 @@ CLEAR, ROW, COLUMN = "Clear the cell", "Remove the row", "Remove the column"
 BASE = "Count from {base}"
 TURN = "Count from the last frame"
 
-_CELLS = frozenset(("scores-cell", "scores-slice-empty", "scores-layer-repeated"))
+_CELLS = frozenset(
+    ("scores-cell", "scores-cell-text", "scores-slice-empty", "scores-layer-repeated")
+)
 _COLUMNS = frozenset(("scores-column", "scores-column-empty", "scores-without-value"))
 _ROWS = frozenset(("scores-layer", "scores-layer-outside", "scores-layer-repeated"))
-_BASES = frozenset(("scores-base-suspect", "scores-layer-zero"))
+_BASES = frozenset(("scores-base-suspect", "scores-base-unsaid", "scores-layer-zero"))
 
 
 def fix_of(remark: Remark, draft: Draft) -> str:

@@ -10,16 +10,10 @@ from typing import Any
 from nifti_kit.core.geometry import NORMALS
 from nifti_kit.core.text import counted
 from nifti_kit.errors import BadScores
+from nifti_kit.formats.scores.cells import decimal
+from nifti_kit.formats.scores.sheet import LAYER, SheetRow, comment_name, value_of
 from nifti_kit.widgets.parts.table import Column, Row
-from nifti_kit.widgets.scores.edits import (
-    LAYER,
-    Draft,
-    SheetRow,
-    comment_name,
-    key_parts,
-    number_of,
-    value_of,
-)
+from nifti_kit.widgets.scores.edits import Draft, key_parts
 from nifti_kit.widgets.scores.evidence import (
     HEAD,
     SEVERITIES,
@@ -205,11 +199,10 @@ def grid_of(draft: Draft, reference: Reference, remarks: Iterable[Remark]) -> di
     for remark in remarks:
         places[remark.row, remark.column].append(remark)
     sheet = draft.sheet
-    lost = [row for row in sheet.rows if row.number in draft.faults]
     return {
         "columns": [_column(name, reference, places) for name in sheet.columns],
         "rows": [
-            *(_lost_row(draft, row, places) for row in lost),
+            *(_lost_row(draft, row, places) for row in draft.lost),
             *(_layer_row(draft, reference, layer, places) for layer in draft.layers),
         ],
     }
@@ -262,7 +255,7 @@ def _cell(name: str, text: str, comment: str, is_here: bool, remarks: Iterable[R
     tone, hint = _told(remarks)
     if not (text or comment or is_here or tone):
         return ""
-    number = number_of(text) if value_of(name) is not None else None
+    number = decimal(text) if value_of(name) is not None else None
     shade = None if number is None else round(min(max(float(number), 0.0), 1.0), 3)
     return [text, shade, int(is_here), tone, hint, comment]
 

@@ -14,13 +14,14 @@ from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.errors import BadScores
+from nifti_kit.formats.scores.sheet import LAYER
 from nifti_kit.widgets.parts.acts import join, refuse
 from nifti_kit.widgets.parts.saving import path_blockers
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.scores import edits
-from nifti_kit.widgets.scores.edits import LAYER, Draft, Edited, column_of
+from nifti_kit.widgets.scores.edits import Draft, Edited, column_of
 from nifti_kit.widgets.scores.evidence import HEAD, SEVERITIES, Remark, fixed, layer_key, line_key
 from nifti_kit.widgets.scores.grid import COLUMNS, CellInfo, key_of, rows_of
 from nifti_kit.widgets.scores.opened import (
@@ -183,8 +184,7 @@ class ScoreModel(HasTraits):
             name, dataset = self.table, self.source.dataset
             ticket.tell(0.0, f"Reading {name} and its masks")
             item, table = self._files()[name]
-            base = dataset.score_base if self._base is None else self._base
-            found = OpenTable(dataset, item, table, base)
+            found = OpenTable(dataset, item, table, self._base)
             if name == self.table and dataset is self.source.dataset:
                 self._opened[name] = found
                 self._show(found)
@@ -320,7 +320,11 @@ class ScoreModel(HasTraits):
         """
         if self.source.dataset is None:
             raise BadScores(self.edit_blockers[0])
-        changed = [found.draft for found in self._opened.values() if found.is_changed]
+        changed = [
+            found.draft
+            for found in self._opened.values()
+            if found.is_changed or (self.drop_faulty and found.is_faulty)
+        ]
         return with_drafts(self.source.dataset, changed, self.drop_faulty)
 
     # Why something cannot be done
@@ -350,7 +354,7 @@ class ScoreModel(HasTraits):
         """Why the table cannot be saved."""
         if self.open is None:
             return self.edit_blockers
-        faults = [] if self.drop_faulty else faults_in_the_way(self.open.draft)
+        faults = faults_in_the_way(self.open.draft, self.drop_faulty)
         return [*faults, *path_blockers(self.source.dataset, self.path, CSV)]
 
     @property

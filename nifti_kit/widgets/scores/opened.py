@@ -19,12 +19,16 @@ from nifti_kit.datasets.surveys import shapes_of
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.components import ShapeSurvey
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.scores import ScoreTable
+from nifti_kit.formats.scores.sheet import LAYER
+from nifti_kit.formats.scores.table import check_base
 from nifti_kit.render.panes import Layout
 from nifti_kit.widgets.parts.saving import path_of, spare_name
-from nifti_kit.widgets.scores.edits import LAYER, Draft, Edited, open_draft
+from nifti_kit.widgets.scores.edits import Draft, Edited, open_draft
 from nifti_kit.widgets.scores.evidence import (
     Counting,
     Reference,
+    base_is_said,
     countings_of,
     layer_key,
     reference_of,
@@ -49,16 +53,23 @@ class OpenTable:
         What is wrong in it, errors first.
     """
 
-    def __init__(self, dataset: Dataset, item: Item, table: TableFile, base: int) -> None:
+    def __init__(self, dataset: Dataset, item: Item, table: TableFile, base: int | None) -> None:
         self._dataset = dataset
         self._shapes: dict[ImageFile, ShapeSurvey | None] = {}
         # The file first: what is no score table needs no mask.
         frames = dataset.choices.score_frames if item.is_scores_alone else "file"
-        opened = open_draft(table, base, frames, None)
+        scanned = open_draft(table, dataset.score_base, frames, None)
         self.reference: Reference = reference_of(dataset, item, table, self._profiles)
-        self.opened = Draft(table, opened.sheet, opened.base, frames, self.reference.count)
         # What the dataset reads it as: another base is a change too.
-        self._scanned = open_draft(table, dataset.score_base, frames, self.reference.count)
+        self._scanned = replace(
+            scanned, count=self.reference.count, said=base_is_said(dataset, scanned, self.reference)
+        )
+        self.opened = self._scanned
+        if base is not None:
+            check_base(base, table.path)
+            self.opened = replace(
+                self._scanned, base=base if table.content is None else 1, said=True
+            )
         self._history: list[tuple[str, Draft]] = []
         self._set(self.opened)
 
@@ -116,6 +127,11 @@ class OpenTable:
         return self.draft != self._scanned
 
     @property
+    def is_faulty(self) -> bool:
+        """Whether it has rows or cells that do not land."""
+        return any(remark.severity == "error" for remark in self.remarks)
+
+    @property
     def grid(self) -> dict[str, Any]:
         """It as a view draws it."""
         return grid_of(self.draft, self.reference, self.remarks)
@@ -160,14 +176,23 @@ ENDING = ".csv"
 """What a score table is recognised by."""
 
 
-def faults_in_the_way(draft: Draft) -> list[str]:
-    """Return what would be missing in a saved table, in plain words."""
+def faults_in_the_way(draft: Draft, drop_faulty: bool) -> list[str]:
+    """Return what a saved table would lack, or say wrongly, in plain words."""
+    if not draft.said:
+        return ["Choose first what its layers count from: it may be a table of the exporter."]
     errors = [fault for fault in draft.read.faults if fault.severity == "error"]
-    if not errors:
+    if not errors or drop_faulty:
         return []
     what = "cell or row" if len(errors) == 1 else "cells or rows"
     first = errors[0].message
     return [f"{len(errors)} {what} cannot be read ({first}): correct them, or leave them out."]
+
+
+def _kept(draft: Draft, drop_faulty: bool) -> ScoreTable:
+    """Return the table to be written: where faults are left out, without layers beyond the file."""
+    if drop_faulty and draft.count is not None:
+        return draft.read.within(draft.count)
+    return draft.read
 
 
 def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
@@ -179,7 +204,8 @@ def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
         If something cannot be read and is not to be left out, or the file cannot be written.
     """
     place, kept = path_of(path), ""
-    text = draft.read.to_csv(drop_faulty=drop_faulty)
+    table = _kept(draft, drop_faulty)
+    text = table.to_csv(drop_faulty=drop_faulty)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and place.read_bytes() != text.encode():
@@ -190,8 +216,8 @@ def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
         reason = error.strerror or type(error).__name__
         message = "the file that is there cannot be kept, or its folder not be made"
         raise BadScores(message, path=place, found=reason, remedy="Save elsewhere.") from error
-    draft.read.save(place, overwrite=True, drop_faulty=drop_faulty)
-    said = f"Saved {counted(len(draft.read), 'score')} to {place}.{kept}"
+    table.save(place, overwrite=True, drop_faulty=drop_faulty)
+    said = f"Saved {counted(len(table), 'score')} to {place}.{kept}"
     if draft.frames != "file" and draft.count is None:
         said += f" Without masks it is to be scanned with score_frames={draft.frames!r}."
     return place, said
@@ -203,11 +229,14 @@ def with_drafts(dataset: Dataset, drafts: Iterable[Draft], drop_faulty: bool) ->
     Raises
     ------
     BadScores
-        If something cannot be read and is not to be left out.
+        If something cannot be read and is not to be left out, or nobody said what layers count
+        from.
     """
     mended, frames = [], dataset.choices.score_frames
     for draft in drafts:
-        text = draft.read.to_csv(drop_faulty=drop_faulty)
+        if not draft.said:
+            raise BadScores(faults_in_the_way(draft, drop_faulty)[0], path=draft.table.relative)
+        text = _kept(draft, drop_faulty).to_csv(drop_faulty=drop_faulty)
         mended.append(Mended(draft.table.relative, text.encode(), "scores corrected by hand"))
         if draft.count is None:
             frames = draft.frames

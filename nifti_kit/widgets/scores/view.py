@@ -12,6 +12,7 @@ from traitlets import Dict, Int, Unicode
 
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.scores.sheet import LAYER, value_of
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
@@ -27,7 +28,6 @@ from nifti_kit.widgets.parts.views import (
     say,
     styles,
 )
-from nifti_kit.widgets.scores.edits import LAYER, value_of
 from nifti_kit.widgets.scores.evidence import HEAD
 from nifti_kit.widgets.scores.model import ScoreModel
 from nifti_kit.widgets.viewer.view import Viewer
@@ -405,7 +405,8 @@ class _Chosen(w.VBox):
             self._subject.value = paragraph("\n".join(found.subject) if found else "")
             ways = found.countings if found else ()
             self._counting.options = [(one.text, (one.base, one.frames)) for one in ways]
-            self._counting.value = (found.draft.base, found.draft.frames) if found else None
+            said = found is not None and found.draft.said  # else a person is to choose
+            self._counting.value = (found.draft.base, found.draft.frames) if said else None
             for part in (self._how, self._counting):
                 part.layout.display = "" if found else "none"
         finally:
