@@ -40,7 +40,8 @@ def rebase_layers(
     reverse
         Whether it really counts from the last frame of the mask.
     drop_faulty
-        Whether rows and cells that cannot be read are left out; else they are refused.
+        Whether rows and cells that cannot be read, and layers that the masks do not have, are
+        left out; else the former are refused, and the latter stay.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def rebase_layers(
         If a table cannot be read, has faulty cells, or has layers that do not fit.
     """
     tables = tables_meant(dataset, files)
-    read = [_read(table, base, item, dataset, reverse) for item, table in tables]
+    read = [_read(table, base, item, dataset, reverse, drop_faulty) for item, table in tables]
     how = f"read as counting from {base}{', from the last frame' if reverse else ''}"
     mended = [
         Mended(table.relative, own.to_csv(drop_faulty=drop_faulty).encode(), f"layers {how}")
@@ -71,9 +72,23 @@ def rebase_layers(
     return Repair(anew, [table.relative for _, table in tables], changes, ())
 
 
-def _read(table: TableFile, base: int, item: Item, dataset: Dataset, reverse: bool) -> ScoreTable:
+def _read(
+    table: TableFile, base: int, item: Item, dataset: Dataset, reverse: bool, drop_faulty: bool
+) -> ScoreTable:
     read = read_scores(table.path, base=base, relative=str(table.relative), content=table.content)
+    counts = _counts(item, dataset)
+    if drop_faulty and counts:
+        read = read.within(max(counts))
     return read.reversed(_frames(item, dataset, table)) if reverse else read
+
+
+def _counts(item: Item, dataset: Dataset) -> set[int]:
+    """Return how many frames the masks of an item have along the plane's normal."""
+    return {
+        mask.mask.grid.shape[plane_axis(mask.mask.grid, item.plane, mask.orientation)[0]]
+        for mask in survey_item(dataset, item).masks
+        if mask.orientation is not None and item.plane is not None
+    }
 
 
 def _frames(item: Item, dataset: Dataset, table: TableFile) -> int:
@@ -86,11 +101,7 @@ def _frames(item: Item, dataset: Dataset, table: TableFile) -> int:
             remedy="nk.scan(..., score_frames='reversed') counts from the last slice of the volume "
             "on the target; or give a dataset that has the volume and its masks with the table.",
         )
-    counts = {
-        mask.mask.grid.shape[plane_axis(mask.mask.grid, item.plane, mask.orientation)[0]]
-        for mask in survey_item(dataset, item).masks
-        if mask.orientation is not None and item.plane is not None
-    }
+    counts = _counts(item, dataset)
     if len(counts) != 1:
         raise RepairRefused(
             "its masks do not say how many frames there are",

@@ -298,3 +298,124 @@ def test_where_no_other_count_fits_better_nothing_is_suspected(
     layers: tuple[int, ...], spans: Spans, tmp_path: Path
 ) -> None:
     assert suspects(tmp_path, rows(*layers), spans) == []
+
+
+# Tables of the platform's exporter.
+
+COMPACT = "Layer,Label-1,Label-2\n4,0.80,{zero}\n5,0.70,0.60\n"
+BOTH: Spans = {1: (3, 7), 2: (3, 7)}
+
+
+def unsaid(folder: Path, table: str, spans: Spans = BOTH, **choices: int) -> list[str]:
+    """Return the messages of the blockers of a plan about what layers count from."""
+    written(folder, table, spans)
+    blockers = nk.plan(nk.scan(folder, **choices)).blockers
+    return [one.message for one in blockers if one.code == "scores-base-unsaid"]
+
+
+def test_a_table_filled_up_with_0_is_a_blocker_though_both_counts_fit(tmp_path: Path) -> None:
+    (message,) = unsaid(tmp_path, COMPACT.format(zero="0.0"))
+    assert message == (
+        "it is written as by the platform's exporter, which counts from 0: of 4 scores, 0 would be "
+        "beside their label if layers count from 0, 0 if from 1"
+    )
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_what_a_person_says_of_the_base_counts(base: int, tmp_path: Path) -> None:
+    written(tmp_path, COMPACT.format(zero="0.0"), BOTH)
+    plan = nk.plan(nk.scan(tmp_path, score_base=base), waive=["planes-incomplete"])
+    assert plan.blockers.ok
+    assert [list(one.scores["0-0-1"]) for one in plan.objects] == [
+        [str(3 + 1 - base), str(4 + 1 - base)]
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Layer, Label-2, Label-4\n3, 0.8, 0.9\n7, 0.7, 0.6\n8, 0.4, 0.3\n",
+        "Layer, Label-2, Label-4\n3, 0.8, 0.0\n7, 0.0, 0.6\n8, 0.4, 0.3\n",
+        "Layer,Label-2,Label-4\n3,0.8,0.9\n7,0.7,0.6\n8,0.4,0.3\n",
+        "Layer;Label-2;Label-4\n3;0,8;0,0\n7;0,7;0,6\n",
+        "Layer,Label-2,Label-4\n3,0.8,\n7,0.7,0.0\n",
+        "Layer,Label-2,Label-4,Comment-4\n3,0.8,0.0,x\n7,0.7,0.6,y\n",
+        ",Layer,Label-2,Label-4\n0,3,0.8,0.0\n1,7,0.7,0.6\n",
+    ],
+)
+@pytest.mark.parametrize("last", [8, 10], ids=["as far as the scores", "beyond"])
+def test_the_specifications_own_table_is_no_blocker(table: str, last: int, tmp_path: Path) -> None:
+    assert unsaid(tmp_path, table, {2: (3, last), 4: (3, last)}) == []
+
+
+def test_where_only_layers_from_1_fit_nobody_need_say_it(tmp_path: Path) -> None:
+    spans = {1: (3, 5), 2: (3, 7)}
+    assert unsaid(tmp_path, COMPACT.format(zero="0.0"), spans) == []
+    spans = {1: (3, 5), 2: (6, 7)}  # one is beside its label each way
+    assert len(unsaid(tmp_path / "each way", COMPACT.format(zero="0.0"), spans)) == 1
+
+
+@pytest.mark.parametrize(("first", "count"), [(5, 0), (6, 1)])
+def test_where_only_layers_from_0_fit_the_form_is_enough(
+    first: int, count: int, tmp_path: Path
+) -> None:
+    table = "Layer,Label-1,Label-2\n5,0.80,0.70\n6,0.70,0.60\n"
+    assert len(unsaid(tmp_path, table, {1: (first, 9), 2: (first, 9)})) == count
+    assert unsaid(tmp_path / "other form", table.replace(",", ", "), {1: (6, 9), 2: (6, 9)}) == []
+
+
+def test_a_layer_0_that_is_waived_does_not_say_what_the_others_count_from(tmp_path: Path) -> None:
+    written(tmp_path, "Layer,Label-1\n0,0.80\n5,0.70\n", {1: (1, 7)})
+    waive = ["planes-incomplete", "scores-layer-zero"]
+    (found,) = nk.plan(nk.scan(tmp_path), waive=waive).blockers
+    assert found.code == "scores-base-unsaid"
+    assert "with a Layer 0" in found.message
+
+
+def test_a_table_below_the_exporters_class_map_is_a_blocker(tmp_path: Path) -> None:
+    affine = np.eye(4)
+    table = "Layer,Label-1\n4,0.80\n5,0.70\n"
+    for folder in ("export/ds", "plain/ds", "turned/ds"):
+        turned = np.diag([-1.0, -1, 1, 1]) if "turned" in folder else affine
+        written(tmp_path / folder, table, FIVE, affine=turned)
+        name = "cls_color_map.txt" if "plain" in folder else "color_map.txt"
+        (tmp_path / folder).with_name(name).write_text("1 Femur 255 0 0\n")
+
+    def codes(folder: str) -> list[str]:
+        return [one.code for one in nk.plan(nk.scan(tmp_path / folder)).blockers]
+
+    for folder in ("export/ds", "export"):
+        assert codes(folder) == ["planes-incomplete", "scores-base-unsaid"]
+    for folder in ("plain/ds", "plain", "turned/ds", "turned"):
+        assert codes(folder) == ["planes-incomplete"]
+
+
+def test_what_the_repair_of_the_layers_wrote_is_said(tmp_path: Path) -> None:
+    written(tmp_path, COMPACT.format(zero="0.0"), BOTH)
+    repair = nk.repairs.rebase_layers(nk.scan(tmp_path), "axl_score.csv", base=0)
+    assert [one.code for one in nk.plan(repair.dataset).blockers] == ["planes-incomplete"]
+
+
+# One waiver, one kind of fault.
+
+
+def test_to_accept_words_for_no_score_does_not_accept_a_percentage(tmp_path: Path) -> None:
+    written(tmp_path, "Layer,Label-1\n3,NaN\n4,80%\n5,0.5\n", FIVE)
+    dataset = nk.scan(tmp_path)
+    waive = ["planes-incomplete", "scores-cell"]
+    assert [one.code for one in nk.plan(dataset, waive=waive).blockers] == ["scores-cell-text"]
+    plan = nk.plan(dataset, waive=["planes-incomplete", "scores-cell-text"])
+    assert [one.code for one in plan.blockers] == ["scores-cell"]
+    assert list(plan.objects[0].scores["0-0-1"]) == ["4"]
+
+
+def test_findings_of_check_have_their_cells(tmp_path: Path) -> None:
+    written(tmp_path, "Layer,Label-1,Label-9\n3,80%,\n0,0.5,\n13,1.5,0.5\n", FIVE)
+    cells = {one.code: one.cell for one in nk.check(nk.scan(tmp_path)) if one.cell is not None}
+    assert cells == {
+        "scores-cell-text": (2, 2),
+        "scores-layer-zero": (3, 1),
+        "scores-layer-outside": (4, 1),
+        "scores-range": (4, 2),
+        "scores-without-value": (1, 3),
+    }

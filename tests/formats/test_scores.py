@@ -722,3 +722,204 @@ def test_whole_numbers_are_said_in_ranges() -> None:
     assert in_ranges([]) == ""
     assert in_ranges([1, 3, 5, 6, 10, 11, 12, 13], most=2) == "1, 3 and 6 more"
     assert in_ranges([1, 2, 3, 5], most=2) == "1-3, 5"
+
+
+# What stands around a table.
+
+
+PASSED: dict[str, tuple[str | bytes, list[Cell], list[str]]] = {
+    "Excel's line": ("sep=;\r\nLayer;Label-1\r\n1;0,8\r\n2;0,5\r\n", TWO, ["line 1: 'sep=;'"]),
+    "Excel's line, BOM": (
+        b"\xef\xbb\xbfSEP=,\nLayer,Label-1\n1,0.8\n2,0.5",
+        TWO,
+        ["line 1: 'SEP=,'"],
+    ),
+    "Excel's line in quotes": (
+        '"sep=;"\nLayer;Label-1\n1;0,8\n2;0,5',
+        TWO,
+        ["line 1: '\"sep=;\"'"],
+    ),
+    "Excel's line, saved again": ("sep=,,\nLayer,Label-1\n1,0.8\n2,0.5", TWO, ["line 1: 'sep=,,'"]),
+    "Excel's line for tabs": ("sep=\t\nLayer\tLabel-1\n1\t0.8\n2\t0,5", TWO, ["line 1: 'sep='"]),
+    "tabs, in letters": ("sep=\\t\nLayer\tLabel-1\n1\t0.8\n2\t0,5", TWO, [r"line 1: 'sep=\\t'"]),
+    "another sign": ("sep=|\nLayer|Label-1\n1|0.8\n2|0.5", TWO, ["line 1: 'sep=|'"]),
+    "blank lines before": ("\n\nsep=;\nLayer;Label-1\n1;0,8\n2;0,5", TWO, ["line 3: 'sep=;'"]),
+    "a title": (
+        "Knee scores\nLayer,Label-1\n1,0.8\n2,0.5",
+        TWO,
+        ["line 1: 'Knee scores', above the header"],
+    ),
+    "a title with commas above semicolons": (
+        "Knee, reader 2, 2024\nLayer;Label-1\n1;0,8\n2;0,5",
+        TWO,
+        ["line 1: 'Knee, reader 2, 2024', above the header"],
+    ),
+    "two lines and a blank one": (
+        "# made by a tool\n# 2024\n\nLayer,Label-1\n1,0.8\n2,0.5",
+        TWO,
+        ["line 1: '# made by a tool', above the header", "line 2: '# 2024', above the header"],
+    ),
+    "a row index": (
+        ",Layer,Label-1\n0,1,0.8\n1,2,0.5",
+        TWO,
+        ["column 1: a row index without a name"],
+    ),
+    "a row index, read again": (
+        "Unnamed: 0,Layer,Label-1\n0,1,0.8\n7,2,0.5",
+        TWO,
+        ["column 1: a row index without a name"],
+    ),
+    "two row indices": (
+        "Unnamed: 0.1,Unnamed: 0,Layer,Label-1\n0,0,1,0.8\n1,1,2,0.5",
+        TWO,
+        ["column 1: a row index without a name", "column 2: a row index without a name"],
+    ),
+    "all at once": (
+        "sep=;\nKnee\n;Layer;Label-1 (Femur)\n0;1;0,8\n1;2;0,5",
+        TWO,
+        [
+            "line 1: 'sep=;'",
+            "line 2: 'Knee', above the header",
+            "column 1: a row index without a name",
+            "column 3: the words of 'Label-1 (Femur)'",
+        ],
+    ),
+} | {
+    f"words: {name}": (
+        f'Layer,"{name}"\n1,0.8\n2,0.5',
+        TWO,
+        [f"column 2: the words of {name!r}"],
+    )
+    for name in (
+        "Label-1 (Femur)",
+        "label 1 [Femur]",
+        "Label-1: Femur",
+        "Label_1_femoral cartilage",
+        "Label-1 - Femur",
+        "Label-01 Fémur",
+        "Label-1 (L1, left)",
+    )
+}
+
+
+@pytest.mark.parametrize(("text", "expected", "passed"), PASSED.values(), ids=list(PASSED))
+def test_what_stands_around_a_table_is_passed_over_and_named(
+    text: str | bytes, expected: list[Cell], passed: list[str], tmp_path: Path
+) -> None:
+    table = read(tmp_path, text)
+    assert cells(table) == expected
+    assert faults(table) == [("scores-passed", said) for said in passed]
+    assert table.exported is False
+
+
+def test_cells_are_named_where_they_stand_in_the_file(tmp_path: Path) -> None:
+    text = "sep=;\nKnee\n\n;Layer;Label-1 (Femur);Label-3;x\n0;1;80%;n/a;\n1;2;1,5;;\n2;;0,5;;\n"
+    places = {fault.code: fault.cell for fault in read(tmp_path, text).faults if fault.cell}
+    assert places == {
+        "scores-cell-text": (5, 3),
+        "scores-cell": (5, 4),
+        "scores-range": (6, 3),
+        "scores-layer": (7, 2),
+        "scores-column": (4, 5),
+    }
+
+
+NOT_CERTAIN = {
+    "another sign than the line says": (
+        "sep=;\nLayer,Label-1\n1,0.8",
+        "the table has no 'Layer' column",
+        "Remove the line 'sep=;'",
+    ),
+    "a row above the header": (
+        "1,0.8\nLayer,Label-1\n2,0.5",
+        "a line above the header may be a row of scores",
+        "Move the line below the header",
+    ),
+    "a first column without a name that is no index": (
+        ",Layer,Label-1\n0.5,1,0.8\n0.7,2,0.5",
+        "the table's first column has no name",
+        "index=False",
+    ),
+    "names as row index": (
+        ",Layer,Label-1\nann,1,0.8\nbob,2,0.5",
+        "the table's first column has no name",
+        "index=False",
+    ),
+    "a row index that the header does not count": (
+        "Layer,Label-1,Label-2\n0,6,0.8,0.9\n1,7,0.7,\n2,8,0.4,0.3\n",
+        "every row has one cell more than the header names",
+        "index=False",
+    ),
+    "the same of one row": (
+        "Layer,Label-1\n1,6,0.8\n",
+        "every row has one cell more than the header names",
+        "row.names=FALSE",
+    ),
+    "two columns for one label": (
+        "Layer,Label-1 (mean),Label-1 (SD)\n1,0.8,0.1\n",
+        "two columns name one label",
+        "Rename the one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message", "remedy"), NOT_CERTAIN.values(), ids=list(NOT_CERTAIN))
+def test_where_it_is_not_certain_one_error_says_what_it_is_and_what_to_do(
+    text: str, message: str, remedy: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadScores) as caught:
+        read(tmp_path, text)
+    assert caught.value.message.startswith(message)
+    assert remedy in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    "name", ["Label-1.1", "Label-1 (2)", "Label-1-2", "Label-1 comment", "Label-1 (remark)"]
+)
+def test_a_header_that_only_begins_like_a_label_is_not_read(name: str, tmp_path: Path) -> None:
+    table = read(tmp_path, f"Layer,Label-1,{name}\n1,0.8,0.1\n2,0.5,0.2\n")
+    assert cells(table) == TWO
+    assert faults(table) == [("scores-column", f"column 3: {name!r} is not used")]
+
+
+def test_of_two_headers_of_a_label_the_plain_one_counts(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1 (SD),Label-1\n1,0.1,0.8\n2,0.2,0.5\n")
+    assert cells(table) == TWO
+    assert faults(table) == [("scores-column", "column 2: 'Label-1 (SD)' is not used")]
+
+
+@pytest.mark.parametrize(
+    ("text", "exported"),
+    [
+        ("Layer,Label-1,Label-3\n0,0.80,0.0\n", True),
+        ("Layer,Label-1\n1,0.8\n", True),
+        (SPECIFICATION, False),
+        ("Layer,Label-3,Label-1\n1,0.80,0.0\n", False),
+        ("Layer,Label-1,Label-3\n1,0.80,\n", False),
+        ("Layer;Label-1\n1;0,8\n", False),
+        ("Layer,Label-1,Comment-1\n1,0.8,x\n", False),
+        ("layer,Label-1\n1,0.8\n", False),
+        ("Layer,Label-1,x\n1,0.8,1\n", False),
+    ],
+)
+def test_the_form_of_the_exporter_is_known(text: str, exported: bool, tmp_path: Path) -> None:
+    assert read(tmp_path, text).exported is exported
+
+
+def test_each_cell_has_a_fault_of_its_own_where_that_is_asked(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1,Label-2,Label-3,y\n1,x,9,,\n2,x,7,,\n0,1,1,,\n")
+    assert [(fault.code, fault.cell) for fault in table.each_fault] == [
+        ("scores-column", (1, 5)),
+        ("scores-layer-zero", (4, 1)),
+        ("scores-cell-text", (2, 2)),
+        ("scores-cell-text", (3, 2)),
+        ("scores-range", (2, 3)),
+        ("scores-range", (3, 3)),
+        ("scores-column-empty", (1, 4)),
+    ]
+    assert table.each_fault[2].message == "row 2, column 2 (Label-1): 'x' is no number"
+
+
+def test_scores_beyond_the_frames_there_are_are_left_out(tmp_path: Path) -> None:
+    table = read(tmp_path, "Layer,Label-1\n1,0.8\n2,0.5\n3,0.4\n4,x\n").within(2)
+    assert (cells(table), table.unread) == (TWO, ())

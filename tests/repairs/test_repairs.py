@@ -435,6 +435,18 @@ def test_a_table_with_faulty_cells_is_refused_unless_they_may_go(source: Path) -
     assert repair.files[0].after == "1 score on layers 2"
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_layers_that_the_masks_do_not_have_go_with_the_faulty_cells(
+    reverse: bool, source: Path
+) -> None:
+    write_scores(source, "Layer,Label-1\n1,high\n2,0.4\n8,0.5\n9,80%\n")
+    repair = nk.repairs.rebase_layers(
+        nk.scan(source), "axl_score.csv", base=1, reverse=reverse, drop_faulty=True
+    )
+    assert repair.files[0].after == f"1 score on layers {6 if reverse else 2}"
+    assert not nk.plan(repair.dataset).blockers
+
+
 # What all of them share
 
 
