@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import nifti_kit as nk
 from tests.support import oracle
-from tests.support.builders import SAMPLES
+from tests.support.builders import SAMPLES, write_planes
 from tests.support.exporter import export
 
 
@@ -148,3 +149,96 @@ def without_zeros(custom: dict[str, Any]) -> dict[str, Any]:
         if not kept[plane]:
             del kept[plane]
     return kept
+
+
+def relabelled(folder: Path, keep: tuple[str, ...]) -> None:
+    """Leave only the objects of some classes in a project, as though no others were there."""
+    for path in (folder / "d" / "ann").glob("*.json"):
+        content = json.loads(path.read_text())
+        kept = {one["key"] for one in content["objects"] if one["classTitle"] in keep}
+        content["spatialFigures"] = [
+            one for one in content["spatialFigures"] if one["objectKey"] in kept
+        ]
+        path.write_text(json.dumps(content))
+
+
+INSTANCE_CLASSES = {
+    "axl_inference.nii.gz": "Lung lobe",
+    "axl_inference_2.nii.gz": "Vertebra",
+    "cor_inference.nii.gz": "Lung lobe",
+    "cor_inference_2.nii.gz": "Vertebra",
+    "cor_inference_3.nii.gz": "Rib",
+    "sag_inference.nii.gz": "Lung lobe",
+}
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["of the dataset", "from above"])
+def test_instance_files_of_an_export_get_their_classes_by_file(above: bool, tmp_path: Path) -> None:
+    land(SAMPLES / "by_plane_instance", tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "instance")
+    assert {path.name for path in folder.glob("*inference*")} == set(INSTANCE_CLASSES)
+    classes = INSTANCE_CLASSES
+    if above:
+        classes = {f"d/{name}": title for name, title in classes.items()}
+    land(folder.parent if above else folder, tmp_path / "again", classes=classes)
+    assert_same(tmp_path / "first", tmp_path / "again")
+
+
+def test_a_file_without_a_class_of_its_own_is_still_asked_for(tmp_path: Path) -> None:
+    land(SAMPLES / "by_plane_instance", tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "instance")
+    rest = {n: t for n, t in INSTANCE_CLASSES.items() if n != "cor_inference_2.nii.gz"}
+    blockers = nk.plan(nk.scan(folder, classes=rest)).blockers
+    assert [(f.code, f.path) for f in blockers] == [
+        ("instance-classes-unknown", "cor_inference_2.nii.gz")
+    ]
+
+
+@pytest.mark.parametrize("segmentation", ["auto", "instance"])
+def test_one_exported_file_for_each_plane_is_not_taken_for_classes(
+    segmentation: str, tmp_path: Path
+) -> None:
+    """Two objects of one class in a file, and a class map that knows one class."""
+    land(SAMPLES / "by_plane_instance", tmp_path / "first")
+    relabelled(tmp_path / "first", ("Lung lobe",))
+    meta = json.loads((tmp_path / "first" / "meta.json").read_text())
+    meta["classes"] = [one for one in meta["classes"] if one["title"] == "Lung lobe"]
+    (tmp_path / "first" / "meta.json").write_text(json.dumps(meta))
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "instance")
+    names = sorted(path.name for path in folder.glob("*inference*"))
+    assert names == [f"{plane}_inference.nii.gz" for plane in ("axl", "cor", "sag")]
+    blockers = nk.plan(nk.scan(folder, segmentation=segmentation)).blockers
+    code = "segmentation-unknown" if segmentation == "auto" else "instance-classes-unknown"
+    assert {found.code for found in blockers} == {code}
+    classes = dict.fromkeys(names, "Lung lobe")
+    land(folder, tmp_path / "again", segmentation=segmentation, classes=classes)
+    assert_same(tmp_path / "first", tmp_path / "again")
+
+
+def test_an_export_of_instances_is_one_for_all_its_sets(tmp_path: Path) -> None:
+    """A set with a file for each plane beside one with several: a class map knows all values."""
+    export_folder = tmp_path / "export"
+    land(SAMPLES / "by_plane_instance", tmp_path / "first")
+    export(tmp_path / "first", "d", export_folder, "instance")
+    relabelled(tmp_path / "first", ("Vertebra",))
+    alone = export(tmp_path / "first", "d", tmp_path / "alone", "instance")
+    alone.rename(export_folder / "e")
+    blockers = nk.plan(nk.scan(export_folder)).blockers
+    assert ("segmentation-unknown", "e/axl_inference.nii.gz") in {
+        (found.code, found.path) for found in blockers
+    }
+
+
+def test_exported_scores_between_both_ways_to_count_are_asked_for(tmp_path: Path) -> None:
+    """Without a Layer 0, and inside the labels whichever way layers count."""
+    write_planes(tmp_path / "sample")
+    (tmp_path / "sample" / "axl_score.csv").write_text("Layer, Label-1\n3, 0.8\n4, 0.7\n")
+    land(tmp_path / "sample", tmp_path / "first")
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "semantic")
+    blockers = nk.plan(nk.scan(folder)).blockers
+    assert [(f.code, f.path) for f in blockers] == [("scores-base-unsaid", "axl_score.csv")]
+    with pytest.raises(nk.errors.PlanBlocked):
+        nk.upload(nk.plan(nk.scan(folder)), nk.ProjectFolder(tmp_path / "no", dataset="d"))
+    land(folder, tmp_path / "again", score_base=0)
+    first, again = (oracle.read_project(tmp_path / n, "d").objects for n in ("first", "again"))
+    assert [one.custom_data for one in again] == [one.custom_data for one in first]
