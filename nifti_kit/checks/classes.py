@@ -266,6 +266,8 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
         return
     surveys = list(surveys)
     several = next(filter(_is_exported_set, surveys), None)
+    labels = [mask.labels for survey in surveys for mask in survey.masks if mask.labels]
+    every = sorted({value for found in labels for value in found.values})
     for masks in _sets(surveys):
         values = sorted(
             {m.mask.class_number(value) for _, m in masks if m.labels for value in m.labels.values}
@@ -293,6 +295,12 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
                 f"values {named} not all have a class in it: they may be objects of one class"
             )
             yield finding("segmentation-unknown", first, message)
+        elif kinds == {"semantic"} and exported and _counts(every, len(dataset.classes)):
+            message = (
+                "read as semantic, as the only annotation file of its plane; but its values "
+                f"{named} could be objects: the exporter's class map has more classes than any file"
+            )
+            yield finding("segmentation-ambiguous", first, message)
         elif kinds == {"semantic"} and _may_be_instances(dataset.classes, values):
             message = (
                 "read as semantic, as the only annotation file of its plane; but of its values "
@@ -356,8 +364,7 @@ def _may_be_semantic(
 
 def _may_be_instances(classes: ClassMap, values: Sequence[int]) -> bool:
     """Say whether values count objects: 1, 2, ... n, and the class map knows 1 at the most."""
-    counts = len(values) > 1 and list(values) == list(range(1, len(values) + 1))
-    return counts and all(classes.by_value(value) is None for value in values[1:])
+    return _counts(values) and all(classes.by_value(value) is None for value in values[1:])
 
 
 def is_below_exported_map(dataset: Dataset, file: PurePosixPath) -> bool:
@@ -372,8 +379,13 @@ def is_below_exported_map(dataset: Dataset, file: PurePosixPath) -> bool:
 
 def _are_objects(classes: ClassMap, values: Sequence[int]) -> bool:
     """Say whether values count objects: 1, 2, ... n, and the class map does not know them all."""
-    counts = len(values) > 1 and list(values) == list(range(1, len(values) + 1))
-    return counts and any(classes.by_value(value) is None for value in values)
+    return _counts(values) and any(classes.by_value(value) is None for value in values)
+
+
+def _counts(values: Sequence[int], below: int | None = None) -> bool:
+    """Say whether values count: 1, 2, ... n, with n from 2, and less than ``below``."""
+    several = len(values) > 1 and (below is None or len(values) < below)
+    return several and list(values) == list(range(1, len(values) + 1))
 
 
 def _is_exported_set(survey: ItemSurvey) -> bool:

@@ -215,6 +215,22 @@ def test_one_exported_file_for_each_plane_is_not_taken_for_classes(
     assert_same(tmp_path / "first", tmp_path / "again")
 
 
+def test_where_an_export_may_be_of_classes_or_of_objects_a_warning_says_so(tmp_path: Path) -> None:
+    """Values 1, 2, 3 of one class; the class map has four classes."""
+    land(SAMPLES / "by_plane_instance", tmp_path / "first")
+    relabelled(tmp_path / "first", ("Lung lobe",))
+    folder = export(tmp_path / "first", "d", tmp_path / "export", "instance")
+    with (tmp_path / "export" / "color_map.txt").open("a") as file:
+        file.write("\n4 Heart 1 2 3")
+    found = nk.plan(nk.scan(folder)).findings.by_code()["segmentation-ambiguous"]
+    assert [one.path for one in found] == ["axl_inference.nii.gz"]
+    assert "segmentation='semantic'" in found[0].remedy
+    assert (
+        "segmentation-ambiguous"
+        not in nk.plan(nk.scan(folder, segmentation="semantic")).findings.by_code()
+    )
+
+
 def test_an_export_of_instances_is_one_for_all_its_sets(tmp_path: Path) -> None:
     """A set with a file for each plane beside one with several: a class map knows all values."""
     export_folder = tmp_path / "export"

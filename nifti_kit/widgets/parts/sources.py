@@ -33,8 +33,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "layout": ("auto", *EVERY_LAYOUT),
     "segmentation": ("auto", "semantic", "instance"),
     "score_frames": SCORE_FRAMES,
+    "score_base": ("auto", "0", "1"),
 }
-"""What can be chosen, as :func:`nifti_kit.scan` has it."""
+"""What can be chosen, as :func:`nifti_kit.scan` has it; ``auto`` says no base."""
 
 
 def samples(folder: str | os.PathLike[str] = ".") -> dict[str, str]:
@@ -66,7 +67,7 @@ class SourcePicker(HasTraits):
     ----------
     path
         A folder, an archive or one NIfTI file.
-    layout, segmentation, score_frames
+    layout, segmentation, score_frames, score_base
         As :func:`nifti_kit.scan` has them.
     dataset
         What the last scan found; None before, and while another source is read.
@@ -82,6 +83,7 @@ class SourcePicker(HasTraits):
     layout = Enum(CHOICES["layout"], "auto")
     segmentation = Enum(CHOICES["segmentation"], "auto")
     score_frames = Enum(CHOICES["score_frames"], "file")
+    score_base = Enum(CHOICES["score_base"], "auto")
     dataset = AnyTrait()
     recent = Tuple()
 
@@ -173,6 +175,7 @@ class SourcePicker(HasTraits):
             layout=self.layout,
             segmentation=self.segmentation,
             score_frames=self.score_frames,
+            score_base=None if self.score_base == "auto" else int(self.score_base),
             on_file=told,
         )
         ticket.check()

@@ -239,7 +239,12 @@ class SaveRow(w.VBox):
 
 # The view of a source picker: a path, the samples, and how it is to be read
 
-TITLES = {"layout": "Layout", "segmentation": "Segmentation", "score_frames": "Score layers"}
+TITLES = {
+    "layout": "Layout",
+    "segmentation": "Segmentation",
+    "score_frames": "Score layers",
+    "score_base": "Layers count from",
+}
 
 NO_CHOICE = "-"
 

@@ -30,7 +30,7 @@ from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
 from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.findings import FindingsTable
-from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.upload.tables import PlanTables, there_lines, title
@@ -104,7 +104,7 @@ class PlanModel(HasTraits):
         self._refresh()
 
     def _watch(self) -> None:
-        self.source.observe(self._refresh, ["path", "layout", "segmentation", "score_frames"])
+        self.source.observe(self._refresh, ["path", *CHOICES])
         self.source.observe(self._note_read, "dataset")
         self.target.observe(self._refresh, ["target", "blockers"])
         self.findings.observe(self._accept, "waive")
@@ -203,7 +203,7 @@ class PlanModel(HasTraits):
     @property
     def _choices(self) -> tuple[str, ...]:
         source = self.source
-        return source.path, source.layout, source.segmentation, source.score_frames
+        return source.path, *(getattr(source, name) for name in CHOICES)
 
     def _basis_now(self) -> tuple[Any, ...]:
         return self._choices, self.source.dataset, self.target.target, self.pairing
