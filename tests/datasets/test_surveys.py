@@ -11,7 +11,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.datasets import surveys
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.datasets.surveys import ItemSurvey, SliceScore, survey_item, survey_mask
+from nifti_kit.datasets.surveys import ItemSurvey, SliceScore, survey_item, survey_mask, targets_of
 from nifti_kit.errors import BadLabels, UnreadableFile
 from tests.support.builders import labels, write_nifti
 
@@ -383,3 +383,61 @@ def test_scores_of_annotations_alone_land_by_their_own_grid(tmp_path: Path) -> N
     write_nifti(tmp_path / "axl_mask.nii", labels(), oriented("RAI"))
     table(tmp_path, "axl_score.csv", "Layer,Label-1\n1,0.5\n")
     assert landed(survey(nk.scan(tmp_path))) == {(0, 1): [(6, "0.50")]}
+
+
+BY_CLASS = (
+    "Label-N is read as the class index of the annotation files (Label-1: every object of "
+    "axl_inference_1.nii); it could be the object value N of each file (Label-1: value 1 of "
+    "axl_inference_1.nii, axl_inference_2.nii)"
+)
+
+
+@pytest.mark.parametrize(
+    ("masks", "columns", "message"),
+    [
+        (("axl_inference_1.nii", "axl_inference_2.nii"), "Label-1,Label-2", BY_CLASS),
+        (
+            ("axl_inference_1.nii", "cor_inference_1.nii", "cor_inference_2.nii"),
+            "Label-1",
+            (
+                "Label-1 is read as object value 1 of axl_inference_1.nii; it could be the class "
+                "index 1: every object of the file"
+            ),
+        ),
+        (("axl_inference_1.nii", "cor_inference_2.nii"), "Label-1,Label-2", None),
+        (("axl_inference.nii",), "Label-1", None),
+    ],
+    ids=["several files", "one file", "one file, a column for each object", "semantic"],
+)
+def test_two_readings_of_a_label_beside_instance_files_are_a_warning(
+    masks: tuple[str, ...], columns: str, message: str | None, tmp_path: Path
+) -> None:
+    knee(tmp_path, *masks)
+    table(tmp_path, "axl_score.csv", f"Layer,{columns}\n4,0.5{',0.6' * columns.count(',')}\n")
+    found = [f for f in nk.check(nk.scan(tmp_path)) if f.code == "scores-by-class"]
+    assert [(f.severity, f.message) for f in found] == [("warning", message)] * bool(message)
+
+
+def test_the_remedy_for_two_readings_gives_each_of_them(tmp_path: Path) -> None:
+    knee(tmp_path, "axl_inference_1.nii", "axl_inference_2.nii")
+    table(tmp_path, "axl_score_2.csv", "Layer,Label-1\n4,0.5\n")
+    found = survey(nk.scan(tmp_path))
+    assert landed(found) == {(1, 1): [(3, "0.50")]}
+    assert faults(found) == []
+    (tmp_path / "axl_score_2.csv").rename(tmp_path / "axl_score.csv")
+    assert landed(survey(nk.scan(tmp_path))) == {(0, 1): [(3, "0.50")], (0, 2): [(3, "0.50")]}
+
+
+def test_what_a_label_may_score_is_known_without_a_table(tmp_path: Path) -> None:
+    knee(tmp_path, "axl_inference_1.nii", "axl_inference_3.nii")
+    table(tmp_path, "axl_score.csv", "Layer,Label-1\n4,0.5\n")
+    table(tmp_path, "axl_score_3.csv", "Layer,Label-1\n4,0.5\n")
+    found = survey(nk.scan(tmp_path))
+    targets = {
+        one.table.relative.name: targets_of(found.item, found.masks, one.table)
+        for one in found.tables
+    }
+    assert targets == {
+        "axl_score.csv": {1: [(0, 1), (0, 2)], 3: [(1, 1), (1, 2)]},
+        "axl_score_3.csv": {1: [(1, 1)], 2: [(1, 2)]},
+    }

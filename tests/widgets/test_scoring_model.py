@@ -232,6 +232,38 @@ def test_every_row_can_be_moved(editor):
     assert model.message == "Nothing changed."
 
 
+FILLED = "Layer,Label-1,Label-2\n4,0.80,0.0\n5,0.70,0.60\n"
+"""As the platform's exporter writes it: both ways to count lie inside the labels."""
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_what_a_table_of_the_exporter_counts_from_is_to_be_chosen(editor, base):
+    model = editor(FILLED, spans={1: (3, 7), 2: (3, 7)})
+    assert told(model)[0] == ("scores-base-unsaid", "the table")
+    assert model.remarks.rows[0].cells["fix"] == "Count from 0"
+    assert model.save_blockers[0].startswith("Choose first what its layers count from")
+    model.put(4, 1, "0.9")
+    with pytest.raises(BadScores, match="Choose first what its layers count from"):
+        _ = model.dataset
+    model.undo()
+    model.count_from(base, "file")
+    assert "scores-base-unsaid" not in {found.code for found in model.open.remarks}
+    assert model.save_blockers == []
+    plan = nk.plan(model.dataset, waive=["planes-incomplete"])
+    assert plan.blockers.ok
+    assert list(plan.objects[0].scores["0-0-1"]) == [str(4 - base), str(5 - base)]
+    model.undo()
+    assert told(model)[0] == ("scores-base-unsaid", "the table")
+
+
+@pytest.mark.parametrize("choices", [{"base": 1}, {"score_base": "1"}])
+def test_a_base_that_is_given_is_said(editor, choices):
+    model = editor(FILLED, spans={1: (3, 7), 2: (3, 7)}, **choices)
+    assert "scores-base-unsaid" not in {found.code for found in model.open.remarks}
+    assert model.save_blockers == []
+    assert nk.plan(model.dataset, waive=["planes-incomplete"]).blockers.ok
+
+
 # Edits
 
 
@@ -440,6 +472,19 @@ def test_why_it_cannot_be_saved_is_told_in_plain_words(editor, tmp_path):
         "The file would lie in the source folder, which is never written to: save it elsewhere, "
         "and copy it there yourself if you want it there."
     )
+
+
+def test_what_is_to_be_left_out_is_at_once(editor):
+    model = editor(f"{rows(3, 4, 5, 6)}\n7,80%\nx,0.4\n13,0.5\n", more={"axl_score_9.csv": ""})
+    assert model.dataset.mended == ()
+    model.drop_faulty = True
+    waive = ["planes-incomplete", "scores-unreadable", "scores-without-value"]
+    plan = nk.plan(model.dataset, waive=waive)
+    assert plan.blockers.ok
+    assert list(plan.objects[0].scores["0-0-1"]) == ["2", "3", "4", "5"]
+    assert model.save().read_text().splitlines()[-1] == "6,0.50"
+    model.drop_faulty = False
+    assert model.dataset.mended == ()
 
 
 def test_one_fault_is_one(editor):

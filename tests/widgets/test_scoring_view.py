@@ -156,6 +156,17 @@ def test_a_way_to_count_is_chosen(editor):
     assert counting.value == (1, "file")
 
 
+def test_no_way_to_count_is_chosen_where_a_person_is_to_say_it(source):
+    (source / "axl_score.csv").write_text("Layer,Label-1\n3,0.80\n4,0.0\n5,0.70\n")
+    editor = ScoreEditor(source)
+    editor.model.join()
+    counting = part(editor, "nk-countings")
+    assert counting.value is None
+    counting.value = (1, "file")
+    assert editor.model.open.draft.said
+    assert counting.value == (1, "file")
+
+
 def test_a_way_that_is_refused_is_not_shown_as_chosen(source):
     (source / "axl_score.csv").write_text(f"{FULL}\n13,0.5\n")
     editor = ScoreEditor(source)
