@@ -255,9 +255,7 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     if pairs is not None:
         _one_of("layout, where pairs are given,", layout, ("auto", "pairs"))
         pairs = as_pairs(pairs, source)
-    choices = Choices(
-        layout, segmentation, given, score_base, score_frames, pairs, words, by_file
-    )
+    choices = Choices(layout, segmentation, given, score_base, score_frames, pairs, words, by_file)
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
 
