@@ -37,6 +37,8 @@ _OTHER_AXIAL = re.compile(r"ax|axi|axial\w*|tra|trans|transversa?l?e?")
 _NIFTI_ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 _TOKENS = re.compile(r"\d+(?:\.\d+){2,}|[^\W\d_]*v\d+(?:\.\d+)+|[^\W_]+", re.IGNORECASE)
 """The words of a name. A UID or a date (``1.2.840.7``), and a version (``v2.1``), are one word."""
+_DOTTED_TOKENS = re.compile(r"\d+(?:\.\d+){4,}|[^\W_]+")
+"""Those of a name whose only separators are dots: there a UID alone is one word."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,12 @@ def parse_name(name: str, further: tuple[str, ...] = ()) -> FileName:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a name, lower case; a UID (``1.2.840.7``) and ``v2.1`` are one word."""
-    return [match.group().casefold() for match in _TOKENS.finditer(text)]
+    return [word.casefold() for word in _written_words(text)]
+
+
+def _written_words(text: str) -> list[str]:
+    tokens = _TOKENS if re.search(r"[^\w.]|_", text) else _DOTTED_TOKENS
+    return tokens.findall(text)
 
 
 def _join(match: re.Match[str]) -> str:
@@ -184,7 +191,7 @@ def _join(match: re.Match[str]) -> str:
 
 def spelled(name: FileName, words: Iterable[str]) -> str:
     """Return words of a name, joined by ``_``, in upper and lower case as the name has them."""
-    written = {match.group().casefold(): match.group() for match in _TOKENS.finditer(name.stem)}
+    written = {word.casefold(): word for word in _written_words(name.stem)}
     return "_".join(written.get(word, word) for word in words)
 
 
@@ -194,13 +201,13 @@ def planes_meant(name: FileName) -> tuple[str | None, str]:
     ``coronal`` and ``sagittal`` hold their plane, which counts only beside a type word; ``axial``
     and ``transversal`` do not hold ``axl``.
     """
-    for match in _TOKENS.finditer(name.stem):
-        word = match.group().casefold().rstrip("0123456789")
+    for written in _written_words(name.stem):
+        word = written.casefold().rstrip("0123456789")
         if _OTHER_AXIAL.fullmatch(word):
-            return "axl", match.group()
+            return "axl", written
         for plane, within in _PLANE_WITHIN.items():
             if re.fullmatch(within, word):
-                return plane, match.group()
+                return plane, written
     return None, ""
 
 

@@ -22,13 +22,16 @@ def image(relative: str) -> ImageFile:
     )
 
 
-def files(*names: str, segmentation: str = "auto") -> Files:
-    """Return the files of a source in the given order; what ends in .csv is a table."""
+def files(*names: str, segmentation: str = "auto", words: tuple[str, ...] = ()) -> Files:
+    """Return the files of a source in the given order; what ends in .csv is a table.
+
+    ``words`` are further type words of annotations.
+    """
     images = tuple(image(name) for name in names if not name.endswith(".csv"))
     tables = tuple(
         (Path("/nowhere") / name, PurePosixPath(name)) for name in names if name.endswith(".csv")
     )
-    return Files(images, tables, segmentation)
+    return Files(images, tables, segmentation, annotation_words=words)
 
 
 def masks(item: Item) -> list[tuple[str, int | str | None]]:

@@ -52,8 +52,8 @@ def _strayed(
 ) -> set[PurePosixPath]:
     """Take out the files that are no volumes by volume; return those that are read by plane.
 
-    These have a type word and a plane. ``volumes`` are those by plane, by the folder of their
-    name: masks in it are named here.
+    These have a plane, or a type word and what others call a plane. ``volumes`` are those by
+    plane, by the folder of their name: masks in it are named here.
     """
     strayed, kept = set(), []
     for item in grouping.items:
@@ -61,7 +61,7 @@ def _strayed(
         assert image is not None  # each item by volume has one
         name = files.named(image).name
         folder = next((parent for parent in image.relative.parents if parent in volumes), None)
-        if not item.masks and name.role and (name.plane or planes_meant(name)[0]):
+        if not item.masks and (name.plane or (name.role and planes_meant(name)[0])):
             strayed.add(image.relative)
         elif not item.masks and folder is not None:
             message = f"its folder is named like {volumes[folder]}, a volume by plane"

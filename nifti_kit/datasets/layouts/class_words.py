@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -50,7 +51,13 @@ def table_classes(
 
 
 def _class_words(file: NamedFile, volume: NamedFile) -> tuple[str, ...]:
-    """Return the words of a file that its volume does not have; numbers are no class."""
-    there = set(volume.name.words)
-    words = (word for word in file.name.words if word not in there)
-    return tuple(word for word in words if not word.replace(".", "").isdigit())
+    """Return the words of a file that its volume does not have and that may be a class."""
+    words = (word for word in file.name.words if word not in volume.name.words)
+    return tuple(word for word in words if not _NO_CLASS.fullmatch(word))
+
+
+_NO_CLASS = re.compile(
+    r"v?[0-9.]+|pred(iction|icted)?s?|gt|(ground)?truth|manual|auto|rater\w*|reader\w*|nnunet\w*"
+)
+"""Numbers, versions, and who or what drew a mask: two files that differ in these are of one class,
+which is an error."""

@@ -78,6 +78,9 @@ def _glued(words: Sequence[str]) -> tuple[str | None, str, list[str]]:
 def _said(one: _Unplaced, shown: tuple[str, ...]) -> tuple[str, str, str]:
     """Return code, message and remedy."""
     name = one.file.relative.name
+    planes = [plane for plane in PLANE_WORDS if plane in one.file.name.case]
+    if len(planes) > 1 and one.file.name.plane is None:
+        return "plane-unknown", f"its name says several planes: {', '.join(planes)}", ""
     if one.plane is None:
         what = NO_PLANE if one.file.name.role else f"{NO_PLANE}, and no type word that is known"
         return "plane-unknown", what, ""
