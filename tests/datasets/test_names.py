@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifti_kit.datasets.names import (
+    further_words,
     is_nifti,
     natural_key,
     pair_key,
     parse_name,
+    planes_meant,
     stem,
     unique_names,
     why_unused,
@@ -112,15 +114,78 @@ NUMBERS = [
     Case("axl_20240131_inference_1.nii", "axl", "annotation", "20240131", (1,)),
     Case("axl_inference_٣.nii", "axl", "annotation", "٣"),
     Case("item_1_axl_inference_2.nii.gz", "axl", "annotation", "item_1", (2,)),
+    Case("axl_mask_20240131_2.nii", "axl", "annotation", "20240131", (2,)),
 ]
+
+IDS = [
+    Case("1.2.840.113619.2.55_axl_mask.nii", "axl", "annotation", "1.2.840.113619.2.55"),
+    Case("axl_mask_1.2.840.113619.2.55.nii", "axl", "annotation", "1.2.840.113619.2.55"),
+    Case("axl_mask_1.2.840.7_3.nii.gz", "axl", "annotation", "1.2.840.7", (3,)),
+    Case("axl.mask.1.2.840.113619.2.55.nii", "axl", "annotation", "1.2.840.113619.2.55"),
+    Case("axl_mask_1_2_840_7_2_55.nii", "axl", "annotation", "1_2_840_7_2_55"),
+    Case("axl_mask_2024.01.31.nii", "axl", "annotation", "2024.01.31"),
+    Case("axl_mask_nnunet_v2.nii", "axl", "annotation", "nnunet_v2"),
+    Case("axl_mask_v2.1.nii", "axl", "annotation", "v2.1"),
+    Case("axl_mask_nnUNetv2.1_1.nii", "axl", "annotation", "nnunetv2.1", (1,)),
+    Case("axl.mask.1.nii", "axl", "annotation", tail=(1,)),
+    Case("axl.mask.1.2.nii", "axl", "annotation", tail=(1, 2)),
+]
+"""UIDs, dates and versions are one word; where dots are the only separators, UIDs alone."""
 
 
 @pytest.mark.parametrize(
-    "case", SPECIFICATION + ROLES + SEPARATORS + PLANES + NUMBERS, ids=lambda case: case.name
+    "case",
+    SPECIFICATION + ROLES + SEPARATORS + PLANES + NUMBERS + IDS,
+    ids=lambda case: case.name,
 )
 def test_a_name_says_plane_role_case_and_numbers(case: Case) -> None:
     said = parse_name(case.name)
     assert Case(case.name, said.plane, said.role, said.case, said.tail) == case
+
+
+FURTHER = [
+    Case("axl_gt.nii", "axl", "annotation"),
+    Case("axl_GT_2.nii", "axl", "annotation", tail=(2,)),
+    Case("axl_gts.nii", "axl", "annotation"),
+    Case("axl_gt2.nii", "axl", "annotation", tail=(2,)),
+    Case("axlgt.nii", "axl", "annotation"),
+    Case("gtCor.nii", "cor", "annotation"),
+    Case("axl_length.nii", "axl", None, "length"),
+    Case("kneepredictionaxl.nii", "axl", "annotation", "knee"),
+    Case("knee_axl_ground_truth.nii", "axl", "annotation", "knee"),
+    Case("knee_axl_Ground-Truth_1.nii", "axl", "annotation", "knee", (1,)),
+    Case("knee_axl_groundtruth.nii", "axl", "annotation", "knee"),
+    Case("axl_background_truths.nii", "axl", None, "background_truths"),
+    Case("axl_rater1.nii", "axl", "annotation"),
+    Case("axl_anatomic_gt.nii", "axl", "ambiguous"),
+    Case("axl_gt_mask.nii", "axl", "annotation", "gt"),
+    Case("axl_anatomic.nii", "axl", "volume"),
+    Case("axl_mask.nii", "axl", "annotation"),
+]
+
+
+@pytest.mark.parametrize("case", FURTHER, ids=lambda case: case.name)
+def test_further_type_words_say_annotation_too(case: Case) -> None:
+    words = further_words(["GT", "Prediction", "ground_truth", "rater1", "gt"])
+    assert words == ("gt", "prediction", "ground_truth", "rater1")
+    said = parse_name(case.name, words)
+    assert Case(case.name, said.plane, said.role, said.case, said.tail) == case
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("axial_anatomic.nii", ("axl", "axial")),
+        ("T2_TRANSVERSAL.nii", ("axl", "TRANSVERSAL")),
+        ("coronal_pred.nii", ("cor", "coronal")),
+        ("Sagittal2_pred.nii", ("sag", "Sagittal2")),
+        ("sagittal_sinus.nii", ("sag", "sagittal")),
+        ("cortex_transfer.nii", (None, "")),
+        ("maxillary.nii", (None, "")),
+    ],
+)
+def test_other_words_for_a_plane_are_known(name: str, meant: tuple[str | None, str]) -> None:
+    assert planes_meant(parse_name(name)) == meant
 
 
 @pytest.mark.parametrize(
