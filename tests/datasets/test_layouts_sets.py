@@ -207,6 +207,8 @@ def test_the_same_words_with_other_numbers_are_another_case() -> None:
         "sub-1_ses-2_axl_anatomic.nii": ["sub-1_axl_ses-2_mask.nii"],
         "sub-2_ses-1_axl_anatomic.nii": ["sub-2_ses-1_axl_nnunet_mask.nii"],
     }
+    assert not errors(grouping)
+    assert len({item.set_key for item in grouping.items}) == 2
 
 
 # The words of another case.

@@ -150,25 +150,30 @@ def _telling_words(
     telling: dict[NamedFile, frozenset[str]] = {}
     same: defaultdict[frozenset[str], set[frozenset[str]]] = defaultdict(set)
     for own in by_plane.values():
-        common = frozenset.intersection(*map(_words, own)) if len(own) > 1 else frozenset()
-        telling |= {volume: _words(volume) - common for volume in own}
+        common = frozenset.intersection(*map(_with_numbers, own)) if len(own) > 1 else frozenset()
+        telling |= {volume: _with_numbers(volume) - common for volume in own}
         for volume in own if len(own) > 1 else ():
-            same[_words(volume)].add(telling[volume])
+            same[_with_numbers(volume)].add(telling[volume])
     found = dict(telling)
     for own in by_plane.values():
         there = {telling[volume] for volume in own}
         for volume in own:
-            alike = same[_words(volume)] if len(own) == 1 else set()
+            alike = same[_with_numbers(volume)] if len(own) == 1 else set()
             held = {key for key in telling.values() if key and key < telling[volume]} - there
             if one := [*alike] if len(alike) == 1 else [*held] if len(held) == 1 else []:
                 found[volume] = one[0]
     return found
 
 
+def _with_numbers(file: NamedFile) -> frozenset[str]:
+    """Return the words of a name, and each that has a number behind it with that: ``ses-2``."""
+    return _words(file) | {f"{word}-{number}" for word, number in _numbers(file)}
+
+
 def _numbers(file: NamedFile) -> set[tuple[str, str]]:
     """Return the words of a name that have a number behind them, with the number: (ses, 2)."""
     words = file.name.words
-    return {(word, next_) for word, next_ in pairwise(words) if next_.isdigit()}
+    return {(word, number) for word, number in pairwise(words) if number.isdigit()}
 
 
 def _fit(file: NamedFile, volume: NamedFile) -> bool:
@@ -201,7 +206,11 @@ def _fitting(file: NamedFile, own: Sequence[NamedFile]) -> list[NamedFile]:
         volume
         for volume in own
         if _fit(file, volume)
-        or (telling[volume] <= _words(file) and telling[volume] and not _contradict(file, volume))
+        or (
+            telling[volume]
+            and telling[volume] <= _with_numbers(file)
+            and not _contradict(file, volume)
+        )
     ]
     return held if len({_words(volume) for volume in held}) == 1 else []
 
