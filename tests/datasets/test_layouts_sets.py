@@ -196,6 +196,24 @@ def test_a_plane_that_only_one_of_two_cases_has_is_not_the_other_s() -> None:
     assert keys == {(".", "casea")}
 
 
+ONE_PLANE_ALONE = {
+    "words of its series": (("caseA_t2", "caseB_t2"), "caseA_pd", "casea"),
+    "the words of one": (("knee", "knee_left"), "knee", ""),
+    "words of neither": (("caseA", "caseB"), "caseC", "casec"),
+}
+
+
+@pytest.mark.parametrize(
+    ("axial", "coronal", "key"), ONE_PLANE_ALONE.values(), ids=list(ONE_PLANE_ALONE)
+)
+def test_a_volume_that_is_alone_in_its_plane_is_of_the_set_whose_words_it_has(
+    axial: tuple[str, str], coronal: str, key: str
+) -> None:
+    grouping = group(*(f"{case}_axl_anatomic.nii" for case in axial), f"{coronal}_cor_anatomic.nii")
+    (found,) = (item.set_key for item in grouping.items if item.plane == "cor")
+    assert found == (".", key)
+
+
 def test_the_same_words_with_other_numbers_are_another_case() -> None:
     volumes = [
         f"sub-{sub}_ses-{ses}_{plane}_anatomic.nii"
