@@ -208,8 +208,8 @@ _BY_VOLUME = (
 )
 
 _REMEDIES = {
-    "axes exchanged": "Give its voxels as an array with the axes in the volume's order: "
-    "align_mask(array.transpose(2, 1, 0), volume).",
+    "axes exchanged": "Give its voxels as an array with its axes in the volume's order "
+    "(numpy.transpose): align_mask(array, volume). " + _BY_OWN_HEADER,
     "header lost": _BY_VOLUME + _BY_OWN_HEADER,
     "translated": _BY_VOLUME + _BY_OWN_HEADER,
     "resampled": "Resample the mask onto the volume's grid (nk.repairs.resample). "

@@ -81,6 +81,44 @@ CASES = {
         "resampled: up to 3 mm (1.5 voxels) from its volume CT.nii"
         "; 80 % of its field of view is in the volume's",
     ),
+    "rounded": Case(
+        moved(np.diag([2, 2, 2]), (10.015, 0, 0)),
+        SHAPE,
+        "mask-rounded",
+        "note",
+        "rounding: up to 0.015 mm (0.0075 voxels) from its volume CT.nii",
+    ),
+    "a part": Case(
+        moved(np.diag([2, 2, 2]), (12, 0, 4)),
+        (4, 4, 5),
+        "mask-cropped",
+        "note",
+        "4 x 4 x 5 of the 5 x 6 x 7 voxels of its volume CT.nii, from its voxel 1, 0, 2 on",
+    ),
+    "a part without a header": Case(
+        np.diag([2.0, 2, 2, 1]),
+        (4, 4, 5),
+        "mask-apart",
+        "error",
+        "apart: 4 x 4 x 5 voxels, other than its volume CT.nii; 0 % of its field of view is in "
+        "the volume's; its header is that of an array saved without one",
+    ),
+    "axes exchanged": Case(
+        VOLUME,
+        (7, 6, 5),
+        "mask-axes-exchanged",
+        "error",
+        "axes exchanged: 7 x 6 x 5 voxels, other than its volume CT.nii; 72 % of its field of view "
+        "is in the volume's; it is 5 x 6 x 7 with axes=(2, 1, 0)",
+    ),
+    "of another converter": Case(
+        moved(np.diag([2, 2, 2.01])),
+        SHAPE,
+        "mask-header-inexact",
+        "error",
+        "resampled: up to 0.06 mm (0.03 voxels) from its volume CT.nii"
+        "; 100 % of its field of view is in the volume's",
+    ),
     "resampled to other voxels": Case(
         moved(np.diag([1, 2, 2])),
         (10, 6, 7),
@@ -410,3 +448,84 @@ def test_fields_that_meet_between_the_points_are_said_to(tmp_path: Path) -> None
         "resampled: 5 x 6 x 7 voxels, other than its volume MR.nii; "
         "under 1 % of its field of view is in the volume's"
     )
+
+
+def test_a_part_in_another_order_is_told_in_both_ways(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "CT.nii", affine=VOLUME)
+    part = moved(np.diag([-2, 2, 2]), (16, 0, 0))
+    write_nifti(tmp_path / "CT" / "lung.nii", labels((4, 6, 7)), part)
+    found = nk.check(nk.scan(tmp_path), voxels=False)
+    assert [(f.code, f.severity) for f in found] == [
+        ("mask-cropped", "note"),
+        ("mask-reoriented", "note"),
+    ]
+
+
+PAIRED = {
+    # mm from the volume's sform to its qform, on which the mask lies; code, end of the message
+    "less than half a voxel": (
+        0.9,
+        "mask-other-form",
+        "by its qform, which places a corner 0.9 mm (0.45 voxels) from its sform",
+    ),
+    "more": (
+        3.0,
+        "mask-translated",
+        "; by the volume's qform it lies on its voxels",
+    ),
+}
+
+
+@pytest.mark.parametrize(("mm", "code", "end"), PAIRED.values(), ids=list(PAIRED))
+def test_a_mask_on_its_volumes_other_form_lands_or_is_told_so(
+    mm: float, code: str, end: str, tmp_path: Path
+) -> None:
+    write_raw(tmp_path / "CT.nii", **FORM, **(QFORM | {"qoffset_x": AFFINE[0, 3] + mm}))
+    affine = AFFINE + mm * np.eye(4, k=3) * [[1], [0], [0], [0]]
+    write_nifti(tmp_path / "CT" / "lung.nii", labels(), affine)
+    found = nk.check(nk.scan(tmp_path), voxels=False).by_code()
+    assert found[code][0].message.endswith(end)
+    blocked = nk.plan(nk.scan(tmp_path)).blockers
+    assert bool(blocked) is (code == "mask-translated")
+    if blocked:
+        assert "nk.repairs.use_form(dataset, 'CT.nii', 'qform')" in blocked[0].remedy
+        assert "nk.repairs.take_header" in blocked[0].remedy
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["right-handed", "left-handed"])
+def test_a_lost_header_says_that_slices_may_be_reversed_where_they_may(
+    sign: int, tmp_path: Path
+) -> None:
+    write_nifti(tmp_path / "CT.nii", affine=moved(np.diag([2 * sign, 2, 2])))
+    write_nifti(tmp_path / "CT" / "lung.nii", labels(), np.eye(4))
+    (found,) = nk.check(nk.scan(tmp_path), voxels=False)
+    assert found.code == "mask-header-lost"
+    assert ("slices reversed" in found.message) is (sign < 0)
+    assert ("order='LAI'" in found.remedy) is (sign < 0)
+    assert "nk.plots.planned" in found.remedy
+
+
+ADVISED = {
+    "axes exchanged": (VOLUME, SHAPE[::-1], "reorder_axes"),
+    "header lost": (np.eye(4), SHAPE, "take_header"),
+    "translated": (moved(np.diag([2, 2, 2]), (10, 3, 0)), SHAPE, "take_header"),
+    "resampled, near": (moved(np.diag([2, 2, 2.01])), SHAPE, "take_header"),
+}
+
+
+@pytest.mark.parametrize(("affine", "shape", "repair"), ADVISED.values(), ids=list(ADVISED))
+def test_what_a_finding_advises_lands(
+    affine: np.ndarray, shape: tuple[int, int, int], repair: str, tmp_path: Path
+) -> None:
+    write_nifti(tmp_path / "CT.nii", affine=VOLUME)
+    array = labels() if shape == SHAPE else labels().T
+    write_nifti(tmp_path / "CT" / "lung.nii", array, affine)
+    dataset = nk.scan(tmp_path)
+    (error,) = nk.check(dataset).errors
+    assert f"nk.repairs.{repair}(dataset, " in error.remedy
+    mended = getattr(nk.repairs, repair)(dataset, error)
+    assert not nk.plan(mended.dataset).blockers
+    (item,) = mended.dataset.items
+    assert item.volume is not None
+    assert item.masks[0].image.aligned_to(item.volume).verdict == "same"
+    assert [c.after.voxels for c in mended.labels if c.after] == [5, 5]

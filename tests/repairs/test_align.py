@@ -383,6 +383,10 @@ ARRAY = (
     "If its voxels are in the volume's order, give them as an array with the volume: "
     "align_mask(nibabel.load(file).get_fdata(), volume). "
 )
+EXCHANGED = (
+    "Give its voxels as an array with its axes in the volume's order (numpy.transpose): "
+    "align_mask(array, volume). "
+)
 APART = {
     "header lost": (
         (np.eye(4), SHAPE),
@@ -398,6 +402,11 @@ APART = {
         (AFFINE @ np.diag([0.5, 0.5, 0.5, 1]), (10, 12, 14)),
         "10 x 12 x 14 voxels on 5 x 6 x 7; 88 %",
         "Resample the mask onto the volume's grid (nk.repairs.resample). ",
+    ),
+    "axes exchanged": (
+        (AFFINE, SHAPE[::-1]),
+        "7 x 6 x 5 voxels on 5 x 6 x 7; 72 %",
+        EXCHANGED,
     ),
     "apart": (
         (moved(AFFINE @ np.diag([2, 1, 1, 1]), 900, 0, 0), SHAPE),
@@ -436,3 +445,15 @@ def test_a_volume_without_a_place_is_no_fault_of_the_mask(tmp_path):
         "the volume's header gives it no place in space Found: the affine has an axis of length 0. "
         "Remedy: Write the volume's header again, or leave the volume out."
     )
+
+
+def test_a_part_of_the_volume_gets_zeros_around_it(tmp_path):
+    box = (slice(0, 3), slice(1, 4), slice(2, 6))
+    affine = np.array(OBLIQUE)
+    affine[:3, 3] = (OBLIQUE @ [0, 1, 2, 1])[:3]
+    path = write_nifti(tmp_path / "a.nii", labels()[box], affine)
+    aligned = align_mask(path, Grid(SHAPE, OBLIQUE))
+    whole = align_mask(labels(), OBLIQUE)
+    np.testing.assert_array_equal(aligned.mask, whole.mask)
+    np.testing.assert_allclose(aligned.grid.affine, whole.grid.affine, atol=1e-5)
+    assert align_mask(path).mask.shape != whole.mask.shape
