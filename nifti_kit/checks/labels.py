@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
-from nifti_kit.core.geometry import Orientation, lattice_orientation
+from nifti_kit.core.geometry import Cutout, Grid, Orientation, placed_on
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
@@ -191,7 +191,7 @@ Mask = npt.NDArray[np.bool_]
 def masks_overlap(survey: ItemSurvey) -> Iterator[Finding]:
     """No voxel is in two annotation files of one volume."""
     overlaps: dict[Pair, _Overlap] = {}
-    for lattice in _lattices(survey.masks):
+    for lattice in _lattices(survey):
         overlaps |= _overlaps(lattice)
     for (one, other), overlap in sorted(overlaps.items()):
         yield _overlapping(survey.masks[one], survey.masks[other], overlap)
@@ -199,7 +199,7 @@ def masks_overlap(survey: ItemSurvey) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A mask in the voxel order of the first one of its lattice.
+    """A mask in the voxel order of its lattice.
 
     Attributes
     ----------
@@ -207,14 +207,27 @@ class _Placed:
         Which mask of the item it is.
     orientation
         From its own voxel order.
-    box
-        What holds all its labels, in the common order.
+    cutout
+        Where its voxels are in the common grid.
     """
 
     position: int
     survey: MaskSurvey
     orientation: Orientation
-    box: Box
+    cutout: Cutout
+
+    @property
+    def box(self) -> Box:
+        """What holds all its labels, in the common order."""
+        labels = self.survey.labels
+        inner = _around([label.box for label in labels.labels] if labels else [])
+        return self.cutout.moved(self.orientation.apply_box(inner, self.survey.mask.grid.shape))
+
+    @property
+    def is_streamed(self) -> bool:
+        """True where its frames are those of the common grid."""
+        whole = self.survey.mask.grid.shape == self.cutout.shape
+        return whole and self.orientation == AS_STORED
 
 
 @dataclass
@@ -225,22 +238,35 @@ class _Overlap:
     first: tuple[int, int, int]
 
 
-def _lattices(masks: Sequence[MaskSurvey]) -> list[list[_Placed]]:
-    """Return the masks that have labels, grouped by the voxels that they share."""
+def _lattices(survey: ItemSurvey) -> list[list[_Placed]]:
+    """Return the masks that have labels, grouped by the voxels that they share.
+
+    The common grid is that of the first of them, or the volume's where that covers a part of it.
+    """
+    commons: list[Grid] = []
     lattices: list[list[_Placed]] = []
-    for position, survey in enumerate(masks):
-        if survey.labels is None or not survey.labels.labels or survey.mask.grid.problem:
+    for position, mask in enumerate(survey.masks):
+        grid = mask.mask.grid
+        if mask.labels is None or not mask.labels.labels or grid.problem:
             continue
-        boxes = [label.box for label in survey.labels.labels]
-        for lattice in lattices:
-            orientation = lattice_orientation(survey.mask.grid, lattice[0].survey.mask.grid)
-            if orientation is not None:
-                box = orientation.apply_box(_around(boxes), survey.mask.grid.shape)
-                lattice.append(_Placed(position, survey, orientation, box))
-                break
-        else:
-            lattices.append([_Placed(position, survey, AS_STORED, _around(boxes))])
+        found = ((at, placed_on(grid, common)) for at, common in enumerate(commons))
+        inside = [(at, p) for at, p in found if p is not None and p.is_inside(commons[at].shape)]
+        if not inside:
+            commons.append(_common(survey.item, mask))
+            lattices.append([])
+        at, place = inside[0] if inside else (len(commons) - 1, placed_on(grid, commons[-1]))
+        assert place is not None  # it is the volume's, or the grid's own
+        cutout = Cutout(commons[at].shape, place.first)
+        lattices[at].append(_Placed(position, mask, place.orientation, cutout))
     return lattices
+
+
+def _common(item: Item, mask: MaskSurvey) -> Grid:
+    """Return the volume's grid for a part of it; else a mask's own."""
+    is_part = item.volume is not None and mask.cutout is not None
+    if item.volume is None or not is_part or placed_on(mask.mask.grid, item.volume.grid) is None:
+        return mask.mask.grid
+    return item.volume.grid
 
 
 def _around(boxes: Sequence[Box]) -> Box:
@@ -276,8 +302,8 @@ def _teams(lattice: Sequence[_Placed]) -> Iterator[list[_Placed]]:
 
     Masks in the common order are streamed. Of those in another one at most two are held at once.
     """
-    streamed = [placed for placed in lattice if placed.orientation == AS_STORED]
-    held = [placed for placed in lattice if placed.orientation != AS_STORED]
+    streamed = [placed for placed in lattice if placed.is_streamed]
+    held = [placed for placed in lattice if not placed.is_streamed]
     if len(streamed) <= OPEN_FILES:
         yield streamed
     else:
@@ -295,7 +321,7 @@ def _blocks(placed: list[_Placed], size: int) -> list[list[_Placed]]:
 def _count(team: Sequence[_Placed], pairs: set[Pair]) -> dict[Pair, _Overlap]:
     """Return the overlaps of the given pairs, frame by frame in the common order."""
     team = sorted(team, key=lambda placed: placed.position)
-    shape = team[0].survey.mask.grid.reoriented(team[0].orientation).shape
+    shape = team[0].cutout.shape
     end = max(placed.box[2].stop for placed in team)
     found: dict[Pair, _Overlap] = {}
     with ExitStack() as stack:
@@ -327,7 +353,7 @@ def _together(masks: Mask) -> npt.NDArray[np.int64]:
 def _frames(placed: _Placed, shape: tuple[int, int, int]) -> Generator[Mask, None, None]:
     """Yield where a mask has labels, frame by frame in the common order; i runs fastest."""
     image = placed.survey.mask.image
-    if placed.orientation == AS_STORED:
+    if placed.is_streamed:
         for labels in label_frames(image):
             yield labels.ravel(order="F") > 0
         return
@@ -354,7 +380,8 @@ def _held(placed: _Placed) -> Mask:
 def _in_file(placed: _Placed, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return a voxel's indices in a mask's own file order."""
     to_file = placed.orientation.index_map(placed.survey.mask.grid.shape)
-    i, j, k = (to_file @ [*voxel, 1])[:3].astype(int).tolist()
+    own = np.subtract(voxel, placed.cutout.first)
+    i, j, k = (to_file @ [*own, 1])[:3].astype(int).tolist()
     return (i, j, k)
 
 
