@@ -203,3 +203,56 @@ def test_a_mask_between_the_voxels_never_lands_as_it_is(
         dataset = write(tmp_path / str(number), volume_order, mask, True)
         assert list(errors(dataset).by_code()) == ["mask-resampled"]
         assert nk.plan(dataset).blockers
+
+
+# Written by other tools
+
+
+@both
+def test_a_part_that_itk_cut_out_lands_where_it_was(oblique: bool, tmp_path: Path) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    right = sound(ORDERS[3], oblique)
+    write(tmp_path / "in", ORDERS[3], right, oblique)
+    image = sitk.ReadImage(str(tmp_path / "in" / MASK))
+    part = sitk.RegionOfInterest(image, [size - 1 for size in image.GetSize()], [0, 1, 1])
+    sitk.WriteImage(part, str(tmp_path / "in" / MASK))
+    labels = right.labels.copy()
+    labels[-1], labels[:, 0], labels[:, :, 0] = 0, 0, 0
+    dataset = nk.scan(tmp_path / "in")
+    assert "mask-cropped" in nk.check(dataset, voxels=False).by_code()
+    found = landed(dataset, tmp_path / "out")
+    for value, places in found.items():
+        meant = oracle.positions(labels == value, right.affine)
+        assert np.abs(places - meant).max() < 1e-4
+
+
+@both
+@pytest.mark.parametrize("volume_order", ORDERS[::9], ids=range(6))
+def test_an_array_of_itk_under_the_volumes_header_has_its_axes_exchanged(
+    volume_order: tuple, oblique: bool, tmp_path: Path
+) -> None:
+    """ITK hands out arrays in z, y, x; people save them with the header of nibabel."""
+    sitk = pytest.importorskip("SimpleITK")
+    right = sound(volume_order, oblique)
+    write(tmp_path / "in", volume_order, right, oblique)
+    array = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "in" / MASK)))
+    write_nifti(tmp_path / "in" / MASK, array, right.affine)
+    dataset = nk.scan(tmp_path / "in")
+    repair = nk.repairs.reorder_axes(dataset, errors(dataset))
+    in_place(landed(repair.dataset, tmp_path / "out"), right)
+
+
+@both
+@pytest.mark.parametrize("volume_order", ORDERS[::9], ids=range(6))
+def test_a_slice_of_nibabel_lands_where_it_was(
+    volume_order: tuple, oblique: bool, tmp_path: Path
+) -> None:
+    nib = pytest.importorskip("nibabel")
+    right = sound(volume_order, oblique)
+    dataset = write(tmp_path / "in", volume_order, right, oblique)
+    (file,) = (mask.image.path for item in dataset.items for mask in item.masks)
+    box = tuple(slice(int(at.min()), int(at.max()) + 1) for at in np.nonzero(right.labels))
+    part = nib.load(file).slicer[box]
+    content = np.asanyarray(part.dataobj).copy()
+    write_nifti(file, content, part.affine)
+    in_place(landed(nk.scan(tmp_path / "in"), tmp_path / "out"), right)
