@@ -517,6 +517,14 @@ def test_rounding_is_the_largest_of_its_bounds_but_never_half_a_voxel(size, orig
     assert compare_grids(Grid(SHAPE, mask), Grid(SHAPE, volume)).verdict == verdict
 
 
+def test_voxels_of_a_microscope_of_another_size_are_no_rounding():
+    """At the far corner they are 0.8 voxels off, which are 0.0004 mm."""
+    volume = np.diag([0.0005, 0.0005, 0.0005, 1.0])
+    volume[:3, 3] = 1.0
+    mask = Grid(SHAPE, changed(0, 0, 0.0001, volume))
+    assert compare_grids(mask, Grid(SHAPE, volume)).verdict == "resampled"
+
+
 @pytest.mark.parametrize("shape", [(3, 4, 5), SHAPE])
 def test_a_part_without_a_header_is_not_taken_for_the_voxels_at_0(shape):
     """An array cut out of a volume of 1 mm voxels and saved without its place lies at 0 too."""
