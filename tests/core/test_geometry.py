@@ -452,6 +452,13 @@ ALIGNMENTS = {
     "one voxel outside": ((1, 1, 1), part(AFFINE, 5, 5, 6), "apart", np.inf, np.inf),
     "a part between the voxels": ((3, 4, 5), part(AFFINE, 1.3, 2, 0), "resampled", np.inf, np.inf),
     "a part that sticks out": ((3, 4, 5), part(AFFINE, 3, 2, 0), "resampled", np.inf, np.inf),
+    "a part that sticks out before": (
+        (3, 4, 5),
+        part(AFFINE, -1, 2, 0),
+        "resampled",
+        np.inf,
+        np.inf,
+    ),
     "more than the volume": ((7, 8, 9), part(AFFINE, -1, -1, -1), "resampled", np.inf, np.inf),
     "every second slice": (
         (5, 6, 4),
