@@ -74,7 +74,10 @@ def take_header(
 
     Examples
     --------
-    >>> nk.repairs.take_header(dataset, findings.by_code()["mask-header-lost"])  # doctest: +SKIP
+    >>> import nifti_kit as nk
+    >>> dataset = nk.scan("data_samples/by_plane_semantic")
+    >>> nk.repairs.take_header(dataset, "axl_inference.nii.gz").files[0].what
+    'took the header of axl_anatomic.nii.gz'
     """
     mended = []
     for case in _cases(dataset, files, volume):
@@ -205,11 +208,17 @@ def reorder_axes(
     Raises
     ------
     RepairRefused
-        If no order of the axes fits, or several do; or if the given one does not.
+        If no order of the axes fits, or several do, or the shape is the volume's as it stands; or
+        if the given one does not fit.
 
     Examples
     --------
-    >>> nk.repairs.reorder_axes(dataset, "CT/lung.nii.gz", axes=(2, 1, 0))  # doctest: +SKIP
+    >>> import nifti_kit as nk
+    >>> dataset = nk.scan("data_samples/by_plane_semantic")
+    >>> volume = nk.geometry.Grid((37, 87, 117), dataset.items[0].volume.grid.affine)
+    >>> repair = nk.repairs.reorder_axes(dataset, "axl_inference.nii.gz", volume=volume)
+    >>> repair.files[0].what
+    'axes put in the order (2, 1, 0); took the header of the given volume'
     """
     mended = []
     for case in _cases(dataset, files, volume):
@@ -223,22 +232,27 @@ def reorder_axes(
 def _chosen_axes(case: _Case, axes: Sequence[int] | None) -> tuple[int, int, int]:
     """Return the order of a mask's axes that gives the volume's shape, if it is the only one."""
     shape, wanted = case.mask.grid.shape, case.volume.shape
-    fitting = axis_orders(shape, wanted)
-    if axes is not None and tuple(axes) in fitting:
-        return fitting[fitting.index(tuple(axes))]
-    if axes is None and len(fitting) == 1:
-        return fitting[0]
+    fitting = [order for order in axis_orders(shape, wanted) if order != _AS_STORED.axes]
+    chosen = [order for order in fitting if axes is None or order == tuple(axes)]
+    if len(chosen) == 1 and (axes is not None or shape != wanted):
+        return chosen[0]
     orders = " or ".join(f"axes={order}" for order in fitting)
-    looked = "Look which one fits (nk.plots.planned of the repaired dataset's plan): "
+    message = "no order of the mask's axes gives its volume's shape"
+    remedy = "Find the mask's own volume."
+    if fitting:
+        message = "several orders of the mask's axes give its volume's shape"
+        remedy = f"See which one fits, with nk.plots.planned(nk.plan(repair.dataset)): {orders}."
+    if axes is not None:
+        message = "not this order of the mask's axes gives its volume's shape"
+    elif shape == wanted:
+        message = "the mask has its volume's shape: its axes may be in order"
+        remedy = f"If they are exchanged: {orders}." if fitting else "nk.check says how it lies."
     raise RepairRefused(
-        "several orders of the mask's axes give its volume's shape"
-        if axes is None and fitting
-        else f"{'no' if axes is None else 'not this'} order of the mask's axes gives its "
-        "volume's shape",
+        message,
         path=str(case.mask.relative),
         found=f"{shape}, its volume {wanted}" + ("" if axes is None else f", axes={axes}"),
         expected=orders or None,
-        remedy=f"{looked}{orders}." if orders else "Find the mask's own volume.",
+        remedy=remedy,
     )
 
 

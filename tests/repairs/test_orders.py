@@ -244,6 +244,23 @@ def test_an_order_that_does_not_fit_is_refused(
         nk.repairs.reorder_axes(exchanged(tmp_path, (2, 1, 0)), MASK, axes=axes)
 
 
+def test_axes_that_may_be_in_order_are_exchanged_only_as_a_person_says(tmp_path: Path) -> None:
+    """Two axes of one length: the shape cannot tell whether they are exchanged."""
+    dataset = exchanged(tmp_path / "in", (1, 0, 2))
+    assert nk.check(dataset).ok
+    with pytest.raises(RepairRefused, match="may be in order") as caught:
+        nk.repairs.reorder_axes(dataset, MASK)
+    assert caught.value.remedy == "If they are exchanged: axes=(1, 0, 2)."
+    repair = nk.repairs.reorder_axes(dataset, MASK, axes=(1, 0, 2))
+    np.testing.assert_array_equal(in_volume(repair, tmp_path / "out"), np.argwhere(square()))
+
+
+def test_axes_that_are_in_order_stay(tmp_path: Path) -> None:
+    with pytest.raises(RepairRefused, match="may be in order") as caught:
+        nk.repairs.reorder_axes(case(tmp_path, labels(), AFFINE), MASK)
+    assert caught.value.remedy == "nk.check says how it lies."
+
+
 def test_a_shape_that_no_order_makes_the_volumes_is_refused(tmp_path: Path) -> None:
     dataset = case(tmp_path, labels((5, 6, 8)), AFFINE)
     with pytest.raises(RepairRefused, match="no order of the mask's axes"):
