@@ -134,6 +134,26 @@ def test_a_stated_order_is_three_directions(order: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(in_volume(repair, tmp_path / "out"), ONE)
 
 
+BARE = {
+    "identity": np.eye(4),
+    "identity of ITK": np.diag([-1.0, -1, 1, 1]),
+    "sizes alone": np.diag([2.0, 3, 5, 1]),
+    "centred": np.array([[-1, 0, 0, 2], [0, 1, 0, -2.5], [0, 0, 1, -3], [0, 0, 0, 1]]),
+}
+
+
+@pytest.mark.parametrize("affine", BARE.values(), ids=list(BARE))
+def test_a_header_that_says_nothing_reorders_nothing(affine: np.ndarray, tmp_path: Path) -> None:
+    """Its axes seem to run another way than the volume's (LPS); but nobody has written that."""
+    backward = np.diag([-2.0, -3, 5, 1])
+    backward[:3, 3] = [8.5, 17.25, 7.125]
+    dataset = case(tmp_path / "in", labels(), affine, backward)
+    (found,) = nk.check(dataset).errors
+    assert found.code == "mask-header-lost"
+    repair = nk.repairs.take_header(dataset, found)
+    np.testing.assert_array_equal(in_volume(repair, tmp_path / "out"), ONE)
+
+
 def test_slices_that_a_tool_reversed_are_put_right_as_the_finding_says(tmp_path: Path) -> None:
     """A left-handed volume (LAS), and a mask without a header whose slices run downward."""
     left = np.diag([-2.0, 3, 5, 1])
