@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin
 from nifti_kit.datasets.names import stem
 from nifti_kit.datasets.scanning import Mended
-from nifti_kit.errors import RepairRefused
+from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.formats import nifti
 from nifti_kit.formats.labels import INTEGER_TOLERANCE
 from nifti_kit.formats.nifti import Frames, encode_image, open_frames
@@ -104,7 +105,7 @@ def split_frames(dataset: Dataset, files: Any, frames: Iterable[int] | None = No
                 remedy="A mask of a class in each frame: nk.repairs.merge_frames(dataset, "
                 f"{str(relative)!r}). Label maps of points in time: give their volume too.",
             )
-    _refuse_taken(dataset, mended)
+    _refuse_taken(dataset, mended, stacks)
     return repaired(dataset, mended)
 
 
@@ -217,18 +218,26 @@ def _left(stack: Frames, taken: Sequence[int]) -> str:
 
 
 def _with_first_frames(dataset: Dataset, stacks: Iterable[Frames]) -> Dataset:
-    """Return the dataset with one frame of each: what says where the files belong."""
+    """Return the dataset with one frame of each image: what says where the files belong."""
+    every = {stack.relative: stack for stack in stacks}
+    for found in dataset.findings:
+        if found.code in ("image-unsupported", "mask-frames"):
+            with suppress(NiftiKitError):  # it has a finding, and no frames
+                stack = _frames(dataset, PurePosixPath(found.path))
+                every.setdefault(stack.relative, stack)
     first = [
         Mended(s.relative, nifti.pick_frame(s.path, s.relative, 1, s.content), "looked at")
-        for s in stacks
+        for s in every.values()
     ]
     return rescan(dataset, first)
 
 
-def _refuse_taken(dataset: Dataset, mended: Sequence[Mended]) -> None:
-    """Refuse a new file that would take the name of another one."""
+def _refuse_taken(
+    dataset: Dataset, mended: Sequence[Mended], replaced: Iterable[PurePosixPath]
+) -> None:
+    """Refuse a new file that would take the name of another one, which is not replaced."""
     gone = {found.relative for found in mended if found.content is None}
-    names: set[PurePosixPath] = set(dataset.source.files) - gone
+    names = set(dataset.source.files) - gone - set(replaced)
     folders = {parent for name in names for parent in name.parents}
     for found in mended:
         if found.content is None:
@@ -313,7 +322,7 @@ def merge_frames(
             before[one.stack.relative] = one.measures
         else:
             mended += one.apart(classes, before)
-    _refuse_taken(dataset, mended)
+    _refuse_taken(dataset, mended, stacks)
     return repaired(dataset, mended, before)
 
 
@@ -326,6 +335,11 @@ class _Channels:
         self.background = 0
         self.overlaps = 0
         self.measures: dict[int, Measure] = {}
+
+    @property
+    def _volume(self) -> str:
+        """How the volume is written in a remedy."""
+        return "volume" if self.item.volume is None else repr(str(self.item.volume.relative))
 
     @property
     def values(self) -> dict[int, int]:
@@ -370,7 +384,7 @@ class _Channels:
         elif whole:
             remedy = (
                 "If the frames are label maps of points in time, give their volume too: "
-                f"nk.repairs.split_frames(dataset, [volume, {name!r}]). One of them: "
+                f"nk.repairs.split_frames(dataset, [{self._volume}, {name!r}]). One of them: "
                 f"nk.repairs.pick_frame(dataset, {name!r}, {channel})."
             )
         return RepairRefused(
@@ -409,8 +423,9 @@ class _Channels:
                     expected=f"1 to {self.stack.count}, or 0 for none",
                 )
             return given
-        largest = max(fits, key=lambda channel: self.voxels[channel - 1], default=0)
-        if not fits or len(fits) == 1 or largest == 1:
+        most = max(self.voxels)
+        largest = next((channel for channel in fits if self.voxels[channel - 1] == most), 0)
+        if largest <= 1 or len(fits) == 1:
             return largest
         name = str(self.stack.relative)
         raise RepairRefused(

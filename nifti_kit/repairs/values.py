@@ -339,9 +339,10 @@ def _tables(dataset: Dataset, one: _Read, numbers: Mapping[Value, Any]) -> Itera
         base = dataset.score_base if table.content is None else 1
         path, content = table.path, table.content
         read = read_scores(path, base=base, relative=str(table.relative), content=content)
-        if any(numbers.get(value, value) != value for value in read.values):
-            text = _recolumned(read, table, numbers).to_csv()
-            yield Mended(table.relative, text.encode(), "columns named by the new values")
+        anew = _recolumned(read, table, numbers)
+        if anew.values != read.values:
+            what = "columns named by the new values"
+            yield Mended(table.relative, anew.to_csv().encode(), what)
 
 
 def _recolumned(read: ScoreTable, table: TableFile, numbers: Mapping[Value, Any]) -> ScoreTable:
