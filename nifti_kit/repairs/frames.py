@@ -18,11 +18,11 @@ from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin
 from nifti_kit.datasets.names import stem
 from nifti_kit.datasets.scanning import Mended
-from nifti_kit.errors import NiftiKitError, RepairRefused
+from nifti_kit.errors import NiftiKitError, RepairRefused, UnsupportedImage
 from nifti_kit.formats import nifti
 from nifti_kit.formats.labels import INTEGER_TOLERANCE
 from nifti_kit.formats.nifti import Frames, encode_image, open_frames
-from nifti_kit.repairs.repair import Measure, Repair, located, measured, repaired
+from nifti_kit.repairs.repair import Measure, Repair, located, measured, only_about, repaired
 
 SHOWN = 8
 """Frames that a sentence names before it counts the rest."""
@@ -88,7 +88,7 @@ def split_frames(dataset: Dataset, files: Any, frames: Iterable[int] | None = No
         If a file is damaged.
     """
     wanted = None if frames is None else sorted({int(frame) for frame in frames})
-    stacks = {relative: _frames(dataset, relative) for relative in located(dataset, files)}
+    stacks = _stacks(dataset, only_about(files, "image-unsupported", "mask-frames"))
     for stack in stacks.values():
         _refuse_frames(stack, wanted)
     mended: list[Mended] = []
@@ -171,6 +171,15 @@ class _Split:
             )
         for mask in self.item.masks:
             other = self.stacks.get(mask.relative)
+            if other is None and _frames(self.dataset, mask.relative).count > 1:
+                names = f"[{str(stack.relative)!r}, {str(mask.relative)!r}]"
+                raise RepairRefused(
+                    "a mask of the volume has frames too, and was not given",
+                    path=str(mask.relative),
+                    remedy=f"Frame by frame: nk.repairs.split_frames(dataset, {names}). If each "
+                    "is the mask of a class, first: nk.repairs.merge_frames(dataset, "
+                    f"{str(mask.relative)!r}).",
+                )
             if other is not None and other.count != stack.count:
                 raise RepairRefused(
                     "a mask has not as many frames as its volume",
@@ -192,6 +201,20 @@ class _Split:
 def _frames(dataset: Dataset, relative: PurePosixPath) -> Frames:
     contents = {found.relative: found.content for found in dataset.mended}
     return open_frames(dataset.root / relative, relative, contents.get(relative))
+
+
+def _stacks(dataset: Dataset, files: Any) -> dict[PurePosixPath, Frames]:
+    """Return the images that are meant; of several, those that are no image of frames are not."""
+    meant = located(dataset, files)
+    stacks = {}
+    for relative in meant:
+        try:
+            stacks[relative] = _frames(dataset, relative)
+        except UnsupportedImage:
+            if len(meant) == 1:
+                raise
+    several = {relative: stack for relative, stack in stacks.items() if stack.count > 1}
+    return several or stacks
 
 
 def _refuse_frames(stack: Frames, wanted: Sequence[int] | None) -> None:
@@ -291,7 +314,7 @@ def merge_frames(
     UnreadableFile
         If a file is damaged.
     """
-    stacks = {relative: _frames(dataset, relative) for relative in located(dataset, files)}
+    stacks = _stacks(dataset, only_about(files, "mask-frames"))
     for stack in stacks.values():
         _refuse_frames(stack, None)
     probe = _with_first_frames(dataset, stacks.values())

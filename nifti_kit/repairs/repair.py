@@ -410,6 +410,18 @@ class _File(Protocol):
 F = TypeVar("F", bound=_File)
 
 
+def only_about(files: Any, *codes: str) -> Any:
+    """Return those of some findings that are about certain codes; all else as it is.
+
+    A repair that is given every error of a dataset takes up those that it is for.
+    """
+    if isinstance(files, (str, os.PathLike, Finding)) or not isinstance(files, Iterable):
+        return files
+    every = list(files)
+    some = [found for found in every if isinstance(found, Finding) and found.code in codes]
+    return some if some and all(isinstance(found, Finding) for found in every) else every
+
+
 def masks_meant(dataset: Dataset, files: Any) -> list[tuple[Item, MaskFile]]:
     """Return the masks that are meant, each with its item; ``files`` are those of ``located``.
 

@@ -22,7 +22,7 @@ from nifti_kit.errors import RepairRefused
 from nifti_kit.formats.labels import FLOAT32_WHOLE, MAX_LABEL, as_whole, values_of
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_frames
 from nifti_kit.formats.scores import ScoreTable, read_scores
-from nifti_kit.repairs.repair import Measure, Repair, masks_meant, measured, repaired
+from nifti_kit.repairs.repair import Measure, Repair, masks_meant, measured, only_about, repaired
 
 Value = int | float
 """A value of a file as it is: a whole number, or what is no label (NaN, infinity, a fraction)."""
@@ -83,7 +83,8 @@ def relabel(
     >>> nk.repairs.relabel(dataset, "CTChest/lung.nii.gz", {1: 7}).table  # doctest: +SKIP
     """
     wanted = None if mapping is None else _checked(mapping)
-    read = [_read(item, mask) for item, mask in masks_meant(dataset, files)]
+    meant = masks_meant(dataset, only_about(files, "labels-unusable"))
+    read = [_read(item, mask) for item, mask in meant]
     if wanted is None:
         new_of = _numbered(dataset, read)
     else:

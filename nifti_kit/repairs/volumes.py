@@ -30,7 +30,7 @@ from nifti_kit.formats.nifti import (
     with_form,
 )
 from nifti_kit.formats.volumes import value_dtype
-from nifti_kit.repairs.repair import Repair, located, repaired
+from nifti_kit.repairs.repair import Repair, located, only_about, repaired
 
 WHOLE = 1e-6
 """A number this near to a whole one is that: of voxels, the rounding of a product of matrices."""
@@ -63,7 +63,7 @@ def straighten(dataset: Dataset, files: Any) -> Repair:
         If a file is damaged, or a mask cannot be read.
     """
     mended: list[Mended] = []
-    for item in _items(dataset, files):
+    for item in _items(dataset, only_about(files, "grid-sheared")):
         volume = item.volume
         if volume is None or volume.grid.problem or not volume.grid.is_sheared:
             raise _not_sheared(item)
@@ -280,6 +280,7 @@ def use_form(dataset: Dataset, files: Any, form: str | None = None) -> Repair:
     """
     if form is not None and form not in FORMS:
         raise RepairRefused("there is no such form", found=repr(form), expected=" or ".join(FORMS))
+    files = only_about(files, "affine-forms-disagree", "grid-unusable")
     meant = set(located(dataset, files))
     mended = []
     for item in _items(dataset, files):

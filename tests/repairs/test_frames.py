@@ -403,6 +403,35 @@ def test_what_cannot_be_split_is_refused(case: Any, tmp_path: Path) -> None:
         nk.repairs.split_frames(nk.scan(tmp_path), **{"files": "MR.nii.gz", **arguments})
 
 
+def test_a_mask_with_frames_is_not_cut_down_to_its_first_one(tmp_path: Path) -> None:
+    folder = contrasts(tmp_path / "in", count=2)
+    write_nifti(folder / "MR" / "organs.nii.gz", channels(1))
+    dataset = nk.scan(folder)
+    with pytest.raises(RepairRefused, match="has frames too, and was not given") as caught:
+        nk.repairs.split_frames(dataset, "MR.nii.gz")
+    both = pasted(caught.value.remedy, dataset)
+    objects = landed(both.dataset, tmp_path / "p")
+    assert [name for name, _ in objects["MR_1.nrrd"]].count("organs") == 1
+    merged = nk.repairs.merge_frames(dataset, "MR/organs.nii.gz")
+    split = nk.repairs.split_frames(merged.dataset, "MR.nii.gz")
+    objects = landed(split.dataset, tmp_path / "q")
+    assert [name for name, _ in objects["MR_1.nrrd"]].count("organs_1") == 1
+
+
+def test_of_all_errors_of_a_dataset_each_repair_takes_up_its_own(tmp_path: Path) -> None:
+    folder = contrasts(tmp_path / "in", count=2)
+    write_nifti(folder / "CT.nii.gz")
+    write_nifti(folder / MASK, channels(2))
+    colour = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(colour, AFFINE), folder / "colour.nii.gz")
+    dataset = nk.scan(folder)
+    merged = nk.repairs.merge_frames(dataset, nk.check(dataset).errors)
+    split = nk.repairs.split_frames(merged.dataset, nk.check(merged.dataset).errors)
+    found = landed(split.dataset, tmp_path / "p", ("image-unsupported",))
+    assert sorted(found) == ["CT.nrrd", "MR_0.nrrd", "MR_1.nrrd"]
+    assert [error.path for error in nk.check(split.dataset).errors] == ["colour.nii.gz"]
+
+
 def test_a_score_table_does_not_say_which_frame_it_is_for(tmp_path: Path) -> None:
     folder = write_planes(tmp_path)
     write_nifti(folder / "axl_anatomic.nii.gz", np.stack([volume(), volume()], axis=-1))

@@ -1,4 +1,4 @@
-"""Relabelling: other numbers for the same voxels, nothing lost, names and scores by the old ones."""
+"""Relabelling: other numbers for the same voxels; names and scores go by the old ones."""
 
 from __future__ import annotations
 
