@@ -369,6 +369,8 @@ def why_unused(file: PurePosixPath, beside: Container[tuple[str, str] | None] = 
     """
     if packed := _PACKED_NIFTI.search(file.name):
         return f"a NIfTI file packed as .{packed[1].lower()}: unpack it, or convert it to .nii.gz"
+    if file.name == "relabelled.tsv":
+        return "the table of old and new label values that a repair wrote: for people"
     if file.name.casefold().endswith(_ARCHIVE_ENDINGS):
         return "an archive inside the source is not unpacked"
     if pair := pair_key(file):

@@ -402,7 +402,8 @@ def _no_label(image: ImageFile, k: int, found: str) -> RepairRefused:
         path=str(image.relative),
         found=f"{found} in frame {k + 1}",
         expected=f"numbers from 0 to {MAX_LABEL}",
-        remedy="For a probability map give a threshold: round_labels(..., threshold=0.5).",
+        remedy="For a probability map give a threshold: round_labels(..., threshold=0.5). Values "
+        "for 'not annotated', and ids: nk.repairs.relabel.",
     )
 
 

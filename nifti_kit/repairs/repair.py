@@ -446,7 +446,7 @@ def _meant(
     files_of: Callable[[Item], Sequence[F]],
 ) -> list[tuple[Item, F]]:
     known = {file.relative: (item, file) for item in dataset.items for file in files_of(item)}
-    meant = located(dataset, files)
+    meant = located(dataset, files, files_of)
     for relative in meant:
         if relative not in known:
             raise RepairRefused(
@@ -458,7 +458,9 @@ def _meant(
     return [known[relative] for relative in meant]
 
 
-def located(dataset: Dataset, files: Any) -> list[PurePosixPath]:
+def located(
+    dataset: Dataset, files: Any, of_item: Callable[[Item], Sequence[_File]] = lambda i: i.images
+) -> list[PurePosixPath]:
     """Return the files that are meant, relative to the source, each once.
 
     Parameters
@@ -466,23 +468,29 @@ def located(dataset: Dataset, files: Any) -> list[PurePosixPath]:
     dataset
         Where they are.
     files
-        A path (relative to the source, its end if that is unique, or absolute), a finding, a
-        mask, image or table file, or any of these in a sequence, such as
+        A path (relative to the source, its end if that is unique, or absolute), a finding, an
+        item, a mask, image or table file, or any of these in a sequence, such as
         ``findings.by_code()["mask-apart"]``.
+    of_item
+        Which files of an item are meant.
 
     Raises
     ------
     RepairRefused
         If there is no such file, or more than one.
     """
-    found = [_located(dataset, name) for name in _names(files)]
+    found = [_located(dataset, name) for name in _names(files, of_item)]
     if not found:
         raise RepairRefused("no file was given to repair", remedy="Give a path or a finding.")
     return list(dict.fromkeys(found))
 
 
-def _names(files: Any) -> Iterator[PurePosixPath | Path]:
-    if isinstance(files, (MaskFile, ImageFile, TableFile)):
+def _names(
+    files: Any, of_item: Callable[[Item], Sequence[_File]]
+) -> Iterator[PurePosixPath | Path]:
+    if isinstance(files, Item):
+        yield from (file.relative for file in of_item(files))
+    elif isinstance(files, (MaskFile, ImageFile, TableFile)):
         yield files.relative
     elif isinstance(files, Finding):
         yield PurePosixPath(files.path)
@@ -490,7 +498,7 @@ def _names(files: Any) -> Iterator[PurePosixPath | Path]:
         yield Path(files)
     elif isinstance(files, Iterable):
         for each in files:
-            yield from _names(each)
+            yield from _names(each, of_item)
     else:
         raise RepairRefused(
             "that is no file", found=type(files).__name__, expected="a path, a finding or several"

@@ -234,6 +234,8 @@ def test_a_saved_repair_has_its_classes_by_the_new_values(tmp_path: Path) -> Non
     assert again.classes[1].color == (1, 2, 3)
     ours, theirs = (nk.plan(dataset).objects for dataset in (repair.dataset, again))
     assert [o.class_name for o in ours] == [o.class_name for o in theirs]
+    (unused,) = nk.check(again).by_code()["file-unused"]
+    assert "old and new label values" in unused.message
     text = (tmp_path / "out" / "relabelled.tsv").read_text()
     assert text.splitlines() == [
         "file\told\tnew",
@@ -321,6 +323,20 @@ def test_columns_that_would_be_mixed_up_are_refused(
     with pytest.raises(RepairRefused, match="would be mixed up") as caught:
         nk.repairs.relabel(dataset, "axl_inference.nii", mapping)
     assert str(caught.value.found).startswith(found)
+
+
+def test_an_item_is_its_masks(tmp_path: Path) -> None:
+    dataset = nk.scan(source(tmp_path, IDS), segmentation="semantic")
+    assert table(nk.repairs.relabel(dataset, dataset.items[0])) == [
+        (997, 1),
+        (1089, 2),
+        (614454277, 3),
+    ]
+    assert table(nk.repairs.relabel(dataset, dataset.items)) == [
+        (997, 1),
+        (1089, 2),
+        (614454277, 3),
+    ]
 
 
 # Chains, and remedies to the letter
