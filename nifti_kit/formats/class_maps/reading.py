@@ -40,7 +40,9 @@ JSON_DIALECTS = ("nnunet", "msd", "class2idx")
 _MAP_NAME = re.compile(
     r"(colou?r|cls|class|label)[\W_]*(colou?r)?[\W_]*(map|lut|table|names?)", re.IGNORECASE
 )
-_NO_MAP_NAME = re.compile(r"(read[\W_]*me|licen[cs]e|change(s|[\W_]*log))\b.*", re.IGNORECASE)
+_NO_MAP_NAME = re.compile(
+    r"(.*[\W_])?(read[\W_]*me|licen[cs]es?|change(s|[\W_]*log))(?![a-z]).*", re.IGNORECASE
+)
 _TABLE_NAME = re.compile(r"label|class|colou?r|lut|atlas|dseg|struct|region|roi", re.IGNORECASE)
 
 
