@@ -291,3 +291,16 @@ def test_the_project_says_what_neither_map_nor_header_does(tmp_path: Path) -> No
 def test_a_volume_that_names_values_is_no_matter_here(tmp_path: Path) -> None:
     named(tmp_path / "ct.nii.gz", array=volume())
     assert check(tmp_path) == []
+
+
+def test_a_repaired_set_takes_every_table_with_it(tmp_path: Path) -> None:
+    planes(tmp_path / "in", {})
+    array = labels().astype("f4") + np.float32(0.25) * (labels() > 0)
+    write_nifti(tmp_path / "in" / "axl_inference.nii.gz", array)
+    (tmp_path / "in" / "dataset.json").write_text('{"labels": {"bg": 0, "Femur": 1}}')
+    (tmp_path / "in" / "lut.txt").write_text(FREESURFER)
+    repair = nk.repairs.round_labels(nk.scan(tmp_path / "in"), "axl_inference.nii.gz")
+    repair.save(tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").rglob("*.*")}
+    assert {"dataset.json", "lut.txt"} <= names
+    assert len(nk.scan(tmp_path / "out").classes) == 3
