@@ -19,7 +19,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.names import natural_key, speaks_of_annotation, stem
 from nifti_kit.datasets.proposals import Proposal, says_label
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.labels import INTEGER_TOLERANCE
+from nifti_kit.formats.labels import INTEGER_TOLERANCE, MAX_LABEL
 from nifti_kit.formats.nifti import ImageFile, iter_blocks
 
 MOST_VALUES = 2048
@@ -28,11 +28,15 @@ MOST_VALUES = 2048
 FEW_VALUES = 16
 """No scan has so few grey values: up to here areas of one value need not be shown."""
 
-ALIKE = 0.7
-"""Neighbouring voxels of a label map have the same label more often; of 8-bit images 1 in 4 do."""
+ALIKE = 0.3
+"""Of the neighbours of a voxel so many have its own label in areas of 2 x 2 pixels, more in larger
+ones. In 8-bit scans it is one in twenty, but for black and white, where a window cuts off."""
 
 COMPARED = 10_000
-"""Pairs of neighbouring voxels after which a picture is told from a label map."""
+"""Voxels with a neighbour after which a picture is told from a label map."""
+
+COMPARED_FRAMES = 32
+"""Frames whose neighbours are compared, spread over the file: that takes longer than reading."""
 
 MOSTLY = 0.5
 """Share of background from which a file without a telling name may be a label map."""
@@ -80,7 +84,7 @@ def look_at(image: ImageFile) -> Look | None:
     Whole numbers, few of them, none below -1 (what some tools write for "ignore"), and areas of
     one value. Reading ends at the first frame that says no, which of a scan is an early one.
     """
-    looker = _Looker()
+    looker = _Looker(image.shape[2])
     try:
         for block in iter_blocks(image):
             if not looker.add(block, image):
@@ -91,11 +95,15 @@ def look_at(image: ImageFile) -> Look | None:
 
 
 class _Looker:
-    """Collects values, background and neighbours that are alike, block by block."""
+    """Collects values, background, and how often neighbours of a value have the same, by block."""
 
-    def __init__(self) -> None:
+    def __init__(self, frames: int) -> None:
+        self._step = max(1, frames // COMPARED_FRAMES)
+        self._frame = self._due = 0
         self._values: set[int] = set()
-        self._zeros = self._total = self._pairs = self._alike = 0
+        self._zeros = self._total = 0
+        self._alike: defaultdict[int, int] = defaultdict(int)
+        self._pairs: defaultdict[int, int] = defaultdict(int)
 
     def add(self, block: npt.NDArray[Any], image: ImageFile) -> bool:
         """Take a block; say whether the file may still be a label map."""
@@ -107,24 +115,50 @@ class _Looker:
         across = (whole != 0).any(axis=2)
         rows, columns = np.flatnonzero(across.any(axis=1)), np.flatnonzero(across.any(axis=0))
         if rows.size:
-            part = whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            self._values.update(_present(part))
-            self._compare(part)
-        many = len(self._values) > FEW_VALUES and self._pairs > COMPARED
-        picture = many and self._alike < ALIKE * self._pairs
-        return len(self._values) <= MOST_VALUES and not picture
+            self._take(whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        self._frame += whole.shape[2]
+        return len(self._values) <= MOST_VALUES and not (
+            sum(self._pairs.values()) > COMPARED and self._is_picture()
+        )
 
-    def _compare(self, part: npt.NDArray[Any]) -> None:
-        for one, other in ((part[1:], part[:-1]), (part[:, 1:], part[:, :-1])):
-            both = (one != 0) & (other != 0)
-            self._pairs += int(np.count_nonzero(both))
-            self._alike += int(np.count_nonzero(both & (one == other)))
+    def _take(self, part: npt.NDArray[Any]) -> None:
+        values, codes = _coded(part)
+        present = np.flatnonzero(np.bincount(codes.ravel(order="K"), minlength=len(values)))
+        self._values.update(values[present].tolist())
+        if self._frame < self._due or len(self._values) > MOST_VALUES:
+            return
+        self._due = self._frame + self._step
+        zero = int(np.searchsorted(values, 0))
+        for one, other in ((codes[1:], codes[:-1]), (codes[:, 1:], codes[:, :-1])):
+            both = (one != zero) & (other != zero)
+            alike = np.bincount(one[both & (one == other)], minlength=len(values)) * 2
+            pairs = np.bincount(one[both], minlength=len(values))
+            pairs += np.bincount(other[both], minlength=len(values))
+            for at in np.flatnonzero(pairs).tolist():
+                self._alike[int(values[at])] += int(alike[at])
+                self._pairs[int(values[at])] += int(pairs[at])
+
+    def _is_picture(self) -> bool:
+        """Say whether most of many values are seldom next to themselves, as in a scan."""
+        if len(self._values) <= FEW_VALUES or not self._pairs:
+            return False
+        shares = [self._alike[value] / pairs for value, pairs in self._pairs.items()]
+        return float(np.median(shares)) < ALIKE
 
     def result(self) -> Look | None:
-        values = tuple(sorted(self._values - {0}))
-        if len(values) > FEW_VALUES and self._alike < ALIKE * self._pairs:
+        if self._is_picture():
             return None
+        values = tuple(sorted(self._values - {0}))
         return Look(values, self._zeros / self._total if self._total else 1.0)
+
+
+def _coded(part: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    """Return values in rising order, 0 among them, and each voxel as a place in these."""
+    low, high = min(0, int(part.min())), max(0, int(part.max()))
+    if high - low <= MAX_LABEL:
+        return np.arange(low, high + 1), part.astype(np.intp) - low
+    values, codes = np.unique(np.append(part.ravel(order="K"), 0), return_inverse=True)
+    return values.astype(np.int64), codes[:-1].reshape(part.shape, order="F")
 
 
 def _whole(block: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[Any] | None:
@@ -137,14 +171,6 @@ def _whole(block: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[Any] | None
         return None
     whole = np.rint(values)
     return whole if np.abs(values - whole).max(initial=0.0) <= INTEGER_TOLERANCE else None
-
-
-def _present(part: npt.NDArray[Any]) -> list[int]:
-    low, high = int(part.min()), int(part.max())
-    if high - low > np.iinfo(np.uint16).max:
-        return [int(value) for value in np.unique(part)]
-    counts = np.bincount((part - low).astype(np.intp, copy=False).ravel(order="K"))
-    return [low + int(value) for value in np.flatnonzero(counts)]
 
 
 # The rule

@@ -448,6 +448,8 @@ def _by_words(tree: _Tree) -> Proposal | None:
     ``img/a`` and ``gt/a``, ``volume-0`` and ``segmentation-0``, ``a`` and ``a_roi``. More words
     before or behind are a class (``a_mask_liver``). All masks are on the grid of their image.
     """
+    if all(_SUBSET.fullmatch(file.parent.name) for file in tree.niftis):
+        return None  # a tree of nnU-Net that is not whole, or has two readings
     masks = dict.fromkeys(file for file in tree.niftis if says_label(file))
     images: defaultdict[tuple[str, ...], list[PurePosixPath]] = defaultdict(list)
     for file in tree.niftis:

@@ -1,4 +1,4 @@
-"""Whole data sets as they come: a scan that no label map looks like, label maps, their trees."""
+"""Whole data sets as they come: scans that no label map looks like, label maps, and trees."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from nifti_kit.errors import BadSource
 from nifti_kit.widgets.parts import sources, tasks
 from nifti_kit.widgets.parts.sources import SourcePicker, samples
-from tests.support.builders import SAMPLES, write_nifti, write_planes
+from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 EVERY_SAMPLE = [
     "annotations_dataset",
@@ -174,3 +174,43 @@ def test_a_sample_is_chosen_by_its_name(monkeypatch):
     assert picker.path == "data_samples/scores"
     picker.choose_sample("no such sample")
     assert picker.path == "data_samples/scores"
+
+
+def nnunet(folder, *, stray=False):
+    write_nifti(folder / "imagesTr" / "a_0000.nii")
+    write_nifti(folder / "labelsTr" / "a.nii", labels())
+    if stray:
+        write_nifti(folder / "elsewhere.nii")
+    return folder
+
+
+def test_a_proposal_is_there_when_the_source_was_read_and_is_taken_when_it_is_said(tmp_path):
+    picker = SourcePicker(nnunet(tmp_path))
+    assert picker.proposal is None
+    assert picker.proposal_blockers == ["There is no proposal."]
+    picker.scan()
+    assert [len(item.masks) for item in picker.join().items] == [0, 0]
+    assert picker.proposal.name == "nnU-Net"
+    assert picker.proposal_blockers == []
+    picker.take_proposal()
+    dataset = picker.join()
+    assert (picker.layout, dataset.layout) == ("pairs", "pairs")
+    assert [len(item.masks) for item in dataset.items] == [1]
+    assert picker.proposal is None
+
+
+def test_without_a_proposal_none_can_be_taken(tmp_path):
+    picker = SourcePicker(nnunet(tmp_path, stray=True))
+    picker.scan()
+    picker.join()
+    with pytest.raises(BadSource, match="There is no proposal"):
+        picker.take_proposal()
+    assert picker.layout == "auto"
+
+
+def test_a_proposal_cannot_be_taken_while_a_source_is_read_or_when_it_is_gone(tmp_path):
+    picker = SourcePicker(nnunet(tmp_path / "in"))
+    picker.scan()
+    picker.join()
+    picker.path = str(tmp_path / "gone")
+    assert picker.proposal_blockers[0].startswith("There is no such file or folder")
