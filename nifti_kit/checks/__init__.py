@@ -94,10 +94,8 @@ def check(
 def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
     """Return what scanning found and what masks, scores and headers show; no volume is read."""
     found = [*dataset.findings]
-    told = list(volumes_of_labels(dataset)) if voxels else []
-    known = {one.path for one in told}
-    found += [*told, *(one for one in volumes_named_masks(dataset) if one.path not in known)]
     for of_dataset in (
+        volumes_named_masks,
         analyze_pairs,
         planes_apart,
         names_alike,
@@ -111,6 +109,7 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
         found += mask_alignment(item)
         found += exported_instances(dataset, item)
     if voxels:
+        found += volumes_of_labels(dataset)
         found += _labels_and_scores(dataset)
     return found
 

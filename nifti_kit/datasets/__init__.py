@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nifti_kit.datasets.dataset import Dataset, scan
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from nifti_kit.datasets.proposals import Proposal
 from nifti_kit.datasets.surveys import ItemSurvey, survey_item
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Item",
     "ItemSurvey",
     "MaskFile",
+    "Proposal",
     "TableFile",
     "scan",
     "survey_item",

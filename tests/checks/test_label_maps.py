@@ -205,11 +205,13 @@ def test_no_voxel_is_read_where_headers_alone_are_asked_for(
     assert "a_seg.nii" in [f.path for f in found["volume-named-mask"]]
 
 
-def test_what_content_decides_is_not_told_by_name_again(tmp_path: Path) -> None:
+def test_what_headers_tell_is_told_with_voxels_too(tmp_path: Path) -> None:
     files = {"a.nii": None, "a_seg.nii": ONE, "b_seg.nii": scan_like(5)}
-    found = nk.check(nk.scan(write_tree(tmp_path, files))).by_code()
-    assert [f.path for f in found[CODE]] == ["a_seg.nii"]
-    assert [f.path for f in found["volume-named-mask"]] == ["b_seg.nii"]
+    dataset = nk.scan(write_tree(tmp_path, files))
+    found = nk.check(dataset)
+    assert set(nk.check(dataset, voxels=False)) <= set(found)
+    assert [f.path for f in found.by_code()[CODE]] == ["a_seg.nii"]
+    assert [f.path for f in found.by_code()["volume-named-mask"]] == ["a_seg.nii", "b_seg.nii"]
 
 
 # Remedies, followed to the letter

@@ -242,6 +242,21 @@ def test_a_name_of_the_case_and_label_map_alone_says_no_class(name: str, nothing
     assert says_nothing(PurePosixPath(name)) is nothing
 
 
+@pytest.mark.parametrize(
+    ("pattern", "classes"),
+    [
+        ("m/{organ}/{case}.nii -> i/{case}.nii", ["liver"]),
+        ("m/*/{case}.nii -> i/{case}.nii", ["Segment_1"]),
+        ("{any}/{organ}/{case}.nii -> i/{case}.nii", ["Segment_1"]),
+    ],
+)
+def test_the_one_field_of_the_masks_alone_is_their_class(
+    pattern: str, classes: list[str], tmp_path: Path
+) -> None:
+    folder = write_tree(tmp_path / "in", {"i/a.nii": None, "m/liver/a.nii": label_map((1,))})
+    assert landed(nk.scan(folder, pairs=pattern), tmp_path / "out") == {"a.nrrd": classes}
+
+
 TREE = {"a.nii": None, "a_liver.nii": label_map((1,)), "a_organs.nii": label_map((1, 2))}
 PAIRS = {"a_liver.nii": "a.nii", "a_organs.nii": "a.nii"}
 

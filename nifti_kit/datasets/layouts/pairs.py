@@ -58,11 +58,15 @@ class Pairing:
         Images without a mask.
     faults
         What could not be paired: file and reason.
+    classes
+        For each mask of a pattern with one field that its images do not have: what that field is
+        (``"{case}/{organ}.nii.gz -> {case}/ct.nii.gz"``).
     """
 
     images: Mapping[PurePosixPath, tuple[PurePosixPath, ...]]
     alone: tuple[PurePosixPath, ...] = ()
     faults: tuple[tuple[PurePosixPath, str], ...] = ()
+    classes: Mapping[PurePosixPath, str] = field(default_factory=dict)
 
     @property
     def volumes(self) -> tuple[PurePosixPath, ...]:
@@ -122,7 +126,7 @@ def _checked(pairing: Pairing) -> Pairing:
             faults.append((mask, "it is given as a mask, and as the image of another mask"))
         else:
             kept[mask] = own
-    return Pairing(kept, pairing.alone, tuple(faults))
+    return Pairing(kept, pairing.alone, tuple(faults), pairing.classes)
 
 
 # A dictionary: mask to image, or to several
@@ -171,7 +175,7 @@ def _with_bare(pairing: Pairing, niftis: Iterable[PurePosixPath]) -> Pairing:
     folders -= {mask.parent for mask in pairing.images}
     named = pairing.files | {path for path, _ in pairing.faults}
     bare = [file for file in niftis if file.parent in folders and file not in named]
-    return Pairing(pairing.images, (*pairing.alone, *bare), pairing.faults)
+    return Pairing(pairing.images, (*pairing.alone, *bare), pairing.faults, pairing.classes)
 
 
 # A pattern: fields in braces, and * for the rest of a name
@@ -208,6 +212,10 @@ class _Side:
     @property
     def text(self) -> str:
         return "".join(text for _, text in self.pieces)
+
+    @property
+    def fields(self) -> set[str]:
+        return {text for kind, text in self.pieces if kind == "field"}
 
     @property
     def is_open(self) -> bool:
@@ -259,11 +267,15 @@ def _by_pattern(pattern: str, niftis: Sequence[PurePosixPath]) -> Pairing:
     images = _Images(right, niftis, frozenset(masks))
     found: dict[PurePosixPath, tuple[PurePosixPath, ...]] = {}
     faults: list[tuple[PurePosixPath, str]] = []
+    classes: dict[PurePosixPath, str] = {}
+    own_fields = left.fields - right.fields
     for mask in masks:
         readings = list(_readings(left.pieces, str(mask), {}))
-        ways = {own for known in readings if (own := images.of(known))}
+        ways = {own: known for known in readings if (own := images.of(known))}
         if len(ways) == 1:
-            found[mask] = ways.pop()
+            ((found[mask], known),) = ways.items()
+            if len(own_fields) == 1:
+                classes[mask] = _left(known[next(iter(own_fields))], set())
         elif ways:
             shown = listed((" and ".join(map(str, own)) for own in sorted(ways)), SHOWN, " or ")
             faults.append((mask, f"the pattern can be read in several ways for it: {shown}"))
@@ -272,7 +284,7 @@ def _by_pattern(pattern: str, niftis: Sequence[PurePosixPath]) -> Pairing:
             faults.append((mask, f"its image is not there: {wanted}"))
     owners = {image for mask, own in found.items() for image in own if image != mask}
     found = {mask: own for mask, own in found.items() if own != (mask,) or mask not in owners}
-    return _with_bare(Pairing(found, (), tuple(faults)), niftis)
+    return _with_bare(Pairing(found, (), tuple(faults), classes), niftis)
 
 
 class _Images:
@@ -337,7 +349,9 @@ def group_pairs(files: Files, pairing: Pairing) -> Grouping:
             grouping.unused[mask] = ""
     names = unique_names(list(volumes))
     for name, volume in zip(names, volumes.values(), strict=True):
-        classes = class_names(volume.masks, pairing.images)
+        classes = class_names(volume.masks, pairing.images) | {
+            mask: pairing.classes[mask] for mask in volume.masks if mask in pairing.classes
+        }
         masks = tuple(
             MaskFile(images[mask], None, _class_name(files, mask, classes)) for mask in volume.masks
         )
