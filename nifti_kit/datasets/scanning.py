@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from contextlib import closing
@@ -165,19 +166,40 @@ class Scanner:
 
     def _paired(self, niftis: list[PurePosixPath]) -> Pairing:
         """Return which mask belongs to which image; the files of no pair have no use."""
+        frames = self._frames(niftis)
+        made = {frame for own in frames.values() for frame in own}
+        named = [*(file for file in niftis if file not in made), *frames]
         if self.choices.pairs is not None:
-            pairing, left_out = pair_up(self.choices.pairs, niftis), {}
+            pairing, left_out = pair_up(self.choices.pairs, named), {}
         else:
             others = [file for file in self.source.files if not is_nifti(file.name)]
-            self.proposal = propose(niftis, others, self._grid)
-            pairing = taken(self.proposal, niftis)
+            self.proposal = propose(named, others, self._grid)
+            pairing = taken(self.proposal, named)
             assert self.proposal is not None
             left_out = dict(self.proposal.left_out)
             self.findings.append(finding("pairs-taken", "", self.proposal.summary))
+        pairing = pairing.with_frames(frames)
         for file in niftis:
             if file not in pairing.files:
                 self._reasons[file] = left_out.get(str(file), "no pair names it")
         return pairing
+
+    def _frames(self, niftis: list[PurePosixPath]) -> dict[PurePosixPath, list[PurePosixPath]]:
+        """Return the volumes that repairs made of an image's frames (``MR_0`` of ``MR``)."""
+        made = [file for file in niftis if file in self.mended and self._is_new(file)]
+        gone = set(self.mended).difference(self.source.files)
+        return {
+            image: [
+                file
+                for file in made
+                if file.parent == image.parent
+                and re.fullmatch(rf"{re.escape(stem(image.name))}_\d+", stem(file.name))
+            ]
+            for image in gone
+        }
+
+    def _is_new(self, file: PurePosixPath) -> bool:
+        return not (self.source.root / file).exists()
 
     def _grid(self, file: PurePosixPath) -> Grid | None:
         image = self._header(file)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.core.geometry import Grid
 from nifti_kit.datasets.proposals import Proposal
+from nifti_kit.datasets.scanning import Mended, Scanner
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.nifti import encode_image
 from tests.support.builders import AFFINE, write_nifti, write_planes
 from tests.support.trees import label_map, landed, scan_like, write_tree
 
@@ -339,8 +343,22 @@ def test_it_is_saved_whole_and_shown_as_a_table(tmp_path: Path) -> None:
         proposal.save(tmp_path / "pairs.csv")
 
 
-def test_a_dataset_json_that_is_no_label_table_is_named(tmp_path: Path) -> None:
-    folder = write_tree(tmp_path, {"a.nii": None, "dataset.json": {"labels": {"whole": [1, 2]}}})
-    dataset = nk.scan(folder)
-    assert not dataset.classes
-    assert [path.name for path in dataset.unused] == ["dataset.json"]
+@pytest.mark.parametrize(
+    "choice", [{"layout": "pairs"}, {"pairs": "labelsTr/{c}.nii -> imagesTr/{c}.nii"}]
+)
+def test_the_frames_of_an_image_stand_in_its_place_and_one_map_serves_all(
+    choice: dict[str, str], tmp_path: Path
+) -> None:
+    files = {"imagesTr/a.nii": np.zeros((4, 5, 6, 2), "i2"), "labelsTr/a.nii": MAP}
+    dataset = nk.scan(write_tree(tmp_path, files), **choice)
+    image = PurePosixPath("imagesTr/a.nii")
+    frames = [image.with_name(f"a_{number}.nii") for number in range(2)]
+    mended = {image: Mended(image, None, "split")}  # type: ignore[arg-type]
+    for number, frame in enumerate(frames):
+        content = encode_image(scan_like(number), Grid(MAP.shape, AFFINE))
+        mended[frame] = Mended(frame, content, "a frame")
+    there = replace(dataset.source, files=(*frames, PurePosixPath("labelsTr/a.nii")))
+    items = Scanner(there, dataset.choices, mended).grouping.items
+    assert [(str(i.volume.relative), [str(m.relative) for m in i.masks]) for i in items] == [
+        (str(frame), ["labelsTr/a.nii"]) for frame in frames
+    ]

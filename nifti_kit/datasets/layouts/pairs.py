@@ -7,7 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -73,6 +73,15 @@ class Pairing:
         """Every image, with a mask or without, once, in natural order."""
         owners = [image for own in self.images.values() for image in own]
         return tuple(sorted({*owners, *self.alone}, key=natural_key))
+
+    def with_frames(self, frames: Mapping[PurePosixPath, Sequence[PurePosixPath]]) -> Pairing:
+        """Return pairs in which the frames of images stand in their place."""
+
+        def split(images: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+            return tuple(one for image in images for one in frames.get(image, (image,)))
+
+        images = {mask: split(own) for mask, own in self.images.items()}
+        return replace(self, images=images, alone=split(self.alone))
 
     @property
     def files(self) -> frozenset[PurePosixPath]:
