@@ -35,6 +35,10 @@ def volume_voxels(item: Item) -> Iterator[Finding]:
         yield file_fault(item.volume.relative, error)
 
 
+PROPOSED = "If it is a mask: scan(..., layout='pairs') takes the pairs that dataset.proposal shows."
+"""The remedy for a file whose image is known."""
+
+
 def volumes_named_masks(dataset: Dataset) -> Iterator[Finding]:
     """A volume without annotations is not itself one, by its name, its folder's or its place."""
     volumes = [item.volume.relative for item in dataset.items if item.volume and not item.plane]
@@ -44,12 +48,15 @@ def volumes_named_masks(dataset: Dataset) -> Iterator[Finding]:
             continue
         relative = item.volume.relative
         owner = owners.get(relative.parent.name.casefold(), relative)
+        proposal = dataset.proposal
+        is_paired = proposal is not None and str(relative) in proposal.pairs
+        remedy = PROPOSED if is_paired else ""
         if owner != relative:
             message = f"it lands as a volume, though its folder is named like {owner}"
-            yield finding("volume-named-mask", relative, message)
-        elif speaks_of_annotation(relative):
+            yield finding("volume-named-mask", relative, message, remedy=remedy)
+        elif speaks_of_annotation(relative) or is_paired:
             message = "it lands as a volume, though its name or folder says annotation"
-            yield finding("volume-named-mask", relative, message)
+            yield finding("volume-named-mask", relative, message, remedy=remedy)
 
 
 def analyze_pairs(dataset: Dataset) -> Iterator[Finding]:

@@ -241,7 +241,9 @@ class _Tree:
     def lands(self, mask: PurePosixPath, image: PurePosixPath) -> bool:
         """Say whether a mask is on the grid of an image; so it is where a header cannot tell."""
         first, second = self.grid_of(mask), self.grid_of(image)
-        return first is None or second is None or compare_grids(first, second).lands
+        if first is None or second is None or first == second:
+            return True
+        return compare_grids(first, second).lands
 
 
 def _one_or_many(own: Sequence[PurePosixPath]) -> str | list[str]:

@@ -76,6 +76,14 @@ def test_a_volume_that_may_be_a_mask_is_named(path: str, message: str, tmp_path:
     assert warning in list(nk.check(dataset, voxels=False))
 
 
+def test_a_mask_whose_image_is_known_has_the_proposal_as_its_remedy(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "img" / "a.nii")
+    write_nifti(tmp_path / "gt" / "a.nii", labels())
+    (warning,) = volumes_named_masks(nk.scan(tmp_path))
+    assert warning.path == "gt/a.nii"
+    assert "layout='pairs'" in warning.remedy
+
+
 def test_a_volume_with_its_own_masks_or_a_plain_name_is_not_taken_for_one(tmp_path: Path) -> None:
     write_nifti(tmp_path / "label_study.nii")
     write_nifti(tmp_path / "label_study" / "lung.nii", labels())
