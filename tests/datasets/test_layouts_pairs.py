@@ -76,6 +76,7 @@ def test_pairs_say_which_mask_belongs_to_which_image(
     pairs: Any, names: tuple[str, ...], expected: dict[str, list[str]]
 ) -> None:
     assert found(pairs, *names) == expected
+    assert pair_up(pairs, paths(*names)).faults == ()
 
 
 @pytest.mark.parametrize(

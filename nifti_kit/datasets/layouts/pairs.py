@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections import defaultdict
+import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -292,7 +293,9 @@ def _by_pattern(pattern: str, niftis: Sequence[PurePosixPath]) -> Pairing:
             wanted = right.filled(readings[0]).text
             faults.append((mask, f"its image is not there: {wanted}"))
     owners = {image for mask, own in found.items() for image in own if image != mask}
+    # A name that fits, but is the image of other masks, is none.
     found = {mask: own for mask, own in found.items() if own != (mask,) or mask not in owners}
+    faults = [fault for fault in faults if fault[0] not in owners]
     return _with_bare(Pairing(found, (), tuple(faults), classes), niftis)
 
 
@@ -303,9 +306,7 @@ class _Images:
         self, side: _Side, niftis: Sequence[PurePosixPath], masks: frozenset[PurePosixPath]
     ) -> None:
         self._side, self._there, self._masks = side, frozenset(niftis), masks
-        self._by_folder: defaultdict[str, list[PurePosixPath]] = defaultdict(list)
-        for file in niftis:
-            self._by_folder[str(file.parent)].append(file)
+        self._sorted = sorted(map(str, niftis))
         self._known: dict[str, tuple[PurePosixPath, ...]] = {}
 
     def of(self, known: Mapping[str, str]) -> tuple[PurePosixPath, ...]:
@@ -318,11 +319,13 @@ class _Images:
         if not side.is_open:
             path = PurePosixPath(side.text)
             return (path,) if path in self._there else ()
-        folder = str(PurePosixPath(side.text).parent)
-        nearby = self._there if "*" in folder else self._by_folder[folder]
         fits = side.regex
-        found = (file for file in nearby if file not in self._masks and fits.fullmatch(str(file)))
-        return tuple(sorted(found, key=natural_key))
+        kind, begin = side.pieces[0]
+        begin = begin if kind == "text" else ""
+        first, last = (bisect_left(self._sorted, begin + end) for end in ("", chr(sys.maxunicode)))
+        names = self._sorted[first:last]
+        found = {PurePosixPath(name) for name in names if fits.fullmatch(name)}
+        return tuple(sorted(found - self._masks, key=natural_key))
 
 
 # Items of pairs
