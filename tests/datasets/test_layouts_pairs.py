@@ -188,6 +188,13 @@ def test_images_beside_those_of_pairs_land_without_a_mask_and_the_rest_is_named(
     assert [path.name for path in dataset.unused] == ["b2.nii", "table.csv"]
 
 
+def test_what_lies_beside_a_mask_is_no_image_of_its_own(tmp_path: Path) -> None:
+    tree = {"a.nii": None, "m.nii": label_map(), "other.nii": None}
+    dataset = nk.scan(write_tree(tmp_path, tree), pairs={"m.nii": "a.nii"})
+    assert [item.name for item in dataset.items] == ["a.nrrd"]
+    assert [path.name for path in dataset.unused] == ["other.nii"]
+
+
 def test_images_without_a_mask_stand_under_the_empty_key(tmp_path: Path) -> None:
     tree = {"a.nii": None, "m.nii": label_map(), "more/b.nii": None}
     dataset = nk.scan(write_tree(tmp_path, tree), pairs={"m.nii": "a.nii", "": ["more/b.nii"]})
@@ -275,6 +282,8 @@ def test_a_mask_of_one_value_is_the_class_of_its_name_and_of_several_each_value(
 ) -> None:
     folder = write_tree(tmp_path / "in", TREE)
     dataset = nk.scan(folder, pairs=PAIRS, segmentation=segmentation, classes={2: "Kidney"})
+    named = [mask.class_name for item in dataset.items for mask in item.masks]
+    assert named == ([None, None] if segmentation == "semantic" else ["liver", "organs"])
     assert landed(dataset, tmp_path / "out") == {"a.nrrd": classes}
 
 

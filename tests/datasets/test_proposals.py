@@ -111,16 +111,16 @@ TREES: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[str]]] = {
             "derivatives/x/sub-01/anat/sub-01_desc-brain_mask.nii.gz": ONE,
             "derivatives/x/sub-01/anat/sub-01_dseg.nii.gz": MAP,
             "derivatives/x/sub-01/anat/sub-01_label-GM_probseg.nii.gz": ONE.astype("f4") / 3,
-            "derivatives/x/sub-02/anat/sub-02_space-T1w_desc-preproc_T1w.nii.gz": None,
-            "derivatives/x/sub-02/anat/sub-02_space-T1w_dseg.nii.gz": label_map(shift=1),
+            "derivatives/x/sub-02/anat/sub-02_desc-preproc_T1w.nii.gz": None,
+            "derivatives/x/sub-02/anat/sub-02_dseg.nii.gz": label_map(shift=1),
         },
         {
             "derivatives/x/sub-01/anat/sub-01_desc-brain_mask.nii.gz": (
                 "sub-01/anat/sub-01_T1w.nii.gz"
             ),
             "derivatives/x/sub-01/anat/sub-01_dseg.nii.gz": "sub-01/anat/sub-01_T1w.nii.gz",
-            "derivatives/x/sub-02/anat/sub-02_space-T1w_dseg.nii.gz": (
-                "derivatives/x/sub-02/anat/sub-02_space-T1w_desc-preproc_T1w.nii.gz"
+            "derivatives/x/sub-02/anat/sub-02_dseg.nii.gz": (
+                "derivatives/x/sub-02/anat/sub-02_desc-preproc_T1w.nii.gz"
             ),
         },
         ["sub-02/anat/sub-02_T1w.nii.gz"],
@@ -294,7 +294,10 @@ def test_a_tree_that_is_not_whole_or_read_so_already_has_no_proposal(
 
 
 def test_planes_have_no_proposal(tmp_path: Path) -> None:
-    assert nk.scan(write_planes(tmp_path)).proposal is None
+    assert nk.scan(write_planes(tmp_path / "set")).proposal is None
+    files = {"imagesTr/axl_anatomic_0000.nii": None, "labelsTr/axl_anatomic.nii": MAP}
+    dataset = nk.scan(write_tree(tmp_path / "more", files))
+    assert (dataset.layout, dataset.proposal) == ("by_plane", None)
 
 
 def test_names_alone_do_not_pair_what_lies_apart(tmp_path: Path) -> None:
