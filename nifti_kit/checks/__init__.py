@@ -1,8 +1,8 @@
 """Checks: one small function per rule; ``check`` runs them all.
 
-There are two tiers. What a plan needs too is found by headers, names and one look at each mask
-(:func:`findings_of`). What takes a closer look (parts, overlaps, volumes to their end, content)
-is found by :func:`check` alone: warnings and notes, but for damaged volumes.
+There are two tiers. What a plan needs too, all errors among it, is found by headers, names and one
+reading of each volume and mask (:func:`findings_of`). What takes a closer look (parts, overlaps,
+content) is found by :func:`check` alone: warnings and notes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from nifti_kit.checks.files import (
     analyze_pairs,
     content_repeated,
     file_packing,
+    going_along,
     names_alike,
+    names_long,
     planes_apart,
     shared_ids,
     unmatched,
@@ -46,11 +48,11 @@ from nifti_kit.checks.labels import (
 )
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.scores import base_unsaid, score_evidence
-from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.findings import Finding, Findings, Waiver, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
-from nifti_kit.datasets.surveys import ItemSurvey, shapes_of, survey_item
+from nifti_kit.datasets.surveys import ItemSurvey, read_item, shapes_of
 from nifti_kit.errors import of_kind
 
 __all__ = ["check", "findings_of"]
@@ -60,7 +62,7 @@ def check(
     dataset: Dataset,
     *,
     voxels: bool = True,
-    waive: Iterable[str] = (),
+    waive: Iterable[Waiver] = (),
     on_item: Callable[[int, Item], Any] | None = None,
 ) -> Findings:
     """Return what is wrong with a dataset, with remedies; errors block an upload.
@@ -72,7 +74,8 @@ def check(
     voxels
         False reads headers only; True also reads every volume and mask to its end.
     waive
-        Codes of findings that a person accepts; they are kept, but do not block.
+        What a person accepts: codes (for the whole dataset), or pairs of a code and a file
+        (``("file-unreadable", "case_7/CT.nii.gz")``), mixed. It is kept, but does not block.
     on_item
         Called with the place (from 0) of each item and the item before its voxels are read; what
         it raises ends the check. A bar by default.
@@ -81,24 +84,31 @@ def check(
     ------
     KeyError
         If ``waive`` has a code that the catalogue does not know.
+    NiftiKitError
+        If ``waive`` has a file of which nothing of that code was found, nor a later plan can
+        find it.
     WrongArgument
-        If ``dataset`` is no dataset.
+        If ``dataset`` is no dataset, or an entry of ``waive`` neither a code nor a pair.
     """
     of_kind(dataset, Dataset, "nk.scan(...)")
-    Findings((), waive)  # an unknown code ends it before the work
+    accepted = waivers(waive)  # an unknown code ends it before the work
     closer = list(_closer_look(dataset, on_item)) if voxels else []
     found = [*findings_of(dataset, voxels=voxels), *unmatched(dataset), *closer]
-    return Findings(found, waive, Illustrator(dataset), dataset.source.given.name)
+    complete = voxels and dataset.layout != "annotations"
+    refuse_strays(accepted, found, dataset.source.files, complete=complete)
+    _, everything = going_along(dataset, accepted, found)
+    return Findings(found, everything, Illustrator(dataset), dataset.source.given.name)
 
 
 def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
-    """Return what scanning found and what masks, scores and headers show; no volume is read."""
+    """Return what scanning found and what headers show; with ``voxels`` what the voxels do."""
     found = [*dataset.findings]
     for of_dataset in (
         volumes_named_masks,
         analyze_pairs,
         planes_apart,
         names_alike,
+        names_long,
         shared_ids,
     ):
         found += of_dataset(dataset)
@@ -115,8 +125,9 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
 
 
 def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
-    surveys = [survey_item(dataset, item) for item in dataset.items]
+    surveys = [read_item(dataset, item) for item in dataset.items]
     for survey in surveys:
+        yield from volume_voxels(dataset, survey.item)
         for mask in survey.masks:
             yield from label_values(mask)
             yield from label_notes(mask)
@@ -133,8 +144,7 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
     for item in with_progress(dataset.items, on_item, "Checking", "item"):
-        yield from volume_voxels(item)
-        yield from _closer_look_at(item, survey_item(dataset, item))
+        yield from _closer_look_at(item, read_item(dataset, item))
     yield from content_repeated(dataset)
 
 

@@ -11,28 +11,50 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from nifti_kit.checks.geometry import share_text
-from nifti_kit.core.findings import Finding, file_fault, finding
+from nifti_kit.core.findings import Finding, Findings, Waiver, file_fault, finding
 from nifti_kit.core.geometry import Grid, gap_mm, share_inside
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
-from nifti_kit.datasets.names import natural_key, pair_key, speaks_of_annotation, stem
-from nifti_kit.datasets.surveys import survey_mask
-from nifti_kit.errors import NiftiKitError
+from nifti_kit.datasets.layouts.grouping import folder_of
+from nifti_kit.datasets.names import (
+    PLANE_WORDS,
+    VOLUME,
+    natural_key,
+    pair_key,
+    parse_name,
+    speaks_of_annotation,
+    stem,
+)
+from nifti_kit.datasets.surveys import survey_mask, volume_fault
+from nifti_kit.formats import mappings
 from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS
-from nifti_kit.formats.mappings import Mapping
-from nifti_kit.formats.nifti import ImageFile, iter_frames, open_stream
+from nifti_kit.formats.nifti import ImageFile, open_stream
 
 
-def volume_voxels(item: Item) -> Iterator[Finding]:
+def volume_voxels(dataset: Dataset, item: Item) -> Iterator[Finding]:
     """A volume can be read to its end, and its checksum fits."""
-    if item.volume is None:
-        return
-    try:
-        for _ in iter_frames(item.volume):
-            pass
-    except NiftiKitError as error:
-        yield file_fault(item.volume.relative, error)
+    fault = None if item.volume is None else volume_fault(dataset, item.volume)
+    if item.volume is not None and fault is not None:
+        yield file_fault(item.volume.relative, fault)
+
+
+LONGEST_NAME = 255
+"""Bytes of a name that file systems take, and the platform."""
+
+ADDED_TO_NAME = 26
+"""Bytes that a project folder puts around a volume's name while it writes its annotation:
+a dot in front, ``.json``, the number of the process (7 digits at most) and ``.part`` behind."""
+
+
+def names_long(dataset: Dataset) -> Iterator[Finding]:
+    """The names of volumes are not longer than a file system takes."""
+    most = LONGEST_NAME - ADDED_TO_NAME
+    for item in dataset.items:
+        size = len(item.name.encode())
+        if item.volume is not None and size > most:
+            message = f"it lands as a name of {size} bytes, at most {most} are taken"
+            yield finding("name-long", item.volume.relative, message)
 
 
 PROPOSED = "If it is a mask: scan(..., layout='pairs') takes the pairs that dataset.proposal shows."
@@ -239,6 +261,49 @@ def _trailer(image: ImageFile) -> bytes:
         return stream.read()
 
 
+def going_along(
+    dataset: Dataset, waive: Iterable[Waiver], findings: Iterable[Finding]
+) -> tuple[dict[str, list[str]], list[Waiver]]:
+    """Return what goes with the volumes that a person accepts as lost.
+
+    The annotation files of each volume by its path: those without a volume in the folder of its
+    name, or of its plane in its folder. And all that is accepted with it: that these files do not
+    land, and that the set of planes is incomplete without it.
+    """
+    found = Findings(findings, waive)
+    lost = [PurePosixPath(one.path) for one in found.waived if one.code in _LOST]
+    alone = [PurePosixPath(f.path) for f in found if f.code == "annotation-without-volume"]
+    planes: defaultdict[str, list[str | None]] = defaultdict(list)
+    for item in dataset.items:
+        planes[item.folder] += [item.plane] * (item.volume is not None)
+    missing = {(folder_of(path), _volume_plane(path)) for path in lost}
+    along: dict[str, list[str]] = {}
+    for path in dict.fromkeys(lost):
+        folder, plane = path.parent / stem(path.name), _volume_plane(path)
+        bare = plane is not None and plane not in planes[folder_of(path)]
+        for mask in alone:
+            beside = mask.parent == path.parent and parse_name(mask.name).plane == plane
+            if folder in mask.parents or (bare and beside):
+                along.setdefault(str(path), []).append(str(mask))
+    accepted: list[Waiver] = [
+        ("annotation-without-volume", mask) for own in along.values() for mask in own
+    ]
+    for where in {own for own, plane in missing if plane}:
+        whole = [*planes[where], *(plane for own, plane in missing if own == where)]
+        if sorted(map(str, whole)) == sorted(PLANE_WORDS):
+            accepted.append(("planes-incomplete", where))
+    return along, [*waive, *accepted]
+
+
+def _volume_plane(path: PurePosixPath) -> str | None:
+    name = parse_name(path.name)
+    return name.plane if name.role == VOLUME else None
+
+
+_LOST = ("file-unreadable", "image-unsupported")
+"""An image with one of these does not land."""
+
+
 # Rules about which volume an annotation file belongs to
 
 SHOWN_SETS = 4
@@ -253,10 +318,11 @@ def unmatched(dataset: Dataset) -> Iterator[Finding]:
     for relative in dataset.annotation_paths:
         if mapping.volume_of(relative) is None:
             message = "the mapping has no volume for it"
-            yield finding("annotation-unmatched", relative, message)
+            remedy = mappings.unmatched_remedy(mapping, relative)
+            yield finding("annotation-unmatched", relative, message, remedy=remedy)
 
 
-def shared_ids(dataset: Dataset, mapping: Mapping | None = None) -> Iterator[Finding]:
+def shared_ids(dataset: Dataset, mapping: mappings.Mapping | None = None) -> Iterator[Finding]:
     """The files of one volume are of one plane and case.
 
     (Several instance files of one plane belong to one volume.) ``mapping`` is the source's own

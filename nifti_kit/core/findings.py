@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections import defaultdict
@@ -14,8 +15,8 @@ from nifti_kit.core import html
 from nifti_kit.core.catalog import CATALOG, lookup
 from nifti_kit.core.files import save_as
 from nifti_kit.core.html import Illustration, Markup
-from nifti_kit.core.text import counted
-from nifti_kit.errors import NiftiKitError, UnsupportedImage
+from nifti_kit.core.text import counted, listed
+from nifti_kit.errors import NiftiKitError, UnsupportedImage, wrong_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,12 @@ TRIED_PER_CODE = 6
 Illustrate = Callable[["Finding"], Illustration | None]
 """What draws a finding; None where there is nothing to see."""
 
+Waiver = str | tuple[str, str]
+"""What a person accepts: a code for the whole dataset, or a code and the path of one file."""
+
+NEAR = 3
+"""Paths that an error shows beside one that nothing was found of."""
+
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -59,7 +66,8 @@ class Finding:
     remedy
         What to do.
     waived
-        Whether a person accepted it by its code; a waived error does not block.
+        Whether a person accepted it, by its code or by code and file; a waived error does not
+        block.
     voxel
         Where in the file: a voxel's indices (i, j, k) from 0, in file order; None where it is not
         about one place.
@@ -113,7 +121,7 @@ class Findings(Sequence[Finding]):
     findings
         In any order; equal ones count once.
     waive
-        Codes that a person accepts.
+        What a person accepts: codes, or pairs of a code and the path of one file.
     illustrate
         What draws a finding for a saved report. It is no part of the content: equality ignores
         it, and a pickled copy is without.
@@ -124,13 +132,16 @@ class Findings(Sequence[Finding]):
     def __init__(
         self,
         findings: Iterable[Finding] = (),
-        waive: Iterable[str] = (),
+        waive: Iterable[object] = (),
         illustrate: Illustrate | None = None,
         source: str = "",
     ) -> None:
-        waived = _known_codes(waive)
+        waived = frozenset(waivers(waive))
         unique = dict.fromkeys(
-            replace(found, waived=True) if found.code in waived else found for found in findings
+            replace(found, waived=True)
+            if found.code in waived or (found.code, found.path) in waived
+            else found
+            for found in findings
         )
         self._items = tuple(
             sorted(unique, key=lambda found: (_ORDER[found.severity], found.code, found.path))
@@ -182,7 +193,7 @@ class Findings(Sequence[Finding]):
 
     @property
     def waived(self) -> Findings:
-        """What a person accepted by its code."""
+        """What a person accepted, by its code or by code and file."""
         return self._part(f for f in self._items if f.waived)
 
     @property
@@ -266,12 +277,88 @@ class Findings(Sequence[Finding]):
         return html.title(f"Findings: {self.summary()}") + (html.table(head, rows) if rows else "")
 
 
-def _known_codes(codes: Iterable[str]) -> frozenset[str]:
-    """Return the codes as a set; a single string counts as one code, an unknown one raises."""
-    names = (codes,) if isinstance(codes, str) else tuple(codes)
-    for code in names:
-        lookup(code)
-    return frozenset(names)
+def waivers(waive: Iterable[object]) -> tuple[Waiver, ...]:
+    """Return what a person accepts, each once: codes, or pairs of a code and a file's path.
+
+    Parameters
+    ----------
+    waive
+        One code, or several codes and pairs, mixed. A path is as findings have it: relative to
+        the source, with ``/``; empty for what is about the source as a whole.
+
+    Raises
+    ------
+    KeyError
+        If the catalogue has no such code.
+    WrongArgument
+        If an entry is neither a code nor a pair.
+
+    Examples
+    --------
+    >>> waivers("mask-empty")
+    ('mask-empty',)
+    >>> waivers(["mask-empty", ("file-unreadable", "case_7/CT.nii.gz")])
+    ('mask-empty', ('file-unreadable', 'case_7/CT.nii.gz'))
+    """
+    given = (waive,) if isinstance(waive, str) else tuple(waive)
+    return tuple(dict.fromkeys(map(_waiver, given)))
+
+
+def _waiver(entry: object) -> Waiver:
+    if isinstance(entry, str):
+        try:
+            lookup(entry)
+        except KeyError as error:
+            if "." not in entry and "/" not in entry:
+                raise
+            hint = f"A file is accepted with its code: waive=[(code, {entry!r})]."
+            raise KeyError(f"{error.args[0]} {hint}") from None
+        return entry
+    pair = tuple(entry) if isinstance(entry, tuple | list) else ()
+    if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], str | os.PathLike):  # noqa: PLR2004
+        expected = "a code, or a pair such as ('file-unreadable', 'case_7/CT.nii.gz')"
+        raise wrong_argument("what is accepted is neither a code nor a pair", entry, expected)
+    lookup(pair[0])
+    path = os.fspath(pair[1])
+    return pair[0], str(PurePosixPath(path)) if path else ""
+
+
+def refuse_strays(
+    waive: Iterable[Waiver],
+    findings: Iterable[Finding],
+    files: Iterable[object],
+    *,
+    complete: bool,
+) -> None:
+    """Raise where a file was accepted of which nothing of that code was found.
+
+    What only another call can find is let pass for ``files``, which are there: a warning (some are
+    of a check alone), and, unless ``complete``, an error (some need the voxels, or the target).
+
+    Raises
+    ------
+    NiftiKitError
+        With the nearest paths that the code was found of.
+    """
+    found = list(findings)
+    known = {(one.code, one.path) for one in found}
+    there = {str(file) for file in files}
+    for one in waive:
+        if isinstance(one, str) or one in known:
+            continue
+        code, path = one
+        if path in there and not (complete and lookup(code).severity == "error"):
+            continue
+        paths = list(dict.fromkeys(other.path for other in found if other.code == code))
+        near = difflib.get_close_matches(path, paths, n=NEAR, cutoff=0.0)
+        codes = list(dict.fromkeys(other.code for other in found if other.path == path))
+        raise NiftiKitError(
+            f"a file was accepted that has no finding {code}",
+            path=path,
+            found=f"of this file: {', '.join(codes)}" if codes else "no finding of this file",
+            expected=listed(near, NEAR) or f"no file: nothing has {code}",
+            remedy="Write the path as the finding has it, relative to the source.",
+        )
 
 
 def _others(group: Sequence[Finding]) -> str:
@@ -397,7 +484,13 @@ def describe(error: NiftiKitError) -> str:
     return "; ".join(parts)
 
 
-def file_fault(file: PurePosixPath, error: NiftiKitError) -> Finding:
-    """Return the finding for an image that cannot be taken in."""
-    code = "image-unsupported" if isinstance(error, UnsupportedImage) else "file-unreadable"
+def file_fault(file: PurePosixPath, error: NiftiKitError, *, is_mask: bool = False) -> Finding:
+    """Return the finding for an image that cannot be taken in.
+
+    A sound image that cannot be a mask has a code of its own: who accepts a colour picture among
+    the volumes by its code has not accepted that a volume lands without its mask.
+    """
+    code = "file-unreadable"
+    if isinstance(error, UnsupportedImage):
+        code = "annotation-unsupported" if is_mask else "image-unsupported"
     return finding(code, file, describe(error), remedy=error.remedy)

@@ -369,15 +369,14 @@ def why_unused(file: PurePosixPath, beside: Container[tuple[str, str] | None] = 
     """
     if packed := _PACKED_NIFTI.search(file.name):
         return f"a NIfTI file packed as .{packed[1].lower()}: unpack it, or convert it to .nii.gz"
-    if file.name == "relabelled.tsv":
-        return "the table of old and new label values that a repair wrote: for people"
     if file.name.casefold().endswith(_ARCHIVE_ENDINGS):
         return "an archive inside the source is not unpacked"
     if pair := pair_key(file):
         other = "img" if pair[1] == "hdr" else "hdr"
-        if (pair[0], other) in beside:
-            return ""
-        return f"half of an image in two files: its .{other} is not there"
+        there = (pair[0], other) in beside
+        return "" if there else f"half of an image in two files: its .{other} is not there"
     if known := _FORMATS.get(file.suffix.casefold()):
         return f"an image in another format ({known}): convert it to .nii.gz"
+    if file.name == "relabelled.tsv":
+        return "the table of old and new label values that a repair wrote: for people"
     return "neither a NIfTI file nor a score table, class map or mapping"

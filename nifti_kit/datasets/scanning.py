@@ -15,7 +15,7 @@ from typing import Any
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
-from nifti_kit.core.text import listed, read_text
+from nifti_kit.core.text import counted, listed, read_text
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
 from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
@@ -27,11 +27,12 @@ from nifti_kit.datasets.names import (
     natural_key,
     pair_key,
     parse_name,
+    speaks_of_annotation,
     stem,
     why_unused,
 )
 from nifti_kit.datasets.proposals import Proposal, propose, taken
-from nifti_kit.datasets.sources import Source
+from nifti_kit.datasets.sources import Source, is_archive
 from nifti_kit.errors import NiftiKitError, SeveralFrames
 from nifti_kit.formats.class_maps import (
     JSON_TABLES,
@@ -40,7 +41,12 @@ from nifti_kit.formats.class_maps import (
     is_readme,
     looks_like_class_map,
 )
-from nifti_kit.formats.mappings import Mapping, looks_like_mapping, read_mapping
+from nifti_kit.formats.mappings import (
+    Mapping,
+    is_named_mapping,
+    looks_like_mapping,
+    read_mapping,
+)
 from nifti_kit.formats.nifti import ImageFile, read_header
 
 _LOG = logging.getLogger("nifti_kit.datasets")
@@ -141,28 +147,40 @@ class Scanner:
         self._reasons: dict[PurePosixPath, str] = {}
         self._maps: set[PurePosixPath] = set()
         niftis = [file for file in source.files if is_nifti(file.name)]
+        self._mappings = self._mapping_files(niftis)
         self.layout = self._layout(niftis) if choices.layout == "auto" else choices.layout
         self.proposal: Proposal | None = None
         self.pairing = self._paired(niftis) if self.layout == "pairs" else None
         self.grouping = self._grouped(niftis, choices.segmentation)
         if not niftis and not self.grouping.items:
-            self.findings.append(finding("source-empty", "", f"{source.given}: no NIfTI file"))
+            self.findings.append(_empty(source))
         self._reasons.update(self.grouping.unused)
         self.findings += self.grouping.findings
         if choices.score_frames == "file":
             self.findings += _frames_unknown(self.grouping.items)
         pairs = frozenset(map(pair_key, source.files))
+        images = {file.with_name(stem(file.name)): file.name for file in niftis}
         for file in source.files:
             if not is_nifti(file.name) and file.suffix.casefold() not in _OTHER_INPUTS:
-                self._reasons[file] = why_unused(file, pairs)
+                gradients = file.suffix.casefold() in _GRADIENTS and images.get(
+                    file.with_suffix("")
+                )
+                reason = f"the diffusion gradients of {gradients}" if gradients else ""
+                self._reasons[file] = reason or why_unused(file, pairs)
 
     def _layout(self, niftis: list[PurePosixPath]) -> str:
-        """Return the layout that the names speak of; score tables alone are annotations."""
+        """Return the layout that the names speak of; score tables alone are annotations.
+
+        So are files that a mapping names, whatever their names, unless their volumes are here.
+        """
         if self.choices.pairs is not None:
             return "pairs"
         if not niftis and any(_is_score_table(file.name) for file in self._files(".csv")):
             return "annotations"
-        return detect_layout(niftis, self.choices.annotation_words)
+        layout = detect_layout(niftis, self.choices.annotation_words)
+        if layout == "by_volume" and self._mapped(niftis) and not _with_volumes(niftis):
+            return "annotations"
+        return layout
 
     def _paired(self, niftis: list[PurePosixPath]) -> Pairing:
         """Return which mask belongs to which image; the files of no pair have no use."""
@@ -204,6 +222,32 @@ class Scanner:
     def _grid(self, file: PurePosixPath) -> Grid | None:
         image = self._header(file)
         return image.grid if isinstance(image, ImageFile) else None
+
+    def _mapped(self, niftis: list[PurePosixPath]) -> bool:
+        """Say whether a file that is named like a mapping has NIfTI files in its keys."""
+        named = [file for file in self._mappings if is_named_mapping(file)]
+        return any(looks_like_mapping(self._text(file) or "", niftis) for file in named)
+
+    def _text(self, file: PurePosixPath) -> str | None:
+        """Return the text of a file; None where it is none."""
+        try:
+            return read_text(self.source.root / file)
+        except NiftiKitError:
+            return None
+
+    def _mapping_files(self, niftis: list[PurePosixPath]) -> list[PurePosixPath]:
+        """Return the files that are named like a mapping, and the JSON files that look like one."""
+        images = {file.with_name(stem(file.name)) for file in niftis}
+        found = []
+        for file in self._files(".json"):
+            text = self._text(file)
+            known = file.name.casefold() in (*KNOWN_JSON, *JSON_TABLES)
+            beside = file.with_suffix("") in images or known
+            meant = text is not None and looks_like_mapping(text) and not beside
+            named = is_named_mapping(file) and not beside
+            if meant or named or looks_like_mapping(text or "", niftis):
+                found.append(file)
+        return found
 
     def _files(self, suffix: str) -> list[PurePosixPath]:
         found = [file for file in self.source.files if file.suffix.casefold() == suffix]
@@ -255,7 +299,8 @@ class Scanner:
                 if isinstance(found, ImageFile):
                     yield found
                 else:
-                    self.findings.append(_fault(file, found, niftis))
+                    is_mask = self._is_mask(file, niftis)
+                    self.findings.append(_fault(file, found, is_mask=is_mask))
                     self._reasons[file] = ""
 
     def _header(self, file: PurePosixPath) -> ImageFile | NiftiKitError:
@@ -267,6 +312,14 @@ class Scanner:
             return read_header(self.source.root / file, file, content)
         except NiftiKitError as error:
             return error.with_traceback(None)
+
+    def _is_mask(self, file: PurePosixPath, niftis: Sequence[PurePosixPath]) -> bool:
+        """Say whether a file is a mask by its name or place, as its header says nothing of it."""
+        role = parse_name(file.name).role
+        if self.layout == "annotations" or role is not None:
+            return self.layout == "annotations" or role == ANNOTATION
+        owner = any(one.with_name(stem(one.name)) == file.parent for one in niftis)
+        return owner or speaks_of_annotation(file)
 
     def class_map(self) -> ClassMap:
         """Return the class map in force; texts that are none have no use."""
@@ -379,37 +432,60 @@ class Scanner:
         return ClassMap()
 
     def mapping(self) -> Mapping | None:
-        """Return the JSON mapping of the annotations layout; other JSON files have no use."""
-        files = [file for file in self._files(".json") if file not in self._maps]
-        if self.layout != "annotations":
-            self._reasons.update(dict.fromkeys(files, "a mapping belongs to annotations alone"))
-            return None
-        meant = [file for file in files if self._may_be_mapping(file)]
-        if len(meant) > 1:
+        """Return the mapping of the annotations layout; what is named like one counts or blocks."""
+        images = {
+            file.with_name(stem(file.name)): file
+            for file in self.source.files
+            if is_nifti(file.name)
+        }
+        for file in self._files(".json"):
+            if file not in self._mappings and file not in self._maps:
+                self._reasons[file] = why_json(file, images)
+        meant = self._mappings
+        if self.layout == "annotations":
+            meant = [*meant, *self._other_mappings()]
+        if len(meant) > 1 and self.layout == "annotations":
             names = ", ".join(map(str, meant))
             self.findings.append(finding("mapping-several", meant[0], f"which one: {names}?"))
             self._reasons.update(dict.fromkeys(meant, "one of several mappings"))
-        if len(meant) != 1:
             return None
-        annotations = [path for item in self.grouping.items for path in item.annotation_paths]
-        try:
-            path = self.source.root / meant[0]
-            mapping = read_mapping(path, annotations, relative=str(meant[0]))
-        except NiftiKitError as error:
-            self.findings.append(finding("mapping-unreadable", meant[0], describe(error)))
-            self._reasons[meant[0]] = ""
-            return None
-        self.findings += mapping.faults
-        return mapping
+        read = [self._read_mapping(file) for file in meant]
+        return read[0] if self.layout == "annotations" and read else None
 
-    def _may_be_mapping(self, file: PurePosixPath) -> bool:
+    def _other_mappings(self) -> list[PurePosixPath]:
+        """Return the files of other kinds that are named like a mapping: they cannot be read."""
+        named = [file for file in self.source.files if is_named_mapping(file)]
+        return [file for file in named if file.suffix.casefold() != ".json"]
+
+    def _read_mapping(self, file: PurePosixPath) -> Mapping | None:
+        """Return a mapping; one that cannot be read, or that has volumes beside it, is an error."""
+        alone = self.layout == "annotations"
+        niftis = [one for one in self.source.files if is_nifti(one.name)]
+        annotations = [path for item in self.grouping.items for path in item.annotation_paths]
+        faulty = {found.path for found in self.findings if found.severity == "error"}
         try:
-            meant = looks_like_mapping(read_text(self.source.root / file))
-        except NiftiKitError:
-            meant = False
-        if not meant:
-            self._reasons[file] = "a JSON file that is no mapping"
-        return meant
+            mapping = read_mapping(
+                self.source.root / file,
+                annotations if alone else niftis,
+                relative=str(file),
+                faulty=faulty,
+            )
+        except NiftiKitError as error:
+            found = finding("mapping-unreadable", file, describe(error), remedy=error.remedy)
+            self.findings.append(found)
+            self._reasons[file] = ""
+            return None
+        if alone:
+            self.findings += mapping.faults
+            return mapping
+        self._reasons[file] = ""
+        code = "mapping-beside-volumes"
+        message = f"it gives ids to files, but the layout is {self.layout}: volumes are here"
+        if not looks_like_mapping(self._text(file) or "", niftis):
+            code = "mapping-unreadable"
+            message = "it is named like a mapping, but no NIfTI file is a key of it"
+        self.findings.append(finding(code, file, message))
+        return None
 
     def unused(self) -> tuple[Path, ...]:
         """Return the files without a use, and name each in a finding (once)."""
@@ -421,10 +497,10 @@ class Scanner:
         return tuple(self.source.root / file for file in ordered)
 
 
-def _fault(file: PurePosixPath, error: NiftiKitError, niftis: Sequence[PurePosixPath]) -> Finding:
+def _fault(file: PurePosixPath, error: NiftiKitError, *, is_mask: bool) -> Finding:
     """Return the finding for an image that cannot be taken in: frames of a mask are their own."""
-    if not isinstance(error, SeveralFrames) or not _is_annotation(file, niftis):
-        return file_fault(file, error)
+    if not isinstance(error, SeveralFrames) or not is_mask:
+        return file_fault(file, error, is_mask=is_mask)
     name = str(file)
     remedy = (
         "To land each frame as the mask of a class (a channel each, overlaps kept): "
@@ -436,13 +512,52 @@ def _fault(file: PurePosixPath, error: NiftiKitError, niftis: Sequence[PurePosix
     return finding("mask-frames", file, describe(error), remedy=remedy)
 
 
-def _is_annotation(file: PurePosixPath, niftis: Sequence[PurePosixPath]) -> bool:
-    """Say whether a file is an annotation by its name, or lies in the folder of a volume."""
-    name = parse_name(file.name)
-    if name.plane is not None and name.role is not None:
-        return name.role == ANNOTATION
-    volumes = {other.parent / stem(other.name) for other in niftis if other != file}
-    return any(folder in volumes for folder in file.parents)
+def _empty(source: Source) -> Finding:
+    """Return the finding for a source without a NIfTI file: an archive in it may hold some."""
+    archives = [file for file in source.files if is_archive(file.name)]
+    if not archives or len(archives) < len(source.files):
+        return finding("source-empty", "", f"{source.given}: no NIfTI file")
+    what = "one archive" if len(archives) == 1 else counted(len(archives), "archive")
+    message = f"{source.given}: {what} and nothing else: {listed(archives, SHOWN)}"
+    remedy = "Scan that archive" if len(archives) == 1 else "Scan an archive"
+    remedy += f": scan({str(source.given / archives[0])!r})."
+    if source.is_archive:
+        remedy = (
+            "An archive within an archive is not unpacked: unpack this one, and scan the inner."
+        )
+    return finding("source-empty", "", message, remedy=remedy)
+
+
+def _with_volumes(niftis: Iterable[PurePosixPath]) -> bool:
+    """Say whether a file has a folder of its own name with others in it: masks, by volume."""
+    files = list(niftis)
+    folders = {file.parent for file in files}
+    return any(file.with_name(stem(file.name)) in folders for file in files)
+
+
+KNOWN_JSON = MappingProxyType(
+    {
+        "dataset.json": "the description of a data set (nnU-Net, Medical Segmentation Decathlon)",
+        "dataset_description.json": "the description of a data set (BIDS)",
+        "plans.json": "what nnU-Net has planned",
+        "dataset_fingerprint.json": "what nnU-Net has measured of a data set",
+        "splits_final.json": "which cases nnU-Net trains and validates with",
+        "meta.json": "the classes of a Supervisely project",
+        "key_id_map.json": "the keys and ids of a Supervisely project",
+    }
+)
+"""Files that other tools put beside images, and what they are."""
+
+
+def why_json(file: PurePosixPath, images: MappingABC[PurePosixPath, PurePosixPath]) -> str:
+    """Return what a JSON file is that is no mapping; ``images`` by their paths without ending."""
+    known = KNOWN_JSON.get(file.name.casefold())
+    if known:
+        return f"{known}: no part of what lands"
+    image = images.get(file.with_suffix(""))
+    if image is not None:
+        return f"the sidecar of {image.name} (how it was acquired, as dcm2niix writes it)"
+    return "a JSON file that is no mapping"
 
 
 def _is_score_table(name: str) -> bool:
@@ -463,3 +578,9 @@ def _frames_unknown(items: Iterable[Item]) -> Iterator[Finding]:
 
 
 _OTHER_INPUTS = (".csv", ".txt", ".json")
+
+_GRADIENTS = (".bval", ".bvec")
+"""What dcm2niix writes beside a diffusion image."""
+
+SHOWN = 4
+"""Files that a message lists before it counts the rest."""

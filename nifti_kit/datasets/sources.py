@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 import shutil
 import stat
 import struct
@@ -40,6 +41,9 @@ MAX_DEPTH = 100
 
 MAX_NAME_BYTES = 2**20
 """Longest header extension of a tar member: it holds a name, and is read into memory whole."""
+
+MAX_NAME = 255
+"""Bytes of a file's name that file systems take."""
 
 _SHOWN_OF_NAME = 60
 """Letters of an endless name that a message shows."""
@@ -110,6 +114,7 @@ def open_source(source: str | os.PathLike[str]) -> Source:
     """
     a_path(source)
     given = Path(source).expanduser()
+    _refuse_address(os.fspath(source), given)
     if not _is_utf8(str(given)):
         raise BadSource(
             "the path is not UTF-8: no report could name it",
@@ -124,12 +129,39 @@ def open_source(source: str | os.PathLike[str]) -> Source:
         )
     if given.is_dir():
         return _listed(given, given)
-    if given.name.lower().endswith(ARCHIVE_ENDINGS):
+    if is_archive(given.name):
         return _unpacked(given)
     fault = _name_fault(given.name)
     if fault:
         return Source(given, given.parent, (), (_unnameable(PurePosixPath(given.name), fault),))
     return Source(given, given.parent, (PurePosixPath(given.name),))
+
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+"""The scheme of an address (s3, gs, https, ...), before // or, as Path has it, /. Drives have one
+letter."""
+
+
+def _refuse_address(text: str, given: Path) -> None:
+    """Raise BadSource where an address of something elsewhere was given."""
+    scheme = _ADDRESS.match(text)
+    if scheme is None or given.exists():
+        return
+    remedy = "Copy or download it first, and give the path of the local folder or archive."
+    if scheme[1].casefold() == "file":
+        remedy = "Leave 'file://' off: give the path alone."
+    raise BadSource(
+        "only local files are read, and this is an address",
+        path=text,
+        found=f"{scheme[1]}://",
+        expected="the path of a folder, an archive or a NIfTI file on this machine",
+        remedy=remedy,
+    )
+
+
+def is_archive(name: str) -> bool:
+    """Say whether a file name is that of an archive that can be scanned."""
+    return name.casefold().endswith(ARCHIVE_ENDINGS)
 
 
 def _unpacked(given: Path) -> Source:
@@ -292,7 +324,7 @@ class _Budget:
     """Counts unpacked bytes and refuses beyond what the archive's own size makes plausible."""
 
     def __init__(self, archive: Path) -> None:
-        self._archive = archive
+        self.archive = archive
         size = archive.stat().st_size
         self._left = self._limit = max(MIN_UNPACKED_BYTES, MAX_UNPACK_RATIO * size)
 
@@ -313,7 +345,7 @@ class _Budget:
     def _refused(self, found: str) -> BadSource:
         return BadSource(
             "the archive unpacks to far more than its size",
-            path=self._archive,
+            path=self.archive,
             found=found,
             expected=f"at most {self._limit} bytes",
             remedy="If it is yours, unpack it yourself and scan the folder.",
@@ -332,7 +364,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
                 target = _inside(archive, folder, info.filename)
                 budget.promised(info.file_size)
                 with opened.open(info) as stream:
-                    _copy(stream, target, budget)
+                    _copy(stream, target, budget, info.filename)
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
@@ -347,7 +379,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             budget.promised(member.size)
             stream = opened.extractfile(member)
             assert stream is not None  # a plain file has one
-            _copy(stream, _inside(archive, folder, member.name), budget)
+            _copy(stream, _inside(archive, folder, member.name), budget, member.name)
         _finish_tar(opened, _Budget(archive))
 
 
@@ -389,6 +421,11 @@ def _finish_tar(opened: tarfile.TarFile, budget: _Budget) -> None:
 def _inside(archive: Path, folder: Path, name: str) -> Path:
     """Return where a member goes; refuse absolute paths and paths that leave the folder."""
     path = PurePosixPath(name.replace("\\", "/"))
+    longest = max((len(part.encode("utf-8", "surrogateescape")) for part in path.parts), default=0)
+    if longest > MAX_NAME:
+        raise ValueError(
+            f"a name of {longest} bytes, {MAX_NAME} at most: {name[:_SHOWN_OF_NAME]}..."
+        )
     if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
         raise _hostile(archive, name, "a path that leaves the archive")
     if len(path.parts) > MAX_DEPTH:
@@ -409,8 +446,20 @@ def _hostile(archive: Path, member: str, what: str) -> BadSource:
     )
 
 
-def _copy(stream: IO[bytes] | Any, target: Path, budget: _Budget) -> None:
-    with target.open("xb") as out:
+def _copy(stream: IO[bytes] | Any, target: Path, budget: _Budget, name: str) -> None:
+    try:
+        out = target.open("xb")
+    except FileExistsError as error:
+        if target.is_dir():
+            raise
+        raise BadSource(
+            "the archive has a member twice: which one is meant?",
+            path=budget.archive,
+            found=repr(name),
+            expected="each file once",
+            remedy="Make the archive again with one of them, or unpack it and scan the folder.",
+        ) from error
+    with out:
         while chunk := stream.read(_CHUNK):
             budget.spend(len(chunk))
             out.write(chunk)

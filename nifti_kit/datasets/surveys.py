@@ -24,7 +24,7 @@ from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.components import ShapeSurvey, survey_shapes
 from nifti_kit.formats.labels import LabelSurvey, survey_labels
-from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.nifti import ImageFile, iter_blocks
 from nifti_kit.formats.scores import Score, ScoreTable, read_scores
 from nifti_kit.formats.scores.sheet import LAYER
 
@@ -108,6 +108,27 @@ class ItemSurvey:
     scores: Scored
     score_findings: tuple[Finding, ...]
     tables: tuple[TableSurvey, ...] = ()
+
+
+def read_item(dataset: Dataset, item: Item) -> ItemSurvey:
+    """Return the survey of an item whose volume was read to its end too, to its checksum."""
+    if item.volume is not None:
+        volume_fault(dataset, item.volume)
+    return survey_item(dataset, item)
+
+
+def volume_fault(dataset: Dataset, image: ImageFile) -> NiftiKitError | None:
+    """Return why a volume cannot be read to its end, or None; it is read once for a dataset."""
+    key = ("volume", image)
+    if key not in dataset.memory:
+        dataset.memory[key] = None
+        try:
+            for _ in iter_blocks(image):
+                pass
+        except NiftiKitError as fault:
+            dataset.memory[key] = fault.with_traceback(None)
+    found: NiftiKitError | None = dataset.memory[key]
+    return found
 
 
 def survey_item(dataset: Dataset, item: Item) -> ItemSurvey:

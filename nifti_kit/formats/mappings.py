@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -19,6 +19,7 @@ from nifti_kit.core.files import write_json
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import listed, read_text
 from nifti_kit.errors import BadMapping
+from nifti_kit.formats.mapping_tables import PLAIN_FORM, MappingTable, Pairs, is_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,9 +229,16 @@ class Mapping:
 
 
 def read_mapping(
-    path: str | os.PathLike[str] | MappingABC[str, int], annotations: Any, *, relative: str = ""
+    path: str | os.PathLike[str] | MappingABC[str, int],
+    annotations: Any,
+    *,
+    relative: str = "",
+    faulty: Collection[str] = (),
 ) -> Mapping:
     """Return a JSON mapping, held against the annotation files that are there.
+
+    A table that pandas wrote (``DataFrame.to_json`` in any of its forms) is read where one reading
+    alone is possible: its columns name annotation files and whole ids, one of each.
 
     Parameters
     ----------
@@ -241,6 +249,9 @@ def read_mapping(
         A dataset of :func:`nifti_kit.scan`, or the annotation files' relative paths.
     relative
         The name for people; the path by default.
+    faulty
+        Relative paths of files that are there, and have an error of their own: a key may name
+        them. Those of a dataset are known.
 
     Raises
     ------
@@ -249,38 +260,61 @@ def read_mapping(
     UnreadableFile
         If the file is no text.
     """
-    files = getattr(annotations, "annotation_paths", annotations)
+    files = [PurePosixPath(one) for one in getattr(annotations, "annotation_paths", annotations)]
+    found = getattr(annotations, "findings", ())
+    known = {*faulty, *(one.path for one in found if one.severity == "error")}
+    note: list[Finding] = []
     if isinstance(path, MappingABC):
         shown = relative
         pairs = [(str(key), _plain(value)) for key, value in path.items()]
     elif isinstance(path, str | os.PathLike):
         shown = relative or str(path)
-        pairs = _load(read_text(path), shown)
+        pairs, recognised = _load(read_text(path), shown, files)
+        note = [finding("mapping-table", shown, recognised)] * bool(recognised)
     else:
         raise BadMapping(
             "the mapping is in no known form",
             found=type(path).__name__,
             expected="a path, a dictionary, or what nk.read_mapping or nk.match returns",
         )
-    return _held_against([PurePosixPath(file) for file in files], pairs, shown)
+    return _held_against(files, pairs, shown, known, note)
 
 
-def looks_like_mapping(text: str) -> bool:
+def is_named_mapping(file: PurePosixPath) -> bool:
+    """Say whether a file is named like a mapping: it counts as one, or blocks."""
+    name = file.name.casefold()
+    return "mapping" in name and name.endswith((".json", *_NOT_JSON))
+
+
+_NOT_JSON = (".jsonl", ".csv", ".tsv", ".xlsx", ".xls", ".yaml", ".yml")
+"""Other kinds of tables and lists that people write a mapping in."""
+
+
+def looks_like_mapping(text: str, files: Sequence[PurePosixPath] = ()) -> bool:
     """Say whether a JSON text may be meant as a mapping: a key of it ends .nii, .nii.gz or .csv.
 
-    A text that cannot be parsed may be meant as one too.
+    So may a text that cannot be parsed, and one without a key. With ``files`` only a text that
+    can be read says so, for keys that end .nii or .nii.gz, and tables of those files.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        pairs, _ = _load(text, "", files)
+    except BadMapping:
+        return not files and _is_broken(text)
+    if files:
+        return any(_is_annotation_key(key, (".nii", ".nii.gz")) for key, _ in pairs)
+    return not pairs or any(_is_annotation_key(key) for key, _ in pairs)
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        _parsed(text, "")
+    except BadMapping:
         return True
-    if not isinstance(content, dict):
-        return False
-    return not content or any(_is_annotation_key(key) for key in content)
+    return False
 
 
-def _is_annotation_key(key: str) -> bool:
-    return key.strip().casefold().endswith((".nii", ".nii.gz", ".csv"))
+def _is_annotation_key(key: str, endings: tuple[str, ...] = (".nii", ".nii.gz", ".csv")) -> bool:
+    return key.strip().casefold().endswith(endings)
 
 
 def _plain(value: Any) -> Any:
@@ -289,21 +323,32 @@ def _plain(value: Any) -> Any:
     return int(value) if is_whole else value
 
 
-def _load(text: str, shown: str) -> list[tuple[str, Any]]:
-    """Return the pairs of a JSON object, repeated keys included."""
+def _load(
+    text: str, shown: str, files: Sequence[PurePosixPath]
+) -> tuple[list[tuple[str, Any]], str]:
+    """Return the pairs of a JSON mapping, repeated keys included; and what was recognised.
+
+    The second is empty for the specification's form.
+    """
+    content = _parsed(text, shown)
+    if not is_table(content):
+        return list(content), ""
+    ends = _by_name(files)
+    how, pairs = MappingTable(content, lambda key: _matching(key, ends), _is_id).pairs(shown)
+    return pairs, how
+
+
+def _parsed(text: str, shown: str) -> Any:
+    """Return the content of a JSON text, or of one with an object on each line."""
+    lines = [line for line in text.splitlines() if line.strip()]
     try:
-        content = json.loads(text, object_pairs_hook=_Pairs, parse_int=_whole)
+        if len(lines) > 1 and all(line.strip()[0] + line.strip()[-1] == "{}" for line in lines):
+            return [json.loads(line, object_pairs_hook=Pairs, parse_int=_whole) for line in lines]
+        return json.loads(text, object_pairs_hook=Pairs, parse_int=_whole)
     except RecursionError as error:
         raise _no_mapping(shown, "JSON that is nested too deep") from error
     except ValueError as error:
         raise _no_mapping(shown, str(error)) from error
-    if not isinstance(content, _Pairs):
-        raise _no_mapping(shown, f"a JSON {type(content).__name__}")
-    return list(content)
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The pairs of a JSON object; a dict would drop repeated keys without a word."""
 
 
 class _Digits(str):
@@ -325,20 +370,25 @@ def _no_mapping(shown: str, found: str) -> BadMapping:
         path=shown,
         found=found,
         expected='an object such as {"axl_inference_1.nii": 123}',
-        remedy="Correct the file.",
+        remedy=PLAIN_FORM,
     )
 
 
 def _held_against(
-    files: Sequence[PurePosixPath], pairs: Sequence[tuple[str, Any]], shown: str
+    files: Sequence[PurePosixPath],
+    pairs: Sequence[tuple[str, Any]],
+    shown: str,
+    faulty: Collection[str],
+    note: Sequence[Finding],
 ) -> Mapping:
-    faults: list[Finding] = []
+    faults: list[Finding] = list(note)
     nowhere: list[str] = []
     meant: defaultdict[PurePosixPath, list[int]] = defaultdict(list)
     ends = _by_name(files)
+    out = _by_name([PurePosixPath(path) for path in faulty])
     for key, value in pairs:
         matches = _matching(key, ends)
-        if not matches:
+        if not matches and not _matching(key, out):
             nowhere.append(key)
         elif len(matches) > 1:
             faults.append(_several(key, matches, shown))
@@ -347,7 +397,9 @@ def _held_against(
         elif len(matches) == 1:
             meant[matches[0]].append(value)
     if nowhere:
-        faults.append(finding("mapping-key", shown, _named_nowhere(nowhere, files)))
+        remedy = " ".join(filter(None, (_advice(key, files) for key in nowhere[:SHOWN])))
+        message = _named_nowhere(nowhere, files)
+        faults.append(finding("mapping-key", shown, message, remedy=remedy))
     rows = []
     for file in files:
         ids = sorted(set(meant[file]))
@@ -357,6 +409,50 @@ def _held_against(
         rows.append(MappingRow(file, one, "mapping" if one else "", tuple(ids)))
     in_folders = any(len(_wanted(key).parts) > 1 for key, _ in pairs)
     return Mapping(rows, shown, faults, project=in_folders or None)
+
+
+def _advice(key: str, files: Sequence[PurePosixPath]) -> str:
+    """Return what to write in place of a key, where one file alone has its name but for the rest.
+
+    The rest: folders, upper and lower case, and the ending .nii or .nii.gz.
+    """
+    wanted = _wanted(key)
+    alike = [file for file in files if _bare(file.name) == _bare(wanted.name)]
+    if len(alike) != 1:
+        return ""
+    (file,) = alike
+    folder, own = str(wanted.parent), str(file.parent)
+    steps = []
+    if wanted.parts[-len(file.parts) :] != file.parts and len(file.parts) > len(wanted.parts):
+        steps.append(f"put '{own}/' in front")
+    elif folder not in (".", own):
+        steps.append(f"leave '{folder}/' off" + f", put '{own}/' in front" * (own != "."))
+    packed, named = (name.casefold().endswith(".gz") for name in (file.name, wanted.name))
+    if packed != named:
+        steps.append("add .gz" if packed else "leave .gz off")
+    how = f" ({'; '.join(steps)})" if steps else " (upper and lower case count)"
+    return f'Write "{file}" instead of {_short(key)}{how}.'
+
+
+def _bare(name: str) -> str:
+    """Return a file's name in lower case, without .nii or .nii.gz."""
+    return name.casefold().removesuffix(".gz").removesuffix(".nii")
+
+
+def unmatched_remedy(mapping: Mapping | None, relative: PurePosixPath) -> str:
+    """Return what to do about an annotation file that has no volume."""
+    file = repr(str(relative))
+    leave = f"Or leave it out: waive=[('annotation-unmatched', {file})]."
+    if mapping is None:
+        return (
+            "plan(dataset, target=target) takes the volume whose name is the same; else say which "
+            f"it is: plan(dataset, mapping={{{file}: volume id}}). {leave}"
+        )
+    if mapping.path:
+        return f'Add "{relative}": volume id, to {mapping.path}. {leave}'
+    row = mapping.row_of(relative)
+    known = row.candidates[0] if row is not None and row.candidates else "volume id"
+    return f"Say which it is: mapping = mapping.with_volume({file}, {known}). {leave}"
 
 
 def _several(key: str, matches: Sequence[PurePosixPath], shown: str) -> Finding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from nifti_kit.core.findings import Finding, finding
@@ -32,8 +32,10 @@ from nifti_kit.targets.records import VolumeRef
 
 ONLY = "only candidate of that plane"
 
-_RULES = (EXACT, CASE, ONLY)
-_LAST = (_RULES.index(ONLY), 0)
+RULES = (EXACT, CASE, ONLY)
+"""What names say, the strictest first."""
+
+_LAST = (RULES.index(ONLY), 0)
 
 SHOWN = 4
 """Names that a message lists before it counts the rest."""
@@ -93,6 +95,27 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
     rows = [_row(claim) for claim in claims]
     doubts = [*_differing(claims), *_numbered_alike(dataset, claims)]
     return Mapping(rows, "", doubts, names=names, project=folders.in_force)
+
+
+def only_exact(mapping: Mapping) -> Mapping:
+    """Return what exact names say of a mapping that :func:`match` made, each in a note.
+
+    Nobody has looked at it, so what another rule says is left open, and says so.
+    """
+    rows = []
+    notes = []
+    for row in mapping:
+        name = "" if row.volume is None else f"volume {row.volume} ({mapping.names[row.volume]})"
+        if row.rule == EXACT:
+            notes.append(finding("annotation-matched", row.annotation, f"{row.rule}: {name}"))
+        elif row.volume is not None:
+            why = f"it may be for {name}, by {row.rule}; only exact names are taken unasked"
+            row = replace(row, volume=None, rule="", why=why)  # noqa: PLW2901
+        rows.append(row)
+    open_rows = {str(row.annotation) for row in rows if row.volume is None}
+    doubts = [fault for fault in mapping.faults if fault.path not in open_rows]
+    faults = [*doubts, *notes]
+    return Mapping(rows, "", faults, names=mapping.names, project=mapping.project)
 
 
 def _files(item: Item) -> Sequence[MaskFile | TableFile]:
@@ -169,7 +192,7 @@ class _Matcher:
             fits = [v for v in (bare if rule.planeless else own) if rule.fits(v.name)]
             if fits:
                 claim.rule, claim.fits = rule.name, _ranked(claim, fits)
-                claim.rank = (_RULES.index(rule.name), rule.looseness)
+                claim.rank = (RULES.index(rule.name), rule.looseness)
                 return
         if own and plane is not None:
             claim.rule, claim.rank, claim.fits = ONLY, _LAST, _ranked(claim, own)

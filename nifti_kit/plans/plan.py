@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from nifti_kit.checks import findings_of
 from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
-from nifti_kit.checks.files import shared_ids
+from nifti_kit.checks.files import going_along, shared_ids
 from nifti_kit.core import html
-from nifti_kit.core.findings import Finding, Findings, finding
+from nifti_kit.core.findings import Finding, Findings, Waiver, finding, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.sources import Source
-from nifti_kit.datasets.surveys import survey_item
+from nifti_kit.datasets.surveys import read_item, survey_item
 from nifti_kit.errors import of_kind, visible
 from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.mappings import Mapping, read_mapping
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.plans.planner import ItemPlanner
+from nifti_kit.plans.left_out import LeftOut, left_out
+from nifti_kit.plans.matching import RULES, match, only_exact
+from nifti_kit.plans.planner import ItemPlanner, instance_too_old
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.targets.records import (
     PlannedClass,
@@ -180,21 +182,50 @@ class Plan:
     findings
         Everything that was found, waived findings included.
     waive
-        The codes that a person accepts.
+        What a person accepts: codes, or pairs of a code and a file.
+    mapping
+        Which volume each annotation file is for; None in other layouts, and where there is none.
     """
 
     items: tuple[PlannedItem, ...]
     classes: tuple[PlannedClass, ...]
     findings: Findings
-    waive: tuple[str, ...]
+    waive: tuple[Waiver, ...]
     source: Source
     kinds: dict[str, str] = field(default_factory=dict)
     """For people: ``semantic`` or ``instance``, by the item's name."""
+    mapping: Mapping | None = None
+    losses: dict[str, LeftOut] = field(default_factory=dict, repr=False)
+    """What goes with each file that cannot land, by its path."""
 
     @property
     def blockers(self) -> Findings:
-        """The errors that nobody waived: :func:`nifti_kit.upload` refuses while there are any."""
-        return self.findings.errors
+        """What stands in the way: :func:`nifti_kit.upload` refuses while there is anything.
+
+        The errors that nobody waived; where there are none, that nothing would land.
+        """
+        if self.findings.errors or not self.is_empty:
+            return self.findings.errors
+        return Findings([finding("plan-empty", "", self._why_empty)])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would land: no volume, object or score."""
+        return not any(item.volume or item.objects or item.updates for item in self.items)
+
+    @property
+    def _why_empty(self) -> str:
+        if self.left_out:
+            return f"nothing would land: {counted(len(self.left_out), 'file')} left out"
+        return "nothing would land: no volume, no object and no score"
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The files that do not land because a person accepted their faults."""
+        landing = {str(item.volume.relative) for item in self.items if item.volume is not None}
+        landing |= {str(planned.mask.relative) for planned in self.objects}
+        landing |= {str(update.table.relative) for update in self.updates}
+        return left_out(self.findings, self.source.files, landing, self.losses)
 
     @property
     def objects(self) -> tuple[PlannedObject, ...]:
@@ -234,6 +265,8 @@ class Plan:
         scores = sum(planned.score_count for planned in objects)
         volumes = sum(item.volume is not None for item in self.items)
         there = f"; {counted(len(self.there), 'object')} there already" if self.there else ""
+        out = self.left_out
+        there += f"; {counted(len(out), 'file')} left out" if out else ""
         blocked = f"; BLOCKED by {counted(len(self.blockers), 'error')}" if self.blockers else ""
         return (
             f"Plan: {counted(volumes, 'volume')}, {counted(len(objects), 'object')}, "
@@ -245,6 +278,8 @@ class Plan:
         lines = [self._title()]
         for item in self.items:
             lines += item_lines(item, self.kinds.get(item.name, ""))
+        lines += [f"  Left out: {one}" for one in self.left_out]
+        lines += [f"  {one}" for one in self.blockers if one.code == "plan-empty"]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
@@ -255,6 +290,8 @@ class Plan:
         for position, item in enumerate(self.items):
             kind = self.kinds.get(item.name, "")
             parts.append(item_markup(item, kind, colors, unfolded=position == 0))
+        parts += _paragraphs(f"Left out: {one}" for one in self.left_out)
+        parts += _paragraphs(str(one) for one in self.blockers if one.code == "plan-empty")
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)
@@ -278,13 +315,14 @@ def plan(
     dataset: Dataset,
     *,
     mapping: Mapping | str | os.PathLike[str] | MappingABC[str, int] | None = None,
-    waive: Iterable[str] = (),
+    waive: Iterable[Waiver] = (),
     target: Any = None,
     on_item: Callable[[int, Item], Any] | None = None,
 ) -> Plan:
     """Return what will land, and what stands in the way; data faults raise nothing.
 
-    Each mask is read once for its values; no volume is read.
+    Each volume and mask is read once, to its end; what :func:`nifti_kit.check` has read of the
+    same dataset is not read again.
 
     Parameters
     ----------
@@ -293,65 +331,107 @@ def plan(
     mapping
         For the ``annotations`` layout: which volume each file belongs to, as a JSON file, a
         dictionary, or what :func:`nifti_kit.match` or :func:`nifti_kit.read_mapping` returned;
-        the source's own ``mapping.json`` by default.
+        the source's own ``mapping.json`` by default. Without either, and with a target, what
+        :func:`nifti_kit.match` finds by exact names is taken, and named in a note; all else is
+        an error.
     waive
-        Codes of findings that a person accepts: they are kept in the plan and the receipt, and
-        do not block.
+        What a person accepts: codes of findings (for the whole dataset), or pairs of a code and a
+        file (``("file-unreadable", "case_7/CT.nii.gz")``), mixed. It is kept in the plan and the
+        receipt, and does not block. What cannot land is left out: ``Plan.left_out`` names it.
     target
         Where it is to land, such as :class:`nifti_kit.ProjectFolder`: a value that the class map
         does not have takes the project's class that is described by it
         (``Mask pixel value: N``), and classes that cannot hold masks are not in the way. Score
-        tables without masks need it: they update figures that are there. What the volumes hold
-        of the same classes is shown (``Plan.there``); it is asked for once for each volume
-        concerned, and changes nothing of the plan or its digest.
+        tables without masks need it: they update figures that are there. Ids that it does not
+        have are errors. What the volumes hold of the same classes is shown (``Plan.there``); it
+        is asked for once for each volume concerned, and changes nothing of the plan or its digest.
     on_item
-        Called with the place (from 0) of each item and the item before its masks are read; what
+        Called with the place (from 0) of each item and the item before its files are read; what
         it raises ends the work. A bar by default.
 
     Raises
     ------
     KeyError
         If ``waive`` has a code that the catalogue does not know.
+    NiftiKitError
+        If ``waive`` has a file of which nothing of that code was found.
     BadMapping, UnreadableFile
         If ``mapping`` is none, or its file cannot be read.
     WrongArgument
-        If ``dataset`` is no dataset, or ``target`` no target.
+        If ``dataset`` is no dataset, ``target`` no target, or an entry of ``waive`` neither a
+        code nor a pair.
+
+    Examples
+    --------
+    >>> import nifti_kit as nk
+    >>> dataset = nk.scan("data_samples/by_volume")  # doctest: +SKIP
+    >>> nk.plan(dataset, waive=[("file-unreadable", "Spine.nii.gz")]).left_out  # doctest: +SKIP
     """
     of_kind(dataset, Dataset, "nk.scan(...)")
     if target is not None:
         a_target(target)
-    codes = (waive,) if isinstance(waive, str) else tuple(waive)
-    Findings((), codes)  # an unknown code ends it before the work
+    accepted = waivers(waive)  # an unknown code ends it before the work
     if mapping is not None and not isinstance(mapping, Mapping):
         mapping = read_mapping(mapping, dataset)
-    for item in with_progress(dataset.items, on_item, "Reading masks", "item"):
-        survey_item(dataset, item)
+    for item in with_progress(dataset.items, on_item, "Reading images", "item"):
+        read_item(dataset, item)
     findings = findings_of(dataset, voxels=True)
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
     content = None if target is None else ProjectContent(target)
-    given = dataset.mapping if mapping is None else mapping
+    given = _mapping_in_force(dataset, mapping, target)
     planner = ItemPlanner(dataset, given, project, content)
     if target is not None:
         findings = _with_project(dataset, project, findings)
     if dataset.layout == "annotations":
         items = planner.annotations()
-        if mapping is not None and mapping is not dataset.mapping:
-            findings = [*map(_of_other_mapping, findings), *mapping.faults]
-            findings += shared_ids(dataset, mapping)
+        findings = _with_mapping(dataset, findings, given)
     else:
-        items = tuple(planner.volume(item) for item in dataset.items)
+        items = tuple(planner.volume(item) for item in dataset.items if planner.lands(item))
         if mapping is not None:
             what = f"a mapping is for annotations alone; the layout is {dataset.layout}"
             remedy = "Leave it out, or read the masks alone: scan(..., layout='annotations')."
             findings = [*findings, finding("file-unused", mapping.path, what, remedy=remedy)]
+    findings += [*planner.every_finding(), *instance_too_old(items, target)]
+    complete = dataset.layout != "annotations" or target is not None
+    refuse_strays(accepted, findings, dataset.source.files, complete=complete)
+    along, everything = going_along(dataset, accepted, findings)
+    losses = {path: LeftOut(path, "", "", tuple(files)) for path, files in along.items()}
     return Plan(
         items,
         planner.classes(),
-        Findings([*findings, *planner.every_finding()], codes),
-        codes,
+        Findings(findings, everything),
+        accepted,
         dataset.source,
         {item.name: item.segmentation or "" for item in dataset.items},
+        given if dataset.layout == "annotations" else None,
+        losses | planner.losses,
     )
+
+
+def _mapping_in_force(dataset: Dataset, given: Mapping | None, target: Any) -> Mapping | None:
+    """Return the mapping that was given, else the source's own, else what exact names say.
+
+    Names never decide where the source has a mapping that cannot be used.
+    """
+    mapping = dataset.mapping if given is None else given
+    broken = any(found.code.startswith("mapping-") for found in dataset.findings)
+    if mapping is not None or dataset.layout != "annotations" or target is None or broken:
+        return mapping
+    return only_exact(match(dataset, target.volumes()))
+
+
+def _with_mapping(
+    dataset: Dataset, findings: Iterable[Finding], mapping: Mapping | None
+) -> list[Finding]:
+    """Return findings with those of a mapping that is not the source's own.
+
+    Its own is waived where a person gave another one; one made of names does not replace it.
+    """
+    if mapping is None or mapping is dataset.mapping:
+        return list(findings)
+    if not any(row.rule in RULES for row in mapping):
+        findings = map(_of_other_mapping, findings)
+    return [*findings, *mapping.faults, *shared_ids(dataset, mapping)]
 
 
 def _of_other_mapping(found: Finding) -> Finding:

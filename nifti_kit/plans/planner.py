@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import NORMALS
+from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.header_names import classes_of
 from nifti_kit.datasets.items import Item
@@ -17,10 +20,12 @@ from nifti_kit.datasets.surveys import (
     SliceScore,
     class_is_name,
     survey_item,
+    volume_fault,
 )
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, free_color
 from nifti_kit.formats.labels import Label
-from nifti_kit.formats.mappings import Mapping
+from nifti_kit.formats.mappings import Mapping, unmatched_remedy
+from nifti_kit.plans.left_out import LeftOut, of_mask, of_volume
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.plans.score_updates import ScorePlanner, landing_too
 from nifti_kit.targets.records import (
@@ -31,6 +36,9 @@ from nifti_kit.targets.records import (
     ScoreUpdate,
     ThereObject,
 )
+
+SHOWN = 4
+"""Volumes of the target that a message lists before it counts the rest."""
 
 
 class ItemPlanner:
@@ -46,6 +54,8 @@ class ItemPlanner:
         self.dataset, self.mapping, self.project, self.target = dataset, mapping, project, target
         self.scores = ScorePlanner(dataset, project, target)
         self.findings: list[Finding] = []
+        self.losses: dict[str, LeftOut] = {}
+        """What goes with the files that cannot land, by their paths."""
         self._classes: dict[str, PlannedClass] = {}
         self._taken = {entry.color for entry in dataset.classes if entry.color is not None}
         self._taken |= set(project.colors)
@@ -57,6 +67,14 @@ class ItemPlanner:
     def every_finding(self) -> list[Finding]:
         """Return what was found while planning."""
         return [*self.findings, *self.scores.findings, *self.project.findings]
+
+    def lands(self, item: Item) -> bool:
+        """Say whether a volume can land: it is read to its end, and has a place in space."""
+        assert item.volume is not None
+        if not item.volume.grid.problem and volume_fault(self.dataset, item.volume) is None:
+            return True
+        self.losses[str(item.volume.relative)] = of_volume(survey_item(self.dataset, item))
+        return False
 
     def volume(self, item: Item) -> PlannedItem:
         """Return a volume with its objects, and what is in its place already."""
@@ -96,8 +114,10 @@ class ItemPlanner:
                 continue
             survey = survey_item(self.dataset, item)
             for position, mask in enumerate(survey.masks):
-                volume_id = self._volume_id(mask.mask.relative)
-                if volume_id is not None:
+                volume_id = self._there_is(mask.mask.relative)
+                if volume_id is None:
+                    self.losses[str(mask.mask.relative)] = of_mask(survey, position)
+                else:
                     objects = by_volume.setdefault(volume_id, [])
                     objects += self._objects(survey, position)
                     names.setdefault(volume_id, item.name)
@@ -116,6 +136,21 @@ class ItemPlanner:
             for volume_id in dict.fromkeys((*by_volume, *updates))
         )
 
+    def _there_is(self, relative: PurePosixPath) -> int | None:
+        """Return the volume that an annotation file is for, if the target (where known) has it."""
+        volume_id = self._volume_id(relative)
+        if volume_id is None or self.target is None or self.target.volume(volume_id) is not None:
+            return volume_id
+        there = listed(map(str, self.target.volumes()), SHOWN) or "none"
+        where = "the mapping" if self.mapping is None else self.mapping.path or "the mapping"
+        remedy = (
+            f"Correct the id of {relative} in {where}, or choose the right project and dataset; "
+            f"or leave the file out: waive=[('mapping-id-unknown', {str(relative)!r})]."
+        )
+        message = f"the target has no volume {volume_id}; there are: {there}"
+        self.findings.append(finding("mapping-id-unknown", relative, message, remedy=remedy))
+        return None
+
     def _volume_id(self, relative: PurePosixPath) -> int | None:
         row = None if self.mapping is None else self.mapping.row_of(relative)
         if row is not None and row.volume is not None:
@@ -125,7 +160,8 @@ class ItemPlanner:
             what = "there is no mapping"
         elif row is not None and row.why:
             what = row.why
-        self.findings.append(finding("annotation-unmatched", relative, what))
+        remedy = unmatched_remedy(self.mapping, relative)
+        self.findings.append(finding("annotation-unmatched", relative, what, remedy=remedy))
         return None
 
     def _objects(self, survey: ItemSurvey, position: int) -> Iterator[PlannedObject]:
@@ -192,3 +228,18 @@ def _custom_data(plane: str | None, scores: Iterable[SliceScore]) -> CustomData:
         str(score.slice_index): {"score": score.score, "comment": score.comment} for score in scores
     }
     return {NORMALS[plane]: slices} if plane and slices else {}
+
+
+SCORES_SINCE = (6, 13, 8)
+"""The version of an instance from which on it shows scores (specification, example 4)."""
+
+
+def instance_too_old(items: Iterable[PlannedItem], target: Any) -> Iterator[Finding]:
+    """The instance is new enough to show the scores that are to land; it is asked only then."""
+    scored = any(item.updates or any(o.scores for o in item.objects) for item in items)
+    version = getattr(target, "version", "") if scored else ""
+    numbers = tuple(int(part) for part in re.findall(r"[0-9]+", version)[: len(SCORES_SINCE)])
+    if numbers and numbers < SCORES_SINCE:
+        least = ".".join(map(str, SCORES_SINCE))
+        message = f"the instance is version {version}; it shows scores from {least} on"
+        yield finding("scores-instance-old", "", message)

@@ -26,6 +26,10 @@ class ProjectContent:
         """Return a volume in scope by its id, or None."""
         return self._by_id().get(volume_id)
 
+    def volumes(self) -> list[str]:
+        """Return the volumes in scope in words: id, dataset and name of each."""
+        return [f"{one.id} ({one.dataset}/{one.name})" for one in self._by_id().values()]
+
     def named(self, name: str) -> VolumeRef | None:
         """Return the volume of a name in the dataset in scope, or None.
 

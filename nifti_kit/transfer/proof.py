@@ -11,6 +11,7 @@ from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.geometry import SAME_MM
 from nifti_kit.core.text import counted
+from nifti_kit.plans.left_out import LeftOut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,15 +60,26 @@ class ProofRow:
 
 
 class Proof:
-    """The comparison of everything that landed with its source."""
+    """The comparison of everything that landed with its source.
 
-    def __init__(self, rows: tuple[ProofRow, ...]) -> None:
-        self.rows = rows
+    Attributes
+    ----------
+    rows
+        One for each volume, object and update of scores.
+    left_out
+        The files that did not land, because a person accepted their faults: nothing is compared.
+    """
+
+    def __init__(self, rows: tuple[ProofRow, ...], left_out: tuple[LeftOut, ...] = ()) -> None:
+        self.rows, self.left_out = rows, left_out
 
     @property
     def ok(self) -> bool:
-        """True when every volume and object is what was meant, where it was meant."""
-        return all(row.ok for row in self.rows)
+        """True when every volume and object is what was meant, where it was meant.
+
+        False where nothing was compared.
+        """
+        return bool(self.rows) and all(row.ok for row in self.rows)
 
     @property
     def objects(self) -> tuple[ProofRow, ...]:
@@ -101,7 +113,8 @@ class Proof:
         for row in rows:
             if row["displacement_mm"] == float("inf"):
                 row["displacement_mm"] = None
-        content = {"ok": self.ok, "rows": rows}
+        out = [one.facts() for one in self.left_out]
+        content = {"ok": self.ok, "rows": rows, "left_out": out}
         return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -117,19 +130,26 @@ class Proof:
     def _page(self) -> str:
         head = [name.replace("_", " ") for name in _FIELDS]
         rows = [tuple(asdict(row).values()) for row in self.rows]
-        return html.page("Proof", html.title(self._title()), html.table(head, rows))
+        title = html.title(self._title())
+        return html.page("Proof", title, html.table(head, rows), *self._out_markup())
+
+    def _out_markup(self) -> list[html.Markup]:
+        return [html.element("p", f"Left out: {one}") for one in self.left_out]
 
     def _title(self) -> str:
         compared = sum(row.compared for row in self.rows)
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
         updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
         verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
+        if not self.rows:
+            verdict = "NOT verified: nothing was compared"
+        out = f"; {counted(len(self.left_out), 'file')} left out" if self.left_out else ""
         return (
             f"Proof: {verdict}; {counted(len(self.volumes), 'volume')} and "
             f"{counted(len(self.objects), 'object')}{updates}, "
             f"{counted(compared, 'voxel')} compared, "
             f"{sum(row.differing for row in self.rows):,} differ, "
-            f"largest displacement {furthest:.2g} mm"
+            f"largest displacement {furthest:.2g} mm{out}"
         )
 
     def __repr__(self) -> str:
@@ -138,14 +158,16 @@ class Proof:
             f"  {row.volume} {row.name} <- {row.source}: {_why(row)}"
             for row in self.failures[:_SHOWN]
         ]
+        lines += [f"  Left out: {one}" for one in self.left_out]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        if self.ok:
-            return html.title(self._title())
+        out = html.join(self._out_markup())
+        if self.ok or not self.rows:
+            return html.title(self._title()) + out
         head = ("volume", "object", "from", "what differs")
         rows = [(row.volume, row.name, row.source, _why(row)) for row in self.failures[:_SHOWN]]
-        return html.title(self._title()) + html.table(head, rows)
+        return html.title(self._title()) + html.table(head, rows) + out
 
 
 _SHOWN = 20

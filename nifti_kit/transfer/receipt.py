@@ -14,6 +14,7 @@ from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Findings
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.sources import Source
+from nifti_kit.plans.left_out import LeftOut
 from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, ScoreChange, VolumeRef
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Receipt:
         What the plan found: what was waived, what did not land, and why.
     backup
         The folder that keeps what was replaced; None where nothing was.
+    left_out
+        The files that did not land, because a person accepted their faults.
     """
 
     target: str
@@ -63,6 +66,7 @@ class Receipt:
     findings: Findings
     backup: Path | None = None
     source: Source | None = field(default=None, repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def objects(self) -> tuple[LandedObject, ...]:
@@ -87,6 +91,7 @@ class Receipt:
             "target": self.target,
             "backup": None if self.backup is None else str(self.backup),
             "volumes": [_item_json(item) for item in self.items],
+            "left_out": [one.facts() for one in self.left_out],
             "findings": [asdict(found) for found in self.findings],
         }
         return json.dumps(content, ensure_ascii=False, indent=1)
@@ -109,6 +114,7 @@ class Receipt:
         replaced = sum(item.replaced for item in self.items)
         extra = [f"{kept} were there already"] * bool(kept)
         extra += [f"{replaced} replaced, kept in {self.backup}"] * bool(replaced)
+        out = f"; {counted(len(self.left_out), 'file')} left out" if self.left_out else ""
         lost = sum(len(change.lost) for change in self.updates)
         updated = f", {counted(len(self.updates), 'score update')}" if self.updates else ""
         if lost:
@@ -116,11 +122,12 @@ class Receipt:
         more = f" ({'; '.join(extra)})" if extra else ""
         return (
             f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
-            f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}"
+            f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}{out}"
         )
 
     def __repr__(self) -> str:
         lines = [self._title()]
+        lines += [f"  Left out: {one}" for one in self.left_out]
         for item in self.items:
             names: dict[str, int] = {}
             for landed in item.objects:
@@ -141,6 +148,7 @@ class Receipt:
                 objects += f", {counted(len(item.updates), 'score update')}"
             summary = f"{item.volume.id} {item.volume.name}: {objects}"
             parts.append(html.details(summary, html.table(_COLUMNS[2:], rows)))
+        parts += [html.element("p", f"Left out: {one}") for one in self.left_out]
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)

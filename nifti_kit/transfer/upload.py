@@ -85,7 +85,8 @@ def upload(
     Raises
     ------
     PlanBlocked
-        If the plan has errors that nobody waived, or a mask does not fit the volume it is for.
+        If the plan is empty, has errors that nobody waived, or a mask does not fit the volume it
+        is for.
     TargetError
         If the target refuses, ``existing`` does not allow for what is there, or the workers of
         ``executor`` are gone.
@@ -118,7 +119,7 @@ def upload(
     landed = tuple(_landed(job, notes) for job in jobs)
     losing = [job for job in jobs if job.replaced or any(one.lost for one in job.updates)]
     backup = losing[0].backup if losing else None
-    return Receipt(repr(target), landed, findings, backup, plan.source)
+    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out)
 
 
 def _refuse_blocked(blockers: Findings) -> None:
@@ -127,10 +128,20 @@ def _refuse_blocked(blockers: Findings) -> None:
     raise PlanBlocked(
         f"{counted(len(blockers), 'error')} in the way",
         found="\n" + repr(blockers),
-        remedy=(
-            "Mend the files, or accept a finding by its code: "
-            f"plan(dataset, waive={tuple(blockers.by_code())!r})"
-        ),
+        remedy=_way_through(blockers),
+    )
+
+
+def _way_through(blockers: Findings) -> str:
+    """Return how blockers can be accepted: each by its file, or all of a code."""
+    pairs = [(found.code, found.path) for found in blockers]
+    if pairs == [("plan-empty", "")]:
+        return blockers[0].remedy
+    one = f"plan(dataset, waive=[{pairs[0]!r}])"
+    every = f"plan(dataset, waive={tuple(blockers.by_code())!r})"
+    return (
+        f"Mend the files, or accept a finding: of one file, {one}; all of a code, by its code: "
+        f"{every}. What cannot land is left out, and named."
     )
 
 

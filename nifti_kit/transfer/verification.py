@@ -66,7 +66,8 @@ def verify(
     a_target(target)
     verifier = _Verifier(target)
     items = with_progress(receipt.items, on_item, "Verifying", "volume")
-    return Proof(tuple(row for item in items for row in verifier.item(item)))
+    rows = tuple(row for item in items for row in verifier.item(item))
+    return Proof(rows, receipt.left_out)
 
 
 class _Source:

@@ -72,11 +72,23 @@ def test_no_voxel_is_read_for_the_headers(tmp_path: Path) -> None:
     assert [f.code for f in nk.check(dataset)] == ["file-unreadable"] * 6
 
 
-def test_a_plan_reads_no_volume(tmp_path: Path) -> None:
+def test_a_plan_sees_the_damaged_volumes_that_check_sees(tmp_path: Path) -> None:
     dataset = nk.scan(write_planes(tmp_path))
     for plane in ("axl", "cor", "sag"):
         path = tmp_path / f"{plane}_anatomic.nii.gz"
         path.write_bytes(bytes(path.stat().st_size))
+    plan = nk.plan(dataset)
+    assert plan.blockers == nk.check(dataset).errors
+    assert [(f.code, f.path) for f in plan.blockers] == [
+        ("file-unreadable", f"{plane}_anatomic.nii.gz") for plane in ("axl", "cor", "sag")
+    ]
+
+
+def test_what_check_has_read_is_not_read_again_for_the_plan(tmp_path: Path) -> None:
+    dataset = nk.scan(write_planes(tmp_path))
+    nk.check(dataset)
+    for path in tmp_path.glob("*.nii.gz"):
+        path.write_bytes(b"")
     assert nk.plan(dataset).findings == Findings()
 
 

@@ -47,14 +47,16 @@ def test_a_damaged_volume_is_an_error_when_its_voxels_are_read(
 
 def test_a_sound_volume_is_no_finding(tmp_path: Path) -> None:
     write_nifti(tmp_path / "CT.nii.gz", NOISE)
-    (item,) = nk.scan(tmp_path).items
-    assert list(volume_voxels(item)) == []
+    dataset = nk.scan(tmp_path)
+    (item,) = dataset.items
+    assert list(volume_voxels(dataset, item)) == []
 
 
 def test_annotations_alone_have_no_volume_to_read(tmp_path: Path) -> None:
     write_nifti(tmp_path / "axl_mask.nii", labels())
-    (item,) = nk.scan(tmp_path).items
-    assert list(volume_voxels(item)) == []
+    dataset = nk.scan(tmp_path)
+    (item,) = dataset.items
+    assert list(volume_voxels(dataset, item)) == []
 
 
 @pytest.mark.parametrize(
@@ -162,10 +164,11 @@ def test_a_name_that_belies_the_packing_is_noted_and_the_file_is_read(
     raw = write_nifti(tmp_path / "raw.nii").read_bytes()
     (tmp_path / "raw.nii").unlink()
     (tmp_path / name).write_bytes(gzip.compress(raw) if packed else raw)
-    (item,) = nk.scan(tmp_path).items
+    dataset = nk.scan(tmp_path)
+    (item,) = dataset.items
     expected = [("file-name-packing", "note", name, message)] if message else []
     assert [(f.code, f.severity, f.path, f.message) for f in file_packing(item)] == expected
-    assert list(volume_voxels(item)) == []
+    assert list(volume_voxels(dataset, item)) == []
 
 
 def test_what_is_unusual_but_right_is_no_finding(tmp_path: Path) -> None:

@@ -95,12 +95,28 @@ def test_the_numbers_of_semantic_files_tell_their_volumes_apart() -> None:
 
 
 def test_annotations_without_a_plane_are_for_volumes_without_one() -> None:
-    grouping = group("CTChest_mask.nii", "spine_mask_2.nii", "b.nii")
+    grouping = group("CTChest_mask.nii", "spine_mask_2.nii")
     assert [(item.name, item.plane, item.case) for item in grouping.items] == [
         ("CTChest_mask.nrrd", None, "ctchest"),
         ("spine_mask_2.nrrd", None, "spine"),
     ]
-    assert list(unused(grouping)) == ["b.nii"]
+
+
+def test_files_without_plane_or_role_are_annotations_since_a_person_says_so() -> None:
+    grouping = group("case_001.nii", "case_002.nii", "knee_axl_pred.nii")
+    assert owned(grouping) == {
+        "case_001.nrrd": [("case_001.nii", None)],
+        "case_002.nrrd": [("case_002.nii", None)],
+        "knee_axl_pred.nrrd": [("knee_axl_pred.nii", None)],
+    }
+    assert kinds(grouping) == ["semantic"] * 3
+    assert not grouping.unused
+
+
+def test_the_volume_of_a_folder_of_masks_is_no_annotation() -> None:
+    grouping = group("CT.nii", "CT/lung.nii")
+    assert list(owned(grouping)) == ["lung.nrrd"]
+    assert unused(grouping) == {"CT.nii": "a volume among annotations"}
 
 
 def test_scores_go_with_the_annotations_of_their_folder_case_and_plane() -> None:
@@ -132,10 +148,9 @@ def test_the_number_of_a_table_alone_is_no_index_where_semantic_is_chosen() -> N
 
 
 def test_files_of_no_use_are_named() -> None:
-    grouping = group("axl_mask.nii", "cor_anatomic.nii", "b.nii", "table.csv")
+    grouping = group("axl_mask.nii", "cor_anatomic.nii", "table.csv")
     assert unused(grouping) == {
         "cor_anatomic.nii": "a volume among annotations",
-        "b.nii": "its name has no plane (axl, cor or sag)",
         "table.csv": "its name has no 'score' and no plane (axl, cor or sag)",
     }
 

@@ -389,6 +389,7 @@ def test_a_useless_mask_is_named_and_everything_else_is_taken(
     clean = masks(nk.scan(tmp_path))
     code = "mask-frames" if make is image_4d else code
     make(tmp_path / bad)
+    code = code.replace("image-", "annotation-")
     dataset = nk.scan(tmp_path)
     assert masks(dataset) == clean
     assert codes(dataset) == [(code, bad)]
@@ -446,14 +447,18 @@ UNUSED = {
     "more.TAR.GZ": "an archive inside the source is not unpacked",
     "README.txt": "a text that is no class map",
     "table.csv": "score tables belong to volumes by plane",
-    "CT.json": "a mapping belongs to annotations alone",
+    "CT.json": "the sidecar of CT.nii (how it was acquired, as dcm2niix writes it)",
+    "CT.bval": "the diffusion gradients of CT.nii",
+    "Dataset.json": "the description of a data set (nnU-Net, Medical Segmentation Decathlon): "
+    "no part of what lands",
+    "other.json": "a JSON file that is no mapping",
 }
 
 
 def test_every_file_of_no_use_is_named_with_its_reason(tmp_path: Path) -> None:
     write(tmp_path, "CT.nii")
     for name in UNUSED:
-        text(tmp_path, name, "some text")
+        text(tmp_path, name, "[]" if name == "other.json" else "some text")
     dataset = nk.scan(tmp_path)
     assert {path: message for code, path, message in found(dataset)} == UNUSED
     assert {code for code, _ in codes(dataset)} == {"file-unused"}

@@ -175,8 +175,8 @@ def test_two_that_fit_equally_leave_a_file_unmatched_with_both(tmp_path: Path) -
     (blocker,) = nk.plan(dataset, mapping=mapping).blockers
     assert (blocker.code, blocker.message) == ("annotation-unmatched", mapping.rows[0].why)
     assert blocker.remedy == (
-        "Match it with nk.match(dataset, target.volumes()), or choose: "
-        "mapping.with_volume('axl_inference_1.nii', 123)."
+        "Say which it is: mapping = mapping.with_volume('knee_axl_inference.nii', 1). "
+        "Or leave it out: waive=[('annotation-unmatched', 'knee_axl_inference.nii')]."
     )
 
 

@@ -141,7 +141,10 @@ def test_a_volume_that_is_not_there_has_nothing(tmp_path: Path, make: Make) -> N
     target = make("d")
     landed(write_scored_planes(tmp_path / "planes"), target)
     plan = nk.plan(nk.scan(write_annotations(tmp_path / "in", 987_654)), target=target)
-    assert [item.there for item in plan.items] == [()]
+    assert plan.items == ()
+    assert [(f.code, f.path) for f in plan.blockers] == [
+        ("mapping-id-unknown", "axl_inference_1.nii.gz")
+    ]
     assert "already" not in repr(plan)
 
 

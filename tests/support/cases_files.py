@@ -59,6 +59,18 @@ def header(**fields: Any) -> Case:
     return case
 
 
+def complex_numbers(name: str) -> Case:
+    """Return a case of a volume, and a file of complex numbers."""
+
+    def case(folder: Path) -> Findings:
+        write_nifti(folder / "CT.nii")
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_raw(folder / name, datatype=32, bitpix=64, data=bytes(2000), **FORM)
+        return found(folder)
+
+    return case
+
+
 def masked(affine: Any, shape: tuple[int, int, int] = SHAPE) -> Case:
     """Return a case of a volume and a mask with its own affine."""
 
@@ -203,6 +215,11 @@ CASES: dict[str, tuple[Case, Case]] = {
         header(datatype=32, bitpix=64, data=bytes(2000), **FORM),
         header(datatype=64, bitpix=64, data=bytes(2000), **FORM),
     ),
+    "annotation-unsupported": (
+        complex_numbers("CT/lung.nii"),
+        complex_numbers("MR.nii"),
+    ),
+    "name-long": (named(f"{'a' * 225}.nii"), named(f"{'a' * 224}.nii")),
     # geometry
     "grid-unusable": (header(**{**FORM, "srow_z": np.zeros(4)}), header(**FORM)),
     "grid-sheared": (sheared(degrees=0.07), sheared(degrees=0.05)),

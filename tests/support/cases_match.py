@@ -68,7 +68,54 @@ def scored(target: bool = True, objects: int = 1, **options: Any) -> Find:
     return find
 
 
+def on_target(mapping: str | None, *names: str, version: str = "", scores: str = "") -> Find:
+    """Plan one annotation file for a target with volumes 1, 2, ...; blockers are findings too."""
+
+    def find(folder: Path) -> Findings:
+        write_nifti(folder / "axl_mask.nii", labels())
+        if mapping:
+            (folder / "mapping.json").write_text(mapping)
+        if scores:
+            (folder / "axl_score.csv").write_text(scores)
+        there = SimpleNamespace(
+            classes=lambda: (),
+            volumes=lambda: tuple(
+                VolumeRef(number, str(number), f"{name}.nrrd", "d", Grid(SHAPE, AFFINE))
+                for number, name in enumerate(names, start=1)
+            ),
+            objects=lambda _: [],
+            version=version,
+        )
+        plan = nk.plan(nk.scan(folder), target=there)
+        return Findings([*plan.findings, *plan.blockers])
+
+    return find
+
+
+def planned(values: tuple[int, ...]) -> Find:
+    """Plan an annotation file with some values for a volume; blockers are findings too."""
+
+    def find(folder: Path) -> Findings:
+        write_nifti(folder / "axl_mask.nii", labels(values=values))
+        plan = nk.plan(nk.scan(folder), mapping={"axl_mask.nii": 1})
+        return Findings([*plan.findings, *plan.blockers])
+
+    return find
+
+
+AXL_1, SCORES = '{"axl_mask.nii": 1}', "Layer,Label-1\n1,0.8\n"
+
 CASES: dict[str, tuple[Find, Find]] = {
+    "annotation-matched": (
+        on_target(None, "axl_anatomic"),
+        on_target(None, "knee_axl_anatomic"),
+    ),
+    "mapping-id-unknown": (on_target('{"axl_mask.nii": 2}', "CT"), on_target(AXL_1, "CT")),
+    "plan-empty": (planned(()), planned((1,))),
+    "scores-instance-old": (
+        on_target(AXL_1, "CT", version="6.13.7", scores=SCORES),
+        on_target(AXL_1, "CT", version="6.13.8", scores=SCORES),
+    ),
     "annotation-name-differs": (
         matched("anna_axl_mask.nii", "bert_axl_anatomic"),
         matched("anna_axl_mask.nii", "anna_left_axl_anatomic"),

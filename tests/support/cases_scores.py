@@ -162,6 +162,14 @@ CASES: dict[str, tuple[Case, Case]] = {
         mapped({"axl_mask.nii": 7}, TWO_SETS),
         mapped({"set1\\axl_mask.nii": 7, "./set2/axl_mask.nii": 8}, TWO_SETS),
     ),
+    "mapping-table": (
+        mapped('[{"file": "axl_inference.nii", "id": 7}]'),
+        mapped('{"axl_inference.nii": 7}'),
+    ),
+    "mapping-beside-volumes": (
+        scored(rows(3), tables={"mapping.json": '{"axl_inference.nii": 7}'}),
+        scored(rows(3), tables={"other.json": '{"axl_inference": 7}'}),
+    ),
     "mapping-id-shared": (
         mapped({"axl_mask.nii": 7, "cor_mask.nii": 7}, ("axl_mask.nii", "cor_mask.nii")),
         mapped(dict.fromkeys(TWO_FILES, 7), TWO_FILES),

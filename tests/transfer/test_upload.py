@@ -73,8 +73,9 @@ def test_a_blocked_plan_is_refused_with_its_errors_and_their_codes(tmp_path, sou
     assert text.startswith("1 error in the way Found: \nFindings: 1 error\n")
     assert "ERROR [mask-translated] B/liver.nii.gz: translated: up to 10 mm (5 voxels)" in text
     assert text.endswith(
-        "Remedy: Mend the files, or accept a finding by its code: "
-        "plan(dataset, waive=('mask-translated',))"
+        "Remedy: Mend the files, or accept a finding: of one file, "
+        "plan(dataset, waive=[('mask-translated', 'B/liver.nii.gz')]); all of a code, by its code: "
+        "plan(dataset, waive=('mask-translated',)). What cannot land is left out, and named."
     )
     assert not (tmp_path / "p").exists()
 
@@ -248,7 +249,7 @@ def test_bars_of_other_long_work_come_late_go_away_and_show_no_name(source, targ
     assert [(len(bar.things), bar.options) for bar in bars] == [
         (6, {"desc": "Reading headers", "unit": "file", **late}),
         (3, {"desc": "Checking", "unit": "item", **late}),
-        (3, {"desc": "Reading masks", "unit": "item", **late}),
+        (3, {"desc": "Reading images", "unit": "item", **late}),
         (3, {"desc": "Verifying", "unit": "volume", **late}),
     ]
 
@@ -455,9 +456,8 @@ def test_a_file_without_a_label_for_an_absent_volume_is_refused_too(tmp_path):
     write_foreign(tmp_path / "p")
     source = write_annotations(tmp_path / "in", 9)
     write_nifti(source / "axl_inference_1.nii.gz", np.zeros(SHAPE, np.uint8))
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(PlanBlocked, match="plan-empty"):
         land(source, nk.ProjectFolder(tmp_path / "p"))
-    assert caught.value.expected is None
 
 
 def test_a_mask_that_does_not_fit_the_volume_it_is_mapped_to_blocks(tmp_path):

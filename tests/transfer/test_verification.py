@@ -464,9 +464,10 @@ def test_a_proof_shows_its_verdict_and_every_reason():
         "  A.nrrd  <- A/liver.nii: <it> is gone"
     )
     assert repr(Proof(())) == (
-        "Proof: verified; 0 volumes and 0 objects, 0 voxels compared, 0 differ, "
-        "largest displacement 0 mm"
+        "Proof: NOT verified: nothing was compared; 0 volumes and 0 objects, 0 voxels compared, "
+        "0 differ, largest displacement 0 mm"
     )
+    assert not Proof(()).ok
 
 
 def test_a_proof_in_a_notebook_is_escaped():

@@ -22,10 +22,10 @@ UNKNOWN = Finding("no-such-code", "warning", "", "odd", "")
 def test_each_finding_is_a_row_errors_first():
     table = FindingsTable([NOTE, UNKNOWN, LOST, APART])
     assert [list(row.cells.values()) for row in table.table.rows] == [
-        ["error", "mask-apart", "b.nii", "far"],
-        ["error", "mask-header-lost", "a.nii", "lost"],
-        ["warning", "no-such-code", "the source as a whole", "odd"],
-        ["note", "label-disconnected", "a.nii", "two parts"],
+        ["error", "mask-apart", "b.nii", "far", False],
+        ["error", "mask-header-lost", "a.nii", "lost", False],
+        ["warning", "no-such-code", "the source as a whole", "odd", None],
+        ["note", "label-disconnected", "a.nii", "two parts", None],
     ]
     assert [row.tone for row in table.table.rows] == ["error", "error", "warning", "note"]
 
@@ -205,3 +205,23 @@ def test_they_are_saved_in_the_form_that_the_ending_asks_for(tmp_path):
     assert "data:image/png;base64," in report
     with pytest.raises(NiftiKitError, match="cannot be saved as this kind of file"):
         table.save(tmp_path / "f.pdf")
+
+
+def test_one_file_is_accepted_by_its_row_and_the_others_of_its_code_stay():
+    other = finding("mask-apart", "c.nii", "far too")
+    table = FindingsTable([APART, other])
+    table.table.edit("0", "waived", True)
+    assert table.waive == (("mask-apart", "b.nii"),)
+    assert [(one.path, one.waived) for one in table.findings] == [("b.nii", True), ("c.nii", False)]
+    assert [row.cells["waived"] for row in table.table.rows] == [True, False]
+    assert table.codes.rows[0].cells["waived"] is False
+    table.table.edit("0", "waived", False)
+    assert table.waive == ()
+
+
+def test_one_file_of_an_accepted_code_is_taken_back_and_the_others_stay_accepted():
+    other = finding("mask-apart", "c.nii", "far too")
+    table = FindingsTable([APART, other, LOST], waive=["mask-apart", "mask-header-lost"])
+    table.table.edit("0", "waived", False)
+    assert table.waive == ("mask-header-lost", ("mask-apart", "c.nii"))
+    assert [one.path for one in table.findings.errors] == ["b.nii"]

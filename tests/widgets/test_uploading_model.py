@@ -263,7 +263,7 @@ def two_planes(tmp_path: Path, project: Path) -> UploadModel:
 def test_an_error_is_in_the_way_until_it_is_accepted(two_planes: UploadModel) -> None:
     app = two_planes
     assert app.blockers == [
-        "planes-incomplete: 1 error in the way. Mend the files, or accept the code."
+        "planes-incomplete: 1 error in the way. Mend the files, or accept code or file."
     ]
     with pytest.raises(PlanBlocked):
         app.upload()

@@ -23,6 +23,8 @@ file-name-packing | note | A file's name says gzip and its bytes do not, or the 
 image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | Several frames (4D): nk.repairs.split_frames(dataset, file) makes a volume of each; nk.repairs.pick_frame(dataset, file, 1) takes one. Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
 repaired | note | A file was repaired in memory; what lands is not what is on disk. | Nothing; the repair's own proof says what it changed.
 frames-left | error | One frame of several was picked; the others do not land. | Land them all: nk.repairs.split_frames (pictures) or nk.repairs.merge_frames (a mask of each class) in place of pick_frame. If they are not wanted, accept that: waive="frames-left".
+annotation-unsupported | error | A sound image cannot be a mask (2D, 4D, RGB, complex, ...): its volume would land without it. | 4D: nk.repairs.pick_frame(dataset, file, frame). Others: convert it to a 3D image of one whole number per voxel; or leave it out: waive=[('annotation-unsupported', 'its path')].
+name-long | error | The name of a volume is longer than file systems and the platform take. | Give the file, or the folder whose name stands in front, a shorter name.
 
 ## Geometry
 grid-unusable | error | The header's affine is not finite, has an axis of length 0, or a size that no image has. | Where the other form gives a place: nk.repairs.use_form(dataset, file, "qform"). A mask in its volume's voxel order: nk.repairs.take_header. Else write the file again with a right header (sform or qform).
@@ -121,6 +123,7 @@ scores-cell-text | error | A cell of a score table holds a text, a percentage, o
 scores-cell-unheaded | error | A cell of a score table stands in a column without a header. | Name the column in the header line (Label-N for scores), or clear the cell.
 scores-passed | note | Something around the cells of a score table was passed over: a line above the header, a row index, words behind Label-N. | Nothing, if it is no score; else mend the header.
 scores-base-unsaid | error | A score table may be one of the platform's exporter, whose layers count from 0, and nobody said what they count from. | If it is from the exporter: scan(..., score_base=0). If its first frame is Layer 1: scan(..., score_base=1).
+scores-instance-old | note | Scores are to land on an instance that is too old to show them. | Nothing is lost: they are there when the instance is brought up to date.
 
 ## Mapping
 mapping-unreadable | error | A JSON mapping is not valid JSON, or not an object of file names and ids. | Write {"annotation file name": volume id, ...}.
@@ -132,6 +135,11 @@ mapping-id-shared | warning | Annotation files of different planes or cases are 
 annotation-unmatched | error | An annotation file has no volume: it is not in the mapping, or it fits none, or several. | Match it with nk.match(dataset, target.volumes()), or choose: mapping.with_volume('axl_inference_1.nii', 123).
 annotation-name-differs | warning | An annotation file was matched to the only volume of its plane; their names differ. | If they are of different patients or cases, leave the file out; else choose the volume: mapping.with_volume(...).
 annotation-number-shared | warning | The number at the end of an annotation's name is its volume's own: it may be no index. | If each value is a class of its own: scan(..., segmentation='semantic'); else choose the volume: mapping.with_volume(...).
+mapping-id-unknown | error | The target has no volume of the id that the mapping gives a file. | Correct the id in the mapping, or choose the right project and dataset; or leave the file out: waive=[('mapping-id-unknown', 'its path')].
+mapping-table | note | A mapping was written as a table (as pandas does); it was read exactly. | Nothing; the plain form is {"annotation file name": volume id, ...}.
+mapping-beside-volumes | error | The source has a mapping and volumes: the masks could be meant for the volumes here, or for those of the ids. | For the volumes of the ids: scan(..., layout='annotations'). For the volumes here: waive='mapping-beside-volumes'.
+annotation-matched | note | An annotation file was matched to a volume of the target by its exact name, as there is no mapping. | Nothing, if it is the right volume; else mapping={'file': volume id}.
+plan-empty | error | Nothing would land: no volume, no object and no score. | See the findings for what was not taken; point scan() at the folder that holds the data.
 """
 """``code | severity | meaning | remedy``, a row a code, by topic."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.layouts.grouping import (
-    NO_PLANE,
-    NO_ROLE,
     Files,
     Grouping,
     Link,
@@ -20,7 +19,7 @@ from nifti_kit.datasets.layouts.grouping import (
     sorted_by_role,
     table_files,
 )
-from nifti_kit.datasets.names import ANNOTATION, unique_names
+from nifti_kit.datasets.names import ANNOTATION, stem, unique_names
 
 
 def group_annotations(files: Files) -> Grouping:
@@ -30,11 +29,7 @@ def group_annotations(files: Files) -> Grouping:
     """
     grouping = Grouping()
     volumes, annotations, others = sorted_by_role(files, grouping)
-    for file in others:
-        if file.name.role == ANNOTATION:  # for volumes without a plane (layout chosen)
-            annotations.append(file)
-        else:
-            grouping.unused[file.relative] = NO_PLANE if file.name.plane is None else NO_ROLE
+    annotations += _without_role(files, others, grouping)
     for volume in volumes:
         grouping.unused[volume.relative] = "a volume among annotations"
     # Semantic files have no index: a number at the end is that of their volume.
@@ -65,6 +60,27 @@ def group_annotations(files: Files) -> Grouping:
         item = _item(name, links[0].file, masks, tables[key], by_index=by_index)
         grouping.items.append(replace(item, set_key=_case(key)))
     return grouping
+
+
+def _without_role(
+    files: Files, others: Iterable[NamedFile], grouping: Grouping
+) -> Iterator[NamedFile]:
+    """Yield the annotation files whose names lack the plane or the role: a person says they are.
+
+    A number at the end of a name without either is part of the name, no index. A volume of the
+    by-volume layout (its masks are in the folder of its name) is none.
+    """
+    owners = {image.relative.parent for image in files.images}
+    for file in others:
+        name = file.name
+        is_owner = file.relative.with_name(stem(file.relative.name)) in owners
+        if is_owner or name.role not in (ANNOTATION, None):
+            grouping.unused[file.relative] = "a volume among annotations"
+        elif name.role is None and name.plane is None:
+            words = "_".join(filter(None, (name.case, *map(str, name.tail))))
+            yield replace(file, name=replace(name, case=words, tail=()))
+        else:
+            yield file
 
 
 def _link(file: NamedFile) -> Link:

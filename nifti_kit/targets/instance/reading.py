@@ -143,6 +143,15 @@ class InstanceReader:
         return f"{self.connection.address}/projects/{self.project_id}/datasets"
 
     @property
+    def version(self) -> str:
+        """The version of the instance, such as ``6.13.8``; empty where it does not tell it."""
+        try:
+            answer = self.connection.post("instance.version", {})
+        except NotThere:
+            return ""
+        return str(answer.get("version") or "") if isinstance(answer, dict) else ""
+
+    @property
     def has_dataset(self) -> bool:
         """Whether a dataset is in scope: only then new volumes can land."""
         return self.dataset_id is not None

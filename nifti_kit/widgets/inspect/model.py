@@ -11,7 +11,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Unicode
 
 from nifti_kit.checks import check
-from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.findings import Finding, Findings, Waiver
 from nifti_kit.core.html import Illustration
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
@@ -49,7 +49,7 @@ class CloserLook(NamedTuple):
     classes: list[ClassCount]
 
 
-def look_closer(dataset: Dataset, waive: Iterable[str], tell: Tell) -> CloserLook:
+def look_closer(dataset: Dataset, waive: Iterable[Waiver], tell: Tell) -> CloserLook:
     """Return what the voxels of a dataset say.
 
     Parameters
@@ -57,7 +57,7 @@ def look_closer(dataset: Dataset, waive: Iterable[str], tell: Tell) -> CloserLoo
     dataset
         What was scanned.
     waive
-        Codes of findings that a person accepts.
+        What a person accepts: codes of findings, or pairs of a code and a file.
     tell
         Called before each item with how much is done (0 to 1), and a line about it; what it
         raises ends the work.
@@ -157,7 +157,7 @@ class InspectModel(HasTraits):
         self,
         source: str | os.PathLike[str] = "",
         *,
-        waive: Iterable[str] = (),
+        waive: Iterable[Waiver] = (),
         **choices: Any,
     ) -> None:
         """Take a source; ``choices`` are those of :func:`nifti_kit.scan`. Nothing is read yet."""
@@ -241,9 +241,9 @@ class InspectModel(HasTraits):
             self.choose(item)
             self.part = "items"
 
-    def waive(self, code: str, waived: bool = True) -> None:
-        """Accept the findings of a code; with False no longer."""
-        self.findings.set_waived(code, waived)
+    def waive(self, accepted: Waiver, waived: bool = True) -> None:
+        """Accept the findings of a code, or of (code, file); with False no longer."""
+        self.findings.set_waived(accepted, waived)
 
     def mark(self, item: str | Item | int, mark: str) -> None:
         """Say ``pass``, ``fail`` or ``?`` of an item; ``""`` takes its mark away."""

@@ -12,6 +12,7 @@ import ipywidgets as w
 from traitlets import Dict, Unicode
 
 from nifti_kit.core import html
+from nifti_kit.core.findings import Waiver
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.board import Board
 from nifti_kit.widgets.inspect.model import PARTS, InspectModel
@@ -171,7 +172,7 @@ class Inspect(w.VBox):
     source
         A folder, an archive or one NIfTI file; its headers are read at once, in a thread.
     waive
-        Codes of findings that are accepted.
+        What is accepted: codes of findings, or pairs of a code and a file.
     out
         The folder in which marks and findings are saved at first.
     choices
@@ -188,7 +189,7 @@ class Inspect(w.VBox):
         self,
         source: str | os.PathLike[str] = "",
         *,
-        waive: Iterable[str] = (),
+        waive: Iterable[Waiver] = (),
         out: str | os.PathLike[str] = "out",
         **choices: Any,
     ) -> None:

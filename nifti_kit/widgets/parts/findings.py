@@ -1,4 +1,4 @@
-"""Findings as a person goes through them: filtered, seen, accepted by their code, saved."""
+"""Findings as a person goes through them: filtered, seen, accepted by code or file, saved."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Tuple
 
 from nifti_kit.checks.pictures import Illustrator
-from nifti_kit.core.catalog import CATALOG, lookup
-from nifti_kit.core.findings import Finding, Findings
+from nifti_kit.core.catalog import CATALOG
+from nifti_kit.core.findings import Finding, Findings, Waiver, waivers
 from nifti_kit.core.html import Illustration
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
@@ -26,6 +26,7 @@ COLUMNS = (
     Column("code", "Code", filtered=True),
     Column("file", "File"),
     Column("message", "What was found"),
+    Column("waived", "Accept", "check"),
 )
 
 CODE_COLUMNS = (
@@ -39,19 +40,19 @@ CODE_COLUMNS = (
 
 
 class FindingsTable(HasTraits):
-    """Findings, of which one may be chosen, and whose codes may be accepted.
+    """Findings, of which one may be chosen, and which may be accepted, by code or by file.
 
     Attributes
     ----------
     findings
         All of them, with what was accepted.
     waive
-        The codes that a person accepts: what :func:`nifti_kit.check` and :func:`nifti_kit.plan`
-        take.
+        What a person accepts, codes and pairs of a code and a file: what
+        :func:`nifti_kit.check` and :func:`nifti_kit.plan` take.
     selected
         The finding that was chosen, or None.
     table
-        The rows: one for each finding.
+        The rows: one for each finding, with its ``Accept`` box.
     codes
         The rows: one for each code, with its ``Accept`` box.
     """
@@ -64,27 +65,27 @@ class FindingsTable(HasTraits):
         self,
         findings: Iterable[Finding] = (),
         dataset: Dataset | None = None,
-        waive: Iterable[str] = (),
+        waive: Iterable[Waiver] = (),
     ) -> None:
         """Show findings; ``dataset`` gives their items and pictures."""
         super().__init__()
-        self.table = Table(COLUMNS)
+        self.table = Table(COLUMNS, on_edit=lambda key, _, on: self._edit(key, bool(on)))
         self.codes = Table(
             CODE_COLUMNS, on_edit=lambda code, _, on: self.set_waived(code, bool(on))
         )
         self.table.observe(self._choose, "selected")
         self._pictures: dict[Finding, Illustration | None] = {}
-        self.waive = _known(waive)
+        self.waive = waivers(waive)
         self.show(findings, dataset)
 
     def show(self, findings: Iterable[Finding], dataset: Dataset | None = None) -> None:
-        """Show other findings; what was accepted by its code stays accepted."""
+        """Show other findings; what was accepted stays accepted."""
         self._dataset = dataset
         self._items = _items_by_file(dataset)
         self._illustrator = None if dataset is None else Illustrator(dataset)
-        # Some are waived for another reason than their code: those stay so.
+        # Some are waived for another reason than what a person accepts: those stay so.
         self._given = tuple(
-            replace(found, waived=False) if found.code in self.waive else found
+            replace(found, waived=False) if self._is_accepted(found) else found
             for found in findings
         )
         self._pictures.clear()
@@ -123,17 +124,33 @@ class FindingsTable(HasTraits):
         seen = [replace(one, waived=False) for one in self.findings]
         self.table.select(str(seen.index(replace(finding, waived=False))))
 
-    def set_waived(self, code: str, waived: bool) -> None:
-        """Accept the findings of a code, or no longer.
+    def set_waived(self, accepted: Waiver, waived: bool) -> None:
+        """Accept a code, or a code for one file (a pair), or no longer.
+
+        Of a code that is accepted as a whole, one file can be taken back: its others stay
+        accepted, each by its path.
 
         Raises
         ------
         KeyError
             If the catalogue has no such code.
         """
-        others = tuple(one for one in self.waive if one != code)
-        self.waive = _known((*others, code)) if waived else others
+        (accepted,) = waivers([accepted])
+        others = tuple(one for one in self.waive if one != accepted)
+        if not waived and isinstance(accepted, tuple) and accepted[0] in others:
+            code = accepted[0]
+            paths = dict.fromkeys(found.path for found in self.findings if found.code == code)
+            rest = [(code, path) for path in paths if path != accepted[1]]
+            others = waivers([*(one for one in others if one != code), *rest])
+        self.waive = (*others, accepted) if waived else others
         self._apply()
+
+    def _is_accepted(self, found: Finding) -> bool:
+        return found.code in self.waive or (found.code, found.path) in self.waive
+
+    def _edit(self, key: str, waived: bool) -> None:
+        found = self.findings[int(key)]
+        self.set_waived((found.code, found.path), waived)
 
     def item_of(self, finding: Finding) -> Item | None:
         """Return the item that a finding's file belongs to; None where it is of no item."""
@@ -158,11 +175,13 @@ class FindingsTable(HasTraits):
         self.findings.save(path)
 
     def _apply(self) -> None:
-        """Waive by code, and make the rows anew."""
+        """Waive what is accepted, and make the rows anew."""
         # In the order of `Findings`, so that a row keeps its key.
         name = "" if self._dataset is None else self._dataset.source.given.name
         self.findings = Findings(self._given, self.waive, self._illustrator, name)
-        self.table.rows = tuple(_row(str(at), found) for at, found in enumerate(self.findings))
+        self.table.rows = tuple(
+            _row(str(at), found, self._is_accepted(found)) for at, found in enumerate(self.findings)
+        )
         groups = self.findings.by_code()
         self.codes.rows = tuple(self._code_row(code, group) for code, group in groups.items())
         self._choose()
@@ -197,14 +216,20 @@ def _items_by_file(dataset: Dataset | None) -> dict[str, Item]:
     return found
 
 
-def _row(key: str, found: Finding) -> Row:
+def _row(key: str, found: Finding, accepted: bool) -> Row:
     cells = {
         "severity": _severity(found),
         "code": found.code,
         "file": found.path or "the source as a whole",
         "message": found.message,
+        # A note blocks nothing: there is nothing to accept.
+        "waived": accepted if accepted or _blocks(found) else None,
     }
     return Row(key, cells, tone=_tone(found))
+
+
+def _blocks(found: Finding) -> bool:
+    return found.severity != "note" and found.code in CATALOG
 
 
 def _severity(found: Finding) -> str:
@@ -213,11 +238,3 @@ def _severity(found: Finding) -> str:
 
 def _tone(found: Finding) -> Any:
     return "" if found.waived else found.severity
-
-
-def _known(codes: Iterable[str]) -> tuple[str, ...]:
-    """Return the codes, each once; raise KeyError for one that the catalogue does not have."""
-    names = (codes,) if isinstance(codes, str) else tuple(dict.fromkeys(codes))
-    for code in names:
-        lookup(code)
-    return names

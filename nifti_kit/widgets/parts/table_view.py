@@ -162,7 +162,10 @@ class FindingsView(w.VBox):
         self._lists = w.VBox(
             [
                 heading("By code", 4),
-                say("Accept a code, and its errors no longer block; they stay on record."),
+                say(
+                    "Accept a code, or below it one finding, and it no longer blocks; it stays on "
+                    "record. A file that cannot land is left out, and named."
+                ),
                 classed(TableView(model.codes, "Codes of findings"), "nk-codes"),
                 heading("One by one", 4),
                 w.HBox([listed, chosen], layout={"flex_flow": "row wrap", "grid_gap": "12px"}),

@@ -14,7 +14,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Enum, HasTraits, List, Tuple, Unicode
 
-from nifti_kit.core.findings import Findings
+from nifti_kit.core.findings import Findings, Waiver
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
@@ -55,7 +55,7 @@ class PlanModel(HasTraits):
     mapping
         For annotations alone: a mapping, or the path of a ``mapping.json``.
     waive
-        Codes of findings that are accepted.
+        What is accepted: codes of findings, or pairs of a code and a file.
     api
         Returns a ``supervisely.Api`` when a person connects; that of the environment by default.
 
@@ -85,7 +85,7 @@ class PlanModel(HasTraits):
         target: Any = None,
         *,
         mapping: Mapping | str | os.PathLike[str] | None = None,
-        waive: Iterable[str] = (),
+        waive: Iterable[Waiver] = (),
         api: Callable[[], Any] | None = None,
         **traits: Any,
     ) -> None:
@@ -127,15 +127,15 @@ class PlanModel(HasTraits):
         self.planning.start(self._plan, then=self._show)
         return self.planning
 
-    def waive(self, *codes: str) -> None:
-        """Accept the findings of some codes: they stay on record, and block no more."""
-        for code in codes:
-            self.findings.set_waived(code, True)
+    def waive(self, *accepted: Waiver) -> None:
+        """Accept findings, by code or by (code, file): they stay on record, and block no more."""
+        for one in accepted:
+            self.findings.set_waived(one, True)
 
-    def take_back(self, *codes: str) -> None:
-        """Accept the findings of some codes no longer."""
-        for code in codes:
-            self.findings.set_waived(code, False)
+    def take_back(self, *accepted: Waiver) -> None:
+        """Accept some findings no longer."""
+        for one in accepted:
+            self.findings.set_waived(one, False)
 
     @property
     def summary(self) -> str:
@@ -191,9 +191,9 @@ class PlanModel(HasTraits):
     def _accept(self, _: Any = None) -> None:
         """Put what a person accepts into the plan; nothing is read again."""
         if self._made is not None:
-            codes = self.findings.waive
-            known = Findings(self._made.findings, codes)
-            self.planned = replace(self._made, findings=known, waive=codes)
+            accepted = self.findings.waive
+            known = Findings(self._made.findings, accepted)
+            self.planned = replace(self._made, findings=known, waive=accepted)
         self._refresh()
 
     def _note_read(self, change: Any) -> None:
@@ -517,9 +517,10 @@ class UploadModel(PlanModel):
 
 def _in_the_way(planned: Plan) -> list[str]:
     """Name the codes of the errors that nobody accepted."""
-    groups = planned.blockers.by_code()
+    groups = planned.findings.errors.by_code()
     said = [
-        f"{code}: {counted(len(group), 'error')} in the way. Mend the files, or accept the code."
+        f"{code}: {counted(len(group), 'error')} in the way. "
+        "Mend the files, or accept code or file."
         for code, group in groups.items()
     ]
     more = len(said) - SHOWN_CODES
@@ -527,8 +528,7 @@ def _in_the_way(planned: Plan) -> list[str]:
 
 
 def _nothing_to_land(planned: Plan) -> list[str]:
-    lands = any(item.volume or item.objects or item.updates for item in planned.items)
-    return [] if lands else ["The plan is empty: nothing would land."]
+    return ["The plan is empty: nothing would land."] if planned.is_empty else []
 
 
 def _no_dataset(planned: Plan, target: Target) -> list[str]:

@@ -99,6 +99,8 @@ def title(plan: Plan) -> str:
         counted(len(plan.classes), "class"),
         counted(sum(planned.score_count for planned in plan.objects), "score"),
     ]
+    if plan.left_out:
+        parts.append(f"{counted(len(plan.left_out), 'file')} left out")
     return f"{', '.join(parts)}{updates_text(plan.updates)}"
 
 
