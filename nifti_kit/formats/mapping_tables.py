@@ -127,7 +127,8 @@ class MappingTable:
         faults = {name: [not fits(cell) for cell in cells] for name, cells in table.items()}
         name = min(faults, key=lambda name: sum(faults[name]) / len(faults[name]))
         if all(faults[name]) or not any(faults[name]):
-            return f"{what} (its columns: {listed(table, SHOWN)})"
+            own = [f"{name}, such as {cells[0]!r:.40}" for name, cells in table.items()]
+            return f"{what} (its columns: {listed(own, SHOWN, '; ')})"
         row = faults[name].index(True)
         return f"{what}: row {row + 1} of {name} is {table[name][row]!r:.60}"
 

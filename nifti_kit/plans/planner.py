@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from nifti_kit.checks.geometry import misaligned
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.geometry import NORMALS
+from nifti_kit.core.geometry import NORMALS, compare_grids
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.header_names import classes_of
-from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.surveys import (
     ItemSurvey,
     MaskSurvey,
@@ -114,7 +115,7 @@ class ItemPlanner:
                 continue
             survey = survey_item(self.dataset, item)
             for position, mask in enumerate(survey.masks):
-                volume_id = self._there_is(mask.mask.relative)
+                volume_id = self._there_is(mask.mask)
                 if volume_id is None:
                     self.losses[str(mask.mask.relative)] = of_mask(survey, position)
                 else:
@@ -136,10 +137,20 @@ class ItemPlanner:
             for volume_id in dict.fromkeys((*by_volume, *updates))
         )
 
-    def _there_is(self, relative: PurePosixPath) -> int | None:
-        """Return the volume that an annotation file is for, if the target (where known) has it."""
+    def _there_is(self, mask: MaskFile) -> int | None:
+        """Return the volume that an annotation file is for, if the target (where known) has it.
+
+        How their grids lie against each other is found too.
+        """
+        relative = mask.relative
         volume_id = self._volume_id(relative)
-        if volume_id is None or self.target is None or self.target.volume(volume_id) is not None:
+        if volume_id is None or self.target is None:
+            return volume_id
+        volume = self.target.volume(volume_id)
+        if volume is not None:
+            if not volume.grid.problem:
+                place = compare_grids(mask.grid, volume.grid)
+                self.findings += misaligned(place, mask.image, f"{volume.dataset}/{volume.name}")
             return volume_id
         there = listed(map(str, self.target.volumes()), SHOWN) or "none"
         where = "the mapping" if self.mapping is None else self.mapping.path or "the mapping"
