@@ -128,16 +128,18 @@ def by_medvol(folder: Path, given: Truth) -> None:
 def by_dcm2niix(folder: Path, given: Truth) -> None:
     """Both from DICOM series; it turns the rows over, and writes a JSON file beside each."""
     dcm2niix(folder, "scan", given.volume, given.affine)
-    dcm2niix(folder / "scan", "organs", given.labels, given.affine, number=2)
+    dcm2niix(folder, "scan/organs", given.labels, given.affine, number=2)
 
 
 def dcm2niix(
     folder: Path, name: str, array: np.ndarray, affine: np.ndarray, **options: Any
 ) -> None:
+    """Convert a series, which is written outside of the folder, to ``<name>.nii.gz`` in it."""
     program = pytest.importorskip("dcm2niix").bin
-    series = folder.parent / "dicom" / name
+    out, series = folder / name, folder.parent / "dicom" / name.replace("/", "_")
     write_series(series, array, affine, **options)
-    subprocess.run([program, "-z", "y", "-f", name, "-o", folder, series], check=True)
+    command = [program, "-z", "y", "-f", out.name, "-o", out.parent, series]
+    subprocess.run(command, check=True)
 
 
 def by_dicom2nifti(folder: Path, given: Truth) -> None:
