@@ -61,14 +61,16 @@ def test_both_land(names: tuple[str, ...], owned_by: dict[str, list[str]]) -> No
 
 
 def test_names_are_unique_over_both() -> None:
-    grouping = group(*SET, "b/axl_anatomic_1/lung.nii", "b/knee.nii", "c/knee.nii", "c/knee/a.nii")
-    names = [item.name for item in grouping.items]
-    assert len(names) == len(set(names))
-    assert {"b_knee.nrrd", "c_knee.nrrd"} <= set(names)
-    noted = {f.path for f in grouping.findings if f.code == "name-prefixed"}
-    assert noted == {"b/knee.nii", "c/knee.nii"}
+    by_volume = ("axl/knee_anatomic.nii", "c/knee_anatomic.nii", "c/knee_anatomic/a.nii")
+    grouping = group("item_1/axl_knee_anatomic.nii", *SET[1:], *by_volume)
     by_name = {item.name: item for item in grouping.items}
-    assert by_name["c_knee.nrrd"].set_key == ("c", "c_knee.nrrd")
+    assert set(by_name) == {
+        *("item_1_axl_knee_anatomic.nrrd", "axl_knee_anatomic.nrrd", "c_knee_anatomic.nrrd"),
+        *("cor_anatomic.nrrd", "sag_anatomic.nrrd"),
+    }
+    noted = {f.path for f in grouping.findings if f.code == "name-prefixed"}
+    assert noted == {"item_1/axl_knee_anatomic.nii", "axl/knee_anatomic.nii", "c/knee_anatomic.nii"}
+    assert by_name["c_knee_anatomic.nrrd"].set_key == ("c", "c_knee_anatomic.nrrd")
 
 
 STRAYED = {

@@ -85,6 +85,11 @@ NONE = {
     "the same index": (("axl_mask_femur_1.nii", "axl_mask_tibia_1.nii"), [1, 1], True),
     "no words of one": (("axl_mask.nii", "axl_mask_femur.nii"), [1, 1], True),
     "the same words": (("axl_mask_femur.nii", "axl_seg_femur.nii"), [1, 1], True),
+    "the same words in one plane": (
+        ("axl_mask_femur.nii", "axl_seg_femur.nii", "cor_mask_tibia.nii"),
+        [1, 1, 1],
+        True,
+    ),
     "versions": (("axl_mask_v1.nii", "axl_mask_v2.nii"), [1, 1], True),
     "who drew them": (("axl_mask_manual.nii", "axl_mask_nnunet.nii"), [1, 1], True),
     "one file": (("axl_mask_femur.nii",), [None], False),

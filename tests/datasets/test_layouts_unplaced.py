@@ -145,10 +145,16 @@ def test_further_type_words_are_no_case_words_where_volumes_are_matched(tmp_path
     target = nk.ProjectFolder(tmp_path / "out", dataset="d")
     source = knee(tmp_path / "volumes")
     nk.upload(nk.plan(nk.scan(source)), target, on_progress=lambda *_: None)
-    write_nifti(tmp_path / "masks" / "patient7_axl_ground-truth_1.nii", labels())
+    for name in ("patient7_axl_ground-truth_1.nii", "cor_ground-truth_1.nii"):
+        write_nifti(tmp_path / "masks" / name, labels())
     dataset = nk.scan(tmp_path / "masks", annotation_words=["ground_truth"])
-    (row,) = nk.match(dataset, target.volumes())
-    assert row.rule == "exact name"
+    mapping = nk.match(dataset, target.volumes())
+    rules = {str(row.annotation): row.rule for row in mapping}
+    assert rules == {
+        "patient7_axl_ground-truth_1.nii": "exact name",
+        "cor_ground-truth_1.nii": "only candidate of that plane",
+    }
+    assert not mapping.faults
 
 
 def test_a_repair_keeps_further_type_words(tmp_path: Path) -> None:

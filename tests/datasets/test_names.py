@@ -129,6 +129,8 @@ IDS = [
     Case("axl_mask_nnUNetv2.1_1.nii", "axl", "annotation", "nnunetv2.1", (1,)),
     Case("axl.mask.1.nii", "axl", "annotation", tail=(1,)),
     Case("axl.mask.1.2.nii", "axl", "annotation", tail=(1, 2)),
+    Case("axl.mask.v2.1.nii", "axl", "annotation", "v2", (1,)),
+    Case("axl.mask.2024.1.31.nii", "axl", "annotation", tail=(2024, 1, 31)),
 ]
 """UIDs, dates and versions are one word; where dots are the only separators, UIDs alone."""
 
