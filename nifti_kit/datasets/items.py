@@ -127,8 +127,9 @@ class Item:
         ``semantic`` (class = value), ``instance`` (class = file, each value an object), or None
         where there are no masks.
     set_key
-        What the items of one set of planes share: folder, case, and the number where a plane is
-        there twice. By volume each item is a set of its own: folder and name.
+        What the items of one set of planes share: folder, the words that tell the set from others
+        of the folder, and the number where a plane is there twice. By volume each item is a set of
+        its own: folder and name.
     """
 
     name: str
