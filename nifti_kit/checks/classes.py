@@ -27,8 +27,13 @@ SHOWN = 5
 """Values or classes that a message names before it counts the rest."""
 
 
-def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
-    """Where there is a class map, every value (or file index) has a class in it."""
+def values_without_class(
+    dataset: Dataset, item: Item, survey: MaskSurvey, project: ClassMap | None = None
+) -> Iterator[Finding]:
+    """Where there is a class map, every value (or file index) has a class in it.
+
+    ``project`` are the classes of a project, which stand in where a mask's own header is the map.
+    """
     classes = classes_of(dataset, item, survey.mask)
     if not classes:
         return
@@ -51,6 +56,7 @@ def values_without_class(dataset: Dataset, item: Item, survey: MaskSurvey) -> It
         for label in labels
         if classes.by_value(number_of(label.value)) is None
         and not (label.value in origins and origins[label.value].name)
+        and not (project and project.by_value(number_of(label.value)))
     ]
     if not missing:
         return

@@ -443,14 +443,12 @@ def _with_project(
     dataset: Dataset, project: ProjectClasses, findings: Iterable[Finding]
 ) -> list[Finding]:
     """Return findings in which the values that have a class in the project have a class."""
-    if not dataset.classes:
-        return list(findings)
-    together = replace(dataset, classes=project.known)
+    together = replace(dataset, classes=project.known) if dataset.classes else dataset
     found = [one for one in findings if one.code not in _ABOUT_THE_MAP]
     surveys = [survey_item(dataset, item) for item in dataset.items]
     for survey in surveys:
         for mask in survey.masks:
-            found += values_without_class(together, survey.item, mask)
+            found += values_without_class(together, survey.item, mask, project.known)
     return [*found, *segmentation_ambiguous(together, surveys)]
 
 

@@ -286,6 +286,8 @@ def test_the_project_says_what_neither_map_nor_header_does(tmp_path: Path) -> No
     plan = nk.plan(nk.scan(tmp_path / "in"), target=target)
     assert {one.class_name: one.value for one in plan.objects} == {"spleen": 1, "Niere": 2}
     assert "class-differs" in plan.findings.by_code()
+    assert "value-without-class" not in plan.findings.by_code()
+    assert "value-without-class" in nk.plan(nk.scan(tmp_path / "in")).findings.by_code()
 
 
 def test_a_volume_that_names_values_is_no_matter_here(tmp_path: Path) -> None:

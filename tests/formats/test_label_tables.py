@@ -545,7 +545,17 @@ def test_a_structure_at_0_is_named_and_the_remedy_moves_the_table_up(
 
 @pytest.mark.parametrize(
     "name",
-    ["background", "Background (air)", "Unknown", "Clear Label", "???", "none", "BG", "unlabelled"],
+    [
+        "background",
+        "Background (air)",
+        "Unknown",
+        "Clear Label",
+        "???",
+        "none",
+        "BG",
+        "unlabelled",
+        "(none)",
+    ],
 )
 def test_what_tables_call_background_is_no_structure(name: str, tmp_path: Path) -> None:
     assert read(tmp_path, f"0 {name}\n1 Femur\n2 Tibia\n").faults == ()

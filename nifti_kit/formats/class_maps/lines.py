@@ -206,7 +206,7 @@ def fractions(cells: Sequence[str]) -> Color | None:
 
 def is_nothing(name: str) -> bool:
     """Say whether a name is one of those that tables give to 0: background, Unknown, ..."""
-    return _NOTHING.fullmatch(name.strip()) is not None
+    return _NOTHING.fullmatch(name.strip(" ()[]<>")) is not None
 
 
 Row = tuple[int, str, "Color | None"]
