@@ -377,6 +377,7 @@ def why_unused(file: PurePosixPath, beside: Container[tuple[str, str] | None] = 
         return "" if there else f"half of an image in two files: its .{other} is not there"
     if known := _FORMATS.get(file.suffix.casefold()):
         return f"an image in another format ({known}): convert it to .nii.gz"
-    if file.name == "relabelled.tsv":
-        return "the table of old and new label values that a repair wrote: for people"
-    return "neither a NIfTI file nor a score table, class map or mapping"
+    return _BY_NAME.get(file.name, "neither a NIfTI file nor a score table, class map or mapping")
+
+
+_BY_NAME = {"relabelled.tsv": "the table of old and new label values that a repair wrote"}

@@ -205,7 +205,7 @@ def test_what_would_not_make_labels_is_refused(case: Any, tmp_path: Path) -> Non
 
 def named(folder: Path, lines: str, values: tuple[float, ...] = IDS) -> Any:
     source(folder, values)
-    (folder / "class_map.txt").write_text(lines)
+    (folder / "colours.txt").write_text(lines)
     return nk.scan(folder, segmentation="semantic")
 
 
