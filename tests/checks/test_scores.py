@@ -391,8 +391,9 @@ def test_a_table_below_the_exporters_class_map_is_a_blocker(tmp_path: Path) -> N
 
 
 def test_what_the_repair_of_the_layers_wrote_is_said(tmp_path: Path) -> None:
-    written(tmp_path, COMPACT.format(zero="0.0"), BOTH)
-    repair = nk.repairs.rebase_layers(nk.scan(tmp_path), "axl_score.csv", base=0)
+    written(tmp_path / "ds", "Layer,Label-1\n4,0.80\n5,0.70\n", FIVE, affine=np.eye(4))
+    (tmp_path / "color_map.txt").write_text("1 Femur 255 0 0\n")
+    repair = nk.repairs.rebase_layers(nk.scan(tmp_path), "ds/axl_score.csv", base=0)
     assert [one.code for one in nk.plan(repair.dataset).blockers] == ["planes-incomplete"]
 
 

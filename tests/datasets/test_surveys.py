@@ -418,6 +418,13 @@ def test_two_readings_of_a_label_beside_instance_files_are_a_warning(
     assert [(f.severity, f.message) for f in found] == [("warning", message)] * bool(message)
 
 
+def test_a_file_with_one_object_has_one_reading(tmp_path: Path) -> None:
+    knee(tmp_path, "cor_inference_1.nii", "cor_inference_2.nii")
+    write_nifti(tmp_path / "axl_inference_1.nii", (labels() == 1).astype(np.uint8))
+    table(tmp_path, "axl_score.csv", "Layer,Label-1\n4,0.5\n")
+    assert "scores-by-class" not in nk.check(nk.scan(tmp_path)).by_code()
+
+
 def test_the_remedy_for_two_readings_gives_each_of_them(tmp_path: Path) -> None:
     knee(tmp_path, "axl_inference_1.nii", "axl_inference_2.nii")
     table(tmp_path, "axl_score_2.csv", "Layer,Label-1\n4,0.5\n")

@@ -236,7 +236,7 @@ def test_an_export_of_instances_is_one_for_all_its_sets(tmp_path: Path) -> None:
     export_folder = tmp_path / "export"
     land(SAMPLES / "by_plane_instance", tmp_path / "first")
     export(tmp_path / "first", "d", export_folder, "instance")
-    relabelled(tmp_path / "first", ("Vertebra",))
+    relabelled(tmp_path / "first", ("Lung lobe",))
     alone = export(tmp_path / "first", "d", tmp_path / "alone", "instance")
     alone.rename(export_folder / "e")
     blockers = nk.plan(nk.scan(export_folder)).blockers
