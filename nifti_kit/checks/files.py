@@ -288,7 +288,7 @@ def going_along(
     accepted: list[Waiver] = [
         ("annotation-without-volume", mask) for own in along.values() for mask in own
     ]
-    for where in {own for own, plane in missing if plane}:
+    for where in {where for where, plane in missing if plane}:
         whole = [*planes[where], *(plane for own, plane in missing if own == where)]
         if sorted(map(str, whole)) == sorted(PLANE_WORDS):
             accepted.append(("planes-incomplete", where))

@@ -492,7 +492,8 @@ class Scanner:
         for file, reason in self._reasons.items():
             if reason:
                 _LOG.info("%s: not used: %s", file, reason)
-                self.findings.append(finding("file-unused", file, reason))
+                remedy = _TABLE_REMEDY if _is_score_table(file.name) else ""
+                self.findings.append(finding("file-unused", file, reason, remedy=remedy))
         ordered = sorted(self._reasons, key=natural_key)
         return tuple(self.source.root / file for file in ordered)
 
@@ -564,6 +565,12 @@ def _is_score_table(name: str) -> bool:
     """Say whether a name is that of the score table of a plane."""
     parsed = parse_name(name)
     return parsed.role == SCORE and parsed.plane is not None
+
+
+_TABLE_REMEDY = (
+    "Its scores do not land: put its annotation file, of the same plane and words, into its folder "
+    "and scan again; or leave it."
+)
 
 
 def _frames_unknown(items: Iterable[Item]) -> Iterator[Finding]:

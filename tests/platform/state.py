@@ -24,6 +24,7 @@ class State:
     def __init__(self, page_size: int = PAGE_SIZE) -> None:
         self.lock = RLock()
         self.page_size = page_size
+        self.version = "6.15.0"
         ids = count(1)
         self.teams = Table("Team", ids)
         self.workspaces = Table("Workspace", ids)

@@ -22,9 +22,9 @@ def me(_state: State, _data: Data) -> Data:
     return {**USER, **rest}
 
 
-def version(_state: State, _data: Data) -> Data:
+def version(state: State, _data: Data) -> Data:
     """Return the version of the platform."""
-    return {"version": "6.15.0"}
+    return {"version": state.version}
 
 
 def list_teams(state: State, data: Data) -> Data:

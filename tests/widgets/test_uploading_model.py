@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 
 import nifti_kit as nk
@@ -19,7 +20,7 @@ from nifti_kit.widgets.parts.tasks import Task
 from nifti_kit.widgets.upload.model import UploadModel
 from tests.platform import Platform, running_platform
 from tests.platform.faults import RESET_BEFORE
-from tests.support.builders import SAMPLES, write_planes
+from tests.support.builders import SAMPLES, write_nifti, write_planes
 from tests.support.landings import land, tree, write_annotations, write_scored_planes, write_volumes
 from tests.support.uploads import api, facts, impatience, renumbered
 
@@ -290,6 +291,22 @@ def test_a_code_can_be_accepted_before_there_is_a_plan(tmp_path: Path, project: 
     app.waive("planes-incomplete")
     assert app.planned is None
     assert planned(app).blockers == []
+
+
+def test_one_file_is_left_out_and_the_rest_lands(tmp_path: Path, project: Path) -> None:
+    source = write_planes(tmp_path / "planes")
+    write_nifti(source / "axl_inference.nii.gz", np.zeros((3, 4, 5, 2), np.uint8))
+    app = planned(UploadModel(source, nk.ProjectFolder(project, "knees")))
+    assert len(app.blockers) == 1
+    pair = ("annotation-unsupported", "axl_inference.nii.gz")
+    app.waive(pair)
+    assert (app.blockers, app.planned.waive) == ([], (pair,))
+    assert app.summary.endswith("1 file left out")
+    app.take_back(pair)
+    assert len(app.blockers) == 1
+    app.waive(pair)
+    app.upload().join()
+    assert [one.path for one in app.receipt.left_out] == ["axl_inference.nii.gz"]
 
 
 def test_a_code_that_nobody_knows_is_refused(app: UploadModel) -> None:
