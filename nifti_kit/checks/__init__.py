@@ -11,43 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from nifti_kit.checks.classes import (
-    class_names_alike,
-    class_readings,
-    class_without_value,
-    exported_instances,
-    label_table,
-    names_in_headers,
-    segmentation_ambiguous,
-    values_without_class,
-)
-from nifti_kit.checks.files import (
-    analyze_pairs,
-    content_repeated,
-    file_packing,
-    going_along,
-    names_alike,
-    names_long,
-    planes_apart,
-    shared_ids,
-    unmatched,
-    volume_voxels,
-    volumes_named_masks,
-)
-from nifti_kit.checks.geometry import grids, mask_alignment, reader_places, voxel_sizes
+from nifti_kit.checks import geometry, labels  # noqa: F401  (their rules enter themselves)
+from nifti_kit.checks.classes import class_names_alike
+from nifti_kit.checks.files import content_repeated, going_along, unmatched
 from nifti_kit.checks.label_maps import volumes_of_labels
-from nifti_kit.checks.labels import (
-    label_disconnected,
-    label_notes,
-    label_specks,
-    label_values,
-    labels_gradient,
-    mask_full,
-    masks_overlap,
-    scaling_ignored,
-)
 from nifti_kit.checks.pictures import Illustrator
-from nifti_kit.checks.scores import base_unsaid, score_evidence
+from nifti_kit.checks.rules import found_in
+from nifti_kit.checks.scores import score_evidence
 from nifti_kit.core.findings import Finding, Findings, Waiver, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.datasets.dataset import Dataset
@@ -102,22 +72,10 @@ def check(
 
 def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
     """Return what scanning found and what headers show; with ``voxels`` what the voxels do."""
-    found = [*dataset.findings]
-    for of_dataset in (
-        volumes_named_masks,
-        analyze_pairs,
-        planes_apart,
-        names_alike,
-        names_long,
-        shared_ids,
-    ):
-        found += of_dataset(dataset)
+    found = [*dataset.findings, *found_in("dataset", dataset=dataset)]
     found += class_names_alike(dataset, None if voxels else ())
     for item in dataset.items:
-        for of_item in (grids, voxel_sizes, reader_places, file_packing, scaling_ignored):
-            found += of_item(item)
-        found += mask_alignment(item)
-        found += exported_instances(dataset, item)
+        found += found_in("item", dataset=dataset, item=item)
     if voxels:
         found += volumes_of_labels(dataset)
         found += _labels_and_scores(dataset)
@@ -127,19 +85,12 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
 def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
     surveys = [read_item(dataset, item) for item in dataset.items]
     for survey in surveys:
-        yield from volume_voxels(dataset, survey.item)
+        yield from found_in("volume", dataset=dataset, volume=survey.item)
         for mask in survey.masks:
-            yield from label_values(mask)
-            yield from label_notes(mask)
-            yield from mask_full(mask)
-            yield from values_without_class(dataset, survey.item, mask)
-            yield from names_in_headers(dataset, survey.item, mask)
+            yield from found_in("mask", dataset=dataset, item=survey.item, mask=mask)
         yield from survey.score_findings
-        yield from base_unsaid(dataset, survey)
-    yield from label_table(dataset, surveys)
-    yield from class_without_value(dataset, surveys)
-    yield from segmentation_ambiguous(dataset, surveys)
-    yield from class_readings(dataset, surveys)
+        yield from found_in("survey", dataset=dataset, survey=survey)
+    yield from found_in("surveys", dataset=dataset, surveys=surveys)
 
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
@@ -151,11 +102,9 @@ def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -
 def _closer_look_at(item: Item, survey: ItemSurvey) -> Iterator[Finding]:
     # Kept for one item only: the profiles of a thousand masks would fill memory.
     shapes = lru_cache(maxsize=None)(shapes_of)
-    yield from masks_overlap(survey)
+    yield from found_in("masks", masks=survey)
     for mask in survey.masks:
         found = shapes(mask.mask.image) if mask.labels is not None else None
         if found is not None:
-            yield from label_specks(mask, found)
-            yield from label_disconnected(item, mask, found)
-            yield from labels_gradient(mask, found)
+            yield from found_in("parts", item=item, mask=mask, parts=found)
     yield from score_evidence(survey, shapes)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
+from nifti_kit.checks.rules import rule
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
@@ -27,6 +28,7 @@ SHOWN = 5
 """Values or classes that a message names before it counts the rest."""
 
 
+@rule("dataset", "item", "mask")
 def values_without_class(
     dataset: Dataset, item: Item, survey: MaskSurvey, project: ClassMap | None = None
 ) -> Iterator[Finding]:
@@ -67,6 +69,7 @@ def values_without_class(
     yield finding("value-without-class", survey.mask.relative, message)
 
 
+@rule("dataset", "surveys")
 def label_table(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
     """What a label table of another tool names is said, and held against the masks' values."""
     classes = dataset.classes
@@ -118,6 +121,7 @@ def _named_alike(classes: ClassMap, used: Iterable[int]) -> Iterator[Finding]:
             yield finding("class-name-repeated", classes.path, message)
 
 
+@rule("dataset", "item", "mask")
 def names_in_headers(dataset: Dataset, item: Item, survey: MaskSurvey) -> Iterator[Finding]:
     """What a mask's own header calls its values is used, or named where it is not."""
     relative, names = survey.mask.relative, header_names(dataset, survey.mask)
@@ -161,6 +165,7 @@ def _given(entries: Iterable[ClassEntry]) -> str:
     return f"If the repair kept the values, give the names: scan(..., classes={classes!r})."
 
 
+@rule("dataset", "item")
 def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
     """The class of an instance file is known: not one that the platform's exporter numbered.
 
@@ -190,6 +195,7 @@ def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
         yield finding("instance-classes-unknown", mask.relative, message)
 
 
+@rule("dataset", "surveys")
 def class_without_value(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
     """Every class of the class map is in some annotation file."""
     classes = dataset.classes
@@ -261,6 +267,7 @@ def _where(files: Sequence[PurePosixPath]) -> str:
     return str(files[0]) + (f" and {counted(more, 'other file')}" if more else "")
 
 
+@rule("dataset", "surveys")
 def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
     """The names of annotation files and their values agree on semantic or instance.
 
@@ -315,6 +322,7 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
             yield finding("segmentation-ambiguous", first, message)
 
 
+@rule("dataset", "surveys")
 def class_readings(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
     """The class of a mask is its file's name or its values, not either of both.
 

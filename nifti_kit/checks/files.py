@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from nifti_kit.checks.geometry import share_text
+from nifti_kit.checks.rules import rule
 from nifti_kit.core.findings import Finding, Findings, Waiver, file_fault, finding
 from nifti_kit.core.geometry import Grid, gap_mm, share_inside
 from nifti_kit.core.text import listed
@@ -32,6 +33,7 @@ from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS
 from nifti_kit.formats.nifti import ImageFile, open_stream
 
 
+@rule("dataset", "volume")
 def volume_voxels(dataset: Dataset, item: Item) -> Iterator[Finding]:
     """A volume can be read to its end, and its checksum fits."""
     fault = None if item.volume is None else volume_fault(dataset, item.volume)
@@ -47,6 +49,7 @@ ADDED_TO_NAME = 26
 a dot in front, ``.json``, the number of the process (7 digits at most) and ``.part`` behind."""
 
 
+@rule("dataset")
 def names_long(dataset: Dataset) -> Iterator[Finding]:
     """The names of volumes are not longer than a file system takes."""
     most = LONGEST_NAME - ADDED_TO_NAME
@@ -61,6 +64,7 @@ PROPOSED = "If it is a mask: scan(..., layout='pairs') takes the pairs that data
 """The remedy for a file whose image is known."""
 
 
+@rule("dataset")
 def volumes_named_masks(dataset: Dataset) -> Iterator[Finding]:
     """A volume without annotations is not itself one, by its name, its folder's or its place."""
     volumes = [item.volume.relative for item in dataset.items if item.volume and not item.plane]
@@ -81,6 +85,7 @@ def volumes_named_masks(dataset: Dataset) -> Iterator[Finding]:
             yield finding("volume-named-mask", relative, message, remedy=remedy)
 
 
+@rule("dataset")
 def analyze_pairs(dataset: Dataset) -> Iterator[Finding]:
     """No image of the source is in two files (.hdr and .img)."""
     halves: dict[str, dict[str, PurePosixPath]] = {}
@@ -93,6 +98,7 @@ def analyze_pairs(dataset: Dataset) -> Iterator[Finding]:
             yield finding("analyze-pair", pair["hdr"], message)
 
 
+@rule("item")
 def file_packing(item: Item) -> Iterator[Finding]:
     """The name of each image says whether its bytes are gzip."""
     for image in item.images:
@@ -120,6 +126,7 @@ _LENGTHS = 2**32
 """A gzip file keeps the length of its content modulo this."""
 
 
+@rule("dataset")
 def planes_apart(dataset: Dataset) -> Iterator[Finding]:
     """The volumes of a set of planes cover the same region in world space."""
     sets: defaultdict[tuple[str, ...], list[Item]] = defaultdict(list)
@@ -154,6 +161,7 @@ def _size(grid: Grid) -> float:
     return sizes[0] * sizes[1] * sizes[2]
 
 
+@rule("dataset")
 def names_alike(dataset: Dataset) -> Iterator[Finding]:
     """The names of a folder's volumes differ in more than case and packing; so do its masks'.
 
@@ -322,6 +330,7 @@ def unmatched(dataset: Dataset) -> Iterator[Finding]:
             yield finding("annotation-unmatched", relative, message, remedy=remedy)
 
 
+@rule("dataset")
 def shared_ids(dataset: Dataset, mapping: mappings.Mapping | None = None) -> Iterator[Finding]:
     """The files of one volume are of one plane and case.
 

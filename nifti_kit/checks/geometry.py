@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.checks.rules import rule
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import (
     LATTICE_VOXELS,
@@ -146,6 +147,7 @@ _VERDICT_CODES = {
 }
 
 
+@rule("item")
 def grids(item: Item) -> Iterator[Finding]:
     """The header of each image gives a usable place in space, and only one."""
     for image in item.images:
@@ -230,6 +232,7 @@ def _length(mm: float) -> str:
 _THOUSAND = 1000
 
 
+@rule("item")
 def voxel_sizes(item: Item) -> Iterator[Finding]:
     """The pixdim of each image is a voxel size, and that of the affine in force."""
     for image in item.images:
@@ -262,6 +265,7 @@ def _is_odd(image: ImageFile) -> bool:
     )
 
 
+@rule("item")
 def reader_places(item: Item) -> Iterator[Finding]:
     """ITK and nibabel place the voxels of each image where the standard does."""
     for image in item.images:
@@ -277,6 +281,7 @@ def reader_places(item: Item) -> Iterator[Finding]:
             yield finding("readers-disagree", image.relative, said)
 
 
+@rule("item")
 def mask_alignment(item: Item) -> Iterator[Finding]:
     """Each mask has voxels of its volume, in world space."""
     volume = item.volume

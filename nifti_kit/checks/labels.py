@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.checks.rules import rule
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
 from nifti_kit.core.geometry import Cutout, Grid, Orientation, placed_on
 from nifti_kit.core.text import counted, listed
@@ -42,6 +43,7 @@ PARTS_PER_RIM = 2
 """The values between the real ones lie as broken rims around them: in more parts than this."""
 
 
+@rule("mask")
 def label_values(survey: MaskSurvey) -> Iterator[Finding]:
     """A label map can be read, and holds integers from 0 to 65535."""
     error, relative = survey.error, survey.mask.relative
@@ -51,6 +53,7 @@ def label_values(survey: MaskSurvey) -> Iterator[Finding]:
         yield file_fault(relative, error)
 
 
+@rule("mask")
 def label_notes(survey: MaskSurvey) -> Iterator[Finding]:
     """A label map is not empty, and was stored as plain integers."""
     labels, relative = survey.labels, survey.mask.relative
@@ -79,6 +82,7 @@ def label_notes(survey: MaskSurvey) -> Iterator[Finding]:
         yield finding("labels-scaled", relative, message)
 
 
+@rule("mask")
 def mask_full(survey: MaskSurvey) -> Iterator[Finding]:
     """A label map has background: not every voxel is the same label."""
     total = math.prod(survey.mask.image.shape)
@@ -88,6 +92,7 @@ def mask_full(survey: MaskSurvey) -> Iterator[Finding]:
             yield finding("mask-full", survey.mask.relative, message)
 
 
+@rule("item")
 def scaling_ignored(item: Item) -> Iterator[Finding]:
     """The scaling that a header gives is finite, so that it can be used."""
     for image in (item.volume, *(mask.image for mask in item.masks)):
@@ -96,6 +101,7 @@ def scaling_ignored(item: Item) -> Iterator[Finding]:
             yield finding("scaling-ignored", image.relative, message)
 
 
+@rule("mask", "parts")
 def label_specks(survey: MaskSurvey, shapes: ShapeSurvey) -> Iterator[Finding]:
     """A label has more voxels than a slip of the brush."""
     labels = survey.labels.labels if survey.labels else ()
@@ -112,6 +118,7 @@ def label_specks(survey: MaskSurvey, shapes: ShapeSurvey) -> Iterator[Finding]:
     yield finding("label-specks", survey.mask.relative, message, voxel=voxel)
 
 
+@rule("item", "mask", "parts")
 def label_disconnected(item: Item, survey: MaskSurvey, shapes: ShapeSurvey) -> Iterator[Finding]:
     """The voxels of a label hang together (by faces, edges or corners)."""
     if not survey.labels or not survey.labels.labels or _looks_like(survey, shapes):
@@ -137,6 +144,7 @@ def _split(value: int, parts: tuple[Part, ...]) -> str:
     return f"value {value} has {len(parts)} (the largest {parts[0].voxels:,} voxels{tiny})"
 
 
+@rule("mask", "parts")
 def labels_gradient(survey: MaskSurvey, shapes: ShapeSurvey) -> Iterator[Finding]:
     """A label map has areas of one value, not the steps of a picture or of interpolation."""
     looks = _looks_like(survey, shapes)
@@ -188,6 +196,7 @@ Pair = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 
 
+@rule("masks")
 def masks_overlap(survey: ItemSurvey) -> Iterator[Finding]:
     """No voxel is in two annotation files of one volume."""
     overlaps: dict[Pair, _Overlap] = {}

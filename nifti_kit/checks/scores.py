@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.checks.classes import is_below_exported_map
+from nifti_kit.checks.rules import rule
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import plane_axis
 from nifti_kit.core.text import counted
@@ -247,6 +248,7 @@ def _explains(columns: list[LabelScores], reading: _Reading, as_read: int, total
 # Tables of the platform's exporter, whose layers count from 0
 
 
+@rule("dataset", "survey")
 def base_unsaid(dataset: Dataset, survey: ItemSurvey) -> Iterator[Finding]:
     """A table that may be one of the exporter is read with the base that a person said.
 
