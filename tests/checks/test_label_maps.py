@@ -104,7 +104,7 @@ def noisy(levels: int) -> np.ndarray:
 def windowed() -> np.ndarray:
     """A CT through a narrow window: air is 0, all above the window 255, noise between."""
     body = scan_like(2, (48, 48, 12)) + np.int16(1000)
-    return np.clip((body.astype("f4") - 700) * 2, 0, 255).astype("u1")
+    return np.clip((body.astype("f4") - 700) * 5, 0, 255).astype("u1")
 
 
 NOT_FOUND: dict[str, dict[str, Any]] = {
