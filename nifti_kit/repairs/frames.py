@@ -133,6 +133,8 @@ class _Split:
                 yield Mended(mask.relative, None, "split with its volume")
                 yield from self._split(self.stacks[mask.relative], numbers)
                 continue
+            if self.dataset.layout == "pairs":
+                continue  # the frames stand in their image's place in the pairs
             yield Mended(mask.relative, None, f"put to each frame of {volume.name}")
             content = mask.image.content
             content = mask.image.path.read_bytes() if content is None else content
@@ -189,7 +191,9 @@ class _Split:
                     remedy="If each frame is the mask of a class: nk.repairs.merge_frames("
                     f"dataset, {str(mask.relative)!r}).",
                 )
-        if self.dataset.layout not in ("by_volume", "by_plane"):
+        with_frames = any(mask.relative in self.stacks for mask in self.item.masks)
+        paired = self.dataset.layout == "pairs" and not with_frames
+        if self.dataset.layout not in ("by_volume", "by_plane") and not paired:
             raise RepairRefused(
                 f"in the layout {self.dataset.layout} names do not say which mask a frame has",
                 path=str(stack.relative),
