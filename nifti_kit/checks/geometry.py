@@ -292,7 +292,15 @@ def mask_alignment(item: Item) -> Iterator[Finding]:
         yield from landing(alignment, mask.image, str(volume.relative), volume.grid)
         for found in misaligned(alignment, mask.image, str(volume.relative), volume.grid):
             yield _with_own_qform(found, mask.image, volume)
-        if alignment.box is not None and item.tables:
+
+
+@rule("item")
+def scores_of_cutouts(item: Item) -> Iterator[Finding]:
+    """No score table belongs to a mask that covers a part of its volume."""
+    if item.volume is None or not item.tables:
+        return
+    for mask in item.masks:
+        if mask.image.aligned_to(item.volume).box is not None:
             message = f"its layers are read as the frames of {mask.relative.name}"
             yield finding("scores-of-cutout", item.tables[0].relative, message)
 

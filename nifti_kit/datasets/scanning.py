@@ -338,6 +338,8 @@ class Scanner:
             return len(file.parts), natural_key(file)
 
         for file in sorted(self.source.files, key=order):
+            if self.layout == "annotations" and is_named_mapping(file):
+                continue  # it counts as a mapping, or blocks
             if file.name.casefold() in JSON_TABLES:
                 yield file
             elif file.suffix.casefold() in TABLE_ENDINGS and not _is_score_table(file.name):
@@ -388,9 +390,10 @@ class Scanner:
         for other in maps[1:]:
             if other != maps[0] and not together.agrees_with(other):
                 different.append(other)
-            elif (joined := together.joined(other)) != together:
-                together = joined
-                used.append(other)
+                continue
+            joined = together.joined(other)
+            used += [other] if joined != together else []  # what it repeats is not worth a word
+            together = joined
         if different:
             names = ", ".join(found.path for found in [maps[0], *different])
             message = f"{len(different) + 1} class maps that differ: {names}"

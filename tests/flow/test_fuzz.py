@@ -152,7 +152,7 @@ def every_file_is_accounted_for(dataset: Any, findings: Any, expected: list[byte
     images = Counter(str(image.relative) for item in dataset.items for image in item.images)
     assert max(images.values(), default=1) == 1
     used = {*images, *(str(table.relative) for item in dataset.items for table in item.tables)}
-    used |= {dataset.classes.path, dataset.mapping.path if dataset.mapping else ""}
+    used |= {*dataset.classes.paths, dataset.mapping.path if dataset.mapping else ""}
     named = {found.path for found in findings}
     unused = {path.relative_to(dataset.root).as_posix() for path in dataset.unused}
     assert len(unused) == len(dataset.unused)
@@ -175,7 +175,7 @@ def repeats_the_class_map(dataset: Any, path: bytes) -> bool:
 
 
 def every_label_is_planned_or_named(dataset: Any, plan: Any) -> None:
-    """Each mask without an error has an object for each value, with all of its voxels."""
+    """Each mask without an error (nor its volume) has an object for each value, voxels and all."""
     planned: dict[Any, dict[int, int]] = {}
     for item in plan.items:
         for found in item.objects:
@@ -183,8 +183,11 @@ def every_label_is_planned_or_named(dataset: Any, plan: Any) -> None:
     masks = [mask for item in dataset.items for mask in item.masks]
     assert set(planned) <= set(masks)
     faulty = {found.path for found in plan.blockers}
+    named = {m for item in dataset.items for m in item.masks if str(m.relative) in faulty}
+    lost = [item for item in dataset.items if item.volume and str(item.volume.relative) in faulty]
+    named |= {mask for item in lost for mask in item.masks}
     for mask in masks:
-        if mask in planned or str(mask.relative) not in faulty:
+        if mask in planned or mask not in named:
             assert planned.get(mask, {}) == fz.label_counts(mask.path.read_bytes())
 
 
@@ -193,8 +196,8 @@ def every_score_lands_or_is_named(dataset: Any, plan: Any) -> None:
     for item in dataset.items:
         if any(str(table.relative) in named for table in item.tables) or not item.tables:
             continue
-        masks = set(item.masks)
-        if any(str(mask.relative) in {found.path for found in plan.blockers} for mask in masks):
+        masks, faulty = set(item.masks), {found.path for found in plan.blockers}
+        if any(str(image.relative) in faulty for image in item.images):
             continue
         objects = [found for found in plan.objects if found.mask in masks]
         cells = sum(len(nk.read_scores(table.path)) for table in item.tables)

@@ -298,7 +298,7 @@ def test_one_file_is_left_out_and_the_rest_lands(tmp_path: Path, project: Path) 
     write_nifti(source / "axl_inference.nii.gz", np.zeros((3, 4, 5, 2), np.uint8))
     app = planned(UploadModel(source, nk.ProjectFolder(project, "knees")))
     assert len(app.blockers) == 1
-    pair = ("annotation-unsupported", "axl_inference.nii.gz")
+    pair = ("mask-frames", "axl_inference.nii.gz")
     app.waive(pair)
     assert (app.blockers, app.planned.waive) == ([], (pair,))
     assert app.summary.endswith("1 file left out")

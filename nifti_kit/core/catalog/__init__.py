@@ -23,7 +23,7 @@ file-name-packing | note | A file's name says gzip and its bytes do not, or the 
 image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | Several frames (4D): nk.repairs.split_frames(dataset, file) makes a volume of each; nk.repairs.pick_frame(dataset, file, 1) takes one. Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
 repaired | note | A file was repaired in memory; what lands is not what is on disk. | Nothing; the repair's own proof says what it changed.
 frames-left | error | One frame of several was picked; the others do not land. | Land them all: nk.repairs.split_frames (pictures) or nk.repairs.merge_frames (a mask of each class) in place of pick_frame. If they are not wanted, accept that: waive="frames-left".
-annotation-unsupported | error | A sound image cannot be a mask (2D, 4D, RGB, complex, ...): its volume would land without it. | 4D: nk.repairs.pick_frame(dataset, file, frame). Others: convert it to a 3D image of one whole number per voxel; or leave it out: waive=[('annotation-unsupported', 'its path')].
+annotation-unsupported | error | A sound image cannot be a mask (2D, RGB, complex, ...): its volume would land without it. | Convert it to a 3D image of one whole number per voxel; or leave it out: waive=[('annotation-unsupported', 'its path')].
 name-long | error | The name of a volume is longer than file systems and the platform take. | Give the file, or the folder whose name stands in front, a shorter name.
 
 ## Geometry

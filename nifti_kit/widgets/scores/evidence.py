@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from nifti_kit.checks.geometry import scores_of_cutouts
 from nifti_kit.checks.scores import (
     LabelScores,
     Profile,
@@ -205,7 +206,7 @@ def remarks_of(
     relative = reference.table.relative
     tables = (*(one for one in survey.tables if one.table.relative != relative), own)
     columns = list(label_scores(replace(survey, tables=tables), own, shapes))
-    found: list[Finding] = []
+    found = [one for one in scores_of_cutouts(item) if one.path == own.read.path]
     if item.is_scores_alone and draft.frames == "file":
         message = "no mask says in which direction the layers count"
         found.append(finding("scores-frames-unknown", relative, message))
