@@ -21,6 +21,7 @@ SLOW_FILES = {
     "test_cancelled.py",
     "test_dask.py",
     "test_exporter.py",
+    "test_folder.py",
     "test_fuzz.py",
     "test_instance_limits.py",
     "test_memory.py",
@@ -29,7 +30,9 @@ SLOW_FILES = {
     "test_resumed.py",
     "test_samples.py",
     "test_sdk.py",
+    "test_space.py",
     "test_spec_examples.py",
+    "test_specification.py",
 }
 LIVE_FILES = {"test_instance.py", "test_instance_faults.py"}
 """Uploads to the stand-in platform that are ended in their middle, again and again."""
