@@ -74,12 +74,34 @@ def label_notes(survey: MaskSurvey) -> Iterator[Finding]:
                 f"; {counted(labels.rounded, 'voxel')} up to {labels.off:.3g} beside a whole "
                 f"number, within half a step ({abs(image.slope) / 2:.3g}), were read as that number"
             )
-        elif labels_have_merged(image):
-            message += (
-                f"; labels that differ by less than {abs(image.slope):g} became one when it was "
-                "saved, if there were any"
-            )
         yield finding("labels-scaled", relative, message)
+
+
+@rule("mask")
+def labels_merged(survey: MaskSurvey) -> Iterator[Finding]:
+    """A label map was not saved in steps that make one of several labels."""
+    image, relative = survey.mask.image, survey.mask.relative
+    if survey.labels is None or not labels_have_merged(image):
+        return
+    values = survey.labels.values
+    message = (
+        f"it is stored in steps of {abs(image.slope):g} (scl_slope), so labels that differ by less "
+        "became one when it was saved, if there were any; found "
+        f"{listed(values, SHOWN) or 'no label'}"
+    )
+    same = ", ".join(f"{value}: {value}" for value in values[:SHOWN])
+    more = ", ..." if len(values) > SHOWN else ""
+    remedy = (
+        "Where it was made, save it again as plain integers (scl_slope 1, scl_inter 0). Only if "
+        f"these are its labels: waive=[('labels-merged', {str(relative)!r})] lands them as they "
+        "are"
+    )
+    if values:
+        remedy += (
+            f"; before another repair, nk.repairs.relabel(dataset, {str(relative)!r}, "
+            f"{{{same}{more}}}) says so of each"
+        )
+    yield finding("labels-merged", relative, message, remedy=f"{remedy}.")
 
 
 @rule("mask")

@@ -28,10 +28,16 @@ from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import RepairRefused, visible
 from nifti_kit.formats.components import SPECK_VOXELS, survey_shapes
-from nifti_kit.formats.labels import INTEGER_TOLERANCE, MAX_LABEL, LabelSurvey, read_labels
+from nifti_kit.formats.labels import (
+    INTEGER_TOLERANCE,
+    MAX_LABEL,
+    LabelSurvey,
+    labels_have_merged,
+    read_labels,
+)
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_scaled_frames
 from nifti_kit.repairs.align import grid_of
-from nifti_kit.repairs.repair import Repair, masks_meant, measured, repaired
+from nifti_kit.repairs.repair import Repair, masks_meant, measured, refuse_merged, repaired
 
 
 @dataclass(frozen=True)
@@ -360,17 +366,18 @@ def round_labels(dataset: Dataset, files: Any, *, threshold: float | None = None
     ------
     RepairRefused
         If a value is not finite, negative or above 65535; a threshold takes all but NaN. Without
-        a threshold also scaled integers with a slope of 1 or more: their labels have merged.
+        a threshold also scaled integers with a slope above 1: their labels have merged.
     """
     mended, before = [], {}
     for image in _images(dataset, files):
-        if threshold is None and image.dtype.kind in "iu" and abs(image.slope) >= 1:
-            read_labels(image)  # whole numbers need no rounding, and fractions say why not
+        if threshold is None and labels_have_merged(image):
+            read_labels(image)  # fractions say why not
+            refuse_merged(image)
         before[image.relative] = measured(_whole_already(image), image.grid)
         voxels = np.stack(list(_rounded(image, threshold)), axis=2)
         how = "rounded to the nearest whole number" if threshold is None else ""
         what = how or f"made a mask of values of at least {threshold:g}"
-        mended.append(_mended(image, voxels, image.grid, what))
+        mended.append(Mended(image.relative, encode_image(voxels, image.grid), what))
     return repaired(dataset, mended, before)
 
 
@@ -512,4 +519,5 @@ def _images(dataset: Dataset, files: Any) -> list[ImageFile]:
 
 
 def _mended(image: ImageFile, voxels: npt.NDArray[Any], grid: Grid, what: str) -> Mended:
+    refuse_merged(image)
     return Mended(image.relative, encode_image(voxels, grid), what)

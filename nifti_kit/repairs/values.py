@@ -19,10 +19,23 @@ from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_mask
 from nifti_kit.errors import RepairRefused
-from nifti_kit.formats.labels import FLOAT32_WHOLE, MAX_LABEL, as_whole, values_of
+from nifti_kit.formats.labels import (
+    FLOAT32_WHOLE,
+    MAX_LABEL,
+    as_whole,
+    values_of,
+)
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_frames
 from nifti_kit.formats.scores import ScoreTable, read_scores
-from nifti_kit.repairs.repair import Measure, Repair, masks_meant, measured, only_about, repaired
+from nifti_kit.repairs.repair import (
+    Measure,
+    Repair,
+    masks_meant,
+    measured,
+    only_about,
+    refuse_merged,
+    repaired,
+)
 
 Value = int | float
 """A value of a file as it is: a whole number, or what is no label (NaN, infinity, a fraction)."""
@@ -74,7 +87,8 @@ def relabel(
     ------
     RepairRefused
         If values are left that are no labels, a value of the mapping is in no file, or it is not
-        known which class of the class map is meant, or which column of a score table.
+        known which class of the class map is meant, or which column of a score table. Also if
+        labels may have merged on saving (a scl_slope above 1), unless the mapping names each value.
 
     Examples
     --------
@@ -85,6 +99,9 @@ def relabel(
     wanted = None if mapping is None else _checked(mapping)
     meant = masks_meant(dataset, only_about(files, "labels-unusable"))
     read = [_read(item, mask) for item, mask in meant]
+    for one in read:
+        if not set(one.found) <= set(wanted or ()):
+            refuse_merged(one.mask.image)
     if wanted is None:
         new_of = _numbered(dataset, read)
     else:

@@ -30,7 +30,7 @@ from nifti_kit.formats.nifti import (
     with_form,
 )
 from nifti_kit.formats.volumes import value_dtype
-from nifti_kit.repairs.repair import Repair, located, only_about, repaired
+from nifti_kit.repairs.repair import Repair, located, only_about, refuse_merged, repaired
 
 WHOLE = 1e-6
 """A number this near to a whole one is that: of voxels, the rounding of a product of matrices."""
@@ -215,6 +215,7 @@ def _lowest(frame: npt.NDArray[Any]) -> Any:
 
 
 def _straight_mask(image: ImageFile, grid: Grid) -> Mended:
+    refuse_merged(image)
     found = read_labels(image)
     way = _way(grid, image.grid)
     straight = _resampled(found.voxels, grid, way, 0, 0)

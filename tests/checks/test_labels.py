@@ -74,14 +74,6 @@ CASES = {
         with_value(65536, "i4"), "labels-unusable", "error", ONE_FRAME.format("the value 65536")
     ),
     "rounded": Case(with_value(2.0004, "f4"), "labels-rounded", "note", "1 voxel was rounded"),
-    "scaled": Case(
-        labels(),
-        "labels-scaled",
-        "note",
-        "scl_slope 2, scl_inter 0; labels that differ by less than 2 became one when it was saved, "
-        "if there were any",
-        2.0,
-    ),
     "scaled in steps below 1": Case(
         labels(values=(1, 3, 4)),
         "labels-scaled",

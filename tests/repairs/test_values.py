@@ -436,3 +436,56 @@ def test_scaled_integers_in_larger_steps_are_not_rounded(slope: float, tmp_path:
     with pytest.raises(nk.errors.BadLabels, match="rounding does not bring them back"):
         nk.repairs.round_labels(dataset, MASK)
     assert nk.repairs.round_labels(dataset, MASK, threshold=2).labels
+
+
+@pytest.mark.parametrize("slope", [2.0, 7.5, 10.0, -3.0])
+def test_scaled_integers_in_larger_steps_block_even_where_all_values_are_whole(
+    slope: float, tmp_path: Path
+) -> None:
+    write_nifti(tmp_path / "CT.nii")
+    step = 2 if slope == 7.5 else 1
+    sign = int(np.sign(slope))
+    write_array(tmp_path / MASK, sign * boxes((step, 2 * step), "i2"), scl_slope=slope)
+    values = [int(abs(slope) * step), int(abs(slope) * 2 * step)]
+    dataset = nk.scan(tmp_path, segmentation="semantic")
+    (error,) = nk.plan(dataset).blockers
+    assert (error.code, error.path) == ("labels-merged", MASK)
+    assert f"in steps of {abs(slope):g} (scl_slope)" in error.message
+    assert f"found {values[0]}, {values[1]}" in error.message
+    accepted = nk.plan(dataset, waive=[("labels-merged", MASK)])
+    assert not accepted.blockers
+    assert [o.value for o in accepted.objects] == values
+    assert not accepted.left_out
+    for repair in (
+        nk.repairs.round_labels,
+        nk.repairs.relabel,
+        nk.repairs.drop_specks,
+        nk.repairs.resample,
+        lambda d, f: nk.repairs.take_header(d, f, order="RAS"),
+        lambda d, f: nk.repairs.relabel(d, f, {values[0]: 1}),
+    ):
+        with pytest.raises(RepairRefused, match="became one"):
+            repair(dataset, MASK)
+    said = nk.repairs.relabel(dataset, MASK, {value: value for value in values})
+    plan = nk.plan(said.dataset)
+    assert not plan.blockers
+    assert [o.value for o in plan.objects] == values
+    assert [o.voxels for o in plan.objects] == [o.voxels for o in accepted.objects]
+    assert [c.name for c in plan.classes] == [c.name for c in accepted.classes]
+
+
+def test_labels_that_merged_to_nothing_block_too(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "CT.nii")
+    write_array(tmp_path / MASK, 0 * boxes((1, 2), "u1"), scl_slope=7.98)
+    (error,) = nk.check(nk.scan(tmp_path)).errors
+    assert error.code == "labels-merged"
+    assert "found no label" in error.message
+
+
+def test_labels_of_which_one_alone_is_still_whole_block(tmp_path: Path) -> None:
+    """As nilearn saves 1, 2 and 2035 like a reference of bytes: 2035 is left."""
+    write_nifti(tmp_path / "CT.nii")
+    write_array(tmp_path / MASK, boxes((255,), "u1"), scl_slope=2035 / 255)
+    (error,) = nk.check(nk.scan(tmp_path)).errors
+    assert error.code == "labels-merged"
+    assert "found 2035" in error.message

@@ -137,7 +137,8 @@ EXPORTED = ("axl_inference", "axl_inference_2")
 CASES: dict[str, tuple[Case, Case]] = {
     "labels-unusable": (masks(lung=block(0.5, "f4")), masks(lung=block(1.0, "f4"))),
     "labels-rounded": (masks(lung=block(2.0004, "f4")), masks(lung=block(2.0, "f4"))),
-    "labels-scaled": (scaled(scl_slope=2), scaled(scl_slope=1)),
+    "labels-scaled": (scaled(scl_slope=0.9), scaled(scl_slope=1)),
+    "labels-merged": (scaled(scl_slope=2), scaled(scl_slope=0.9)),
     "scaling-ignored": (scaled(scl_slope=np.inf), scaled(scl_slope=0, scl_inter=np.inf)),
     "mask-frames": (
         masks(lung=block(), tumor=np.stack([block(), block()], axis=-1)),

@@ -54,6 +54,7 @@ label-specks | warning | A label has so few voxels that it may be a slip of the 
 label-disconnected | note | A label falls into parts that do not touch. | Nothing, if that is right (both lungs); nk.repairs.drop_specks removes tiny parts.
 labels-gradient | warning | A label map of integers has the values of a picture, a probability map or a blurred mask. | Put a probability map through a threshold first; resample a mask with nearest neighbours.
 masks-overlap | warning | Two annotation files of a volume claim the same voxels; both land. | If a voxel can have one class only, take the voxels out of one of the two files.
+labels-merged | error | A label map of integers has a scl_slope above 1: labels that differ by less became one when it was saved. | Save it again as plain integers (scl_slope 1, scl_inter 0); what has merged cannot be had back. If its values are the labels, waive this.
 scaling-ignored | warning | A header's scl_slope or scl_inter is not finite; the stored numbers were used unscaled. | If the values are wrong that way, write the file again with a right scl_slope.
 mask-frames | error | An annotation file has several frames (4D), such as a mask of a class in each. | A mask of a class in each frame: nk.repairs.merge_frames(dataset, file). Label maps of points in time: nk.repairs.split_frames(dataset, [volume, file]). One frame alone: nk.repairs.pick_frame(dataset, file, 1).
 
