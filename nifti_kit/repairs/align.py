@@ -15,8 +15,8 @@ from nifti_kit.checks.geometry import share_text
 from nifti_kit.core.files import write_bytes
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids, ras_orientation
 from nifti_kit.datasets.names import is_nifti
-from nifti_kit.errors import BadLabels, NiftiKitError, UnreadableFile
-from nifti_kit.formats.labels import INTEGER_TOLERANCE, read_labels
+from nifti_kit.errors import BadLabels, NiftiKitError, RepairRefused, UnreadableFile
+from nifti_kit.formats.labels import INTEGER_TOLERANCE, labels_have_merged, read_labels
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile, read_header
 from nifti_kit.formats.nrrd import box_bytes, grid_from_header, header_of, read_grid
 from nifti_kit.targets.records import VolumeRef
@@ -118,7 +118,25 @@ def align_mask(
 
 def _from_file(path: Path) -> tuple[npt.NDArray[Any], Grid]:
     image = read_header(path)
-    return read_labels(image).voxels, image.grid
+    voxels = read_labels(image).voxels
+    refuse_merged(image, "give them as an array, with the volume")
+    return voxels, image.grid
+
+
+def refuse_merged(image: ImageFile, remedy: str = "") -> None:
+    """Refuse a label map whose labels may have merged: as plain integers nothing tells it."""
+    if labels_have_merged(image):
+        if not remedy:
+            name = str(image.relative)
+            remedy = f"say so of each first: nk.repairs.relabel(dataset, {name!r}, {{10: 10, ...}})"
+        raise RepairRefused(
+            "labels nearer than a step became one when it was saved, if there were any",
+            path=str(image.relative),
+            found=f"scl_slope {image.slope:g}",
+            expected="plain integers (scl_slope 1, scl_inter 0)",
+            remedy="Where it was made, save it again as plain integers. Only if its values are its "
+            f"labels, {remedy}.",
+        )
 
 
 def _whole(voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:

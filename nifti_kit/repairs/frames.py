@@ -22,6 +22,7 @@ from nifti_kit.errors import NiftiKitError, RepairRefused, UnsupportedImage
 from nifti_kit.formats import nifti
 from nifti_kit.formats.labels import INTEGER_TOLERANCE
 from nifti_kit.formats.nifti import Frames, encode_image, open_frames
+from nifti_kit.repairs.align import refuse_merged
 from nifti_kit.repairs.repair import Measure, Repair, located, measured, only_about, repaired
 
 SHOWN = 8
@@ -333,6 +334,8 @@ def merge_frames(
                 f"{str(relative)!r}).",
             )
         channels = _Channels(stack, *places[relative], threshold)
+        if threshold is None:
+            refuse_merged(channels.mask.image, "give a threshold: merge_frames(..., threshold=1)")
         channels.read(background)
         read.append(channels)
     _refuse_unlike(probe, read)

@@ -36,8 +36,8 @@ from nifti_kit.formats.labels import (
     read_labels,
 )
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_scaled_frames
-from nifti_kit.repairs.align import grid_of
-from nifti_kit.repairs.repair import Repair, masks_meant, measured, refuse_merged, repaired
+from nifti_kit.repairs.align import grid_of, refuse_merged
+from nifti_kit.repairs.repair import Repair, masks_meant, measured, repaired
 
 
 @dataclass(frozen=True)

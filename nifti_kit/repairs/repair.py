@@ -23,7 +23,7 @@ from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.formats import deflate
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, read_classes
-from nifti_kit.formats.labels import label_frames, labels_have_merged
+from nifti_kit.formats.labels import label_frames
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile
 
 if TYPE_CHECKING:
@@ -431,21 +431,6 @@ def masks_meant(dataset: Dataset, files: Any) -> list[tuple[Item, MaskFile]]:
         If there is no such file, or more than one, or it is no mask.
     """
     return _meant(dataset, files, "mask", "an annotation file of an item", lambda item: item.masks)
-
-
-def refuse_merged(image: ImageFile) -> None:
-    """Refuse a label map whose labels may have merged: as plain integers nothing tells it."""
-    if labels_have_merged(image):
-        name = str(image.relative)
-        raise RepairRefused(
-            "labels nearer than a step became one when it was saved, if there were any",
-            path=name,
-            found=f"scl_slope {image.slope:g}",
-            expected="plain integers (scl_slope 1, scl_inter 0)",
-            remedy="Where it was made, save it again as plain integers. Only if its values are its "
-            "labels, say so of each first: "
-            f"nk.repairs.relabel(dataset, {name!r}, {{10: 10, ...}}).",
-        )
 
 
 def tables_meant(dataset: Dataset, files: Any) -> list[tuple[Item, TableFile]]:

@@ -27,13 +27,13 @@ from nifti_kit.formats.labels import (
 )
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_frames
 from nifti_kit.formats.scores import ScoreTable, read_scores
+from nifti_kit.repairs.align import refuse_merged
 from nifti_kit.repairs.repair import (
     Measure,
     Repair,
     masks_meant,
     measured,
     only_about,
-    refuse_merged,
     repaired,
 )
 

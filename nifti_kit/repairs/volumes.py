@@ -30,7 +30,8 @@ from nifti_kit.formats.nifti import (
     with_form,
 )
 from nifti_kit.formats.volumes import value_dtype
-from nifti_kit.repairs.repair import Repair, located, only_about, refuse_merged, repaired
+from nifti_kit.repairs.align import refuse_merged
+from nifti_kit.repairs.repair import Repair, located, only_about, repaired
 
 WHOLE = 1e-6
 """A number this near to a whole one is that: of voxels, the rounding of a product of matrices."""
@@ -78,7 +79,8 @@ def straighten(dataset: Dataset, files: Any) -> Repair:
             )
         mended.append(_straight_volume(volume, grid))
         for mask in item.masks:
-            fits = compare_grids(mask.grid, volume.grid).lands
+            verdict = compare_grids(mask.grid, volume.grid)
+            fits = verdict.lands
             if fits or (mask.grid.is_sheared and not mask.grid.problem):
                 mended.append(_straight_mask(mask.image, grid))
     return repaired(dataset, mended)

@@ -489,3 +489,19 @@ def test_labels_of_which_one_alone_is_still_whole_block(tmp_path: Path) -> None:
     (error,) = nk.check(nk.scan(tmp_path)).errors
     assert error.code == "labels-merged"
     assert "found 2035" in error.message
+
+
+def test_merged_labels_are_neither_aligned_nor_merged_as_channels(tmp_path: Path) -> None:
+    ct = write_nifti(tmp_path / "CT.nii")
+    channels = np.stack([boxes((1, 2), "u1") == value for value in (1, 2)], axis=-1)
+    mask = write_array(tmp_path / MASK, 255 * channels.astype("u1"), scl_slope=2035 / 255)
+    dataset = nk.scan(tmp_path, segmentation="semantic")
+    with pytest.raises(RepairRefused, match="became one") as caught:
+        nk.repairs.merge_frames(dataset, MASK)
+    assert "threshold=1" in caught.value.remedy
+    plan = nk.plan(nk.repairs.merge_frames(dataset, MASK, threshold=1).dataset)
+    assert not plan.blockers
+    assert [o.voxels for o in plan.objects] == channels.sum((0, 1, 2)).tolist()
+    write_array(mask, boxes((1, 2), "u1"), scl_slope=2)
+    with pytest.raises(RepairRefused, match="became one"):
+        nk.align_mask(mask, ct)
