@@ -12,13 +12,14 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import (
     ROUNDING_MM,
     SHEAR_COSINE,
+    Alignment,
     Grid,
     compare_grids,
     corner_displacement,
 )
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import RepairRefused
 from nifti_kit.formats.labels import read_labels
@@ -59,7 +60,7 @@ def straighten(dataset: Dataset, files: Any) -> Repair:
     Raises
     ------
     RepairRefused
-        If a volume is not sheared, or a mask has no volume that is.
+        If a volume is not sheared, a mask has no volume that is, or a mask does not lie in it.
     UnreadableFile, BadLabels
         If a file is damaged, or a mask cannot be read.
     """
@@ -79,9 +80,10 @@ def straighten(dataset: Dataset, files: Any) -> Repair:
             )
         mended.append(_straight_volume(volume, grid))
         for mask in item.masks:
-            verdict = compare_grids(mask.grid, volume.grid)
-            fits = verdict.lands
-            if fits or (mask.grid.is_sheared and not mask.grid.problem):
+            place = compare_grids(mask.grid, volume.grid)
+            if not place.lands and place.verdict != "resampled":
+                raise _misplaced(mask, place)
+            if place.lands or (mask.grid.is_sheared and not mask.grid.problem):
                 mended.append(_straight_mask(mask.image, grid))
     return repaired(dataset, mended)
 
@@ -101,6 +103,22 @@ def _items(dataset: Dataset, files: Any) -> Iterator[Item]:
             expected="a volume or a mask of an item",
             remedy="The findings say why it is not used.",
         )
+
+
+def _misplaced(mask: MaskFile, place: Alignment) -> RepairRefused:
+    """Return why a mask cannot go with its volume: straight, nobody would see where it lay."""
+    name = str(mask.relative)
+    remedy = f"nk.repairs.take_header(dataset, {name!r})"
+    if place.verdict == "axes exchanged":
+        remedy = f"nk.repairs.reorder_axes(dataset, {name!r})"
+    return RepairRefused(
+        "a mask does not lie in its volume by its header, which is to be decided first",
+        path=name,
+        found=place.verdict,
+        expected="the volume's voxels, or a part of them",
+        remedy=f"If it was made on this volume: {remedy}, then straighten. If its header is right: "
+        f"nk.repairs.resample(dataset, {name!r}), then straighten.",
+    )
 
 
 def _not_sheared(item: Item) -> RepairRefused:

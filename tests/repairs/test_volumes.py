@@ -14,8 +14,9 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import RepairRefused
+from nifti_kit.formats.labels import read_labels
 from nifti_kit.repairs import Repair
-from tests.support.builders import write_nifti, write_planes
+from tests.support.builders import labels, write_nifti, write_planes
 
 SHAPE = (12, 14, 10)
 
@@ -394,3 +395,41 @@ def test_units_and_versions_of_the_header_stay(unit: int, version: Any, tmp_path
     written = nib.load(repair.save(tmp_path.parent / f"{tmp_path.name}_out")[0])
     assert written.header["xyzt_units"] == unit
     assert isinstance(written, version)
+
+
+def moved_affine(x_mm: float) -> np.ndarray:
+    affine = np.array(SHEARED_BESIDE)
+    affine[0, 3] += x_mm
+    return affine
+
+
+SHEARED_BESIDE = [[2, 0, 0, -9], [0, 2, 0.8, 4], [0, 0, 3, 1], [0, 0, 0, 1]]
+
+MISPLACED = {
+    "its axes are exchanged": (lambda a: a.transpose(2, 1, 0), 0.0, nk.repairs.reorder_axes),
+    "it was moved": (lambda a: a, 5.0, nk.repairs.take_header),
+    "its header is lost": (lambda a: a, None, nk.repairs.take_header),
+    "both": (lambda a: a.transpose(2, 1, 0), None, nk.repairs.reorder_axes),
+}
+
+
+@pytest.mark.parametrize("case", MISPLACED.values(), ids=list(MISPLACED))
+def test_a_sheared_volume_is_not_straightened_with_a_mask_that_lies_elsewhere(
+    case: Any, tmp_path: Path
+) -> None:
+    """Straight it would land where nobody put it, and its own finding would be gone."""
+    order, moved, first = case
+    array = labels((9, 8, 7))
+    write_nifti(tmp_path / "CT.nii", np.arange(504, dtype="i2").reshape(9, 8, 7), moved_affine(0))
+    affine = np.eye(4) if moved is None else moved_affine(moved)
+    write_nifti(tmp_path / "CT/o.nii", np.ascontiguousarray(order(array)), affine)
+    dataset = nk.scan(tmp_path, segmentation="semantic")
+    with pytest.raises(RepairRefused, match="does not lie in its volume") as caught:
+        nk.repairs.straighten(dataset, "CT.nii")
+    assert f"nk.repairs.{first.__name__}(dataset, 'CT/o.nii')" in caught.value.remedy
+    mended = nk.repairs.straighten(first(dataset, "CT/o.nii").dataset, "CT.nii").dataset
+    write_nifti(tmp_path / "CT/o.nii", array, moved_affine(0))
+    right = nk.repairs.straighten(nk.scan(tmp_path, segmentation="semantic"), "CT.nii").dataset
+    ours, theirs = (read_labels(d.items[0].masks[0].image).voxels for d in (mended, right))
+    assert np.array_equal(ours, theirs)
+    assert not nk.plan(mended).blockers
