@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids
 from nifti_kit.core.memory import mapped_array
-from nifti_kit.errors import UnreadableFile, UnsupportedImage
+from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage
 from nifti_kit.formats import deflate
 from nifti_kit.formats.deflate import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 from nifti_kit.formats.nifti_header import (
@@ -271,14 +271,23 @@ def iter_scaled_frames(image: ImageFile) -> Iterator[npt.NDArray[Any]]:
         yield frame.astype(np.float64) * image.slope + image.intercept
 
 
-def encode_image(voxels: npt.NDArray[Any], grid: Grid) -> bytes:
+def encode_image(voxels: npt.NDArray[Any], grid: Grid, name: object = "") -> bytes:
     """Return a NIfTI-1 file, gzip, of a 3D array at its place; the same bytes each time.
 
     sform and qform say the same (code 1), but a sheared grid has only a sform: a quaternion has
-    no shear. NIfTI-1 keeps both as float32.
+    no shear. NIfTI-1 keeps both as float32. A grid that cannot be used is refused; ``name`` is the
+    file that has it.
     """
     from nibabel.nifti1 import Nifti1Image
 
+    if grid.problem:
+        raise RepairRefused(
+            "its header gives it no place in space",
+            path=str(name) or None,
+            found=grid.problem,
+            remedy="First give it a place: of a mask in its volume's voxel order "
+            f"nk.repairs.take_header(dataset, {str(name)!r}).",
+        )
     image = Nifti1Image(voxels, grid.affine, dtype=voxels.dtype)
     image.header.set_xyzt_units("mm")
     image.set_sform(grid.affine, code=1)

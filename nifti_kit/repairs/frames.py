@@ -346,7 +346,7 @@ def merge_frames(
         classes = _named(one, names)
         as_one = one.item.segmentation == "semantic" or one.item.plane is not None
         if as_one and together:
-            content = encode_image(one.merged(), one.mask.grid)
+            content = encode_image(one.merged(), one.mask.grid, one.mask.relative)
             origins = {v: Origin((), v, name) for v, name in classes.items() if name}
             mended.append(Mended(one.stack.relative, content, one.what(), origins=origins))
             before[one.stack.relative] = one.measures
@@ -491,7 +491,8 @@ class _Channels:
             path = self.stack.relative.with_name(f"{name}.nii.gz")
             label = number if self.item.segmentation == "semantic" and not self.item.plane else 1
             kind = np.dtype(np.uint8 if label <= np.iinfo(np.uint8).max else np.uint16)
-            content = encode_image(np.where(inside, kind.type(label), kind.type(0)), self.mask.grid)
+            voxels = np.where(inside, kind.type(label), kind.type(0))
+            content = encode_image(voxels, self.mask.grid, self.mask.relative)
             before[path] = {label: self.measures[number]}
             origin = {label: Origin((), label, classes[number])} if classes[number] else {}
             what = f"channel {channel} of {self.stack.relative}"

@@ -377,7 +377,9 @@ def round_labels(dataset: Dataset, files: Any, *, threshold: float | None = None
         voxels = np.stack(list(_rounded(image, threshold)), axis=2)
         how = "rounded to the nearest whole number" if threshold is None else ""
         what = how or f"made a mask of values of at least {threshold:g}"
-        mended.append(Mended(image.relative, encode_image(voxels, image.grid), what))
+        mended.append(
+            Mended(image.relative, encode_image(voxels, image.grid, image.relative), what)
+        )
     return repaired(dataset, mended, before)
 
 
@@ -520,4 +522,4 @@ def _images(dataset: Dataset, files: Any) -> list[ImageFile]:
 
 def _mended(image: ImageFile, voxels: npt.NDArray[Any], grid: Grid, what: str) -> Mended:
     refuse_merged(image)
-    return Mended(image.relative, encode_image(voxels, grid), what)
+    return Mended(image.relative, encode_image(voxels, grid, image.relative), what)

@@ -281,7 +281,8 @@ def measured(frames: Iterable[Any], grid: Grid) -> dict[int, Measure]:
         for position, value in enumerate(values.tolist()):
             counts[value] = counts.get(value, 0) + int(number[position])
             sums[value] = sums.get(value, 0.0) + np.array([axis[position] for axis in along])
-    voxel_mm3 = abs(float(np.linalg.det(grid.affine[:3, :3])))
+    with np.errstate(invalid="ignore"):  # of a mask that has no place in space
+        voxel_mm3 = abs(float(np.linalg.det(grid.affine[:3, :3])))
     return {
         value: Measure(count, count * voxel_mm3, tuple(grid.world(sums[value] / count).tolist()))
         for value, count in sorted(counts.items())

@@ -720,3 +720,26 @@ def test_a_fault_planted_in_a_sample_is_mended(fault: str, sample: Path, tmp_pat
     values, voxels = np.unique(array[array > 0], return_counts=True)
     assert counts == dict(zip(values.tolist(), voxels.tolist(), strict=True))
     landed(repair, tmp_path / "p")
+
+
+@pytest.mark.parametrize("column", [np.nan, 0.0], ids=["not finite", "flat"])
+@pytest.mark.parametrize("repair", ["relabel", "drop_specks", "round_labels", "merge_frames"])
+def test_a_repair_of_values_says_that_a_mask_has_no_place_in_space(
+    repair: str, column: float, tmp_path: Path
+) -> None:
+    write_nifti(tmp_path / "CT.nii")
+    array = labels()
+    array[0, 0, 0] = 3
+    if repair == "merge_frames":
+        array = np.stack([array == 1, array == 2], axis=-1).astype("u1")
+    path = write_nifti(tmp_path / "CT" / "lung.nii", array)
+    content = bytearray(path.read_bytes())
+    for row in range(3):
+        content[280 + 16 * row : 284 + 16 * row] = np.float32(column).tobytes()
+    path.write_bytes(bytes(content))
+    dataset = nk.scan(tmp_path, segmentation="semantic")
+    more = ({1: 4},) if repair == "relabel" else ()
+    with pytest.raises(RepairRefused, match="no place in space") as caught:
+        getattr(nk.repairs, repair)(dataset, "CT/lung.nii", *more)
+    assert caught.value.path == "CT/lung.nii"
+    assert "nk.repairs.take_header(dataset, 'CT/lung.nii')" in caught.value.remedy
