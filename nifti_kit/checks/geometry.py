@@ -361,6 +361,9 @@ def misaligned(
             "reading (VTK) save them with the slices reversed"
         )
         remedy = _MAY_BE_REVERSED.format(order=codes[:2] + _OPPOSITE[codes[2]])
+    elif grid is not None and _has_two_orders(mask.grid, grid, alignment.verdict):
+        more = f"; its header says {mask.grid.axis_codes}, its volume's {grid.axis_codes}"
+        remedy = _TWO_ORDERS
     yield finding(code, mask.relative, message + more, remedy=remedy)
 
 
@@ -380,6 +383,13 @@ _MAY_BE_REVERSED = (
     "nk.repairs.take_header(dataset, file, order='{order}')."
 )
 
+_TWO_ORDERS = (
+    "If it was made on this volume: repair = nk.repairs.take_header(dataset, file) turns its "
+    "voxels as its own header says; if they are stored as the volume's are, and only the header's signs "
+    "are wrong: nk.repairs.take_header(dataset, file, order='stored'). Look which one fits: "
+    "nk.plots.planned(nk.plan(repair.dataset)). If its header is right: nk.repairs.resample."
+)
+
 _OWN_QFORM = (
     "If the mask's qform is the right form: nk.repairs.use_form(dataset, '{mask}', 'qform'). "
 )
@@ -396,6 +406,12 @@ def _with_own_qform(found: Finding, mask: ImageFile, volume: ImageFile) -> Findi
     message = f"{found.message}; by its own qform it lies on the volume's voxels"
     remedy = _OWN_QFORM.format(mask=mask.relative) + found.remedy
     return replace(found, message=message, remedy=remedy)
+
+
+def _has_two_orders(mask: Grid, volume: Grid, verdict: str) -> bool:
+    """Say whether a mask that lies elsewhere may be in its own header's order, or its volume's."""
+    elsewhere = verdict in ("translated", "apart") and mask.shape == volume.shape
+    return elsewhere and not mask.problem and mask.axis_codes != volume.axis_codes
 
 
 def _is_left_handed(grid: Grid) -> bool:

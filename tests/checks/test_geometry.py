@@ -21,6 +21,7 @@ from nifti_kit.checks.geometry import (
 )
 from nifti_kit.core.geometry import Alignment
 from nifti_kit.datasets.items import Item
+from nifti_kit.formats.labels import read_labels
 from nifti_kit.formats.nifti import read_header
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 from tests.support.handmade import write_raw
@@ -529,3 +530,20 @@ def test_what_a_finding_advises_lands(
     assert item.volume is not None
     assert item.masks[0].image.aligned_to(item.volume).verdict == "same"
     assert [c.after.voxels for c in mended.labels if c.after] == [5, 5]
+
+
+def test_a_mask_elsewhere_in_another_order_has_two_readings_and_each_remedy_ends_as_it_says(
+    tmp_path: Path,
+) -> None:
+    """LPS taken for RAS: only the signs of the header are wrong, or the voxels run backwards."""
+    wrong = np.diag([-1.0, -1.0, 1.0, 1.0]) @ AFFINE
+    write_nifti(tmp_path / "CT.nii")
+    write_nifti(tmp_path / "CT" / "lung.nii", labels(values=(1,)), wrong)
+    dataset = nk.scan(tmp_path)
+    (error,) = nk.check(dataset, voxels=False).errors
+    assert "its header says LPS, its volume's RAS" in error.message
+    assert "order='stored'" in error.remedy
+    turned = nk.repairs.take_header(dataset, error).dataset.items[0].masks[0]
+    stored = nk.repairs.take_header(dataset, error, order="stored").dataset.items[0].masks[0]
+    assert np.array_equal(read_labels(stored.image).voxels, labels(values=(1,)))
+    assert np.array_equal(read_labels(turned.image).voxels, labels(values=(1,))[::-1, ::-1])
