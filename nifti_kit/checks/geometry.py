@@ -385,9 +385,10 @@ _MAY_BE_REVERSED = (
 
 _TWO_ORDERS = (
     "If it was made on this volume: repair = nk.repairs.take_header(dataset, file) turns its "
-    "voxels as its own header says; if they are stored as the volume's are, and only the header's signs "
-    "are wrong: nk.repairs.take_header(dataset, file, order='stored'). Look which one fits: "
-    "nk.plots.planned(nk.plan(repair.dataset)). If its header is right: nk.repairs.resample."
+    "voxels as its own header says; if they are stored as the volume's are, and only the signs "
+    "in the header are wrong: nk.repairs.take_header(dataset, file, order='stored'). Look which "
+    "one fits: nk.plots.planned(nk.plan(repair.dataset)). If its header is right: "
+    "nk.repairs.resample."
 )
 
 _OWN_QFORM = (
