@@ -211,6 +211,12 @@ def of_kind(given: object, kind: type, made_by: str) -> None:
         raise wrong_argument(f"this is no {kind.__name__}", given, f"what {made_by} returns")
 
 
+def a_number(given: object, name: str) -> None:
+    """Raise WrongArgument where a value for a parameter is no number."""
+    if not isinstance(given, (int, float)) or isinstance(given, bool):
+        raise wrong_argument(f"{name} is no number", given, "a number")
+
+
 def wrong_argument(message: str, given: object, expected: str) -> WrongArgument:
     """Return the error for an argument that is not what was expected."""
     found = type(given).__name__

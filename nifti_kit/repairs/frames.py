@@ -18,7 +18,7 @@ from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin
 from nifti_kit.datasets.names import stem
 from nifti_kit.datasets.scanning import Mended
-from nifti_kit.errors import NiftiKitError, RepairRefused, UnsupportedImage
+from nifti_kit.errors import NiftiKitError, RepairRefused, UnsupportedImage, a_number
 from nifti_kit.formats import nifti
 from nifti_kit.formats.labels import INTEGER_TOLERANCE
 from nifti_kit.formats.nifti import Frames, encode_image, open_frames
@@ -62,7 +62,7 @@ def pick_frame(dataset: Dataset, files: Any, frame: int) -> Repair:
     return repaired(dataset, mended)
 
 
-def split_frames(dataset: Dataset, files: Any, frames: Iterable[int] | None = None) -> Repair:
+def split_frames(dataset: Dataset, files: Any, frames: Iterable[int] | int | None = None) -> Repair:
     """Return the dataset with a volume for each frame of 4D images, bit for bit.
 
     ``MR.nii.gz`` becomes ``MR_0.nii.gz``, ``MR_1.nii.gz``, ..., each with the masks of ``MR``; by
@@ -88,6 +88,9 @@ def split_frames(dataset: Dataset, files: Any, frames: Iterable[int] | None = No
     UnreadableFile
         If a file is damaged.
     """
+    frames = [frames] if isinstance(frames, int) else frames
+    for frame in frames or ():
+        a_number(frame, "a frame")
     wanted = None if frames is None else sorted({int(frame) for frame in frames})
     stacks = _stacks(dataset, only_about(files, "image-unsupported", "mask-frames"))
     for stack in stacks.values():

@@ -26,7 +26,7 @@ from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.scanning import Mended
-from nifti_kit.errors import RepairRefused, visible
+from nifti_kit.errors import RepairRefused, a_number, visible
 from nifti_kit.formats.components import SPECK_VOXELS, survey_shapes
 from nifti_kit.formats.labels import (
     INTEGER_TOLERANCE,
@@ -368,6 +368,8 @@ def round_labels(dataset: Dataset, files: Any, *, threshold: float | None = None
         If a value is not finite, negative or above 65535; a threshold takes all but NaN. Without
         a threshold also scaled integers with a slope above 1: their labels have merged.
     """
+    if threshold is not None:
+        a_number(threshold, "threshold")
     mended, before = [], {}
     for image in _images(dataset, files):
         if threshold is None and labels_have_merged(image):
@@ -426,6 +428,7 @@ def drop_specks(dataset: Dataset, files: Any, *, fewer_than: int = SPECK_VOXELS)
     RepairRefused
         If a mask has no such part, or falls into too many pieces to tell them apart.
     """
+    a_number(fewer_than, "fewer_than")
     mended = []
     for image in _images(dataset, files):
         shapes = survey_shapes(image)

@@ -9,7 +9,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import BadMapping, NiftiKitError, UnreadableFile, WrongArgument
-from tests.support.builders import SAMPLES
+from tests.support.builders import SAMPLES, labels, write_nifti
 from tests.support.landings import land, write_annotations, write_volumes
 
 
@@ -121,3 +121,19 @@ def test_a_mapping_that_is_of_no_use_is_named(given):
     assert "for annotations alone; the layout is by_volume" in unused.message
     assert plan.digest == before.digest
     assert not plan.blockers
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda dataset: nk.repairs.round_labels(dataset, "CT/lung.nii.gz", threshold="a"),
+        lambda dataset: nk.repairs.drop_specks(dataset, "CT/lung.nii.gz", fewer_than="a"),
+        lambda dataset: nk.repairs.split_frames(dataset, "CT.nii.gz", ["a"]),
+    ],
+    ids=["threshold", "fewer_than", "frames"],
+)
+def test_a_text_where_a_number_belongs_is_told_in_words(call, tmp_path):
+    write_nifti(tmp_path / "CT.nii.gz")
+    write_nifti(tmp_path / "CT" / "lung.nii.gz", labels())
+    with pytest.raises(WrongArgument, match=r"is no number.*Expected: a number"):
+        call(nk.scan(tmp_path))
