@@ -479,6 +479,7 @@ class Scanner:
             self._reasons[file] = ""
             return None
         if alone:
+            self._reasons.pop(file, None)  # whatever its ending: it is in use
             self.findings += mapping.faults
             return mapping
         self._reasons[file] = ""

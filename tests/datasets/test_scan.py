@@ -12,7 +12,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nifti_kit as nk
@@ -859,6 +859,7 @@ def places(dataset: Dataset) -> Counter[str]:
 
 @settings(untimed, max_examples=200)
 @given(tree=TREES, layout=st.sampled_from(["auto", "by_volume", "by_plane", "annotations"]))
+@example(tree={"/mapping.csv": "mapping"}, layout="annotations")
 def test_every_file_is_used_or_named_once(
     tree: dict[str, str],
     layout: str,
