@@ -23,7 +23,7 @@ from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.formats import deflate
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, read_classes
-from nifti_kit.formats.labels import label_frames
+from nifti_kit.formats.labels import label_frames, read_labels
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile
 
 if TYPE_CHECKING:
@@ -294,9 +294,11 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
     contents = {
         found.relative: found.content for found in dataset.mended if found.content is not None
     }
+    chosen = _sets_of(dataset, set(mended))
+    _refuse_two_values(dataset, set(chosen))
     written = []
     try:
-        for relative in _sets_of(dataset, set(mended)):
+        for relative in chosen:
             path = folder / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             if relative in contents:
@@ -321,6 +323,25 @@ def _refuse_folder(dataset: Dataset, folder: Path) -> None:
             expected="a new folder outside of the source",
             remedy="Choose another folder.",
         )
+
+
+def _refuse_two_values(dataset: Dataset, chosen: set[PurePosixPath]) -> None:
+    """Refuse masks that have a class by its old value: a class map has one value for a name."""
+    anew = _renumbered_classes(dataset)
+    values = {entry.value for entry in anew}
+    gone = {e.value: e.name for e in dataset.classes if anew and e.value not in values}
+    for item in dataset.items if gone else ():
+        for mask in item.masks if item.segmentation == "semantic" else ():
+            if mask.relative not in chosen or mask.origins:
+                continue
+            there = set(np.unique(read_labels(mask.image).voxels).tolist())
+            for value in sorted(there & set(gone)):
+                raise RepairRefused(
+                    "a class has another value here than in a mask whose values changed",
+                    path=str(mask.relative),
+                    found=f"{value} is {gone[value]}, which a class map can name by one value",
+                    remedy="Relabel all masks of the set alike, or go on with repair.dataset.",
+                )
 
 
 def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath]:

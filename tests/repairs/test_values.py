@@ -16,7 +16,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.errors import RepairRefused
 from nifti_kit.repairs import Repair
-from tests.support.builders import SHAPE, write_nifti
+from tests.support.builders import SHAPE, write_nifti, write_planes
 from tests.support.handmade import write_array
 
 MASK = "CT/seg.nii"
@@ -505,3 +505,12 @@ def test_merged_labels_are_neither_aligned_nor_merged_as_channels(tmp_path: Path
     write_array(mask, boxes((1, 2), "u1"), scl_slope=2)
     with pytest.raises(RepairRefused, match="became one"):
         nk.align_mask(mask, ct)
+
+
+def test_a_save_whose_class_map_would_lose_a_class_is_refused(tmp_path: Path) -> None:
+    source = write_planes(tmp_path / "in")
+    (source / "cls_color_map.txt").write_text("1 Femur 9 8 7\n2 Tibia 1 2 3\n")
+    repair = nk.repairs.relabel(nk.scan(source), "axl_inference.nii.gz", {1: 5})
+    with pytest.raises(RepairRefused, match="1 is Femur"):
+        repair.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
