@@ -18,6 +18,7 @@ __all__ = ["platform", "state_home"]
 
 SLOW_FOLDERS = {"benchmarks", "browser", "notebooks", "platform", "plots"}
 SLOW_FILES = {
+    "test_align.py",
     "test_cancelled.py",
     "test_dask.py",
     "test_exporter.py",
@@ -27,9 +28,12 @@ SLOW_FILES = {
     "test_memory.py",
     "test_memory_given_back.py",
     "test_orientations.py",
+    "test_overlaps.py",
+    "test_pictures.py",
     "test_resumed.py",
     "test_samples.py",
     "test_sdk.py",
+    "test_sets_property.py",
     "test_space.py",
     "test_spec_examples.py",
     "test_specification.py",

@@ -123,12 +123,14 @@ class Repair:
         Written are the sets (volumes, masks, tables of one folder and case) that a mended file
         belongs to, and the class map: ``scan(folder)`` finds them as they are in ``dataset``.
         Where label values changed, the class map is written anew, by the new values, and
-        ``relabelled.tsv`` says which value was which.
+        ``relabelled.tsv`` says which value was which; so is one that was given to ``scan``. What
+        else was said to ``scan`` (layout, words, bases) is said again to the new scan.
 
         Raises
         ------
         RepairRefused
-            If the folder is not empty, lies in the source, or cannot be written.
+            If the folder is not empty, lies in the source, or cannot be written; if its files
+            cannot say the classes: given by file, or of two values.
         """
         return _saved(self.dataset, self._mended, Path(folder).expanduser())
 
@@ -295,6 +297,13 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
         found.relative: found.content for found in dataset.mended if found.content is not None
     }
     chosen = _sets_of(dataset, set(mended))
+    if by_file := dataset.choices.file_classes:
+        raise RepairRefused(
+            "the class of a file that was given in scan(classes=) is in none of the files",
+            path=by_file[0][0],
+            found=listed((name for _, name in by_file), SHOWN_CLASSES),
+            remedy="Go on with repair.dataset, which has the classes; it is planned as it is.",
+        )
     _refuse_two_values(dataset, set(chosen))
     written = []
     try:
@@ -393,7 +402,7 @@ SHOWN_CLASSES = 8
 
 
 def _renumbered_classes(dataset: Dataset) -> list[ClassEntry]:
-    """Return the class map by the values as they are now; empty where it is as it was."""
+    """Return the class map by the values as they are now; empty where the source has it so."""
     classes = dataset.classes
     known = {entry.value: entry for entry in classes}
     anew = dict(known)
@@ -405,7 +414,8 @@ def _renumbered_classes(dataset: Dataset) -> list[ClassEntry]:
                 if value and (entry or origin.was or origin.name):
                     anew[value] = ClassEntry(value, name, entry.color if entry else None)
     if anew == known:
-        return []
+        of_source = {str(file) for file in dataset.source.files} & set(classes.paths)
+        return [] if of_source else sorted(known.values(), key=lambda entry: entry.value)
     names: dict[str, ClassEntry] = {}
     for entry in sorted(anew.values(), key=lambda entry: entry == known.get(entry.value)):
         names.setdefault(entry.name, entry)  # by a new value before the one that it had

@@ -514,3 +514,33 @@ def test_a_save_whose_class_map_would_lose_a_class_is_refused(tmp_path: Path) ->
     with pytest.raises(RepairRefused, match="1 is Femur"):
         repair.save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_classes_that_were_given_are_saved_beside_the_files(tmp_path: Path, outside: bool) -> None:
+    source = write_planes(tmp_path / "in")
+    given = tmp_path / "classes.txt"
+    given.write_text("1 Femur 9 8 7\n2 Tibia 1 2 3\n")
+    classes = given if outside else {1: "Femur", 2: "Tibia"}
+    write_nifti(source / "axl_inference.nii.gz", np.ones(SHAPE, np.uint8), np.eye(4))
+    dataset = nk.scan(source, classes=classes)
+    repair = nk.repairs.take_header(dataset, "axl_inference.nii.gz")
+    repair.save(tmp_path / "out")
+    saved = nk.scan(tmp_path / "out")
+    assert [(e.value, e.name, e.color) for e in saved.classes] == [
+        (e.value, e.name, e.color) for e in dataset.classes
+    ]
+    assert [entry.name for entry in saved.classes] == ["Femur", "Tibia"]
+
+
+def test_a_save_that_would_lose_the_classes_by_file_is_refused(tmp_path: Path) -> None:
+    source = write_planes(tmp_path / "in")
+    files = [f"{plane}_inference.nii.gz" for plane in ("axl", "cor", "sag")]
+    dataset = nk.scan(source, classes=dict.fromkeys(files, "Patella"))
+    repair = nk.repairs.relabel(dataset, files[0], {1: 5})
+    with pytest.raises(RepairRefused, match="Patella"):
+        repair.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert {o.class_name for item in nk.plan(repair.dataset).items for o in item.objects} == {
+        "Patella"
+    }
