@@ -152,7 +152,7 @@ def every_file_is_accounted_for(dataset: Any, findings: Any, expected: list[byte
     images = Counter(str(image.relative) for item in dataset.items for image in item.images)
     assert max(images.values(), default=1) == 1
     used = {*images, *(str(table.relative) for item in dataset.items for table in item.tables)}
-    used |= {*dataset.classes.paths, dataset.mapping.path if dataset.mapping else ""}
+    used |= {*dataset.classes.paths, dataset.mapping.path if dataset.mapping is not None else ""}
     named = {found.path for found in findings}
     unused = {path.relative_to(dataset.root).as_posix() for path in dataset.unused}
     assert len(unused) == len(dataset.unused)
@@ -239,6 +239,7 @@ def test_sound_files_of_every_type_are_taken_in(seed: fz.Seed) -> None:
 
 PLAIN: fz.Seed = ("by_plane", "i2", "u1", "<", 1, False, False)
 LONG: fz.Seed = ("by_plane", "i2", "u1", "<", 2, False, False)
+ALONE: fz.Seed = ("annotations", "i2", "u8", ">", 1, True, True)
 
 
 @given(fz.seeds, st.lists(fz.geometry_steps, min_size=1, max_size=3))
@@ -252,6 +253,7 @@ def test_header_fields_of_any_value(seed: fz.Seed, steps: list[fz.Step]) -> None
 
 
 @given(fz.seeds, st.lists(fz.byte_steps | fz.field_steps, min_size=1, max_size=4))
+@example(ALONE, [("cut", file, True, 14) for file in range(3)])
 @cases(300)
 def test_bytes_that_are_changed_lost_or_added(seed: fz.Seed, steps: list[fz.Step]) -> None:
     of_folder(fz.changed(fz.files_of(seed), steps))
