@@ -247,14 +247,14 @@ ALONE: fz.Seed = ("annotations", "i2", "u8", ">", 1, True, True)
 @example(LONG, [("field", 0, "srow_y", 3, 1e300)])
 @example(LONG, [("field", 3, "srow_z", 3, -1e300)])
 @example(LONG, [("field", 3, "srow_x", 0, 1e-150)])
-@cases(400)
+@cases(200)
 def test_header_fields_of_any_value(seed: fz.Seed, steps: list[fz.Step]) -> None:
     of_folder(fz.changed(fz.files_of(seed), steps))
 
 
 @given(fz.seeds, st.lists(fz.byte_steps | fz.field_steps, min_size=1, max_size=4))
 @example(ALONE, [("cut", file, True, 14) for file in range(3)])
-@cases(300)
+@cases(200)
 def test_bytes_that_are_changed_lost_or_added(seed: fz.Seed, steps: list[fz.Step]) -> None:
     of_folder(fz.changed(fz.files_of(seed), steps))
 
@@ -266,7 +266,7 @@ def test_gzip_streams_of_any_form(seed: fz.Seed, steps: tuple[fz.Step, ...]) -> 
 
 
 @given(fz.seeds, st.lists(fz.name_steps | fz.set_steps, min_size=1, max_size=4))
-@cases(300)
+@cases(200)
 def test_names_folders_and_links_of_any_kind(seed: fz.Seed, steps: list[fz.Step]) -> None:
     of_folder(fz.changed(fz.files_of(seed), steps))
 
