@@ -18,7 +18,7 @@ from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset, rescan
-from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.formats import deflate
@@ -296,7 +296,8 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
     contents = {
         found.relative: found.content for found in dataset.mended if found.content is not None
     }
-    chosen = _sets_of(dataset, set(mended))
+    classes = _renumbered_classes(dataset)
+    chosen = _sets_of(dataset, set(mended), with_map=not classes)
     if by_file := dataset.choices.file_classes:
         raise RepairRefused(
             "the class of a file that was given in scan(classes=) is in none of the files",
@@ -304,7 +305,7 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
             found=listed((name for _, name in by_file), SHOWN_CLASSES),
             remedy="Go on with repair.dataset, which has the classes; it is planned as it is.",
         )
-    _refuse_two_values(dataset, set(chosen))
+    _refuse_other_classes(dataset, chosen, classes)
     written = []
     try:
         for relative in chosen:
@@ -315,7 +316,7 @@ def _saved(dataset: Dataset, mended: Iterable[PurePosixPath], folder: Path) -> t
             else:
                 shutil.copyfile(dataset.root / relative, path)
             written.append(path)
-        written += _saved_values(dataset, folder)
+        written += _saved_values(dataset, classes, folder)
     except OSError as error:
         message = f"the repaired files cannot be written: {error}"
         raise RepairRefused(message, path=folder, remedy="Choose another folder.") from error
@@ -334,26 +335,50 @@ def _refuse_folder(dataset: Dataset, folder: Path) -> None:
         )
 
 
-def _refuse_two_values(dataset: Dataset, chosen: set[PurePosixPath]) -> None:
-    """Refuse masks that have a class by its old value: a class map has one value for a name."""
-    anew = _renumbered_classes(dataset)
-    values = {entry.value for entry in anew}
-    gone = {e.value: e.name for e in dataset.classes if anew and e.value not in values}
-    for item in dataset.items if gone else ():
-        for mask in item.masks if item.segmentation == "semantic" else ():
-            if mask.relative not in chosen or mask.origins:
-                continue
-            there = set(np.unique(read_labels(mask.image).voxels).tolist())
-            for value in sorted(there & set(gone)):
+def _refuse_other_classes(
+    dataset: Dataset, chosen: Iterable[PurePosixPath], anew: Iterable[ClassEntry]
+) -> None:
+    """Refuse masks of which a value would be of another class by the class map that is saved."""
+    known = {entry.value: entry.name for entry in dataset.classes}
+    saved = {entry.value: entry.name for entry in anew} or known
+    if not any(mask.origins for mask in _semantic_masks(dataset)):
+        return
+    files = set(chosen)
+    for mask in (mask for mask in _semantic_masks(dataset) if mask.relative in files):
+        for value in _values_of(mask):
+            unnamed = f"Segment_{value}"
+            origin = mask.origins.get(value)
+            entry = _renumbered(dataset.classes, value, origin) if origin else None
+            name = entry.name if entry else known.get(value, unnamed)
+            taken = unnamed in saved.values()
+            then = saved.get(value, "without a name" if taken else unnamed)
+            if then != name:
                 raise RepairRefused(
-                    "a class has another value here than in a mask whose values changed",
+                    "a class would have one value in some masks and another in others",
                     path=str(mask.relative),
-                    found=f"{value} is {gone[value]}, which a class map can name by one value",
+                    found=f"{value} is {name} here",
+                    expected=f"{value} would be {then} by the class map",
                     remedy="Relabel all masks of the set alike, or go on with repair.dataset.",
                 )
 
 
-def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath]:
+def _semantic_masks(dataset: Dataset) -> Iterator[MaskFile]:
+    semantic = (item for item in dataset.items if item.segmentation == "semantic")
+    return (mask for item in semantic for mask in item.masks)
+
+
+def _values_of(mask: MaskFile) -> list[int]:
+    """Return the values of a mask but 0; none where it cannot be read: nothing of it lands."""
+    try:
+        values = set(mask.origins) or set(np.unique(read_labels(mask.image).voxels).tolist())
+    except NiftiKitError:
+        return []
+    return sorted(values - {0})
+
+
+def _sets_of(
+    dataset: Dataset, mended: set[PurePosixPath], *, with_map: bool
+) -> list[PurePosixPath]:
     """Return the files of every set (folder and case) that has a mended file, and the class map."""
     files_of = {
         item: [*(i.relative for i in item.images), *(t.relative for t in item.tables)]
@@ -363,8 +388,7 @@ def _sets_of(dataset: Dataset, mended: set[PurePosixPath]) -> list[PurePosixPath
     chosen = [
         file for item, files in files_of.items() if item.set_key[:2] in sets for file in files
     ]
-    anew = _renumbered_classes(dataset)
-    maps = [f for f in dataset.source.files if str(f) in dataset.classes.paths and not anew]
+    maps = [f for f in dataset.source.files if with_map and str(f) in dataset.classes.paths]
     return list(dict.fromkeys([*chosen, *sorted(mended), *maps]))
 
 
@@ -374,14 +398,14 @@ VALUES_FILE, CLASSES_FILE = "relabelled.tsv", "class_map.txt"
 """What a saved repair of label values has beside its files."""
 
 
-def _saved_values(dataset: Dataset, folder: Path) -> list[Path]:
+def _saved_values(dataset: Dataset, classes: Sequence[ClassEntry], folder: Path) -> list[Path]:
     """Write which label value was which, and the class map by the new values, where there are."""
     written = []
     if rows := list(_values(dataset)):
         lines = ["file\told\tnew", *("\t".join(map(str, row)) for row in rows)]
         written.append(folder / VALUES_FILE)
         write_bytes(written[-1], "\n".join([*lines, ""]).encode())
-    if classes := _renumbered_classes(dataset):
+    if classes:
         lines = [
             f"{e.value} {e.name} {' '.join(map(str, e.color or ()))}".rstrip() for e in classes
         ]
@@ -406,13 +430,10 @@ def _renumbered_classes(dataset: Dataset) -> list[ClassEntry]:
     classes = dataset.classes
     known = {entry.value: entry for entry in classes}
     anew = dict(known)
-    for item in dataset.items:
-        for mask in item.masks if item.segmentation == "semantic" else ():
-            for value, origin in mask.origins.items():
-                entry = classes.by_name(origin.name) or known.get(origin.asked)
-                name = origin.name or (entry.name if entry else f"Segment_{origin.asked}")
-                if value and (entry or origin.was or origin.name):
-                    anew[value] = ClassEntry(value, name, entry.color if entry else None)
+    for mask in _semantic_masks(dataset):
+        for value, origin in mask.origins.items():
+            if value and (entry := _renumbered(classes, value, origin)):
+                anew[value] = entry
     if anew == known:
         of_source = {str(file) for file in dataset.source.files} & set(classes.paths)
         return [] if of_source else sorted(known.values(), key=lambda entry: entry.value)
@@ -420,6 +441,15 @@ def _renumbered_classes(dataset: Dataset) -> list[ClassEntry]:
     for entry in sorted(anew.values(), key=lambda entry: entry == known.get(entry.value)):
         names.setdefault(entry.name, entry)  # by a new value before the one that it had
     return sorted(names.values(), key=lambda entry: entry.value)
+
+
+def _renumbered(classes: ClassMap, value: int, origin: Origin) -> ClassEntry | None:
+    """Return the class of a value that a repair made, by that value; None where it has none."""
+    entry = classes.by_name(origin.name) or classes.by_value(origin.asked)
+    if not (entry or origin.was or origin.name):
+        return None
+    name = origin.name or (entry.name if entry else f"Segment_{origin.asked}")
+    return ClassEntry(value, name, entry.color if entry else None)
 
 
 def _as_named(relative: PurePosixPath, content: bytes) -> bytes:

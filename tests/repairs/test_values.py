@@ -507,13 +507,40 @@ def test_merged_labels_are_neither_aligned_nor_merged_as_channels(tmp_path: Path
         nk.align_mask(mask, ct)
 
 
-def test_a_save_whose_class_map_would_lose_a_class_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"axl": {1: 5}}, "1 is Femur here"),
+        ({"axl": {1: 5}, "cor": {2: 6}}, "is (Femur|Tibia) here"),
+        ({"axl": {1: 5}, "cor": {2: 5}}, "is (Femur|Tibia) here"),
+    ],
+)
+def test_a_save_whose_class_map_would_lose_a_class_is_refused(
+    tmp_path: Path, changes: dict[str, dict[int, int]], found: str
+) -> None:
     source = write_planes(tmp_path / "in")
     (source / "cls_color_map.txt").write_text("1 Femur 9 8 7\n2 Tibia 1 2 3\n")
-    repair = nk.repairs.relabel(nk.scan(source), "axl_inference.nii.gz", {1: 5})
-    with pytest.raises(RepairRefused, match="1 is Femur"):
+    dataset = nk.scan(source)
+    for plane, values in changes.items():
+        repair = nk.repairs.relabel(dataset, f"{plane}_inference.nii.gz", values)
+        dataset = repair.dataset
+    with pytest.raises(RepairRefused, match=found):
         repair.save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_save_that_would_give_a_value_without_a_class_that_of_another_is_refused(
+    tmp_path: Path,
+) -> None:
+    source = write_planes(tmp_path / "in")
+    (source / "cls_color_map.txt").write_text("1 Femur 9 8 7\n2 Tibia 1 2 3\n")
+    five = np.zeros(SHAPE, np.uint8)
+    five[1:3, 1:3, 1] = 5
+    for plane in ("cor", "sag"):
+        write_nifti(source / f"{plane}_inference.nii.gz", five)
+    repair = nk.repairs.relabel(nk.scan(source), "axl_inference.nii.gz", {1: 5})
+    with pytest.raises(RepairRefused, match="5 is Segment_5 here"):
+        repair.save(tmp_path / "out")
 
 
 @pytest.mark.parametrize("outside", [False, True])
@@ -544,3 +571,17 @@ def test_a_save_that_would_lose_the_classes_by_file_is_refused(tmp_path: Path) -
     assert {o.class_name for item in nk.plan(repair.dataset).items for o in item.objects} == {
         "Patella"
     }
+
+
+def test_masks_that_are_relabelled_alike_keep_their_classes_when_saved(tmp_path: Path) -> None:
+    source = write_planes(tmp_path / "in")
+    (source / "cls_color_map.txt").write_text("1 Femur 9 8 7\n2 Tibia 1 2 3\n")
+    files = [f"{plane}_inference.nii.gz" for plane in ("axl", "cor", "sag")]
+    repair = nk.repairs.relabel(nk.scan(source), files, {1: 5})
+    repair.save(tmp_path / "out")
+    landed = [
+        [(o.class_name, o.value, o.voxels) for item in nk.plan(ds).items for o in item.objects]
+        for ds in (repair.dataset, nk.scan(tmp_path / "out"))
+    ]
+    assert landed[0] == landed[1]
+    assert {name for name, *_ in landed[0]} == {"Femur", "Tibia"}
