@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from traitlets import Dict as DictTrait
-from traitlets import HasTraits, Int, Tuple, Unicode, observe
+from traitlets import Int, Tuple, Unicode, observe
 
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.core.files import save_as
@@ -21,6 +21,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.targets.records import PlannedItem
+from nifti_kit.widgets.parts.pages import Pages
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.viewer.model import ViewerModel
 
@@ -35,7 +36,7 @@ UNMARKED = "unmarked"
 COLUMNS = ("item", "mark")
 
 
-class Board(HasTraits):
+class Board(Pages[str]):
     """Pictures and marks of items.
 
     Attributes
@@ -60,7 +61,6 @@ class Board(HasTraits):
     marks = DictTrait()
     pictures = DictTrait()
     only = Unicode()
-    page = Int()
     selected = Unicode()
     page_size = Int(PAGE_SIZE)
 
@@ -93,17 +93,6 @@ class Board(HasTraits):
         return [name for name in self.names if self._fits(name)]
 
     @property
-    def page_count(self) -> int:
-        """How many pages there are; at least one."""
-        return max(1, -(-len(self.found) // self.page_size))
-
-    @property
-    def shown(self) -> list[str]:
-        """The names of the page."""
-        first = self.page * self.page_size
-        return self.found[first : first + self.page_size]
-
-    @property
     def counts(self) -> dict[str, int]:
         """How many items have each mark, and ``unmarked``."""
         given = list(self.marks.values())
@@ -123,10 +112,6 @@ class Board(HasTraits):
     def save_blockers(self) -> list[str]:
         """Why the marks cannot be saved now."""
         return [] if self.marks else ["No item is marked yet."]
-
-    def turn(self, pages: int) -> None:
-        """Go forward or back by pages, as far as there are any."""
-        self.page = min(max(self.page + pages, 0), self.page_count - 1)
 
     def draw(self) -> None:
         """Begin to draw the pictures of the page that are not drawn yet.

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from traitlets import Dict as DictTrait
-from traitlets import HasTraits, Int, Tuple, Unicode, default, observe
+from traitlets import Int, Tuple, Unicode, default, observe
+
+from nifti_kit.widgets.parts.pages import Pages
 
 PAGE_SIZE = 25
 """Rows of a page. More of them cost the browser seconds, and nobody reads them at once."""
@@ -73,7 +75,7 @@ class Row:
     hints: Mapping[str, str] = field(default_factory=dict)
 
 
-class Table(HasTraits):
+class Table(Pages[Row]):
     """Rows, and which of them are shown.
 
     Attributes
@@ -98,7 +100,6 @@ class Table(HasTraits):
     search = Unicode()
     filters = DictTrait()
     sort = Unicode()
-    page = Int()
     selected = Unicode()
     page_size = Int(PAGE_SIZE)
 
@@ -141,17 +142,6 @@ class Table(HasTraits):
         filled.sort(key=lambda row: _rank(row.cells.get(name)), reverse=self.sort.startswith("-"))
         return filled + empty
 
-    @property
-    def page_count(self) -> int:
-        """How many pages there are; at least one."""
-        return max(1, -(-len(self.found) // self.page_size))
-
-    @property
-    def shown(self) -> list[Row]:
-        """The rows of the page."""
-        first = self.page * self.page_size
-        return self.found[first : first + self.page_size]
-
     def values_of(self, name: str) -> list[str]:
         """Return the different values of a column, sorted: what can be filtered by."""
         values = {_text(value): value for row in self.rows for value in [row.cells.get(name)]}
@@ -169,10 +159,6 @@ class Table(HasTraits):
     def sort_by(self, name: str) -> None:
         """Order by a column; the second time in falling order, the third as it was."""
         self.sort = {name: f"-{name}", f"-{name}": ""}.get(self.sort, name)
-
-    def turn(self, pages: int) -> None:
-        """Go forward or back by pages, as far as there are any."""
-        self.page = min(max(self.page + pages, 0), self.page_count - 1)
 
     def select(self, key: str) -> None:
         """Choose a row, and turn to the page that it is on; an unknown key chooses none."""
