@@ -350,8 +350,7 @@ def _refuse_other_classes(
             origin = mask.origins.get(value)
             entry = _renumbered(dataset.classes, value, origin) if origin else None
             name = entry.name if entry else known.get(value, unnamed)
-            taken = unnamed in saved.values()
-            then = saved.get(value, "without a name" if taken else unnamed)
+            then = saved.get(value, unnamed)
             if then != name:
                 raise RepairRefused(
                     "a class would have one value in some masks and another in others",
