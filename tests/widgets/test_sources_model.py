@@ -101,6 +101,24 @@ def test_a_choice_that_there_is_not_is_named():
     )
 
 
+def test_what_else_scan_takes_is_given_to_every_scan(tmp_path):
+    write_planes(tmp_path)
+    for plane in ("axl", "cor", "sag"):
+        (tmp_path / f"{plane}_inference.nii.gz").rename(tmp_path / f"{plane}_gt.nii.gz")
+    picker = SourcePicker(tmp_path, classes={1: "Femur"}, annotation_words="gt", score_base=0)
+    for _ in range(2):
+        picker.scan()
+        dataset = picker.join()
+        assert [len(item.masks) for item in dataset.items] == [1, 1, 1]
+        assert [entry.name for entry in dataset.classes] == ["Femur"]
+        assert dataset.score_base == 0
+
+
+def test_a_choice_of_another_name_is_told_in_words():
+    with pytest.raises(BadSource, match=r"no such choice Found: base\. Expected: layout, "):
+        SourcePicker("x", base=0)
+
+
 def test_reading_another_source_takes_the_old_one_away_first(tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
     write_planes(first)

@@ -176,7 +176,7 @@ class Inspect(w.VBox):
     out
         The folder in which marks and findings are saved at first.
     choices
-        Those of :func:`nifti_kit.scan`: ``layout``, ``segmentation``, ``score_frames``.
+        Those of :func:`nifti_kit.scan`, such as ``layout`` or ``annotation_words``.
 
     Attributes
     ----------

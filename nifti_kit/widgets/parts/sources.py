@@ -37,6 +37,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """What can be chosen, as :func:`nifti_kit.scan` has it; ``auto`` says no base."""
 
+GIVEN = ("classes", "pairs", "annotation_words")
+"""What :func:`nifti_kit.scan` takes besides: it is given in code, and kept from scan to scan."""
+
 
 def samples(folder: str | os.PathLike[str] = ".") -> dict[str, str]:
     """Return the repository's samples, name to path as seen from a folder; there may be none.
@@ -88,14 +91,21 @@ class SourcePicker(HasTraits):
     recent = Tuple()
 
     def __init__(self, path: str | os.PathLike[str] = "", **choices: Any) -> None:
-        """Take a path and choices; nothing is read yet.
+        """Take a path, and what else :func:`nifti_kit.scan` takes; nothing is read yet.
 
         Raises
         ------
         BadSource
             If something was chosen that there is not.
         """
+        self._given = {name: choices.pop(name) for name in GIVEN if name in choices}
+        if "score_base" in choices:
+            base = choices["score_base"]
+            choices["score_base"] = "auto" if base is None else str(base)
         for name, value in choices.items():
+            if name not in CHOICES:
+                expected = ", ".join((*CHOICES, *GIVEN))
+                raise BadSource("there is no such choice", found=name, expected=expected)
             if value not in CHOICES[name]:
                 expected = ", ".join(map(repr, CHOICES[name]))
                 raise BadSource(f"{name} has no such choice", found=repr(value), expected=expected)
@@ -177,6 +187,7 @@ class SourcePicker(HasTraits):
             score_frames=self.score_frames,
             score_base=None if self.score_base == "auto" else int(self.score_base),
             on_file=told,
+            **self._given,
         )
         ticket.check()
         return found

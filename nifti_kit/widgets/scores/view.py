@@ -224,7 +224,7 @@ class ScoreEditor(w.VBox):
     out
         The folder in which tables are saved at first.
     choices
-        Those of :func:`nifti_kit.scan`: ``layout``, ``segmentation``, ``score_frames``.
+        Those of :func:`nifti_kit.scan`, such as ``layout`` or ``annotation_words``.
 
     Attributes
     ----------
