@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import compare_grids
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.layouts.pairs import path_words
 from nifti_kit.datasets.names import natural_key, speaks_of_annotation, stem
-from nifti_kit.datasets.proposals import Proposal, says_label
+from nifti_kit.datasets.proposals import Proposal, one_or_many, says_label
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import INTEGER_TOLERANCE, MAX_LABEL
 from nifti_kit.formats.nifti import ImageFile, iter_blocks
@@ -203,7 +203,7 @@ class _Rule:
         self.bare = [item.volume for item in items if item.volume and not item.masks]
         self._hinted = {image.relative for image in self.bare if self._says(image)}
         self._volumes = [item.volume for item in dataset.items if item.volume]
-        self._words = {volume.relative: _words(volume.relative) for volume in self._volumes}
+        self._words = {volume.relative: path_words([volume.relative]) for volume in self._volumes}
         self._by_size: defaultdict[tuple[int, ...], list[ImageFile]] = defaultdict(list)
         for volume in self._volumes:
             self._by_size[tuple(sorted(volume.shape))].append(volume)
@@ -315,7 +315,7 @@ class _Remedies:
         self._proposal: Proposal | None = dataset.proposal
         images = {image.relative: image for image in rule.bare}
         owned = {mask: rule.images_of(images[mask]) for mask in masks}
-        self._pairs = {str(mask): _one_or_many(own) for mask, own in owned.items() if own}
+        self._pairs = {str(mask): one_or_many(own) for mask, own in owned.items() if own}
 
     def of(self, mask: PurePosixPath) -> str:
         """Return the remedy for one of them."""
@@ -338,13 +338,3 @@ class _Remedies:
             f"pairs={{{name!r}: 'path of its image'}}). If the image is on the platform already: "
             f"nk.scan({self._source}, layout='annotations'). {WAIVE}"
         )
-
-
-def _one_or_many(images: Sequence[PurePosixPath]) -> str | list[str]:
-    return str(images[0]) if len(images) == 1 else [str(image) for image in images]
-
-
-def _words(path: PurePosixPath) -> frozenset[str]:
-    """Return the words of a path, by which a label map and its image are alike."""
-    parts = (*path.parent.parts, stem(path.name))
-    return frozenset(word for part in parts for word in re.findall(r"[^\W_]+", part.casefold()))

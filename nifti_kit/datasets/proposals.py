@@ -19,6 +19,7 @@ from nifti_kit.core.text import counted, listed, read_text
 from nifti_kit.datasets.layouts.pairs import (
     ARROW,
     NO_MASK,
+    WORD,
     Pairing,
     bad_pairs,
     is_label_word,
@@ -227,7 +228,7 @@ class _Tree:
         left = {} if left_out is None else left_out
         owners = {image for own in pairs.values() for image in own}
         bare = [f for f in self.niftis if f not in pairs and f not in owners and f not in left]
-        shown = {str(mask): _one_or_many(own) for mask, own in pairs.items()}
+        shown = {str(mask): one_or_many(own) for mask, own in pairs.items()}
         said = [*reasons, f"All {counted(len(self.niftis), 'NIfTI file')} fit."]
         if left:
             said.append(f"Left out: {listed(left, SHOWN_FILES)}.")
@@ -246,7 +247,8 @@ class _Tree:
         return compare_grids(first, second).lands
 
 
-def _one_or_many(own: Sequence[PurePosixPath]) -> str | list[str]:
+def one_or_many(own: Sequence[PurePosixPath]) -> str | list[str]:
+    """Return the images of a mask as ``nk.scan(pairs=)`` takes them."""
     return str(own[0]) if len(own) == 1 else [str(image) for image in own]
 
 
@@ -440,7 +442,6 @@ def _begins_with_label(file: PurePosixPath) -> bool:
 _IMAGE_WORD = re.compile(
     r"(image|img|imaging|volume|vol|scan|data|raw|orig|original|ct|mr|mri|anatomic|anatomical)s?"
 )
-_WORD = re.compile(r"[^\W_]+")
 _GLUED = re.compile(r"([a-z]+?)(tr|ts|te|va|val|train|test|\d+)")
 
 
@@ -473,7 +474,7 @@ def _by_words(tree: _Tree) -> Proposal | None:
 def says_label(relative: PurePosixPath) -> bool:
     """Say whether a file's name, or that of one of its folders, says that it is a label map."""
     parts = (*relative.parent.parts, stem(relative.name))
-    return any(is_label_word(token) for part in parts for token in _WORD.findall(part))
+    return any(is_label_word(token) for part in parts for token in WORD.findall(part))
 
 
 def _plain(file: PurePosixPath) -> tuple[str, ...]:
@@ -487,7 +488,7 @@ def _plain_folders(file: PurePosixPath) -> tuple[str, ...]:
 
 def _plain_words(name: str) -> tuple[str, ...]:
     words = []
-    for token in map(str.casefold, _WORD.findall(name)):
+    for token in map(str.casefold, WORD.findall(name)):
         glued = _GLUED.fullmatch(token)
         if glued and (is_label_word(glued[1]) or _IMAGE_WORD.fullmatch(glued[1])):
             words.append(glued[2])

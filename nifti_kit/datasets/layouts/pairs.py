@@ -40,7 +40,8 @@ _LABEL = re.compile(
 )
 """Words of a name that say nothing but that it is a label map."""
 
-_TOKENS = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_]+")
+"""A word of a name or path."""
 _PARTED = re.compile(r"([a-z]+)(tr|ts|te|va|val|train|test|\d+)")
 """``labelsTr``, ``img0001``: a word and what is written to it without a gap."""
 _BIDS_CLASS = re.compile(r"_(?:label|desc)-([^_]+)")
@@ -404,7 +405,7 @@ def class_names(
     """
     names = {mask: _class_of(mask, images[mask]) for mask in masks}
     if len(masks) > 1 and not any(names.values()):
-        folders = {mask: _left(mask.parent.name, _words(images[mask])) for mask in masks}
+        folders = {mask: _left(mask.parent.name, path_words(images[mask])) for mask in masks}
         if len(set(folders.values())) == len(masks):
             return folders
     return names
@@ -415,21 +416,22 @@ def _class_of(mask: PurePosixPath, images: Sequence[PurePosixPath]) -> str:
     if name.startswith("sub-"):  # BIDS: entities
         match = _BIDS_CLASS.search(name)
         return match[1] if match and not name.endswith("dseg") else ""
-    return _left(name, _words(images))
+    return _left(name, path_words(images))
 
 
-def _words(images: Iterable[PurePosixPath]) -> set[str]:
+def path_words(paths: Iterable[PurePosixPath]) -> set[str]:
+    """Return the words of paths, in lower case."""
     return {
         token.casefold()
-        for image in images
-        for part in (*image.parent.parts, stem(image.name))
-        for token in _TOKENS.findall(part)
+        for path in paths
+        for part in (*path.parent.parts, stem(path.name))
+        for token in WORD.findall(part)
     }
 
 
 def _left(name: str, known: set[str]) -> str:
     """Return a name without known words and those of label maps; empty where numbers are left."""
-    tokens = _TOKENS.findall(name)
+    tokens = WORD.findall(name)
     left = [token for token in tokens if token.casefold() not in known and not is_label_word(token)]
     if all(token.isdigit() for token in left):
         return ""
@@ -438,7 +440,7 @@ def _left(name: str, known: set[str]) -> str:
 
 def says_nothing(mask: PurePosixPath) -> bool:
     """Say whether a mask's name has no word but those of its folder and of label maps: ``GT``."""
-    return not _left(stem(mask.name), _words([mask.parent]))
+    return not _left(stem(mask.name), path_words([mask.parent]))
 
 
 def is_label_word(token: str) -> bool:
