@@ -20,10 +20,11 @@ from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
+from nifti_kit.datasets.surveys import survey_mask
 from nifti_kit.errors import NiftiKitError, RepairRefused
 from nifti_kit.formats import deflate
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, read_classes
-from nifti_kit.formats.labels import label_frames, read_labels
+from nifti_kit.formats.labels import label_frames
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile
 
 if TYPE_CHECKING:
@@ -341,11 +342,13 @@ def _refuse_other_classes(
     """Refuse masks of which a value would be of another class by the class map that is saved."""
     known = {entry.value: entry.name for entry in dataset.classes}
     saved = {entry.value: entry.name for entry in anew} or known
-    if not any(mask.origins for mask in _semantic_masks(dataset)):
+    masks = list(semantic_masks(dataset))
+    if not any(mask.origins for _, mask in masks):
         return
     files = set(chosen)
-    for mask in (mask for mask in _semantic_masks(dataset) if mask.relative in files):
-        for value in _values_of(mask):
+    for item, mask in masks:
+        labels = survey_mask(dataset, item, mask).labels if mask.relative in files else None
+        for value in labels.values if labels else ():
             unnamed = f"Segment_{value}"
             origin = mask.origins.get(value)
             entry = _renumbered(dataset.classes, value, origin) if origin else None
@@ -361,18 +364,10 @@ def _refuse_other_classes(
                 )
 
 
-def _semantic_masks(dataset: Dataset) -> Iterator[MaskFile]:
+def semantic_masks(dataset: Dataset) -> Iterator[tuple[Item, MaskFile]]:
+    """Yield the masks whose values are classes, each with its item."""
     semantic = (item for item in dataset.items if item.segmentation == "semantic")
-    return (mask for item in semantic for mask in item.masks)
-
-
-def _values_of(mask: MaskFile) -> list[int]:
-    """Return the values of a mask but 0; none where it cannot be read: nothing of it lands."""
-    try:
-        values = set(mask.origins) or set(np.unique(read_labels(mask.image).voxels).tolist())
-    except NiftiKitError:
-        return []
-    return sorted(values - {0})
+    return ((item, mask) for item in semantic for mask in item.masks)
 
 
 def _sets_of(
@@ -429,7 +424,7 @@ def _renumbered_classes(dataset: Dataset) -> list[ClassEntry]:
     classes = dataset.classes
     known = {entry.value: entry for entry in classes}
     anew = dict(known)
-    for mask in _semantic_masks(dataset):
+    for _, mask in semantic_masks(dataset):
         for value, origin in mask.origins.items():
             if value and (entry := _renumbered(classes, value, origin)):
                 anew[value] = entry

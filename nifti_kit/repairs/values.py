@@ -35,6 +35,7 @@ from nifti_kit.repairs.repair import (
     measured,
     only_about,
     repaired,
+    semantic_masks,
 )
 
 Value = int | float
@@ -179,12 +180,11 @@ def _numbered(dataset: Dataset, read: Sequence[_Read]) -> dict[Value, int]:
     taken: set[int] = set()
     if any(one.is_semantic for one in read):
         chosen = {one.mask.relative for one in read}
-        for item in dataset.items:
-            for mask in item.masks if item.segmentation == "semantic" else ():
-                labels = None
-                if mask.relative not in chosen:
-                    labels = survey_mask(dataset, item, mask).labels
-                taken |= set(labels.values) if labels else set()
+        for item, mask in semantic_masks(dataset):
+            labels = None
+            if mask.relative not in chosen:
+                labels = survey_mask(dataset, item, mask).labels
+            taken |= set(labels.values) if labels else set()
     olds = sorted({old for one in read for old in one.found if math.isfinite(old)})
     kept: dict[Value, int] = {old: old for old in olds if old in taken and isinstance(old, int)}
     free = (number for number in range(1, MAX_LABEL + 1) if number not in taken)
