@@ -147,6 +147,7 @@ class Scanner:
         self._reasons: dict[PurePosixPath, str] = {}
         self._maps: set[PurePosixPath] = set()
         niftis = [file for file in source.files if is_nifti(file.name)]
+        self._by_stem = {file.with_name(stem(file.name)): file for file in niftis}
         self._mappings = self._mapping_files(niftis)
         self.layout = self._layout(niftis) if choices.layout == "auto" else choices.layout
         self.proposal: Proposal | None = None
@@ -159,14 +160,13 @@ class Scanner:
         if choices.score_frames == "file":
             self.findings += _frames_unknown(self.grouping.items)
         pairs = frozenset(map(pair_key, source.files))
-        images = {file.with_name(stem(file.name)): file.name for file in niftis}
         for file in source.files:
             if not is_nifti(file.name) and file.suffix.casefold() not in _OTHER_INPUTS:
-                gradients = file.suffix.casefold() in _GRADIENTS and images.get(
-                    file.with_suffix("")
-                )
-                reason = f"the diffusion gradients of {gradients}" if gradients else ""
-                self._reasons[file] = reason or why_unused(file, pairs)
+                image = self._by_stem.get(file.with_suffix(""))
+                if image is not None and file.suffix.casefold() in _GRADIENTS:
+                    self._reasons[file] = f"the diffusion gradients of {image.name}"
+                else:
+                    self._reasons[file] = why_unused(file, pairs)
 
     def _layout(self, niftis: list[PurePosixPath]) -> str:
         """Return the layout that the names speak of; score tables alone are annotations.
@@ -237,12 +237,11 @@ class Scanner:
 
     def _mapping_files(self, niftis: list[PurePosixPath]) -> list[PurePosixPath]:
         """Return the files that are named like a mapping, and the JSON files that look like one."""
-        images = {file.with_name(stem(file.name)) for file in niftis}
         found = []
         for file in self._files(".json"):
             text = self._text(file)
             known = file.name.casefold() in (*KNOWN_JSON, *JSON_TABLES)
-            beside = file.with_suffix("") in images or known
+            beside = file.with_suffix("") in self._by_stem or known
             meant = text is not None and looks_like_mapping(text) and not beside
             named = is_named_mapping(file) and not beside
             if meant or named or looks_like_mapping(text or "", niftis):
@@ -436,14 +435,9 @@ class Scanner:
 
     def mapping(self) -> Mapping | None:
         """Return the mapping of the annotations layout; what is named like one counts or blocks."""
-        images = {
-            file.with_name(stem(file.name)): file
-            for file in self.source.files
-            if is_nifti(file.name)
-        }
         for file in self._files(".json"):
             if file not in self._mappings and file not in self._maps:
-                self._reasons[file] = why_json(file, images)
+                self._reasons[file] = why_json(file, self._by_stem)
         meant = self._mappings
         if self.layout == "annotations":
             meant = [*meant, *self._other_mappings()]
