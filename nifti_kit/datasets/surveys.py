@@ -23,6 +23,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.components import ShapeSurvey, survey_shapes
+from nifti_kit.formats.fingerprint import Fingerprint, fingerprint
 from nifti_kit.formats.labels import LabelSurvey, survey_labels
 from nifti_kit.formats.nifti import ImageFile, iter_blocks
 from nifti_kit.formats.scores import Score, ScoreTable, read_scores
@@ -122,12 +123,25 @@ def volume_fault(dataset: Dataset, image: ImageFile) -> NiftiKitError | None:
     key = ("volume", image)
     if key not in dataset.memory:
         dataset.memory[key] = None
+        fingerprint_of(dataset, image)
         try:
             for _ in iter_blocks(image):
                 pass
         except NiftiKitError as fault:
             dataset.memory[key] = fault.with_traceback(None)
     found: NiftiKitError | None = dataset.memory[key]
+    return found
+
+
+def fingerprint_of(dataset: Dataset, image: ImageFile) -> Fingerprint | None:
+    """Return what an image's file held when it was read first; None if it cannot be read."""
+    key = ("fingerprint", image)
+    if key not in dataset.memory:
+        try:
+            dataset.memory[key] = fingerprint(image)
+        except NiftiKitError:  # the survey of the same file names the fault
+            dataset.memory[key] = None
+    found: Fingerprint | None = dataset.memory[key]
     return found
 
 
@@ -171,6 +185,7 @@ def _labels_of(
 ) -> tuple[LabelSurvey | None, NiftiKitError | None]:
     key = ("labels", image)
     if key not in dataset.memory:
+        fingerprint_of(dataset, image)
         try:
             dataset.memory[key] = (survey_labels(image), None)
         except NiftiKitError as fault:

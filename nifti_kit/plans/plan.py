@@ -24,7 +24,6 @@ from nifti_kit.datasets.surveys import read_item, survey_item
 from nifti_kit.errors import of_kind, visible
 from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.mappings import Mapping, read_mapping
-from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.left_out import LeftOut, left_out
 from nifti_kit.plans.matching import RULES, match, only_exact
 from nifti_kit.plans.planner import ItemPlanner, instance_too_old
@@ -244,14 +243,16 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """A text that is the same for the same plan: what a journal is kept for."""
-        facts = [
-            [item.name, item.volume_id, _identity(item.volume), _object_facts(item)]
-            + [update.facts for update in item.updates]
-            for item in self.items
-        ]
-        text = json.dumps(facts, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """A text that is the same for the same plan of files that hold the same."""
+        return _digest([[item.name, item.volume_id, item.identity] for item in self.items])
+
+    @property
+    def origin(self) -> str:
+        """A text that is the same for the same source, whatever it holds since.
+
+        A journal is kept for it: so it is found again where a file was mended between two calls.
+        """
+        return _digest(str(self.source.given.resolve()))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
@@ -297,18 +298,8 @@ class Plan:
         return html.join(parts)
 
 
-def _identity(image: ImageFile | None) -> list[Any] | None:
-    if image is None:
-        return None
-    if image.content is not None:
-        return [str(image.relative), hashlib.sha256(image.content).hexdigest()]
-    return [str(image.relative), image.path.stat().st_size]
-
-
-def _object_facts(item: PlannedItem) -> list[Any]:
-    return [
-        [o.class_name, o.value, o.voxels, _identity(o.mask.image), o.scores] for o in item.objects
-    ]
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def plan(

@@ -20,12 +20,15 @@ from nifti_kit.datasets.surveys import (
     MaskSurvey,
     SliceScore,
     class_is_name,
+    fingerprint_of,
     survey_item,
     volume_fault,
 )
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, free_color
+from nifti_kit.formats.fingerprint import Fingerprint
 from nifti_kit.formats.labels import Label
 from nifti_kit.formats.mappings import Mapping, unmatched_remedy
+from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.left_out import LeftOut, of_mask, of_volume
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.plans.score_updates import ScorePlanner, landing_too
@@ -93,7 +96,16 @@ class ItemPlanner:
             tuple(objects),
             there=() if there is None else self._there(there.id, objects),
             volume_there=None if there is None else there.id,
+            fingerprints=self._fingerprints(item.volume, objects),
         )
+
+    def _fingerprints(
+        self, volume: ImageFile | None, objects: Sequence[PlannedObject]
+    ) -> dict[str, Fingerprint]:
+        """Return what the files of an item held when they were read, by their paths."""
+        images = dict.fromkeys([volume, *(planned.mask.image for planned in objects)])
+        known = {i: fingerprint_of(self.dataset, i) for i in images if i is not None}
+        return {str(image.relative): found for image, found in known.items() if found is not None}
 
     def _there(self, volume_id: int, objects: Sequence[PlannedObject]) -> tuple[ThereObject, ...]:
         """Return the objects of the same classes that a volume of the target has."""
@@ -133,6 +145,7 @@ class ItemPlanner:
                 tuple(by_volume.get(volume_id, ())),
                 tuple(updates.get(volume_id, ())),
                 self._there(volume_id, by_volume.get(volume_id, ())),
+                fingerprints=self._fingerprints(None, by_volume.get(volume_id, ())),
             )
             for volume_id in dict.fromkeys((*by_volume, *updates))
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.items import MaskFile, TableFile
 from nifti_kit.errors import visible
 from nifti_kit.formats.class_maps import Color
+from nifti_kit.formats.fingerprint import Fingerprint
 from nifti_kit.formats.labels import Box, Label
 from nifti_kit.formats.nifti import ImageFile
 
@@ -154,6 +157,8 @@ class PlannedItem:
         the target.
     volume_there
         For a volume to land: the id of the one of its name that is in the dataset already.
+    fingerprints
+        What its files held when the plan was made, by their relative paths.
     """
 
     name: str
@@ -163,6 +168,32 @@ class PlannedItem:
     updates: tuple[ScoreUpdate, ...] = ()
     there: tuple[ThereObject, ...] = ()
     volume_there: int | None = None
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """A text that is the same for the same content, whenever its files were written."""
+        images = [] if self.volume is None else [self.volume]
+        images += list(dict.fromkeys(planned.mask.image for planned in self.objects))
+        known = [(str(i.relative), self.fingerprints.get(str(i.relative))) for i in images]
+        facts = [
+            [(name, found and found.sha256) for name, found in known],
+            [
+                [o.class_name, o.value, o.voxels, str(o.mask.relative), o.scores]
+                for o in self.objects
+            ],
+            [update.facts for update in self.updates],
+        ]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def changed_files(self) -> list[str]:
+        """Return its files, by their relative paths, that do not hold any more what was planned."""
+        images = [self.volume, *(planned.mask.image for planned in self.objects)]
+        return [
+            str(image.relative)
+            for image in dict.fromkeys(image for image in images if image is not None)
+            if (known := self.fingerprints.get(str(image.relative))) and not known.is_of(image)
+        ]
 
     def __repr__(self) -> str:
         where = self.name if self.volume_id is None else f"volume {self.volume_id}"
@@ -360,6 +391,32 @@ class ScoreChange:
 def job_name(item: PlannedItem) -> str:
     """Return what the journal calls an item: its name, or the id of the volume that it is for."""
     return item.name if item.volume_id is None else f"volume {item.volume_id}"
+
+
+Note = Callable[[dict[str, Any]], Any]
+"""Takes facts that show later what a run has made: ids that a server gave, times of files."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a journal knows of an item that an earlier run of the same call has begun.
+
+    Attributes
+    ----------
+    session
+        The run's name, which nobody else has.
+    marks
+        What ``ItemJob.marks`` was when it began.
+    facts
+        What was noted since, the last of each name: proofs that something is of that run.
+    changed
+        Whether the item's files held something else then.
+    """
+
+    session: str
+    marks: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    changed: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)

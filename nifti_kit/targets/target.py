@@ -12,9 +12,11 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, wrong_argument
 from nifti_kit.targets.records import (
+    Begun,
     ClassRef,
     CustomData,
     ItemJob,
+    Note,
     ObjectRef,
     PlannedClass,
     PlannedItem,
@@ -94,12 +96,14 @@ class Target(Masks, Volumes, Protocol):
         """Make the classes that are not there."""
 
     def reserve(
-        self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
+        self, item: PlannedItem, existing: str, session: str, begun: Begun | None = None
     ) -> ItemJob:
         """Return the job for an item: names, keys and ids, and what happens to what is there.
 
-        ``session`` names the run (for what it replaces); ``mine`` are the marks of the item's job
-        in an interrupted run (``ItemJob.marks``).
+        ``session`` names the run (for what it replaces); ``begun`` is what a journal knows of the
+        item, where an interrupted run of the same call had begun it. Only what that proves to be
+        of this run, and unchanged since, may be completed or removed; all else is as what others
+        made, and ``existing`` decides.
         """
 
     def recall(self, item: PlannedItem, record: dict[str, Any], session: str) -> ItemJob | None:
@@ -113,11 +117,12 @@ class Target(Masks, Volumes, Protocol):
             If it was removed since, or a part of it: it is an item like any other then.
         """
 
-    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
+    def write(self, job: ItemJob, tell: Tell | None = None, note: Note | None = None) -> ItemJob:
         """Land a job, and return it with the ids that it got; can be repeated.
 
         ``tell`` is called in the thread of the caller as bytes and objects land; an exception that
-        it raises ends the job, which can be repeated.
+        it raises ends the job, which can be repeated. ``note`` takes what will show later, as
+        ``Begun.facts``, that something was made by this run: as soon as it is known.
         """
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:

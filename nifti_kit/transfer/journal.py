@@ -1,9 +1,10 @@
 """Journals: what an upload has begun and done, so that the same call goes on after a crash.
 
-An append-only file of JSON lines in ASCII: a head that names the plan and the target, then for each
-item a line when it begins (with the keys that its objects get, and whether its volume is new) and
-one when it has landed. A line that was cut off by a crash is passed over. Nothing is written before
-the first item begins: an upload that is refused leaves no journal.
+An append-only file of JSON lines in ASCII: a head that names the source and the target, then for
+each item a line when it begins (with what was there, and what its files hold), lines with what
+shows that something was made by this very run (ids that a server gave, times of files), and one
+when it has landed. A line that was cut off by a crash is passed over. Nothing is written before the
+first item begins: an upload that is refused leaves no journal.
 """
 
 from __future__ import annotations
@@ -11,37 +12,67 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from nifti_kit.core.files import written
-from nifti_kit.errors import TargetError
+from nifti_kit.core.files import held, written
+from nifti_kit.errors import TargetError, visible
+from nifti_kit.targets.records import Begun
+
+_LINES: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "begin": {"begin": str, "keys": list, "made": bool, "source": str, "fresh": bool},
+    "note": {"note": str, "facts": dict},
+    "done": {"done": str, "record": dict},
+}
+"""The fields of each kind of line, by the field that names its item."""
 
 
 class Journal:
-    """What one plan has landed on one target.
+    """What one call has landed on one target.
 
     Parameters
     ----------
     path
         The file; None keeps the journal in memory only.
     plan, target
-        Texts that are the same for the same plan and target.
+        Texts that are the same for the same call: where its files come from, and the target.
+
+    Raises
+    ------
+    TargetError
+        If the file cannot be read, is no journal, or is that of another call.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, plan: str, target: str) -> None:
         self.path = None if path is None else Path(path)
         stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-        self.session = f"{stamp}-{uuid.uuid4().hex[:6]}"
-        self._begun: dict[str, list[str]] = {}
-        self._made: set[str] = set()
+        self.session = f"{stamp}-{uuid.uuid4().hex[:12]}"
+        self._begun: dict[str, dict[str, Any]] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
         self._done: dict[str, dict[str, Any]] = {}
         head = {"plan": plan, "target": target, "session": self.session}
         self._unwritten = [head]
         if self.path is not None and self.path.exists():
             self._load(head)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only call that uses this journal, for the time of ``with``.
+
+        Raises
+        ------
+        TargetError
+            If another one uses it.
+        """
+        if self.path is None:
+            yield
+            return
+        with held(self.path.with_name(f"{self.path.name}.lock"), "this upload"):
+            yield
 
     def _load(self, head: dict[str, Any]) -> None:
         assert self.path is not None
@@ -56,42 +87,49 @@ class Journal:
                 raise TargetError(
                     f"the journal is that of another {name}",
                     path=self.path,
-                    found=kept.get(name),
+                    found=visible(kept.get(name)),
                     expected=head[name],
                     remedy="Give another journal file, or delete this one to begin anew.",
                 )
-        self.session = str(kept.get("session", self.session))
+        self.session = _session(kept.get("session"), self.path)
         for line in lines[1:]:
-            if "begin" in line:
-                self.undo(line["begin"])  # it had landed, was removed, and is made anew
-                self._begun[line["begin"]] = list(line["keys"])
-                self._made |= {line["begin"]} if line.get("made") else set()
-            elif "done" in line:
-                self._done[line["done"]] = dict(line.get("record") or {})
+            kind = next((kind for kind in _LINES if kind in line), None)
+            if kind is not None:  # else of a later release
+                _check(line, kind, self.path)
+                self._take(kind, line)
+
+    def _take(self, kind: str, line: dict[str, Any]) -> None:
+        item = line[kind]
+        if kind == "begin":
+            if line.get("fresh"):
+                self.forget(item)
+            self._begin(item, line["keys"], bool(line.get("made")), line.get("source") or "")
+        elif kind == "note":
+            self._facts.setdefault(item, {}).update(line["facts"])
+        else:
+            self._done[item] = dict(line.get("record") or {})
 
     def _append(self, line: dict[str, Any]) -> None:
         if self.path is None:
             return
-        with written(self.path), self._opened() as out:
-            for one in (*self._unwritten, line):
-                # A crash may have left half a line: the break before ours ends it.
-                out.write(f"\n{json.dumps(one)}\n".encode("ascii"))
-            out.flush()
-            os.fsync(out.fileno())
+        append(self.path, [*self._unwritten, line])
         self._unwritten.clear()
 
-    def _opened(self) -> IO[bytes]:
-        assert self.path is not None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return self.path.open("ab")
+    def begun(self, item: str, source: str) -> Begun | None:
+        """Return what is known of an item that was begun earlier; None for one that was not.
 
-    def keys_of(self, item: str) -> list[str] | None:
-        """Return the keys of an item that was begun earlier; None for one that was not."""
-        return self._begun.get(item)
+        ``source`` says what its files hold now.
+        """
+        if item not in self._begun:
+            return None
+        line = self._begun[item]
+        changed = line["source"] not in ("", source)  # earlier releases did not note it
+        return Begun(self.session, tuple(line["keys"]), dict(self._facts.get(item, {})), changed)
 
-    def is_done(self, item: str) -> bool:
-        """Say whether an item has landed whole."""
-        return item in self._done
+    def is_done(self, item: str, source: str | None = None) -> bool:
+        """Say whether an item has landed whole; with ``source``, whether it holds that still."""
+        known = self._begun.get(item, {}).get("source", "")
+        return item in self._done and (source is None or known in ("", source))
 
     def record_of(self, item: str) -> dict[str, Any]:
         """Return what was noted when an item had landed."""
@@ -99,23 +137,41 @@ class Journal:
 
     def made(self, item: str) -> bool:
         """Say whether an item's volume was new when the item was first begun."""
-        return item in self._made
-
-    def undo(self, item: str) -> None:
-        """Take an item that has landed for one that has begun."""
-        self._done.pop(item, None)
+        return bool(self._begun.get(item, {}).get("made"))
 
     def forget(self, item: str) -> None:
-        """Take an item that has landed for one that was never begun."""
-        self.undo(item)
-        self._begun.pop(item, None)
-        self._made.discard(item)
+        """Take an item for one that was never begun."""
+        for known in (self._done, self._begun, self._facts):
+            known.pop(item, None)
 
-    def begin(self, item: str, keys: Sequence[str], *, made: bool = False) -> None:
-        """Note that an item begins; ``made`` says that its volume is new."""
-        self._begun[item] = list(keys)
-        self._made |= {item} if made else set()
-        self._append({"begin": item, "keys": list(keys), "made": self.made(item)})
+    def begin(
+        self, item: str, keys: Sequence[str], *, made: bool = False, source: str = ""
+    ) -> None:
+        """Note that an item begins, or goes on.
+
+        ``made`` says that its volume is new, ``source`` what its files hold.
+        """
+        fresh = item not in self._begun
+        self._begin(item, keys, made, source)
+        self._append({"begin": item, **self._begun[item], "fresh": fresh})
+
+    def _begin(self, item: str, keys: Sequence[str], made: bool, source: str) -> None:
+        """Take an item for one that has begun; what it had landed as is made anew."""
+        same = self._begun.get(item, {}).get("source", source) == source
+        if not same:
+            self._facts.pop(item, None)
+        made = made or (same and self.made(item))
+        self._done.pop(item, None)
+        self._begun[item] = {"keys": list(keys), "made": made, "source": source}
+
+    def note(self, item: str, facts: dict[str, Any]) -> None:
+        """Note what shows that something of an item was made by this run."""
+        self._facts.setdefault(item, {}).update(facts)
+        self._append({"note": item, "facts": facts})
+
+    def noting(self, item: str) -> Noting:
+        """Return what takes notes of an item, also in another process."""
+        return Noting(self.path, self.session, item)
 
     def done(self, item: str, record: dict[str, Any] | None = None) -> None:
         """Note that an item has landed whole, and with which ids."""
@@ -126,6 +182,46 @@ class Journal:
         """Remove the file: everything has landed."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Adds notes of one item to a journal: in whatever process, as long as it sees the file."""
+
+    path: Path | None
+    session: str
+    item: str
+
+    def __call__(self, facts: dict[str, Any]) -> None:
+        """Note facts; where the file is not there, or another one, nothing is noted."""
+        if self.path is not None and self._is_there(self.path):
+            append(self.path, [{"note": self.item, "facts": facts}])
+
+    def _is_there(self, path: Path) -> bool:
+        try:
+            with path.open("rb") as stream:
+                head = next((line for line in map(_parsed_bytes, stream) if line), None)
+        except OSError:
+            return False
+        return head is not None and head.get("session") == self.session
+
+
+def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """Add lines to a journal, and wait until they are on the disk.
+
+    One write for all of them: several processes may add to the same file.
+    """
+    # A crash may have left half a line: the break before ours ends it.
+    text = "".join(f"\n{json.dumps(line)}\n" for line in lines)
+    with written(path), _opened(path) as out:
+        out.write(text.encode("ascii"))
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _opened(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")
 
 
 def _text(path: Path) -> str:
@@ -142,9 +238,43 @@ def _is_half_a_head(text: str) -> bool:
     return '{"plan": '.startswith(text.strip()[: len('{"plan": ')])
 
 
+def _parsed_bytes(line: bytes) -> dict[str, Any] | None:
+    return _parsed(line.decode("ascii", errors="replace"))
+
+
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         content = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _session(given: Any, path: Path) -> str:
+    """Return a run's name, which becomes a folder: refuse one that this module does not give."""
+    if isinstance(given, str) and given and all(one.isalnum() or one == "-" for one in given):
+        return given
+    raise _wrong(path, "session", given)
+
+
+def _check(line: dict[str, Any], kind: str, path: Path) -> None:
+    """Refuse a line whose fields are of other kinds than those that are written."""
+    for name, allowed in _LINES[kind].items():
+        needed = name == kind or (kind, name) in (("begin", "keys"), ("note", "facts"))
+        if (needed or line.get(name) is not None) and not isinstance(line.get(name), allowed):
+            raise _wrong(path, name, line.get(name))
+    if kind == "begin" and not all(isinstance(key, str) for key in line["keys"]):
+        raise _wrong(path, "keys", line["keys"])
+
+
+_MOST = 80
+"""Characters of a journal's content that an error shows."""
+
+
+def _wrong(path: Path, name: str, found: object) -> TargetError:
+    return TargetError(
+        "the journal has content that no upload writes",
+        path=path,
+        found=f"{visible(repr(found))[:_MOST]} for {name!r}",
+        remedy="Give another journal file, or delete this one to begin anew.",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ from nifti_kit.checks.geometry import landing, misaligned
 from nifti_kit.core.findings import Finding, Findings
 from nifti_kit.core.geometry import NORMALS, PLANES, Cutout, compare_grids
 from nifti_kit.core.memory import give_back
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import PlanBlocked, TargetError, of_kind
 from nifti_kit.plans.plan import Plan
 from nifti_kit.targets.comparing import with_scores
@@ -103,23 +104,51 @@ def upload(
     _refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", target.path)
     _refuse_own_source(plan, "journal", journal)
-    with target.remembering() as landing:
-        items, findings = _placed(plan, landing)
-        _refuse_blocked(findings.errors)
-        own = None if journal is not None else _own_journal(target, plan)
-        notes = Journal(journal if own is None else own, plan.digest, repr(target))
-        jobs = [_reserved(item, landing, existing, notes) for item in items]
-        landing.add_classes(plan.classes)
-        landing.commit(())  # the ids are durable before anything that bears them
-        bar = progress_bar(len(jobs)) if on_progress is None else nullcontext(on_progress)
-        with bar as told:
-            jobs = _run(jobs, landing, notes, executor, Reporter(told, jobs))
-    if own is not None:
-        notes.close()
+    own = _own_journal(target, plan) if journal is None else None
+    notes = Journal(journal if own is None else own, plan.origin, repr(target))
+    with notes.held(), target.remembering() as landing:
+        receipt = _landed_plan(plan, landing, existing, notes, executor, on_progress)
+        if own is not None:
+            notes.close()
+    return receipt
+
+
+def _landed_plan(
+    plan: Plan,
+    target: Target,
+    existing: str,
+    notes: Journal,
+    executor: Executor | None,
+    on_progress: OnProgress | None,
+) -> Receipt:
+    items, findings = _placed(plan, target)
+    _refuse_blocked(findings.errors)
+    _refuse_changed(items)
+    jobs = [_reserved(item, target, existing, notes) for item in items]
+    target.add_classes(plan.classes)
+    target.commit(())  # the ids are durable before anything that bears them
+    bar = progress_bar(len(jobs)) if on_progress is None else nullcontext(on_progress)
+    with bar as told:
+        jobs = _run(jobs, target, notes, executor, Reporter(told, jobs))
     landed = tuple(_landed(job, notes) for job in jobs)
     losing = [job for job in jobs if job.replaced or any(one.lost for one in job.updates)]
     backup = losing[0].backup if losing else None
     return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out)
+
+
+def _refuse_changed(items: Sequence[PlannedItem]) -> None:
+    """Refuse a plan whose files hold something else by now: its counts and boxes are not theirs."""
+    changed = [name for item in items for name in item.changed_files()]
+    if changed:
+        raise PlanBlocked(
+            f"{counted(len(changed), 'file')} changed since the plan was made",
+            found=listed(changed, SHOWN),
+            remedy="Scan and plan again: nk.plan(nk.scan(...)); then the same call.",
+        )
+
+
+SHOWN = 8
+"""Files that an error names before it counts the rest."""
 
 
 def _refuse_blocked(blockers: Findings) -> None:
@@ -225,18 +254,20 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
     """Return an item's job; one that landed in an earlier run keeps the keys it got there."""
     name, recalled = job_name(item), None
     try:
-        if notes.is_done(name):
+        if notes.is_done(name, item.identity):
             recalled = target.recall(item, notes.record_of(name), notes.session)
     except Gone:
         _LOG.info("%s: removed since it landed; it lands anew", name)
         notes.forget(name)  # what is there now is not of this run
-    job = recalled or target.reserve(item, existing, notes.session, notes.keys_of(name))
+    if notes.is_done(name) and recalled is None and not notes.is_done(name, item.identity):
+        _LOG.info("%s: its files have changed since it landed; it lands anew", name)
+        notes.forget(name)
+    begun = notes.begun(name, item.identity)
+    job = recalled or target.reserve(item, existing, notes.session, begun)
     if recalled or job.resumed:
         _LOG.info("%s: %s", name, "landed in an earlier run" if recalled else "goes on")
     elif job.kept:
         _LOG.info("%s: %d objects are there already and are kept", name, len(job.kept))
-    if job.new_volume:
-        notes.undo(name)
     return with_scores(job, target, existing, notes.session)
 
 
@@ -244,7 +275,7 @@ def _own_journal(target: Target, plan: Plan) -> Path | None:
     """Return the journal of a target that keeps one of its own, in the user's state folder."""
     if target.journals is None:
         return None
-    text = f"{target!r} {plan.digest}"
+    text = f"{target!r} {plan.origin}"
     return target.journals / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
 
 
@@ -258,14 +289,14 @@ def _run(
     """Write what has not landed yet; return the jobs in their order, as they landed."""
 
     def begin(job: ItemJob) -> None:
-        notes.begin(job.name, job.marks, made=job.new_volume)
+        notes.begin(job.name, job.marks, made=job.new_volume, source=job.item.identity)
 
     landed = {job.name: job for job in jobs if notes.is_done(job.name)}
     left = [job for job in jobs if job.name not in landed]
     try:
         for job in list(landed.values()):
             report.landed(job)
-        with closing(written(left, target, executor, begin, report)) as jobs_done:
+        with closing(written(left, target, executor, begin, report, notes.noting)) as jobs_done:
             for job in jobs_done:
                 landed[job.name] = job
                 notes.done(job.name, job.record)

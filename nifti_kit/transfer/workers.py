@@ -17,7 +17,7 @@ from typing import Any
 
 from nifti_kit.core.parallel import together
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.records import ItemJob
+from nifti_kit.targets.records import ItemJob, Note
 from nifti_kit.targets.target import Target, Tell
 
 BYTES_PER_MB = 1_000_000
@@ -181,23 +181,24 @@ def written(
     executor: Executor | None,
     begin: Callable[[ItemJob], None],
     report: Reporter,
+    noting: Callable[[str], Note],
 ) -> Generator[ItemJob]:
-    """Yield jobs as they have landed; ``begin`` is called before each.
+    """Yield jobs as they have landed; ``begin`` is called before each, ``noting`` for its name.
 
     Where it ends early, nothing is written any more once it is over. No more items are begun than
     there are workers, and a few in reserve: these are waited for.
     """
     if executor is not None:
-        yield from _by(executor, None, jobs, target, begin, report)
+        yield from _by(executor, None, jobs, target, begin, report, noting)
         return
     width = min(target.side_by_side, len(jobs))
     if width > 1:
         with ThreadPoolExecutor(width) as pool:
-            yield from _by(pool, width, jobs, target, begin, report)
+            yield from _by(pool, width, jobs, target, begin, report, noting)
         return
     for job in jobs:
         begin(job)
-        yield target.write(job, tell=report.within(job))
+        yield target.write(job, tell=report.within(job), note=noting(job.name))
 
 
 def _by(
@@ -207,6 +208,7 @@ def _by(
     target: Target,
     begin: Callable[[ItemJob], None],
     report: Reporter,
+    noting: Callable[[str], Note],
 ) -> Generator[ItemJob]:
     # Workers may be other processes: a function that tells could not be sent there.
     told = isinstance(executor, ThreadPoolExecutor)
@@ -214,6 +216,7 @@ def _by(
     def submit(job: ItemJob) -> Future[ItemJob]:
         begin(job)
         more: dict[str, Any] = {"tell": report.within(job)} if told else {}
+        more["note"] = noting(job.name)
         try:
             return executor.submit(target.write, job, **more)
         except BrokenExecutor:

@@ -25,8 +25,10 @@ from nifti_kit.targets.encoding import MaskFiles, VolumeFile, by_source
 from nifti_kit.targets.folder.project import ProjectReader
 from nifti_kit.targets.folder.reservation import Reservation
 from nifti_kit.targets.records import (
+    Begun,
     CustomData,
     ItemJob,
+    Note,
     ObjectRef,
     PlannedClass,
     PlannedItem,
@@ -76,7 +78,7 @@ class ProjectFolder(ProjectReader):
         land_json(self.path / "meta.json", meta)
 
     def reserve(
-        self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
+        self, item: PlannedItem, existing: str, session: str, begun: Begun | None = None
     ) -> ItemJob:
         """Return the job for an item: names, keys and ids, and what happens to what is there.
 
@@ -87,7 +89,9 @@ class ProjectFolder(ProjectReader):
         TargetError
             If something is there that ``existing`` does not allow for, or there is no such volume.
         """
-        return Reservation(self, item, existing, self.kept_in(session)).job(mine)
+        return Reservation(self, item, existing, self.kept_in(session)).job(
+            None if begun is None else begun.marks
+        )
 
     def kept_in(self, session: str) -> Path:
         """Return the folder in which a run keeps what it replaces, beside the project."""
@@ -107,7 +111,12 @@ class ProjectFolder(ProjectReader):
         """Return None: what landed is found again by its keys."""
         return None
 
-    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
+    def write(
+        self,
+        job: ItemJob,
+        tell: Tell | None = None,
+        note: Note | None = None,  # noqa: ARG002
+    ) -> ItemJob:
         """Land a job: volume, masks, then the annotation. It can be repeated.
 
         ``tell`` takes bytes and objects after the volume and after each mask. The volume's voxels

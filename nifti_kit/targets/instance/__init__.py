@@ -27,8 +27,10 @@ from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
 from nifti_kit.targets.instance.writing import MADE, REPLACED, Landing, score_figure
 from nifti_kit.targets.records import (
+    Begun,
     CustomData,
     ItemJob,
+    Note,
     ObjectRef,
     PlannedClass,
     PlannedItem,
@@ -141,13 +143,14 @@ class Instance(InstanceReader):
             self.class_ids.update(class_ids_in(meta))
 
     def reserve(
-        self, item: PlannedItem, existing: str, session: str, mine: Sequence[str] | None = None
+        self, item: PlannedItem, existing: str, session: str, begun: Begun | None = None
     ) -> ItemJob:
         """Return the job for an item, and what happens to what is there.
 
         ``mine`` are the ids of the objects that were there when an interrupted run began the
         item: what else is there of its classes is a part of that run, and is made anew.
         """
+        mine = None if begun is None else begun.marks
         volume, new_volume = self._reserved_volume(item, existing, mine)
         there = () if new_volume else self.objects(volume.id)
         if mine is not None:
@@ -211,7 +214,12 @@ class Instance(InstanceReader):
             self.kept_in(session) if replaced else None,
         )
 
-    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
+    def write(
+        self,
+        job: ItemJob,
+        tell: Tell | None = None,
+        note: Note | None = None,  # noqa: ARG002
+    ) -> ItemJob:
         """Land a job; return it with the ids that the instance gave.
 
         ``tell`` takes bytes and objects after each request that carries files, slices or
