@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from platformdirs import user_state_path
+
 from nifti_kit.errors import NiftiKitError, TargetError, visible
 
 try:
@@ -77,6 +79,13 @@ def save_as(
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise NiftiKitError("the file cannot be written", path=target, found=reason) from error
+
+
+def state_folder() -> Path:
+    """Return the user's folder for what is remembered of uploads; it may not be there yet."""
+    earlier = Path("~/.local/state/nifti_kit").expanduser()  # on every system, once
+    here = user_state_path("nifti_kit")
+    return earlier if earlier.exists() and not here.exists() else here
 
 
 # One at a time: what two processes, or two threads, must not do side by side

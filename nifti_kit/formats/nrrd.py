@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -91,13 +92,14 @@ def _sizes(header: Mapping[str, Any]) -> tuple[int, int, int]:
     return i, j, k
 
 
-def _header_bytes(grid: Grid, dtype: np.dtype[Any]) -> bytes:
+def _header_bytes(grid: Grid, dtype: np.dtype[Any], comment: str = "") -> bytes:
     kind = dtype.str[1:]
     vectors = [_vector(row) for row in grid.affine[:3, :3].T]
     lines = [
         "NRRD0005",
         "# Complete NRRD file format specification at:",
         "# http://teem.sourceforge.net/nrrd/format.html",
+        *([f"# {comment}"] if comment else []),
         f"type: {_TYPES[kind]}",
         "dimension: 3",
         "space: right-anterior-superior",
@@ -117,14 +119,15 @@ def _vector(values: Iterable[float]) -> str:
 
 
 def volume_pieces(
-    grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]]
+    grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]], comment: str = ""
 ) -> Iterator[bytes]:
     """Yield a volume's file in pieces, from its slices (i, j) in the order of k, one at a time.
 
-    ``grid`` is in the order of the slices; nothing is reordered here.
+    ``grid`` is in the order of the slices; nothing is reordered here. ``comment`` is a line (ASCII)
+    for its header: see :func:`comments_of`.
     """
     little = dtype.newbyteorder("<")
-    yield _header_bytes(grid, dtype) + b"\n"
+    yield _header_bytes(grid, dtype, comment) + b"\n"
     packer = deflate.packer()
     for piece in slices:
         yield packer.compress(_file_order(piece, little))
@@ -178,6 +181,23 @@ def _padded(header: bytes, data: bytes) -> bytes:
     missing = SMALLEST_FILE - len(header) - len(data)
     line = b"#" + b" " * 78 + b"\n"
     return header + line * max(0, math.ceil(missing / len(line))) + b"\n" + data
+
+
+def comments_of(path: Path) -> list[str]:
+    """Return the comments in a file's header, a line each, without ``#``; none of a broken file."""
+    comments = []
+    with path.open("rb") as stream:
+        for raw in islice(stream, MOST_LINES):
+            line = raw.rstrip(b"\r\n")
+            if not line:
+                break
+            if line.startswith(b"#"):
+                comments.append(line[1:].strip().decode("ascii", errors="replace"))
+    return comments
+
+
+MOST_LINES = 1000
+"""Lines of a header that are looked at; a mask's padding has about a hundred."""
 
 
 def read_grid(path: Path) -> Grid:

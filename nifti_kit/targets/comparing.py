@@ -15,7 +15,7 @@ from nifti_kit.core.files import land_json, read_json
 from nifti_kit.core.geometry import SAME_MM, Grid
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.items import MaskFile
-from nifti_kit.errors import TargetError
+from nifti_kit.errors import TargetError, UnreadableFile
 from nifti_kit.formats.labels import read_labels
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.volumes import open_volume
@@ -32,7 +32,7 @@ from nifti_kit.targets.records import (
     SliceScores,
     VolumeRef,
 )
-from nifti_kit.targets.target import Masks, Target
+from nifti_kit.targets.target import Masks, NoMask, Target
 
 CHOICES = (
     "Choose existing='skip' (keep what is identical), 'replace' (of the same classes) or 'append'."
@@ -70,24 +70,43 @@ class Comparison:
         free = list(there)
         for at, planned in enumerate(self.item.objects):
             for ref in free:
-                if ref.class_name == planned.class_name and self._is_same(planned, ref):
+                if ref.class_name == planned.class_name and self.is_same(planned, ref):
                     kept[at] = ref
                     free.remove(ref)
                     break
         return kept
 
-    def _is_same(self, planned: PlannedObject, ref: ObjectRef) -> bool:
+    def is_same(self, planned: PlannedObject, ref: ObjectRef) -> bool:
+        """Say whether an object that is there has the scores and the voxels of a planned one.
+
+        One whose voxels are not there, or are no mask, has not.
+        """
         if not ref.has_figure or planned.scores != ref.scores:
             return False
-        if not is_same_grid(planned.grid, self.target.mask_grid(ref)):
+        labels = self._labels(planned.mask)
+        inside = planned.orientation.apply(labels[planned.label.box]) == planned.value
+        try:
+            return is_same_grid(planned.grid, self.target.mask_grid(ref)) and self._is_drawn(
+                planned, inside, self.target.iter_mask(ref)
+            )
+        except (UnreadableFile, NoMask):
             return False
-        if self._read is None or self._read[0] is not planned.mask:
+
+    def _labels(self, mask: MaskFile) -> npt.NDArray[Any]:
+        if self._read is None or self._read[0] is not mask:
             self._read = None  # one label map in memory at a time
-            self._read = (planned.mask, read_labels(planned.mask.image).voxels)
+            self._read = (mask, read_labels(mask.image).voxels)
+        return self._read[1]
+
+    def _is_drawn(
+        self,
+        planned: PlannedObject,
+        inside: npt.NDArray[np.bool_],
+        pages: Iterable[npt.NDArray[Any]],
+    ) -> bool:
         i, j, through = planned.box
-        inside = planned.orientation.apply(self._read[1][planned.label.box]) == planned.value
         expected = np.zeros(planned.grid.shape[:2], dtype=bool)
-        for k, page in enumerate(self.target.iter_mask(ref)):
+        for k, page in enumerate(pages):
             within = through.start <= k < through.stop
             expected[i, j] = inside[:, :, k - through.start] if within else False
             if not np.array_equal(expected, page != 0):

@@ -21,15 +21,17 @@ from nifti_kit.targets.records import PlannedObject
 class VolumeFile:
     """A volume's NRRD file in pieces, in RAS+ order; each voxel is read once.
 
-    Its meta, with the range of finite values, is there when all pieces were taken.
+    Its meta, with the range of finite values, is there when all pieces were taken. ``comment`` is a
+    line for its header.
     """
 
-    def __init__(self, opened: RasVolume) -> None:
-        self._opened = opened
+    def __init__(self, opened: RasVolume, comment: str = "") -> None:
+        self._opened, self._comment = opened, comment
         self._lowest, self._highest = math.inf, -math.inf
 
     def __iter__(self) -> Iterator[bytes]:
-        return volume_pieces(self._opened.grid, self._opened.dtype, self._measured())
+        opened = self._opened
+        return volume_pieces(opened.grid, opened.dtype, self._measured(), self._comment)
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -441,8 +441,13 @@ class ItemJob:
         Where what goes is kept; None where nothing goes.
     memo
         What a journal keeps to know the job again; the keys of what is added by default.
-    resumed
-        Whether an interrupted run had begun it.
+    session
+        The run that lands it.
+    begun
+        What is known of an interrupted run that had begun it, and with which it goes on.
+    stale
+        The id of a volume that such a run had made, without all of its slices: it goes, and the
+        volume is made anew.
     updates
         The scores of figures that are there.
     sent
@@ -457,7 +462,9 @@ class ItemJob:
     replaced: tuple[ObjectRef, ...] = ()
     backup: Path | None = None
     memo: tuple[str, ...] | None = None
-    resumed: bool = False
+    session: str = ""
+    begun: Begun | None = None
+    stale: int | None = None
     updates: tuple[ScoreChange, ...] = ()
     sent: int = 0
 
@@ -465,6 +472,11 @@ class ItemJob:
     def name(self) -> str:
         """What the journal calls it."""
         return job_name(self.item)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it goes on with what an interrupted run had begun."""
+        return self.begun is not None
 
     @property
     def marks(self) -> list[str]:

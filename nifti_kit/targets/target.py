@@ -35,6 +35,10 @@ class Gone(TargetError):
     """What had landed in an earlier run was removed since."""
 
 
+class NoMask(TargetError):
+    """An object without voxels: its figure has no geometry, or its file is gone."""
+
+
 @runtime_checkable
 class Volumes(Protocol):
     """What has volumes, as each target does."""

@@ -9,6 +9,7 @@ first item begins: an upload that is refused leaves no journal.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -19,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from nifti_kit.core.files import held, written
+from nifti_kit.core.files import held, state_folder, written
 from nifti_kit.errors import TargetError, visible
 from nifti_kit.targets.records import Begun
 
@@ -71,7 +72,7 @@ class Journal:
         if self.path is None:
             yield
             return
-        with held(self.path.with_name(f"{self.path.name}.lock"), "this upload"):
+        with held(_lock_of(self.path), "an upload with this journal"):
             yield
 
     def _load(self, head: dict[str, Any]) -> None:
@@ -164,11 +165,6 @@ class Journal:
         self._done.pop(item, None)
         self._begun[item] = {"keys": list(keys), "made": made, "source": source}
 
-    def note(self, item: str, facts: dict[str, Any]) -> None:
-        """Note what shows that something of an item was made by this run."""
-        self._facts.setdefault(item, {}).update(facts)
-        self._append({"note": item, "facts": facts})
-
     def noting(self, item: str) -> Noting:
         """Return what takes notes of an item, also in another process."""
         return Noting(self.path, self.session, item)
@@ -184,6 +180,12 @@ class Journal:
             self.path.unlink(missing_ok=True)
 
 
+def _lock_of(journal: Path) -> Path:
+    """Return the lock of a journal: not beside it, where a project may be."""
+    name = hashlib.sha256(os.path.realpath(journal).encode("utf-8", "surrogateescape")).hexdigest()
+    return state_folder() / "locks" / f"{name[:16]}.lock"
+
+
 @dataclass(frozen=True)
 class Noting:
     """Adds notes of one item to a journal: in whatever process, as long as it sees the file."""
@@ -195,7 +197,7 @@ class Noting:
     def __call__(self, facts: dict[str, Any]) -> None:
         """Note facts; where the file is not there, or another one, nothing is noted."""
         if self.path is not None and self._is_there(self.path):
-            append(self.path, [{"note": self.item, "facts": facts}])
+            append(self.path, [{"note": self.item, "facts": facts}], durable=False)
 
     def _is_there(self, path: Path) -> bool:
         try:
@@ -206,17 +208,19 @@ class Noting:
         return head is not None and head.get("session") == self.session
 
 
-def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Add lines to a journal, and wait until they are on the disk.
+def append(path: Path, lines: Sequence[dict[str, Any]], *, durable: bool = True) -> None:
+    """Add lines to a journal in one write: several processes may add to the same file.
 
-    One write for all of them: several processes may add to the same file.
+    ``durable`` waits until they are on the disk. Without it a machine that dies may lose them, and
+    what they would prove; a process that dies does not.
     """
     # A crash may have left half a line: the break before ours ends it.
     text = "".join(f"\n{json.dumps(line)}\n" for line in lines)
     with written(path), _opened(path) as out:
         out.write(text.encode("ascii"))
         out.flush()
-        os.fsync(out.fileno())
+        if durable:
+            os.fsync(out.fileno())
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -264,6 +264,8 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
         notes.forget(name)
     begun = notes.begun(name, item.identity)
     job = recalled or target.reserve(item, existing, notes.session, begun)
+    if recalled is None and not job.resumed:
+        notes.forget(name)  # nothing of an earlier run is there any more
     if recalled or job.resumed:
         _LOG.info("%s: %s", name, "landed in an earlier run" if recalled else "goes on")
     elif job.kept:

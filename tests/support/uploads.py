@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import time
 import zlib
@@ -130,6 +131,7 @@ def digest(content: bytes | None) -> str:
     packed = hashlib.sha256(content).hexdigest()
     if packed not in _unpacked:
         head, _, data = content.partition(b"\n\n")
+        head = re.sub(rb"# nifti_kit: [^\n]*\n", b"", head)  # who made it: another each time
         data = zlib.decompress(data, wbits=31)
         _unpacked[packed] = hashlib.sha256(head + data).hexdigest()[:16]
     return _unpacked[packed]

@@ -615,13 +615,13 @@ def read_at_a_time(target: Instance, source: Path, monkeypatch: pytest.MonkeyPat
     encode, lock = volumes._encoded_by, threading.Lock()
     running = most = 0
 
-    def counting(pool: Any, image: Any) -> Any:
+    def counting(pool: Any, image: Any, comment: str) -> Any:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
         time.sleep(0.05)  # the others come meanwhile
-        yield from encode(pool, image)
+        yield from encode(pool, image, comment)
         with lock:
             running -= 1
 

@@ -7,6 +7,8 @@ import json
 import multiprocessing
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -17,7 +19,7 @@ import nifti_kit as nk
 from nifti_kit.errors import PlanBlocked, TargetError, UnreadableFile
 from nifti_kit.formats.mappings import Mapping, MappingRow
 from nifti_kit.transfer.workers import Progress
-from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
+from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti
 from tests.support.landings import (
     land,
     quiet,
@@ -27,6 +29,8 @@ from tests.support.landings import (
     write_scored_planes,
     write_volumes,
 )
+
+upload = import_module("nifti_kit.transfer.upload")  # the room's face has a function of this name
 
 
 @pytest.fixture
@@ -266,13 +270,27 @@ def test_the_real_bar_shows_volumes_and_objects(source, target, capsys):
 def test_the_bar_is_closed_after_an_error_too(source, target, bars):
     plan = nk.plan(nk.scan(source))
     bars.clear()
-    (source / "B.nii.gz").write_bytes((source / "B.nii.gz").read_bytes()[:-4])
-    with pytest.raises(UnreadableFile):
+    with damaged_meanwhile(source / "B.nii.gz"), pytest.raises(UnreadableFile):
         nk.upload(plan, target)
     assert [(bar.steps, bar.closed) for bar in bars] == [(1, True)]
 
 
 # Interruptions
+
+
+@contextmanager
+def damaged_meanwhile(path):
+    """Damage a file after an upload has looked at what its files hold; mend it at the end."""
+    whole, look = path.read_bytes(), upload._refuse_changed
+
+    def damaging(items):
+        look(items)
+        path.write_bytes(whole[:-8] + bytes(8))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upload, "_refuse_changed", damaging)
+        yield
+    path.write_bytes(whole)
 
 
 class Stop(Exception):
@@ -314,21 +332,33 @@ def test_a_damaged_volume_ends_the_upload_and_a_mended_one_resumes_it(
     tmp_path, source, target, expected
 ):
     plan = nk.plan(nk.scan(source))
-    whole = (source / "B.nii.gz").read_bytes()
-    (source / "B.nii.gz").write_bytes(whole[:-8] + bytes(8))
-    with pytest.raises(UnreadableFile, match=r"B\.nii\.gz: its voxels cannot be read"):
-        nk.upload(plan, target, on_progress=quiet, journal=tmp_path / "journal")
-    assert [ref.name for ref in target.volumes()] == ["A.nrrd"]
-    (source / "B.nii.gz").write_bytes(whole)
+    with damaged_meanwhile(source / "B.nii.gz"):
+        with pytest.raises(UnreadableFile, match=r"B\.nii\.gz: its voxels cannot be read"):
+            nk.upload(plan, target, on_progress=quiet, journal=tmp_path / "journal")
+        assert [ref.name for ref in target.volumes()] == ["A.nrrd"]
     nk.upload(plan, target, on_progress=quiet, journal=tmp_path / "journal")
     assert tree(tmp_path / "p") == expected
 
 
 def test_the_journal_of_another_plan_is_refused(tmp_path, source, target):
     land(source, target, journal=tmp_path / "journal")
-    write_nifti(source / "D.nii.gz")
+    source.rename(tmp_path / "elsewhere")
     with pytest.raises(TargetError, match="the journal is that of another plan"):
-        land(source, target, journal=tmp_path / "journal")
+        land(tmp_path / "elsewhere", target, journal=tmp_path / "journal")
+
+
+def test_a_plan_whose_files_hold_something_else_by_now_is_refused_by_their_names(source, target):
+    plan = nk.plan(nk.scan(source))
+    content = (source / "B.nii.gz").read_bytes()
+    stamp = (source / "B.nii.gz").stat()
+    write_nifti(source / "B.nii.gz", volume() + 7)
+    with pytest.raises(PlanBlocked, match="1 file changed since the plan was made") as told:
+        nk.upload(plan, target, on_progress=quiet)
+    assert told.value.found == "B.nii.gz"
+    assert not target.path.exists()
+    (source / "B.nii.gz").write_bytes(content)  # the same content, at another time
+    assert (source / "B.nii.gz").stat().st_mtime_ns != stamp.st_mtime_ns
+    assert nk.verify(nk.upload(plan, target, on_progress=quiet), target).ok
 
 
 def test_the_journal_of_another_target_is_refused(tmp_path, source, target):
@@ -369,16 +399,13 @@ def test_an_error_in_a_worker_arrives_whole_and_the_journal_resumes(
     tmp_path, source, target, expected, executor
 ):
     plan = nk.plan(nk.scan(source))
-    whole = (source / "B.nii.gz").read_bytes()
-    (source / "B.nii.gz").write_bytes(whole[:-8] + bytes(8))
     options = {"on_progress": quiet, "journal": tmp_path / "journal", "executor": executor}
-    with pytest.raises(UnreadableFile) as caught:
+    with damaged_meanwhile(source / "B.nii.gz"), pytest.raises(UnreadableFile) as caught:
         nk.upload(plan, target, **options)
     assert (caught.value.path, caught.value.message) == (
         "B.nii.gz",
         "its voxels cannot be read to the end",
     )
-    (source / "B.nii.gz").write_bytes(whole)
     nk.upload(plan, target, **options)
     assert tree(tmp_path / "p") == expected
 

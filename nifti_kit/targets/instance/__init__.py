@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_state_path
-
-from nifti_kit.core.files import read_json
+from nifti_kit.core.files import read_json, state_folder
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import (
@@ -21,11 +19,15 @@ from nifti_kit.targets.comparing import (
     occupied,
     refuse_other_shapes,
 )
-from nifti_kit.targets.instance.client import Connection, NotThere
+from nifti_kit.targets.instance.asking import TRIES, lost_each_time
+from nifti_kit.targets.instance.client import AnswerLost, Connection, NotThere
 from nifti_kit.targets.instance.crew import Encoders
+from nifti_kit.targets.instance.landing import REPLACED, Landing
+from nifti_kit.targets.instance.ownership import MADE, has_slices, made_objects, own_volume
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
-from nifti_kit.targets.instance.writing import MADE, REPLACED, Landing, score_figure
+from nifti_kit.targets.instance.volumes import half_made, is_bare
+from nifti_kit.targets.instance.writing import score_figure
 from nifti_kit.targets.records import (
     Begun,
     CustomData,
@@ -106,9 +108,7 @@ class Instance(InstanceReader):
     @property
     def journals(self) -> Path:
         """Where an upload is remembered until it is whole; it holds no token."""
-        earlier = Path("~/.local/state/nifti_kit").expanduser()  # on every system, once
-        here = user_state_path("nifti_kit")
-        return earlier if earlier.exists() and not here.exists() else here
+        return state_folder()
 
     @contextmanager
     def remembering(self) -> Iterator[Instance]:
@@ -131,61 +131,95 @@ class Instance(InstanceReader):
         TargetError
             If a class is there with a shape that cannot hold a mask.
         """
-        meta = self.meta()
-        refuse_other_shapes(classes, meta["classes"], self.connection.address)
-        known = {found["title"] for found in meta["classes"]}
-        new = [ann.class_json(planned) for planned in classes if planned.name not in known]
-        if new:
+        for _ in range(TRIES):
+            meta = self.meta()
+            refuse_other_shapes(classes, meta["classes"], self.connection.address)
+            known = {found["title"] for found in meta["classes"]}
+            new = [ann.class_json(planned) for planned in classes if planned.name not in known]
+            if not new:  # they have their ids
+                if self.class_ids is not None:
+                    self.class_ids.update(class_ids_in(meta))
+                return
             meta = {**meta, "classes": [*meta["classes"], *new]}
-            self.connection.post("projects.meta.update", {"id": self.project_id, "meta": meta})
-            meta = self.meta()  # new classes have their ids now
-        if self.class_ids is not None:
-            self.class_ids.update(class_ids_in(meta))
+            data = {"id": self.project_id, "meta": meta}
+            with suppress(AnswerLost):  # what is there is asked for next
+                self.connection.post("projects.meta.update", data, repeatable=False)
+        raise lost_each_time(self.connection, "projects.meta.update")
 
     def reserve(
         self, item: PlannedItem, existing: str, session: str, begun: Begun | None = None
     ) -> ItemJob:
         """Return the job for an item, and what happens to what is there.
 
-        ``mine`` are the ids of the objects that were there when an interrupted run began the
-        item: what else is there of its classes is a part of that run, and is made anew.
+        An item that an interrupted run had begun is completed, if that run's volume, or an object
+        of it, is still there: what others have put beside them stays. Else it is an item like any
+        other.
         """
-        mine = None if begun is None else begun.marks
-        volume, new_volume = self._reserved_volume(item, existing, mine)
+        volume, stale, begun = self._reserved_volume(item, existing, begun)
+        new_volume = volume.id == 0 or stale is not None
         there = () if new_volume else self.objects(volume.id)
-        if mine is not None:
-            there = tuple(ref for ref in there if str(ref.id) in mine)
+        own: dict[int, int] = {}
+        if begun is not None and not new_volume:
+            own = made_objects(self, begun, self.dataset_of(volume.id), volume.id)
+            begun = begun if own or MADE in begun.marks else None
         names = {planned.class_name for planned in item.objects}
-        clashes = [ref for ref in there if ref.class_name in names]
-        if clashes and existing == "error":
+        clashes = [ref for ref in there if ref.class_name in names and ref.id not in own.values()]
+        if clashes and existing == "error" and begun is None:
             raise occupied(volume, clashes, self.connection.address)
         kept = Comparison(self, item).identical(clashes) if existing == "skip" else {}
-        replaced: tuple[ObjectRef, ...] = ()
-        if existing == "replace":
-            earlier = self._kept_earlier(volume, session, mine)
-            known = {ref.id: ref for ref in (*earlier, *clashes) if ref.class_name in names}
-            replaced = tuple(known.values())
+        if begun is not None and not begun.changed:
+            kept = {at: ref for at, ref in kept.items() if at not in own}
         add = tuple(
             (at, object_ref(0, 0, planned.class_name, volume.id, planned.scores))
             for at, planned in enumerate(item.objects)
             if at not in kept
         )
-        before = [MADE] if new_volume else [str(ref.id) for ref in there]
-        memo = tuple(before if mine is None else mine)
-        backup, resumed = self.kept_in(session), mine is not None
+        replaced = self._replaced(volume, session, begun, clashes, names, existing)
+        memo = tuple(str(ref.id) for ref in there) if begun is None else begun.marks
+        if new_volume:
+            memo = (MADE,)
         return ItemJob(
-            item, volume, new_volume, add, tuple(kept.items()), replaced, backup, memo, resumed
+            item,
+            volume,
+            new_volume,
+            add,
+            tuple(kept.items()),
+            replaced,
+            backup=self.kept_in(session),
+            memo=memo,
+            session=session,
+            begun=begun,
+            stale=stale,
         )
 
+    def _replaced(
+        self,
+        volume: VolumeRef,
+        session: str,
+        begun: Begun | None,
+        clashes: Sequence[ObjectRef],
+        names: Collection[str],
+        existing: str,
+    ) -> tuple[ObjectRef, ...]:
+        """Return the objects that go: those that were there when the item was begun first."""
+        if existing != "replace":
+            return ()
+        if begun is None:
+            return tuple(clashes)
+        before = [ref for ref in clashes if str(ref.id) in begun.marks]
+        earlier = self._kept_earlier(volume, session, begun.marks)
+        known = {ref.id: ref for ref in (*earlier, *before) if ref.class_name in names}
+        return tuple(known.values())
+
     def _kept_earlier(
-        self, volume: VolumeRef, session: str, mine: Sequence[str] | None
+        self, volume: VolumeRef, session: str, marks: Collection[str]
     ) -> tuple[ObjectRef, ...]:
         """Return the objects that an interrupted run kept before it removed any."""
         kept = backup_of(self.kept_in(session) / REPLACED, volume)
-        if mine is None or not kept.exists():
+        if not kept.exists():
             return ()
         there = objects_in(read_json(kept), volume.id)
-        return tuple(ref for ref in there if str(ref.id) in mine)
+        return tuple(ref for ref in there if str(ref.id) in marks)
 
     def kept_in(self, session: str) -> Path:
         """Return the folder in which a run keeps what it replaces, next to the journal."""
@@ -197,7 +231,7 @@ class Instance(InstanceReader):
             volume = self.volume(int(record["volume"]))
             there = {(ref.id, ref.figure_id): ref for ref in self.objects(volume.id)}
             refs = [(int(at), there[int(o), int(f)]) for at, o, f in record["objects"]]
-        except (NotThere, KeyError):
+        except (NotThere, KeyError, TypeError, ValueError):
             raise Gone(f"{item.name!r} was removed since it landed") from None
         was_there = set(record.get("kept", ()))  # journals of earlier releases do not say
         replaced = tuple(
@@ -218,46 +252,53 @@ class Instance(InstanceReader):
         self,
         job: ItemJob,
         tell: Tell | None = None,
-        note: Note | None = None,  # noqa: ARG002
+        note: Note | None = None,
     ) -> ItemJob:
         """Land a job; return it with the ids that the instance gave.
 
         ``tell`` takes bytes and objects after each request that carries files, slices or
-        geometries. Whatever an interrupted try of the same item left is taken away first: a volume
-        that it made, or the objects that were not there before.
+        geometries; ``note`` the ids that the instance gives. What an interrupted run of the same
+        item has made, and nobody has changed since, is completed.
         """
         counting = copy(self)  # jobs are written side by side: each counts its own bytes
         counting.connection = self.connection.counting()
         with self.crew:
-            return Landing(counting, self.crew, job, tell).landed()
+            return Landing(counting, self.crew, job, tell, note).landed()
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
         """Give a figure its scores, those of all planes: all custom data that it has."""
-        score_figure(self.connection, ref.figure_id, scores)
+        dataset_id = self.dataset_of(ref.volume_id)
+        score_figure(self.connection, dataset_id, ref.volume_id, ref.figure_id, scores)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Do nothing: the instance keeps its own ids."""
 
     def _reserved_volume(
-        self, item: PlannedItem, existing: str, mine: Sequence[str] | None
-    ) -> tuple[VolumeRef, bool]:
-        """Return an item's volume, and whether it is to be made."""
+        self, item: PlannedItem, existing: str, begun: Begun | None
+    ) -> tuple[VolumeRef, int | None, Begun | None]:
+        """Return an item's volume (of id 0 where it is to be made), and what goes for it.
+
+        And what is known of an interrupted run, where its volume is there.
+        """
         if item.volume is None:
             assert item.volume_id is not None
-            return self.volume(item.volume_id), False
+            return self.volume(item.volume_id), None, begun
         if self.dataset_id is None:
             raise TargetError(
                 "new volumes need a dataset",
                 path=self.connection.address,
                 remedy="Name it: Instance(api, dataset_id=...).",
             )
+        if begun is not None and MADE in begun.marks:
+            own = own_volume(self, begun, item.name)
+            if own is not None:
+                return own, self._stale(item, own, begun), begun
         name, grid = item.name, item.volume.grid.to_ras()
         there = self.find(name)
-        names = self.dataset_names() if self.known is None else self.known.datasets
-        new = VolumeRef(0, "", name, names[self.dataset_id], grid)
-        if there is None or MADE in (mine or ()):
-            return new, True
-        if existing == "error" and mine is None:
+        if there is None:
+            names = self.dataset_names() if self.known is None else self.known.datasets
+            return VolumeRef(0, "", name, names[self.dataset_id], grid), None, None
+        if existing == "error":
             raise TargetError(
                 f"the dataset has a volume {name!r} already",
                 path=self.connection.address,
@@ -270,4 +311,23 @@ class Instance(InstanceReader):
                 found="other voxels, or another place in space",
                 remedy="Rename the file, or choose another dataset.",
             )
-        return there, False
+        return there, None, begun if begun is not None and MADE not in begun.marks else None
+
+    def _stale(self, item: PlannedItem, own: VolumeRef, begun: Begun) -> int | None:
+        """Return the id of an interrupted run's volume if it is to be made anew; else None.
+
+        Raises
+        ------
+        TargetError
+            If it has to be, and others have drawn on it.
+        """
+        assert item.volume is not None
+        assert self.dataset_id is not None
+        whole = has_slices(begun)
+        if whole and begun.changed:
+            whole = is_same_volume(item.volume, own.grid, self.iter_volume(own.id))
+        if whole:
+            return None
+        if not is_bare(self.connection, self.dataset_id, own.id):
+            raise half_made(self.connection, own.id, own.name)
+        return own.id

@@ -13,7 +13,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -239,12 +239,14 @@ class Connection:
         """
         return self._asked(method, data, repeatable).json()
 
-    def send(self, method: str, fields: Sequence[FormText | FormFile]) -> Any:
-        """Return the JSON that a method answers to a form; it may be sent again.
+    def send(
+        self, method: str, fields: Sequence[FormText | FormFile], *, repeatable: bool = True
+    ) -> Any:
+        """Return the JSON that a method answers to a form, as :meth:`post`.
 
         The fields keep their order, and may repeat.
         """
-        return self._answer(method, True, form_body(fields)).json()
+        return self._answer(method, repeatable, form_body(fields)).json()
 
     def bytes_of(self, method: str, data: Any) -> bytes:
         """Return the bytes that a method answers."""
@@ -386,77 +388,3 @@ def _asked_for(method: str, data: Any) -> str:
     named = {(kind if key == "id" else key.removesuffix("Id")): data[key]
              for key in ("id", "projectId", "datasetId", "volumeId") if key in data}  # fmt: skip
     return f" ({', '.join(f'{what} {number}' for what, number in named.items())})" if named else ""
-
-
-# Requests that must not be carried out twice: where an answer is lost, what is there is asked
-
-TRIES = 10
-"""How often a step is begun anew whose answer was lost."""
-
-
-def once(
-    connection: Connection,
-    method: str,
-    data: Any,
-    ask: Callable[[], list[dict[str, Any]]],
-    *,
-    expected: int,
-) -> list[dict[str, Any]]:
-    """Return what a method made, which is never made twice.
-
-    Where the answer is lost, ``ask`` says what is there: all of it, or nothing, and only then the
-    request is sent again.
-    """
-    for _ in range(TRIES):
-        try:
-            answer: list[dict[str, Any]] = connection.post(method, data, repeatable=False)
-        except AnswerLost:
-            answer = ask()
-            _LOG.info("%s: answer lost; %d of %d are there", method, len(answer), expected)
-            if not answer:
-                continue
-        if len(answer) != expected:
-            raise TargetError(
-                f"the instance made another number of entries at {method}",
-                path=connection.address,
-                found=len(answer),
-                expected=expected,
-                remedy="Look at the volume on the instance; existing='replace' makes it anew.",
-            )
-        return answer
-    raise lost_each_time(connection, method)
-
-
-def remove(
-    connection: Connection,
-    method: str,
-    ids: Sequence[int],
-    body: Callable[[list[int]], Any],
-    ask: Callable[[], list[int]],
-) -> None:
-    """Remove what has these ids.
-
-    The instance refuses to remove what is gone, so that a request whose answer is lost is not
-    sent again before ``ask`` has said what is still there.
-    """
-    left = list(ids)
-    for _ in range(TRIES):
-        try:
-            connection.post(method, body(left), repeatable=False)
-            return
-        except AnswerLost:
-            there = set(ask())
-            _LOG.info("%s: answer lost; %d of %d are there", method, len(there), len(left))
-            left = [number for number in left if number in there]
-            if not left:
-                return
-    raise lost_each_time(connection, method)
-
-
-def lost_each_time(connection: Connection, method: str) -> TargetError:
-    """Return the error for a step that was begun anew too often."""
-    return TargetError(
-        f"the answer to {method} is lost each time",
-        path=connection.address,
-        remedy="Check the network; the same call goes on where this one ended.",
-    )

@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
-from nifti_kit.formats.nrrd import iter_slices, read_grid
+from nifti_kit.formats.nrrd import comments_of, iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.instance.client import Connection, NotThere
 from nifti_kit.targets.instance.places import dataset_paths
 from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.targets.target import NoMask
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,10 @@ class InstanceReader:
         """Return where a volume's voxels are (RAS+ mm), read anew from its file."""
         return read_grid(self._volume_file(volume_id))
 
+    def volume_comments(self, volume_id: int) -> list[str]:
+        """Return the comments in the header of a volume's file."""
+        return comments_of(self._volume_file(volume_id))
+
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k; the buffer is used again."""
         return iter_slices(self._mask_file(found.figure_id))
@@ -285,7 +290,7 @@ class InstanceReader:
         """Return the geometry of a figure: an NRRD file."""
         content = self.mask_of(figure_id)
         if content is None:
-            raise TargetError(
+            raise NoMask(
                 f"the figure {figure_id} has no geometry",
                 path=self.connection.address,
                 remedy="Upload the annotation again with existing='replace'.",

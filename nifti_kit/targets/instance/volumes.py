@@ -17,16 +17,11 @@ from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
 from nifti_kit.formats.volumes import iter_pages, open_volume
 from nifti_kit.targets.encoding import VolumeFile
-from nifti_kit.targets.instance.client import (
-    TRIES,
-    AnswerLost,
-    Connection,
-    hash_of,
-    once,
-    remove,
-)
+from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
+from nifti_kit.targets.instance.client import AnswerLost, Connection, hash_of
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.wire import Bytes, FormFile
+from nifti_kit.targets.records import Note
 
 SLICES_AT_ONCE = 100
 """Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""
@@ -69,21 +64,33 @@ class Files:
             return missing
 
     def _send(self, missing: Sequence[str], by_hash: dict[str, Sequence[Bytes]]) -> None:
-        forms = [
-            FormFile(f"{at}-file", str(at), by_hash[name], "image/*")
-            for at, name in enumerate(missing)
-        ]
-        answer = self.connection.send("images.bulk.upload", forms)
-        arrived = {row.get("hash") for row in answer}
-        if arrived != set(missing):
+        left = list(missing)
+
+        def send() -> None:
+            forms = [
+                FormFile(f"{at}-file", str(at), by_hash[name], "image/*")
+                for at, name in enumerate(left)
+            ]
+            answer = self.connection.send("images.bulk.upload", forms, repeatable=False)
+            self._refuse_damaged(left, {row.get("hash") for row in answer})
+
+        def have_arrived() -> bool:
+            there = set(self.connection.post("images.internal.hashes.list", left))
+            left[:] = [name for name in left if name not in there]
+            return not left
+
+        settled(self.connection, "images.bulk.upload", send, have_arrived)
+        with self._asking:
+            self._there.update(missing)
+
+    def _refuse_damaged(self, sent: Sequence[str], arrived: set[str]) -> None:
+        if arrived != set(sent):
             raise TargetError(
                 "files arrived damaged on the instance",
                 path=self.connection.address,
-                found=f"{len(set(missing) - arrived)} of {len(missing)} with another hash",
+                found=f"{len(set(sent) - arrived)} of {len(sent)} with another hash",
                 remedy="Try again; check what lies between here and the instance.",
             )
-        with self._asking:
-            self._there |= arrived
 
 
 @dataclass(frozen=True)
@@ -103,13 +110,18 @@ class Sent:
 
 
 def send_files(
-    connection: Connection, crew: Encoders, image: ImageFile, landed: Callable[[], None]
+    connection: Connection,
+    crew: Encoders,
+    image: ImageFile,
+    comment: str,
+    landed: Callable[[], None],
 ) -> Sent:
     """Send the file of a volume and those of the slices of its three planes.
 
-    ``landed`` is called, in this thread, after each request. Files are known by their hashes, so
-    that all of them are encoded and sent side by side before there is a volume. The SDK's
-    ``upload_np`` is not used: it passes over batches of slices that are refused.
+    ``comment`` is a line for the file's header. ``landed`` is called, in this thread, after each
+    request. Files are known by their hashes, so that all of them are encoded and sent side by side
+    before there is a volume. The SDK's ``upload_np`` is not used: it passes over batches of slices
+    that are refused.
     """
     files = Files(connection)
     meta: dict[str, Any] = {}
@@ -119,7 +131,7 @@ def send_files(
         meta.update(encoded.meta)
         named.update(zip(encoded.places, files.send(encoded.files), strict=True))
 
-    with closing(_encoded(crew, image)) as batches:
+    with closing(_encoded(crew, image, comment)) as batches:
         sends = together(batches, lambda one: crew.senders.submit(send, one), width=SENT_AHEAD)
         with closing(sends):
             for _ in sends:
@@ -133,26 +145,42 @@ def send_files(
 
 
 def add_volume(
-    connection: Connection, crew: Encoders, dataset_id: int, name: str, sent: Sent
-) -> dict[str, Any]:
-    """Make a volume of its files, with its slices; return it as the instance has it.
+    connection: Connection,
+    crew: Encoders,
+    dataset_id: int,
+    name: str,
+    sent: Sent,
+    note: Note,
+) -> int:
+    """Make a volume of its files, with its slices; return its id.
 
     A volume whose slices cannot be known to be complete is removed and made again: the instance
-    does not say which slices it has.
+    does not say which slices it has. ``note`` is told its id at once, and when it is whole.
+
+    Raises
+    ------
+    TargetError
+        If it would have to be made again, and others have drawn on it meanwhile.
     """
     for _ in range(TRIES):
-        row = _made(connection, dataset_id, {"name": name, **sent.entry})
+        number = _made(connection, dataset_id, {"name": name, **sent.entry})
+        note({VOLUME: number, SLICES: False})
         try:
-            _add_slices(connection, crew, int(row["id"]), sent.slices)
+            _add_slices(connection, crew, number, sent.slices)
         except AnswerLost:
-            remove_volume(connection, dataset_id, int(row["id"]))
+            remove_bare(connection, dataset_id, number, name)
         else:
-            return row
+            note({SLICES: True})
+            return number
     raise TargetError(
         f"the slices of {name!r} cannot be sent: answers are lost each time",
         path=connection.address,
         remedy="Check the network; the same call goes on where this one ended.",
     )
+
+
+VOLUME, SLICES = "volume", "slices"
+"""In a journal: the id of the volume that a run made, and whether it has all of its slices."""
 
 
 SliceKey = tuple[int, int]
@@ -170,21 +198,21 @@ class _Encoded(NamedTuple):
     meta: dict[str, Any]
 
 
-def _encoded(crew: Encoders, image: ImageFile) -> Generator[_Encoded]:
+def _encoded(crew: Encoders, image: ImageFile, comment: str) -> Generator[_Encoded]:
     """Yield the files of a volume and of its slices as they are encoded."""
     with crew.room.taken(image.nbytes):
-        yield from _encoded_by(crew.encoders(image.nbytes), image)
+        yield from _encoded_by(crew.encoders(image.nbytes), image, comment)
     give_back()
 
 
-def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile) -> Iterator[_Encoded]:
+def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile, comment: str) -> Iterator[_Encoded]:
     opened = pool.submit(open_volume, image).result()
     voxels = pool.submit(opened.array).result()
 
     def encode(places: list[SliceKey]) -> _Encoded:
         shelf = PageBuffer()
         if places == [WHOLE]:
-            whole = VolumeFile(opened)
+            whole = VolumeFile(opened, comment)
             return _Encoded(places, [[shelf.keep(piece) for piece in whole]], whole.meta)
         pages = [
             [shelf.keep(page_bytes(page))]
@@ -205,13 +233,18 @@ def _range_of(places: Iterable[SliceKey]) -> tuple[int, int]:
     return indices[0], indices[-1] + 1
 
 
-def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> dict[str, Any]:
-    """Make a volume of a file that is there; where the answer is lost, look for it by its name."""
+def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> int:
+    """Make a volume of a file that is there, and return its id.
+
+    Where the answer is lost, it is known again by its file, which no other run has: others may
+    have made one of the same name.
+    """
     data = {"datasetId": dataset_id, "volumes": [entry]}
 
     def ask() -> list[dict[str, Any]]:
         rows = connection.entities("volumes.list", {"datasetId": dataset_id})
-        return [row for row in rows if row["name"] == entry["name"]]
+        ours = entry["name"], entry["hash"]
+        return [row for row in rows if (row.get("name"), row.get("hash")) == ours]
 
     return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
 
@@ -229,11 +262,39 @@ def _add_slices(
         pass
 
 
-def remove_volume(connection: Connection, dataset_id: int, volume_id: int) -> None:
-    """Remove a volume with all that is on it."""
+def remove_bare(connection: Connection, dataset_id: int, volume_id: int, name: str) -> None:
+    """Remove a volume that an upload has made and not finished, if nothing is on it.
+
+    Raises
+    ------
+    TargetError
+        If something is on it, which is not of that upload.
+    """
+    if not is_bare(connection, dataset_id, volume_id):
+        raise half_made(connection, volume_id, name)
 
     def ask() -> list[int]:
         rows = connection.entities("volumes.list", {"datasetId": dataset_id})
         return [int(row["id"]) for row in rows]
 
     remove(connection, "images.bulk.remove", [volume_id], lambda ids: {"imageIds": ids}, ask)
+
+
+def is_bare(connection: Connection, dataset_id: int, volume_id: int) -> bool:
+    """Say whether a volume has no object, figure or tag."""
+    data = {"datasetId": dataset_id, "volumeIds": [volume_id]}
+    (found,) = connection.post("volumes.annotations.bulk.info", data)
+    drawn = [piece for plane in found.get("planes") or () for piece in plane.get("slices") or ()]
+    return not (found.get("objects") or found.get("spatialFigures") or found.get("tags") or drawn)
+
+
+def half_made(connection: Connection, volume_id: int, name: str) -> TargetError:
+    """Return the error for an unfinished volume on which others have drawn."""
+    return TargetError(
+        f"the volume {name!r} was left without some of its slices, and others have drawn on it",
+        path=connection.address,
+        found=f"volume {volume_id}, with objects or tags that this upload has not made",
+        expected="a volume that can be removed and made anew",
+        remedy=f"Save what they drew (download the volume), remove volume {volume_id} on the "
+        "platform, then make the same call again.",
+    )

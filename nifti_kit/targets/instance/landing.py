@@ -1,0 +1,197 @@
+"""How one item lands on an instance: all of it, or what an interrupted run of it has left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from nifti_kit.core.files import land_bytes, land_json, read_json
+from nifti_kit.targets.comparing import backup_of, keep_scores
+from nifti_kit.targets.instance.crew import Encoders
+from nifti_kit.targets.instance.ownership import (
+    FIGURES,
+    MADE,
+    MAKING,
+    OBJECTS,
+    SENT,
+    Own,
+    digest,
+    mark_of,
+    own_objects,
+)
+from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.volumes import add_volume, remove_bare, send_files
+from nifti_kit.targets.instance.writing import (
+    add_figures,
+    add_objects,
+    objects_of,
+    remove_objects,
+    score_figure,
+    upload_masks,
+)
+from nifti_kit.targets.records import ItemJob, Note, ObjectRef, VolumeRef
+from nifti_kit.targets.target import Tell
+
+REPLACED = "replaced"
+"""Where what jobs replace is kept."""
+
+
+class Landing:
+    """One item on its way.
+
+    Parameters
+    ----------
+    reader
+        The instance; its connection counts the bytes of this item alone.
+    crew
+        What encodes and sends for all items.
+    job
+        What lands.
+    tell
+        Takes the bytes and objects that have landed so far.
+    note
+        Takes the ids that the instance gives, as soon as they are known.
+    """
+
+    def __init__(
+        self,
+        reader: InstanceReader,
+        crew: Encoders,
+        job: ItemJob,
+        tell: Tell | None,
+        note: Note | None,
+    ) -> None:
+        self.reader, self.crew, self.job, self.tell = reader, crew, job, tell
+        self.note: Note = note or (lambda _: None)
+        self.connection = reader.connection
+        self._objects = 0
+
+    def _step(self, objects: int = 0) -> None:
+        self._objects += objects
+        if self.tell is not None:
+            self.tell(self.connection.sent, self._objects)
+
+    def landed(self) -> ItemJob:
+        """Land the job; return it with the ids that the instance gave, and the bytes sent."""
+        job, volume = self.job, self.job.volume
+        self._back_up()
+        if job.new_volume:
+            volume = self._write_volume()
+        dataset_id = self.reader.dataset_of(volume.id)
+        own = own_objects(self.reader, job, dataset_id)
+        if job.begun is not None and job.begun.changed:
+            own = self._made_anew(own, volume, dataset_id)
+        refs = self._write_objects(own, volume, dataset_id)
+        self._remove_replaced(dataset_id)
+        for change in job.updates:
+            ref = change.ref
+            score_figure(self.connection, dataset_id, volume.id, ref.figure_id, ref.scores)
+        return replace(job, volume=volume, add=refs, sent=self.connection.sent)
+
+    def _write_volume(self) -> VolumeRef:
+        job, dataset_id = self.job, self.reader.dataset_id
+        assert job.item.volume is not None
+        assert dataset_id is not None
+        if job.stale is not None:
+            remove_bare(self.connection, dataset_id, job.stale, job.item.name)
+        mark = mark_of(job.session)
+        sent = send_files(self.connection, self.crew, job.item.volume, mark, landed=self._step)
+        number = add_volume(self.connection, self.crew, dataset_id, job.item.name, sent, self.note)
+        return replace(job.volume, id=number, key=str(number))
+
+    def _made_anew(self, own: Own, volume: VolumeRef, dataset_id: int) -> Own:
+        """Remove what was made of files that hold something else by now; people's changes stay."""
+        gone = [number for at, number in own.objects.items() if at not in own.changed]
+        remove_objects(self.connection, dataset_id, volume.id, gone)
+        return Own()
+
+    def _write_objects(
+        self, own: Own, volume: VolumeRef, dataset_id: int
+    ) -> tuple[tuple[int, ObjectRef], ...]:
+        """Complete the objects; return what each planned one became."""
+        self._make_objects(own, volume, dataset_id)
+        self._make_figures(own, volume, dataset_id)
+        planned = self.job.item.objects
+        left = [(own.figures[at], planned[at]) for at, _ in self.job.add if at not in own.whole]
+        self._objects = len(self.job.add) - len(left)
+        upload_masks(self.reader, self.crew, left, sending=self._note_sent, landed=self._step)
+        return tuple(
+            (at, replace(ref, **_ids(own.objects[at], own.figures[at]), volume_id=volume.id))
+            for at, ref in self.job.add
+        )
+
+    def _make_objects(self, own: Own, volume: VolumeRef, dataset_id: int) -> None:
+        planned = self.job.item.objects
+        left = [at for at, _ in self.job.add if at not in own.objects]
+        if own.objects:  # some may have been found without their ids in the journal
+            self.note({OBJECTS: [list(pair) for pair in own.objects.items()]})
+        if not left:
+            return
+        class_ids = self.reader.ids_of_classes({planned[at].class_name for at in left})
+        kinds = [class_ids[planned[at].class_name] for at in left]
+        known = {int(mark) for mark in self.job.memo or () if mark != MADE}
+        known |= set(own.objects.values())
+        self.note({MAKING: [list(pair) for pair in zip(left, kinds, strict=True)]})
+        ids = add_objects(self.connection, dataset_id, volume.id, kinds, known)
+        own.objects |= dict(zip(left, ids, strict=True))
+        self.note({OBJECTS: [list(pair) for pair in own.objects.items()]})
+
+    def _make_figures(self, own: Own, volume: VolumeRef, dataset_id: int) -> None:
+        planned = self.job.item.objects
+        left = [at for at, _ in self.job.add if at not in own.figures]
+        places = {own.objects[at]: at for at in left}
+
+        def heard(pairs: list[tuple[int, int]]) -> None:
+            self.note({f"{FIGURES}{pairs[0][0]}": [list(pair) for pair in pairs]})
+            own.figures.update({places[number]: figure for number, figure in pairs})
+
+        pairs = [(own.objects[at], planned[at]) for at in left]
+        add_figures(self.connection, dataset_id, volume.id, pairs, heard)
+
+    def _note_sent(self, masks: dict[int, bytes]) -> None:
+        """Note what figures are sent, before: what is there later, and differs, is a person's."""
+        sent = {str(figure): digest(mask) for figure, mask in masks.items()}
+        self.note({f"{SENT}{min(masks)}": sent})
+
+    def _remove_replaced(self, dataset_id: int) -> None:
+        """Remove what is replaced; an interrupted try may have removed it, or a part of it."""
+        volume_id = self.job.volume.id
+        old = [ref.id for ref in self.job.replaced]
+        if old and self.job.resumed:
+            rows = objects_of(self.connection, dataset_id, volume_id)
+            there = {int(row["id"]) for row in rows}
+            old = [number for number in old if number in there]
+        remove_objects(self.connection, dataset_id, volume_id, old)
+
+    def _back_up(self) -> None:
+        """Keep what a job replaces, annotation and masks, next to the journal."""
+        keep_scores(self.job)
+        if self.job.replaced:
+            self._keep(self.job.replaced, REPLACED)
+
+    def _keep(self, refs: Sequence[ObjectRef], why: str) -> None:
+        """Save objects of a job's volume: the mask of each, then the annotation with scores."""
+        assert self.job.backup is not None
+        kept = backup_of(self.job.backup / why, self.job.volume)
+        if kept.exists():
+            there = {int(found["id"]) for found in read_json(kept)["objects"]}
+            if there.issuperset(ref.id for ref in refs):
+                return
+            # The item had landed, a part of it was removed, and the rest is replaced now.
+            kept = kept.parent / f"after-{max(there, default=0)}" / kept.name
+        for ref in refs:
+            if ref.figure_id and (mask := self.reader.mask_of(ref.figure_id)) is not None:
+                land_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
+        content = self.reader.annotation(self.job.volume.id)
+        scores = {ref.figure_id: ref.scores for ref in refs}
+        for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
+            if int(figure["id"]) in scores:
+                figure["customData"] = scores[int(figure["id"])]
+        land_json(kept, content)
+
+
+def _ids(object_id: int, figure_id: int) -> dict[str, Any]:
+    """Return the fields of an object's reference that its ids give."""
+    ref = object_ref(object_id, figure_id, "", 0, {})
+    return {"id": ref.id, "key": ref.key, "figure_id": ref.figure_id, "figure_key": ref.figure_key}

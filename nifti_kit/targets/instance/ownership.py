@@ -1,0 +1,189 @@
+"""What of an item is of an interrupted run, and still as that run has left it.
+
+The run's journal has the ids that the instance gave it; its volume's file bears its name. Where it
+ended before it heard an answer, what a request of its has made is known by what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.targets.comparing import Comparison
+from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.volumes import SLICES, VOLUME
+from nifti_kit.targets.instance.writing import figures_of, objects_of, unheard
+from nifti_kit.targets.records import Begun, ItemJob, VolumeRef
+
+MADE = "made"
+"""In a journal: the item's volume is made by the run itself."""
+
+MAKING, OBJECTS = "making", "objects"
+"""In a journal: the places of planned objects and their classes' ids, before they are made; then
+places and ids of the objects."""
+
+FIGURES, SENT = "figures of ", "sent to "
+"""In a journal, followed by an id: objects and their figures; figures and what they are sent."""
+
+
+def mark_of(session: str) -> str:
+    """Return the comment that a run leaves in the files of volumes that it makes."""
+    return f"nifti_kit: {session}"
+
+
+def digest(content: bytes) -> str:
+    """Return a text for a geometry, to know it again."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def own_volume(reader: InstanceReader, begun: Begun, name: str) -> VolumeRef | None:
+    """Return the volume that an interrupted run has made for an item, or None.
+
+    Its id is in the journal. Where the run ended before it knew it, the volume's file bears its
+    name: someone else's volume of the same name, and of the same voxels, does not.
+    """
+    listing = reader.known or reader.listing()
+    noted = listing.volumes.get(_number(begun.facts.get(VOLUME)))
+    if noted is not None and listing.dataset_ids[noted.id] == reader.dataset_id:
+        return noted
+    named = listing.by_name.get(name)
+    if named is not None and mark_of(begun.session) in reader.volume_comments(named.id):
+        return named
+    return None
+
+
+def has_slices(begun: Begun) -> bool:
+    """Say whether a run has given its volume all slices."""
+    return begun.facts.get(SLICES) is True
+
+
+@dataclass
+class Own:
+    """What of an item's objects is of an interrupted run, by their places in the item.
+
+    Attributes
+    ----------
+    objects, figures
+        The ids of those that are there.
+    whole
+        Those whose geometry has landed, and is as it was sent, or as a person has changed it
+        since.
+    changed
+        Of these, those that a person has changed.
+    """
+
+    objects: dict[int, int] = field(default_factory=dict)
+    figures: dict[int, int] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
+
+
+def made_objects(
+    reader: InstanceReader, begun: Begun, dataset_id: int, volume_id: int
+) -> dict[int, int]:
+    """Return the objects that a run has made and that are there, by their places in the item.
+
+    Raises
+    ------
+    TargetError
+        If it cannot be told which objects it has made.
+    """
+    noted = dict(_pairs(begun.facts.get(OBJECTS)))
+    making = {at: kind for at, kind in _pairs(begun.facts.get(MAKING)) if at not in noted}
+    if not noted and not making:
+        return {}
+    if making:
+        known = {int(mark) for mark in begun.marks if mark != MADE} | {*noted.values()}
+        kinds = [*making.values()]
+        made = unheard(reader.connection, dataset_id, volume_id, kinds, known)
+        noted |= {at: int(row["id"]) for at, row in zip(making, made, strict=False)}
+    there = {int(row["id"]) for row in objects_of(reader.connection, dataset_id, volume_id)}
+    return {at: number for at, number in noted.items() if number in there}
+
+
+def own_objects(reader: InstanceReader, job: ItemJob, dataset_id: int) -> Own:
+    """Return what an interrupted run has made of a job's objects, and how far it came.
+
+    Raises
+    ------
+    TargetError
+        If it cannot be told which objects it has made.
+    """
+    begun = job.begun
+    if begun is None or job.new_volume:
+        return Own()
+    return _Search(reader, job, begun, dataset_id).found()
+
+
+class _Search:
+    """Looks for what a run has made of a job's objects."""
+
+    def __init__(self, reader: InstanceReader, job: ItemJob, begun: Begun, dataset_id: int) -> None:
+        self.reader, self.job, self.begun, self.dataset_id = reader, job, begun, dataset_id
+        self._same = Comparison(reader, job.item)
+        self._figures = figures_of(reader.connection, dataset_id, job.volume.id)
+
+    def found(self) -> Own:
+        number = self.job.volume.id
+        own = Own(made_objects(self.reader, self.begun, self.dataset_id, number))
+        heard = {
+            number: figure
+            for name, pairs in self.begun.facts.items()
+            if name.startswith(FIGURES)
+            for number, figure in _pairs(pairs)
+        }
+        for at, number in own.objects.items():
+            self._look_at(own, at, number, heard.get(number))
+        return own
+
+    def _look_at(self, own: Own, at: int, number: int, heard: int | None) -> None:
+        """Find the figure of an object, and whether its geometry is there."""
+        for row in self._figures:
+            if row["objectId"] != number or heard not in (None, row["id"]):
+                continue
+            mask = self.reader.mask_of(row["id"])
+            if heard is None and mask is not None:
+                continue  # drawn by a person: ours get their geometry after their ids are noted
+            own.figures[at] = int(row["id"])
+            if mask is not None:
+                own.whole.add(at)
+                if not self._is_as_sent(at, row, mask):
+                    own.changed.add(at)
+            return
+
+    def _is_as_sent(self, at: int, row: Mapping[str, Any], mask: bytes) -> bool:
+        if self.begun.changed:  # what it was to be is not known any more
+            return digest(mask) == self._sent().get(str(row["id"]))
+        planned, volume_id = self.job.item.objects[at], self.job.volume.id
+        if (row.get("customData") or {}) != planned.scores:
+            return False
+        if digest(mask) == self._sent().get(str(row["id"])):
+            return True
+        ref = object_ref(row["objectId"], row["id"], planned.class_name, volume_id, planned.scores)
+        try:  # an instance may give back other bytes for the same voxels
+            return self._same.is_same(planned, ref)
+        except NiftiKitError:
+            return False
+
+    def _sent(self) -> dict[str, str]:
+        return {
+            figure: sent
+            for name, facts in self.begun.facts.items()
+            if name.startswith(SENT) and isinstance(facts, Mapping)
+            for figure, sent in facts.items()
+        }
+
+
+def _pairs(facts: Any) -> Iterator[tuple[int, int]]:
+    """Yield pairs of numbers from a journal; what is none is passed over."""
+    for one in facts if isinstance(facts, list) else ():
+        match one:
+            case [int(first), int(second)]:
+                yield first, second
+
+
+def _number(given: Any) -> int:
+    return given if isinstance(given, int) and not isinstance(given, bool) else 0
