@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nifti_kit.core.geometry import Cutout, Grid, Orientation
 from nifti_kit.core.text import counted, listed
@@ -393,8 +393,22 @@ def job_name(item: PlannedItem) -> str:
     return item.name if item.volume_id is None else f"volume {item.volume_id}"
 
 
-Note = Callable[[dict[str, Any]], Any]
-"""Takes facts that show later what a run has made: ids that a server gave, times of files."""
+class Note(Protocol):
+    """Takes facts that show later what a run has made: ids that a server gave, times of files."""
+
+    def __call__(self, facts: dict[str, Any], /) -> Any:
+        """Keep facts."""
+
+
+class Notes(Note, Protocol):
+    """Notes of one job, in whatever process it lands."""
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether its job may be given to another worker when one is killed, without a word."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was noted of the job since it began."""
 
 
 @dataclass(frozen=True)
@@ -443,6 +457,9 @@ class ItemJob:
         What a journal keeps to know the job again; the keys of what is added by default.
     session
         The run that lands it.
+    note
+        Takes what will show later, as ``Begun.facts``, that something was made by this run: as soon
+        as it is known. It is called in the process that lands the job.
     begun
         What is known of an interrupted run that had begun it, and with which it goes on.
     stale
@@ -463,6 +480,7 @@ class ItemJob:
     backup: Path | None = None
     memo: tuple[str, ...] | None = None
     session: str = ""
+    note: Notes | None = None
     begun: Begun | None = None
     stale: int | None = None
     updates: tuple[ScoreChange, ...] = ()
@@ -472,6 +490,10 @@ class ItemJob:
     def name(self) -> str:
         """What the journal calls it."""
         return job_name(self.item)
+
+    def noted(self) -> dict[str, Any]:
+        """Return what another worker has noted that landed it and was killed."""
+        return self.note.facts() if self.note is not None and self.note.is_repeated else {}
 
     @property
     def resumed(self) -> bool:

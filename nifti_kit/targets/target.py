@@ -16,7 +16,6 @@ from nifti_kit.targets.records import (
     ClassRef,
     CustomData,
     ItemJob,
-    Note,
     ObjectRef,
     PlannedClass,
     PlannedItem,
@@ -121,12 +120,11 @@ class Target(Masks, Volumes, Protocol):
             If it was removed since, or a part of it: it is an item like any other then.
         """
 
-    def write(self, job: ItemJob, tell: Tell | None = None, note: Note | None = None) -> ItemJob:
+    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
         """Land a job, and return it with the ids that it got; can be repeated.
 
         ``tell`` is called in the thread of the caller as bytes and objects land; an exception that
-        it raises ends the job, which can be repeated. ``note`` takes what will show later, as
-        ``Begun.facts``, that something was made by this run: as soon as it is known.
+        it raises ends the job, which can be repeated.
         """
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:

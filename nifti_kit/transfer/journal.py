@@ -165,9 +165,12 @@ class Journal:
         self._done.pop(item, None)
         self._begun[item] = {"keys": list(keys), "made": made, "source": source}
 
-    def noting(self, item: str) -> Noting:
-        """Return what takes notes of an item, also in another process."""
-        return Noting(self.path, self.session, item)
+    def noting(self, item: str, *, is_repeated: bool = False) -> Noting:
+        """Return what takes notes of an item, also in another process.
+
+        ``is_repeated`` says that its job may be given to another worker when one is killed.
+        """
+        return Noting(self.path, self.session, item, is_repeated)
 
     def done(self, item: str, record: dict[str, Any] | None = None) -> None:
         """Note that an item has landed whole, and with which ids."""
@@ -193,6 +196,21 @@ class Noting:
     path: Path | None
     session: str
     item: str
+    is_repeated: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was noted of the item since it began last; nothing where there is no file."""
+        if self.path is None or not self._is_there(self.path):
+            return {}
+        name = json.dumps(self.item)
+        facts: dict[str, Any] = {}
+        for line in self.path.read_text("ascii", "replace").splitlines():
+            content = _parsed(line) if name in line else None
+            if content and content.get("begin") == self.item:
+                facts = {}
+            elif content and content.get("note") == self.item:
+                facts |= content["facts"]
+        return facts
 
     def __call__(self, facts: dict[str, Any]) -> None:
         """Note facts; where the file is not there, or another one, nothing is noted."""

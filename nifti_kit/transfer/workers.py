@@ -12,12 +12,12 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nifti_kit.core.parallel import together
 from nifti_kit.errors import TargetError
-from nifti_kit.targets.records import ItemJob, Note
+from nifti_kit.targets.records import ItemJob, Notes
 from nifti_kit.targets.target import Target, Tell
 
 BYTES_PER_MB = 1_000_000
@@ -181,7 +181,7 @@ def written(
     executor: Executor | None,
     begin: Callable[[ItemJob], None],
     report: Reporter,
-    noting: Callable[[str], Note],
+    noting: Callable[..., Notes],
 ) -> Generator[ItemJob]:
     """Yield jobs as they have landed; ``begin`` is called before each, ``noting`` for its name.
 
@@ -198,7 +198,7 @@ def written(
         return
     for job in jobs:
         begin(job)
-        yield target.write(job, tell=report.within(job), note=noting(job.name))
+        yield target.write(replace(job, note=noting(job.name)), tell=report.within(job))
 
 
 def _by(
@@ -208,7 +208,7 @@ def _by(
     target: Target,
     begin: Callable[[ItemJob], None],
     report: Reporter,
-    noting: Callable[[str], Note],
+    noting: Callable[..., Notes],
 ) -> Generator[ItemJob]:
     # Workers may be other processes: a function that tells could not be sent there.
     told = isinstance(executor, ThreadPoolExecutor)
@@ -216,7 +216,7 @@ def _by(
     def submit(job: ItemJob) -> Future[ItemJob]:
         begin(job)
         more: dict[str, Any] = {"tell": report.within(job)} if told else {}
-        more["note"] = noting(job.name)
+        job = replace(job, note=noting(job.name, is_repeated=not told))
         try:
             return executor.submit(target.write, job, **more)
         except BrokenExecutor:

@@ -82,7 +82,8 @@ def test_a_batch_is_sent_again_whole(
 ) -> None:
     platform.faults.on(GEOMETRY, kind, times=2)
     land(source, new_target(platform))
-    assert platform.count(GEOMETRY) == 3
+    carried_out = kind == "reset after"  # and not sent again
+    assert platform.count(GEOMETRY) == (1 if carried_out else 3)
     assert facts(platform) == alone
 
 
@@ -176,8 +177,8 @@ def test_files_that_are_there_are_asked_about_and_not_sent_again(
     sent = platform.count("images.bulk.upload")
     asked = platform.count("images.internal.hashes.list")
     land(source, nk.Instance(api(platform), new_dataset(platform, project, "b")))
-    assert platform.count("images.bulk.upload") == sent
-    assert platform.count("images.internal.hashes.list") == asked + 2
+    assert platform.count("images.bulk.upload") == sent + 1  # the volume's own, with its comment
+    assert platform.count("images.internal.hashes.list") == asked + 1
 
 
 def test_a_target_reads_anew_what_is_there_outside_of_an_upload(

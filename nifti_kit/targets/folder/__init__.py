@@ -28,7 +28,6 @@ from nifti_kit.targets.records import (
     Begun,
     CustomData,
     ItemJob,
-    Note,
     ObjectRef,
     PlannedClass,
     PlannedItem,
@@ -111,12 +110,7 @@ class ProjectFolder(ProjectReader):
         """Return None: what landed is found again by its keys."""
         return None
 
-    def write(
-        self,
-        job: ItemJob,
-        tell: Tell | None = None,
-        note: Note | None = None,  # noqa: ARG002
-    ) -> ItemJob:
+    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
         """Land a job: volume, masks, then the annotation. It can be repeated.
 
         ``tell`` takes bytes and objects after the volume and after each mask. The volume's voxels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from nifti_kit.targets.records import (
     Begun,
     CustomData,
     ItemJob,
-    Note,
     ObjectRef,
     PlannedClass,
     PlannedItem,
@@ -248,22 +248,34 @@ class Instance(InstanceReader):
             self.kept_in(session) if replaced else None,
         )
 
-    def write(
-        self,
-        job: ItemJob,
-        tell: Tell | None = None,
-        note: Note | None = None,
-    ) -> ItemJob:
+    def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:
         """Land a job; return it with the ids that the instance gave.
 
         ``tell`` takes bytes and objects after each request that carries files, slices or
-        geometries; ``note`` the ids that the instance gives. What an interrupted run of the same
-        item has made, and nobody has changed since, is completed.
+        geometries; ``job.note`` the ids that the instance gives. What an interrupted run of the
+        same item, or a worker that was killed, has made, and nobody has changed since, is
+        completed.
         """
         counting = copy(self)  # jobs are written side by side: each counts its own bytes
         counting.connection = self.connection.counting()
         with self.crew:
-            return Landing(counting, self.crew, job, tell, note).landed()
+            return Landing(counting, self.crew, self._going_on(job), tell).landed()
+
+    def _going_on(self, job: ItemJob) -> ItemJob:
+        """Return a job with what a worker that was killed has noted of it since it began."""
+        facts = job.noted() if job.begun is None else {}
+        if not facts:
+            return job
+        begun = Begun(job.session, tuple(job.marks), facts)
+        if not job.new_volume:
+            return replace(job, begun=begun)
+        anew = copy(self)
+        anew.known = None  # what was there when the upload began is not all that is there now
+        own = own_volume(anew, begun, job.item.name)
+        if own is None:
+            return job
+        stale = anew._stale(job.item, own, begun)
+        return replace(job, volume=own, new_volume=stale is not None, stale=stale, begun=begun)
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
         """Give a figure its scores, those of all planes: all custom data that it has."""

@@ -50,8 +50,6 @@ class Landing:
         What lands.
     tell
         Takes the bytes and objects that have landed so far.
-    note
-        Takes the ids that the instance gives, as soon as they are known.
     """
 
     def __init__(
@@ -60,10 +58,9 @@ class Landing:
         crew: Encoders,
         job: ItemJob,
         tell: Tell | None,
-        note: Note | None,
     ) -> None:
         self.reader, self.crew, self.job, self.tell = reader, crew, job, tell
-        self.note: Note = note or (lambda _: None)
+        self.note: Note = job.note or (lambda _: None)
         self.connection = reader.connection
         self._objects = 0
 
@@ -139,6 +136,9 @@ class Landing:
 
     def _make_figures(self, own: Own, volume: VolumeRef, dataset_id: int) -> None:
         planned = self.job.item.objects
+        if own.figures:  # as the objects: before they have a geometry, as a person's have
+            pairs = [[own.objects[at], figure] for at, figure in own.figures.items()]
+            self.note({f"{FIGURES}earlier": pairs})
         left = [at for at, _ in self.job.add if at not in own.figures]
         places = {own.objects[at]: at for at in left}
 
@@ -146,8 +146,8 @@ class Landing:
             self.note({f"{FIGURES}{pairs[0][0]}": [list(pair) for pair in pairs]})
             own.figures.update({places[number]: figure for number, figure in pairs})
 
-        pairs = [(own.objects[at], planned[at]) for at in left]
-        add_figures(self.connection, dataset_id, volume.id, pairs, heard)
+        wanted = [(own.objects[at], planned[at]) for at in left]
+        add_figures(self.connection, dataset_id, volume.id, wanted, heard)
 
     def _note_sent(self, masks: dict[int, bytes]) -> None:
         """Note what figures are sent, before: what is there later, and differs, is a person's."""

@@ -26,7 +26,7 @@ MAKING, OBJECTS = "making", "objects"
 places and ids of the objects."""
 
 FIGURES, SENT = "figures of ", "sent to "
-"""In a journal, followed by an id: objects and their figures; figures and what they are sent."""
+"""In a journal, followed by which: objects and their figures; figures and what they are sent."""
 
 
 def mark_of(session: str) -> str:

@@ -43,11 +43,14 @@ class Files:
         self._asking = Lock()
         self._there: set[str] = set()
 
-    def send(self, files: Sequence[Sequence[Bytes]]) -> list[str]:
-        """Send the files (in pieces) that the instance does not have; return the hashes of all."""
+    def send(self, files: Sequence[Sequence[Bytes]], *, are_new: bool = False) -> list[str]:
+        """Send the files (in pieces) that the instance does not have; return the hashes of all.
+
+        ``are_new`` says that it has none of them, without asking.
+        """
         names = [hash_of(content) for content in files]
         by_hash = dict(zip(names, files, strict=True))
-        missing = self._missing(list(by_hash))
+        missing = list(by_hash) if are_new else self._missing(list(by_hash))
         if missing:
             self._send(missing, by_hash)
         return names
@@ -129,7 +132,8 @@ def send_files(
 
     def send(encoded: _Encoded) -> None:
         meta.update(encoded.meta)
-        named.update(zip(encoded.places, files.send(encoded.files), strict=True))
+        own = encoded.places == [WHOLE]  # with this run's comment: nobody has sent it
+        named.update(zip(encoded.places, files.send(encoded.files, are_new=own), strict=True))
 
     with closing(_encoded(crew, image, comment)) as batches:
         sends = together(batches, lambda one: crew.senders.submit(send, one), width=SENT_AHEAD)
