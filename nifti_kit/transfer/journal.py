@@ -184,9 +184,14 @@ class Journal:
 
 
 def _lock_of(journal: Path) -> Path:
-    """Return the lock of a journal: not beside it, where a project may be."""
+    """Return the lock of a journal: not beside it, where a project may be, if that can be helped."""
     name = hashlib.sha256(os.path.realpath(journal).encode("utf-8", "surrogateescape")).hexdigest()
-    return state_folder() / "locks" / f"{name[:16]}.lock"
+    folder = state_folder() / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written to
+        folder = journal.parent
+    return folder / f".{name[:16]}.lock"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,7 +14,7 @@ import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.folder import ProjectFolder
 from tests.platform import running_platform
-from tests.support.landings import quiet, write_volumes
+from tests.support.landings import quiet, write_annotations, write_volumes
 from tests.support.uploads import api, facts, new_dataset, new_project
 
 distributed = pytest.importorskip("distributed")
@@ -33,6 +34,18 @@ class Dying(ProjectFolder):
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().write(job, tell)
+
+
+class DyingAfterwards(nk.Instance):
+    """The worker that lands the first item is killed when all of it is there, once."""
+
+    def write(self, job, tell=None):
+        landed = super().write(job, tell)
+        mark = Path(os.environ["MARK"])
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return landed
 
 
 @pytest.fixture
@@ -95,6 +108,28 @@ def test_workers_upload_to_an_instance_with_the_token_of_their_own_environment(
         receipt = land(source, target, cluster().get_executor())
         assert facts(other) == facts(platform)
         assert nk.verify(receipt, target).ok
+
+
+@pytest.mark.parametrize("kind", ["volumes", "annotations"])
+def test_an_item_of_a_worker_that_was_killed_is_not_there_twice(
+    kind, tmp_path, cluster, platform, monkeypatch
+):
+    monkeypatch.setenv("SERVER_ADDRESS", platform.address)
+    monkeypatch.setenv("API_TOKEN", platform.token)
+    monkeypatch.setenv("MARK", str(tmp_path / "killed"))
+    dataset = new_dataset(platform, new_project(platform))
+    source = write_volumes(tmp_path / "in")
+    if kind == "annotations":
+        there = land(
+            write_volumes(tmp_path / "base", {"axl": {}}), nk.Instance(api(platform), dataset)
+        )
+        source = write_annotations(tmp_path / "again", there.items[0].volume.id)
+    receipt = land(source, DyingAfterwards(api(platform), dataset), cluster().get_executor())
+    assert (tmp_path / "killed").exists()
+    assert nk.verify(receipt, nk.Instance(api(platform), dataset)).ok
+    objects = sum(len(item.objects) for item in receipt.items)
+    assert len(platform.state.objects) == len(platform.state.geometries) == objects
+    assert max(facts(platform)["slices"].values()) == 1
 
 
 def test_a_client_is_as_good_as_its_executor_until_it_is_closed(tmp_path, cluster):
