@@ -184,7 +184,7 @@ class Journal:
 
 
 def _lock_of(journal: Path) -> Path:
-    """Return the lock of a journal: not beside it, where a project may be, if that can be helped."""
+    """Return the lock of a journal: not beside it if possible, where a project may be."""
     name = hashlib.sha256(os.path.realpath(journal).encode("utf-8", "surrogateescape")).hexdigest()
     folder = state_folder() / "locks"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,27 @@ def test_an_item_that_had_landed_of_a_file_that_was_mended_since_is_left_to_the_
     receipt = land(source, target, journal=journal, existing="replace")
     assert nk.verify(receipt, target).ok
     assert len(platform.state.objects) == 2
+
+
+def test_what_a_person_changed_after_it_was_kept_is_kept_too(
+    annotations: Path, platform: Platform, target: Instance, state_home: Path
+) -> None:
+    first = land(annotations, target)
+
+    def run() -> Any:
+        return land(annotations, target, existing="replace")
+
+    assert killed(run, 1, method="annotation-objects.bulk.remove")
+    (old, _) = (landed.ref for landed in first.objects)
+    scores = {"0-0-1": {"2": {"score": "0.70", "comment": "look again"}}}
+    target.set_scores(old, scores)
+    receipt = run()
+    assert nk.verify(receipt, target).ok
+    assert old.id not in platform.state.objects.rows
+    kept = [
+        figure["customData"]
+        for path in state_home.rglob("*.nrrd.json")
+        for figure in json.loads(path.read_text())["spatialFigures"]
+        if figure["id"] == old.figure_id
+    ]
+    assert scores in kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nifti_kit.core.files import land_bytes, land_json, read_json
@@ -25,6 +26,7 @@ from nifti_kit.targets.instance.volumes import add_volume, remove_bare, send_fil
 from nifti_kit.targets.instance.writing import (
     add_figures,
     add_objects,
+    figures_of,
     objects_of,
     remove_objects,
     score_figure,
@@ -157,12 +159,31 @@ class Landing:
     def _remove_replaced(self, dataset_id: int) -> None:
         """Remove what is replaced; an interrupted try may have removed it, or a part of it."""
         volume_id = self.job.volume.id
-        old = [ref.id for ref in self.job.replaced]
-        if old and self.job.resumed:
-            rows = objects_of(self.connection, dataset_id, volume_id)
-            there = {int(row["id"]) for row in rows}
-            old = [number for number in old if number in there]
-        remove_objects(self.connection, dataset_id, volume_id, old)
+        if not self.job.replaced:
+            return
+        rows = objects_of(self.connection, dataset_id, volume_id)
+        there = {int(row["id"]) for row in rows}
+        old = [ref for ref in self.job.replaced if ref.id in there]
+        changed = self._changed_since(old, dataset_id)
+        if changed:
+            self._keep(changed, f"{REPLACED}-{max(ref.id for ref in changed)}")
+        remove_objects(self.connection, dataset_id, volume_id, [ref.id for ref in old])
+
+    def _changed_since(self, refs: Sequence[ObjectRef], dataset_id: int) -> list[ObjectRef]:
+        """Return the objects that a person has changed since they were kept."""
+        assert self.job.backup is not None
+        kept = backup_of(self.job.backup / REPLACED, self.job.volume)
+        figures = [f for path in kept.parent.rglob(kept.name) for f in _figures_kept(path)]
+        then = {int(figure["id"]): figure for figure in figures}
+        rows = figures_of(self.connection, dataset_id, self.job.volume.id)
+        now = {int(row["id"]): row for row in rows}
+        return [
+            replace(ref, scores=now[ref.figure_id].get("customData") or {})
+            for ref in refs
+            if ref.figure_id in now
+            and ref.figure_id in then
+            and _has_changed(then[ref.figure_id], now[ref.figure_id])
+        ]
 
     def _back_up(self) -> None:
         """Keep what a job replaces, annotation and masks, next to the journal."""
@@ -180,10 +201,10 @@ class Landing:
                 return
             # The item had landed, a part of it was removed, and the rest is replaced now.
             kept = kept.parent / f"after-{max(there, default=0)}" / kept.name
+        content = self.reader.annotation(self.job.volume.id)  # with the times of last changes
         for ref in refs:
             if ref.figure_id and (mask := self.reader.mask_of(ref.figure_id)) is not None:
                 land_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
-        content = self.reader.annotation(self.job.volume.id)
         scores = {ref.figure_id: ref.scores for ref in refs}
         for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
             if int(figure["id"]) in scores:
@@ -195,3 +216,16 @@ def _ids(object_id: int, figure_id: int) -> dict[str, Any]:
     """Return the fields of an object's reference that its ids give."""
     ref = object_ref(object_id, figure_id, "", 0, {})
     return {"id": ref.id, "key": ref.key, "figure_id": ref.figure_id, "figure_key": ref.figure_key}
+
+
+def _figures_kept(path: Path) -> list[dict[str, Any]]:
+    """Return the figures of an annotation that was kept."""
+    figures: list[dict[str, Any]] = read_json(path)["spatialFigures"]
+    return figures
+
+
+def _has_changed(then: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Say whether a figure has other scores than when it was kept, or was written later."""
+    times = then.get("updatedAt"), now.get("updatedAt")
+    scores = (then.get("customData") or {}) != (now.get("customData") or {})
+    return scores or (None not in times and times[0] != times[1])

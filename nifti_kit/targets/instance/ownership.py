@@ -72,7 +72,7 @@ class Own:
         Those whose geometry has landed, and is as it was sent, or as a person has changed it
         since.
     changed
-        Of these, those that a person has changed.
+        Those that a person has changed, or has drawn on.
     """
 
     objects: dict[int, int] = field(default_factory=dict)
@@ -127,32 +127,31 @@ class _Search:
         self._figures = figures_of(reader.connection, dataset_id, job.volume.id)
 
     def found(self) -> Own:
-        number = self.job.volume.id
-        own = Own(made_objects(self.reader, self.begun, self.dataset_id, number))
-        heard = {
-            number: figure
-            for name, pairs in self.begun.facts.items()
-            if name.startswith(FIGURES)
-            for number, figure in _pairs(pairs)
-        }
+        own = Own(made_objects(self.reader, self.begun, self.dataset_id, self.job.volume.id))
+        heard: dict[int, set[int]] = {}
+        for name, pairs in self.begun.facts.items():
+            for number, figure in _pairs(pairs) if name.startswith(FIGURES) else ():
+                heard.setdefault(number, set()).add(figure)
         for at, number in own.objects.items():
-            self._look_at(own, at, number, heard.get(number))
+            for row in self._figures:
+                if row["objectId"] == number:
+                    self._look_at(own, at, row, heard.get(number, set()))
         return own
 
-    def _look_at(self, own: Own, at: int, number: int, heard: int | None) -> None:
-        """Find the figure of an object, and whether its geometry is there."""
-        for row in self._figures:
-            if row["objectId"] != number or heard not in (None, row["id"]):
-                continue
-            mask = self.reader.mask_of(row["id"])
-            if heard is None and mask is not None:
-                continue  # drawn by a person: ours get their geometry after their ids are noted
-            own.figures[at] = int(row["id"])
-            if mask is not None:
-                own.whole.add(at)
-                if not self._is_as_sent(at, row, mask):
-                    own.changed.add(at)
+    def _look_at(self, own: Own, at: int, row: Mapping[str, Any], heard: set[int]) -> None:
+        """Take a figure of an object for its own, or for one that a person has drawn.
+
+        Those of the run get their geometry after their ids are noted.
+        """
+        mask = self.reader.mask_of(row["id"])
+        if at in own.figures or (row["id"] not in heard and (heard or mask is not None)):
+            own.changed.add(at)
             return
+        own.figures[at] = int(row["id"])
+        if mask is not None:
+            own.whole.add(at)
+            if not self._is_as_sent(at, row, mask):
+                own.changed.add(at)
 
     def _is_as_sent(self, at: int, row: Mapping[str, Any], mask: bytes) -> bool:
         if self.begun.changed:  # what it was to be is not known any more

@@ -118,11 +118,11 @@ def objects_of(connection: Connection, dataset_id: int, volume_id: int) -> list[
 
 
 def figures_of(connection: Connection, dataset_id: int, volume_id: int) -> list[dict[str, Any]]:
-    """Return the figures of a volume: ``id``, ``objectId`` and ``customData`` of each."""
+    """Return a volume's figures: ``id``, ``objectId``, ``customData``, ``updatedAt`` of each."""
     data = {
         "datasetId": dataset_id,
         "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
-        "fields": ["id", "entityId", "objectId", "customData"],
+        "fields": ["id", "entityId", "objectId", "customData", "updatedAt"],
     }
     rows = connection.entities("figures.list", data)
     return [row for row in rows if row["entityId"] == volume_id]
