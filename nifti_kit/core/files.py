@@ -1,10 +1,14 @@
-"""Files written so that a crash never leaves half of one: beside their place, then renamed."""
+"""Files written so that a crash never leaves half of one: beside their place, then renamed.
+
+And what is no regular file: a pipe is named, and never opened.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +17,56 @@ from typing import IO, Any
 
 from platformdirs import user_state_path
 
-from nifti_kit.errors import NiftiKitError, TargetError, visible
+from nifti_kit.errors import NiftiKitError, TargetError, UnreadableFile, visible
 
 try:
     import fcntl
 except ImportError:  # Windows has none: there, only this process is guarded against
     fcntl = None  # type: ignore[assignment]
+
+SPECIAL_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What is no data: reading a pipe waits until somebody writes into it, a device may never end."""
+
+
+def special_kind(path: str | os.PathLike[str]) -> str:
+    """Return what a path is in place of a file or folder, links followed; ``""`` where it is one.
+
+    It is not opened.
+
+    Raises
+    ------
+    OSError
+        If there is no such path.
+    """
+    mode = Path(path).stat().st_mode
+    regular = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    return "" if regular else SPECIAL_KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def refuse_special(path: str | os.PathLike[str]) -> None:
+    """Refuse to read a named pipe, a socket or a device; call it before a path is opened.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is one.
+    OSError
+        If there is no such path.
+    """
+    kind = special_kind(path)
+    if kind:
+        raise UnreadableFile(
+            "it is no regular file, and is not opened",
+            path=path,
+            found=kind,
+            expected="a regular file",
+            remedy="Save the data as a file, and give the path of that.",
+        )
 
 
 @contextmanager
@@ -236,6 +284,7 @@ def read_json(path: Path) -> Any:
         If it cannot be read: the project was damaged.
     """
     try:
+        refuse_special(path)
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise TargetError(

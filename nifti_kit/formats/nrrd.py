@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.files import refuse_special
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.formats import deflate
@@ -24,6 +25,13 @@ from nifti_kit.formats.deflate import MAX_DEFLATE_RATIO, STREAM_FAULTS, SparseGz
 SMALLEST_FILE = 10_240
 """A mask's file is padded to this size (bytes) with comment lines: the SDK's ``Mask3D.from_bytes``
 reads a temporary file that it has not flushed, and fails on anything below about 8 KB."""
+
+MAX_HEADER_BYTES = 2**20
+"""A header has some hundred bytes, with the comments that fill up a small mask 10 KB; an endless
+line would be read into memory whole."""
+
+_SHOWN = 60
+"""Letters of a field that a message repeats."""
 
 _TYPES = {
     "i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32",
@@ -206,20 +214,44 @@ def read_grid(path: Path) -> Grid:
     Raises
     ------
     UnreadableFile
-        If it is no NRRD file, or says nothing of its orientation.
+        If it is no NRRD file, says nothing of its orientation, or points to other files.
     """
     return grid_from_header(_read_header(path), str(path))
 
 
 def _read_header(path: Path) -> Mapping[str, Any]:
+    """Return the fields of a header; one that points to other files is refused: none is opened."""
     import nrrd
 
     try:
-        return nrrd.read_header(str(path))  # type: ignore[no-any-return]
+        refuse_special(path)
+        with path.open("rb") as stream:
+            return nrrd.read_header(_header_lines(path, stream))  # type: ignore[no-any-return]
     except StopIteration as error:
         raise _broken(path, EOFError("the file is empty")) from error
     except (*_FAULTS, nrrd.NRRDError) as error:
+        if isinstance(error, UnreadableFile):
+            raise
         raise _broken(path, error) from error
+
+
+def _header_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file, as many as a header may have, until it points to other files."""
+    left = MAX_HEADER_BYTES
+    while line := stream.readline(left):
+        left -= len(line)
+        if not left:
+            raise EOFError(f"no end of the header within {MAX_HEADER_BYTES:,} bytes")
+        field, _, value = line.decode("ascii", "ignore").partition(":")  # as pynrrd reads it
+        if "".join(field.split()).casefold() == "datafile":
+            raise UnreadableFile(
+                "the NRRD header points to other files, and none of them is opened",
+                path=path,
+                found=f"{field.strip()}: {value.lstrip('=').strip()[:_SHOWN]!r}",
+                expected="the voxels in the same file, behind the header",
+                remedy="Write it as one file (attached header).",
+            )
+        yield line
 
 
 def _broken(path: Path, error: Exception) -> UnreadableFile:
@@ -241,7 +273,7 @@ def iter_slices(path: Path) -> Iterator[npt.NDArray[Any]]:
     Raises
     ------
     UnreadableFile
-        If the file is damaged.
+        If the file is damaged, or its header points to other files.
     """
     header = _read_header(path)
     try:
@@ -262,7 +294,7 @@ def _stream_reader(path: Path, header: Mapping[str, Any]) -> Iterator[npt.NDArra
         "raw": lambda raw: raw,
     }
     opener = openers.get(str(header["encoding"]))
-    skips = any(key in header for key in ("line skip", "byte skip", "data file", "datafile"))
+    skips = "line skip" in header or "byte skip" in header
     if kind is None or opener is None or skips or len(header["sizes"]) != len("ijk"):
         return None
     order = ">" if header.get("endian") == "big" else "<"

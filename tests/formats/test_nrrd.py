@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import os
 
 import nibabel as nib
 import nrrd
@@ -319,10 +320,56 @@ def test_every_encoding_of_pynrrd_is_read(tmp_path, encoding, order):
     assert read_grid(path) == Grid(SHAPE, AFFINE)
 
 
-def test_a_detached_header_is_read(tmp_path):
-    path = tmp_path / "a.nhdr"
-    nrrd.write(str(path), volume(), header_of(Grid(SHAPE, AFFINE)))
-    np.testing.assert_array_equal(slices(path), volume())
+DETACHED = {
+    "pynrrd's": "data file: other.raw.gz",
+    "one word": "datafile: other.raw.gz",
+    "capitals": "Data File: /dev/null",
+    "a key": "data file:=other.raw.gz",
+    "a pattern": "data file: slice%03d.raw 1 7 1",
+    "a list": "data file: LIST\nfirst.raw\nsecond.raw",
+    "letters that are passed over": "dat\xffa file: other.raw.gz",
+}
+
+
+@pytest.mark.parametrize("field", DETACHED.values(), ids=DETACHED)
+@pytest.mark.parametrize("read", [read_grid, slices], ids=["grid", "slices"])
+def test_a_header_that_points_to_other_files_is_refused_by_name(tmp_path, monkeypatch, field, read):
+    nrrd.write(str(tmp_path / "a.nhdr"), volume(), header_of(Grid(SHAPE, AFFINE)))
+    header = (tmp_path / "a.nhdr").read_text().split("data file")[0]
+    (tmp_path / "b.nhdr").write_bytes(f"{header}{field}\n\n".encode("latin-1"))
+    opened = []
+    monkeypatch.setattr(nrrd, "read", opened.append)
+    with pytest.raises(UnreadableFile, match="points to other files") as caught:
+        read(tmp_path / "b.nhdr")
+    assert caught.value.path == str(tmp_path / "b.nhdr")
+    assert caught.value.remedy == "Write it as one file (attached header)."
+    assert opened == []
+
+
+def test_a_detached_header_written_as_one_file_is_read(tmp_path):
+    nrrd.write(str(tmp_path / "a.nrrd"), volume(), header_of(Grid(SHAPE, AFFINE)))
+    np.testing.assert_array_equal(slices(tmp_path / "a.nrrd"), volume())
+
+
+def test_a_comment_or_a_key_that_speaks_of_a_data_file_points_nowhere(tmp_path):
+    content = write(tmp_path / "a.nrrd", volume()).read_bytes()
+    more = b"# data file: other.raw\nmy data file:=other.raw\n"
+    (tmp_path / "b.nrrd").write_bytes(content.replace(b"type: int16\n", b"type: int16\n" + more))
+    np.testing.assert_array_equal(slices(tmp_path / "b.nrrd"), volume())
+
+
+@pytest.mark.parametrize("line", [b"#" * 99, b"# a\n" * 20], ids=["one line", "many lines"])
+def test_a_header_without_end_is_not_read_whole(tmp_path, monkeypatch, line):
+    monkeypatch.setattr("nifti_kit.formats.nrrd.MAX_HEADER_BYTES", 50)
+    (tmp_path / "a.nrrd").write_bytes(b"NRRD0005\n" + line)
+    with pytest.raises(UnreadableFile, match="no end of the header within 50 bytes"):
+        read_grid(tmp_path / "a.nrrd")
+
+
+def test_a_pipe_is_no_nrrd_file(tmp_path):
+    os.mkfifo(tmp_path / "a.nrrd")
+    with pytest.raises(UnreadableFile, match="Found: a named pipe"):
+        read_grid(tmp_path / "a.nrrd")
 
 
 @pytest.mark.parametrize("kind", ["u1", "i2", "u2", "f4", "f8"])
