@@ -6,24 +6,40 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from nifti_kit.core.files import refuse_special
 from nifti_kit.errors import UnreadableFile
 
 MAX_TEXT_BYTES = 64 * 2**20
 """No table, class map or mapping is larger; a larger file is something else."""
 
 
-def read_text(path: str | os.PathLike[str], content: bytes | None = None) -> str:
+def read_text(
+    path: str | os.PathLike[str],
+    content: bytes | None = None,
+    *,
+    most: int | None = None,
+    what: str = "text file",
+) -> str:
     """Return a file's text: UTF-8 (with or without BOM), UTF-16 with BOM, else Windows-1252.
 
-    ``content`` stands for the file's bytes where they are in memory.
+    Parameters
+    ----------
+    path
+        The file.
+    content
+        The file's bytes where they are in memory.
+    most
+        Bytes that the file may have; :data:`MAX_TEXT_BYTES` by default.
+    what
+        What the file is, for the error.
 
     Raises
     ------
     UnreadableFile
-        If the file is not there, is too large, or is no text.
+        If the file is not there, is a named pipe or a device, is too large, or is no text.
     """
     file = Path(path)
-    content = _content(file) if content is None else content
+    content = _content(file, most or MAX_TEXT_BYTES, what) if content is None else content
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encodings = ["utf-16"]
     elif b"\0" in content:
@@ -38,13 +54,24 @@ def read_text(path: str | os.PathLike[str], content: bytes | None = None) -> str
     raise _no_text(file, "bytes that are no text")
 
 
-def _content(file: Path) -> bytes:
+def _content(file: Path, most: int, what: str) -> bytes:
+    """Return a file's bytes; its size is looked at before, and never more than that is read."""
     try:
-        if file.stat().st_size > MAX_TEXT_BYTES:
-            raise _no_text(file, f"{file.stat().st_size} bytes")
-        return file.read_bytes()
+        refuse_special(file)
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            content = stream.read(most + 1) if size <= most else b""
     except OSError as error:
         raise _no_text(file, str(error)) from error
+    if size > most or len(content) > most:
+        raise UnreadableFile(
+            f"the {what} is larger than any is",
+            path=file,
+            found=f"{max(size, len(content)):,} bytes",
+            expected=f"at most {most:,} bytes",
+            remedy="Give the right file; or write one that holds only what belongs to these data.",
+        )
+    return content
 
 
 def _no_text(path: Path, found: str) -> UnreadableFile:

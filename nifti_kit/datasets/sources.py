@@ -19,9 +19,11 @@ import weakref
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from nifti_kit.core.files import special_kind
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.errors import BadSource, a_path
 
@@ -35,6 +37,10 @@ MAX_UNPACK_RATIO = 100
 
 MAX_MEMBERS = 200_000
 """More members than any data set has; listing them costs memory before a byte is unpacked."""
+
+MAX_ENTRIES = 500_000
+"""Files and folders that are listed in a source. Each is held in memory (some 2 KB, with a finding
+if it has no use); the largest public sets have about 150,000 (a mask of each of 117 organs)."""
 
 MAX_DEPTH = 100
 """Folders within folders of an archive: more than people make, less than recursion takes."""
@@ -108,7 +114,8 @@ def open_source(source: str | os.PathLike[str]) -> Source:
     Raises
     ------
     BadSource
-        If there is no such path, its name is not UTF-8, or the archive is damaged or hostile.
+        If there is no such path, it is a named pipe, a socket or a device, its name is not UTF-8,
+        it holds more than any data set, or the archive is damaged or hostile.
     WrongArgument
         If it is no path at all.
     """
@@ -126,6 +133,15 @@ def open_source(source: str | os.PathLike[str]) -> Source:
             "there is no such file or folder",
             path=given,
             remedy=f"Check the path; the current folder is {Path.cwd()}.",
+        )
+    kind = special_kind(given)
+    if kind:
+        raise BadSource(
+            "the source is no regular file, and is not opened",
+            path=given,
+            found=kind,
+            expected="a folder, an archive or a NIfTI file",
+            remedy="Save the data as a file, and give the path of that.",
         )
     if given.is_dir():
         return _listed(given, given)
@@ -196,8 +212,11 @@ class _Listing:
         self.files: list[PurePosixPath] = []
         self.findings: list[Finding] = []
         self._linked: set[str] = set()
+        self._real = os.path.realpath(root)
+        self._store = _annex_store(self._real)
+        self._left = MAX_ENTRIES
         self._waiting: list[tuple[PurePosixPath, tuple[str, ...]]] = [
-            (PurePosixPath(), (os.path.realpath(root),))
+            (PurePosixPath(), (self._real,))
         ]
 
     def walk(self) -> None:
@@ -205,12 +224,25 @@ class _Listing:
             folder, above = self._waiting.pop()
             try:
                 with os.scandir(self.root / folder) as entries:
-                    for entry in sorted(entries, key=lambda entry: entry.name):
+                    found = list(islice(entries, self._left + 1))
+                    self._left -= len(found)
+                    self._refuse_flood()
+                    for entry in sorted(found, key=lambda entry: entry.name):
                         self._take(entry, folder / entry.name, above)
             except OSError as error:
                 reason = error.strerror or str(error)
                 message = f"the folder cannot be listed: {reason}"
                 self.findings.append(finding("file-unreadable", folder, message))
+
+    def _refuse_flood(self) -> None:
+        if self._left < 0:
+            raise BadSource(
+                "the source holds more files and folders than any data set",
+                path=self.root,
+                found=f"more than {MAX_ENTRIES:,}",
+                expected=f"at most {MAX_ENTRIES:,} (nifti_kit.datasets.sources.MAX_ENTRIES)",
+                remedy="Scan the folder that holds the data; of a larger set one folder at a time.",
+            )
 
     def _take(self, entry: os.DirEntry[str], path: PurePosixPath, above: tuple[str, ...]) -> None:
         """Sort one entry; ``above`` are the real paths of the folders that it lies in."""
@@ -222,31 +254,69 @@ class _Listing:
             self.findings.append(_unnameable(path, fault, is_folder=kind == "folder"))
             return
         if kind not in ("folder", "file"):
-            self._pass_over("file-unreadable", path, kind)
+            special = kind != _BROKEN
+            remedy = "Save its data as a file in its place, or move it out of the source."
+            message = f"{kind}{': it is not opened' * special}"
+            self._pass_over("file-unreadable", path, message, remedy * special)
             return
         real = f"{above[-1]}{os.sep}{entry.name}"
         if entry.is_symlink():
             real = os.path.realpath(entry.path)
-            if kind == "folder" and real in above:
-                self._pass_over("file-unused", path, "a link back into this tree")
+            if not self._follows(path, kind, real, above):
                 return
-            # Folders full of links to each other would have more paths than can be listed.
-            if kind == "folder" and real in self._linked:
-                message = f"a second link to {_escaped(real)}, whose files are listed already"
-                self._pass_over("file-unused", path, message)
-                return
-            if not any(_is_below(real, folder) for folder in above):
-                message = f"a link to {_escaped(real)}, outside the source; it is followed"
-                self._pass_over("link-outside", path, message)
         if kind == "folder":
-            if entry.is_symlink():
-                self._linked.add(real)
             self._waiting.append((path, (*above, real)))
         else:
             self.files.append(path)
 
-    def _pass_over(self, code: str, path: PurePosixPath, message: str) -> None:
-        self.findings.append(finding(code, _escaped(str(path)), message))
+    def _follows(self, path: PurePosixPath, kind: str, real: str, above: tuple[str, ...]) -> bool:
+        """Say whether a link is followed to ``real``; one that is not is named."""
+        is_folder = kind == "folder"
+        if is_folder and real in above:
+            self._pass_over("file-unused", path, "a link back into this tree")
+        # Folders full of links to each other would have more paths than can be listed.
+        elif is_folder and real in self._linked:
+            message = f"a second link to {_escaped(real)}, whose files are listed already"
+            self._pass_over("file-unused", path, message)
+        elif not self._is_inside(real, is_folder=is_folder):
+            self._pass_over("link-outside", path, *_outside(path, kind, real))
+        else:
+            if is_folder:
+                self._linked.add(real)
+            return True
+        return False
+
+    def _is_inside(self, real: str, *, is_folder: bool) -> bool:
+        """Say whether a real path is in the source, or is content of its own git-annex."""
+        in_store = bool(self._store) and not is_folder and _is_below(real, self._store)
+        return in_store or _is_below(real, self._real)
+
+    def _pass_over(self, code: str, path: PurePosixPath, message: str, remedy: str = "") -> None:
+        self.findings.append(finding(code, _escaped(str(path)), message, remedy=remedy))
+
+
+def _outside(path: PurePosixPath, kind: str, real: str) -> tuple[str, str]:
+    """Return what is said of a link out of the source, and what to do about it."""
+    where = _escaped(real)
+    message = f"a link to the {kind} {where}, outside the source; it is not followed"
+    remedy = f"Put the {kind} itself in place of the link (a copy of {where})"
+    if kind == "folder":
+        remedy += f"; or scan it on its own: scan({real!r})"
+    waiver = ("link-outside", _escaped(str(path)))
+    return message, f"{remedy}. If it is no data: remove the link, or waive=[{waiver}]."
+
+
+def _annex_store(root: str) -> str:
+    """Return where the git repository that a folder lies in keeps what its links lead to.
+
+    git-annex and DataLad keep the content of each file there, by its checksum, and a link at its
+    place. Empty where the folder lies in no such repository.
+    """
+    for folder in (Path(root), *Path(root).parents):
+        store = folder / ".git" / "annex" / "objects"
+        if store.is_dir():
+            return os.path.realpath(store)
+    return ""
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -290,13 +360,16 @@ def _unnameable(path: PurePosixPath, fault: str, *, is_folder: bool = False) -> 
     return finding("file-name", _escaped(str(path)), f"{fault}{what}")
 
 
+_BROKEN = "a broken link"
+
+
 def _kind(entry: os.DirEntry[str]) -> str:
     """Return ``folder``, ``file``, or what else the entry is."""
     try:
         known = "folder" if entry.is_dir() else "file" if entry.is_file() else ""
-    except OSError:  # links that point at each other
-        known = ""
-    return known or ("a broken link" if entry.is_symlink() else "not a regular file")
+        return known or special_kind(entry.path)
+    except OSError:  # links that lead nowhere, or point at each other
+        return _BROKEN if entry.is_symlink() else "no regular file"
 
 
 def _bad_archive(given: Path, error: Exception) -> BadSource:

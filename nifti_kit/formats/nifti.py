@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.files import refuse_special
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage
@@ -140,7 +141,16 @@ def open_stream(path: Path, content: bytes | None = None) -> IO[bytes]:
     """Return the uncompressed content of a file, gzip or not, whatever its name says.
 
     ``content`` stands for the file's bytes where they are in memory.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is a named pipe, a socket or a device: it is not opened.
+    OSError
+        If it cannot be opened.
     """
+    if content is None:
+        refuse_special(path)
     raw = path.open("rb") if content is None else io.BytesIO(content)
     if raw.read(2) != GZIP_MAGIC:
         raw.seek(0)

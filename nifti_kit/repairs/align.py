@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.checks.geometry import share_text
-from nifti_kit.core.files import write_bytes
+from nifti_kit.core.files import refuse_special, write_bytes
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids, ras_orientation
 from nifti_kit.datasets.names import is_nifti
 from nifti_kit.errors import BadLabels, NiftiKitError, RepairRefused, UnreadableFile
@@ -178,6 +178,7 @@ def grid_of(volume: Any, shape: tuple[int, ...]) -> Grid:
 
 def _grid_of_file(path: Path) -> Grid:
     try:
+        refuse_special(path)
         with path.open("rb") as stream:
             start = stream.read(4)
     except OSError as error:

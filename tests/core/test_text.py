@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,44 @@ def test_a_file_above_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "a.txt").write_text("12345")
     with pytest.raises(UnreadableFile, match="Found: 5 bytes"):
         read_text(tmp_path / "a.txt")
+
+
+def test_a_kind_of_file_may_have_a_limit_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("12345")
+    assert read_text(path, most=5) == "12345"
+    with pytest.raises(UnreadableFile) as caught:
+        read_text(path, most=4, what="class map")
+    assert str(caught.value) == (
+        f"{path}: the class map is larger than any is Found: 5 bytes. Expected: at most 4 bytes. "
+        "Remedy: Give the right file; or write one that holds only what belongs to these data."
+    )
+
+
+def test_what_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("12345")
+    asked: list[int] = []
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    monkeypatch.setattr(Path, "open", lambda *_: Counted(b"12345"))
+    with pytest.raises(UnreadableFile):
+        read_text(tmp_path / "a.txt", most=4)
+    assert asked == []
+    assert read_text(tmp_path / "a.txt", most=5) == "12345"
+    assert asked == [6]
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("1234")
+    monkeypatch.setattr(Path, "open", lambda *_: io.BytesIO(b"12345"))
+    with pytest.raises(UnreadableFile, match="Found: 5 bytes"):
+        read_text(tmp_path / "a.txt", most=4)
 
 
 @untimed

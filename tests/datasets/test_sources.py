@@ -7,11 +7,13 @@ import gzip
 import io
 import os
 import random
+import shutil
+import socket
 import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -97,31 +99,102 @@ def test_hidden_files_and_folders_are_named_and_passed_over(tmp_path: Path) -> N
 # Links and special files.
 
 
-def test_links_to_files_and_folders_are_followed(tmp_path: Path) -> None:
+def outside(path: str, kind: str, target: Path) -> tuple[str, str, str]:
+    message = f"a link to the {kind} {target}, outside the source; it is not followed"
+    return "link-outside", path, message
+
+
+def test_links_out_of_the_source_are_errors_and_not_followed(tmp_path: Path) -> None:
     write(tmp_path, "store/axl.nii", "in/cor.nii")
     (tmp_path / "in" / "axl.nii").symlink_to("../store/axl.nii")
     (tmp_path / "in" / "set").symlink_to("../store")
     source = open_source(tmp_path / "in")
-    assert listed(source) == ["axl.nii", "cor.nii", "set/axl.nii"]
+    assert listed(source) == ["cor.nii"]
     assert passed_over(source) == [
-        ("link-outside", path, f"a link to {target}, outside the source; it is followed")
-        for path, target in [
-            ("axl.nii", tmp_path / "store" / "axl.nii"),
-            ("set", tmp_path / "store"),
-        ]
+        outside("axl.nii", "file", tmp_path / "store" / "axl.nii"),
+        outside("set", "folder", tmp_path / "store"),
+    ]
+    assert {found.severity for found in source.findings} == {"error"}
+
+
+def test_the_disk_is_not_listed_through_a_link(tmp_path: Path) -> None:
+    write(tmp_path, "in/cor.nii", "store/in/axl.nii")
+    (tmp_path / "in" / "above").symlink_to(tmp_path)
+    (tmp_path / "in" / "disk").symlink_to(Path(tmp_path.anchor))
+    source = open_source(tmp_path / "in")
+    assert listed(source) == ["cor.nii"]
+    assert [(found.code, found.path) for found in source.findings] == [
+        ("link-outside", "above"),
+        ("link-outside", "disk"),
     ]
 
 
-def test_a_link_that_stays_inside_is_no_finding_nor_is_one_within_a_linked_folder(
-    tmp_path: Path,
-) -> None:
-    write(tmp_path, "store/axl.nii", "in/cor.nii")
-    (tmp_path / "in" / "again.nii").symlink_to("cor.nii")
-    (tmp_path / "store" / "copy.nii").symlink_to("axl.nii")
+def test_the_remedies_of_a_link_out_of_the_source_end_right(tmp_path: Path) -> None:
+    write(tmp_path, "store/axl.nii", "store/sag.nii", "in/cor.nii")
+    (tmp_path / "in" / "axl.nii").symlink_to("../store/axl.nii")
     (tmp_path / "in" / "set").symlink_to("../store")
-    source = open_source(tmp_path / "in")
-    assert listed(source) == ["again.nii", "cor.nii", "set/axl.nii", "set/copy.nii"]
-    assert [found.path for found in source.findings] == ["set"]
+    file, folder = open_source(tmp_path / "in").findings
+    place, link = tmp_path / "store", tmp_path / "in"
+    assert file.remedy == (
+        f"Put the file itself in place of the link (a copy of {place}/axl.nii). "
+        "If it is no data: remove the link, or waive=[('link-outside', 'axl.nii')]."
+    )
+    assert f"(a copy of {place}); or scan it on its own: scan('{place}')." in folder.remedy
+    assert listed(open_source(place)) == ["axl.nii", "sag.nii"]
+    for copy in ("axl.nii", "set"):
+        (link / copy).unlink()
+    shutil.copy(place / "axl.nii", link / "axl.nii")
+    shutil.copytree(place, link / "set")
+    source = open_source(link)
+    assert listed(source) == ["axl.nii", "cor.nii", "set/axl.nii", "set/sag.nii"]
+    assert source.findings == ()
+
+
+def test_links_that_stay_inside_are_followed_into_hidden_folders_too(tmp_path: Path) -> None:
+    write(tmp_path, "cor.nii", ".store/axl.nii", "set/sag.nii")
+    (tmp_path / "again.nii").symlink_to("cor.nii")
+    (tmp_path / "axl.nii").symlink_to(".store/axl.nii")
+    (tmp_path / "other").symlink_to(tmp_path / "set")
+    source = open_source(tmp_path)
+    assert listed(source) == ["again.nii", "axl.nii", "cor.nii", "other/sag.nii", "set/sag.nii"]
+    assert [found.code for found in source.findings] == ["file-hidden"]
+
+
+STORE = ".git/annex/objects"
+
+
+def annexed(repository: Path, *names: str) -> Path:
+    """Keep files as git-annex does: their content by checksum, a link at their place."""
+    for number, name in enumerate(names):
+        content = f"{STORE}/xx/yy/SHA256E-s1--{number}.nii/SHA256E-s1--{number}.nii"
+        write(repository, content)
+        place = repository / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(os.path.relpath(repository / content, place.parent))
+    return repository
+
+
+@pytest.mark.parametrize("below", ["", "sub-01", "sub-01/anat"])
+def test_a_repository_of_git_annex_is_read_and_so_is_a_folder_of_it(
+    below: str, tmp_path: Path
+) -> None:
+    names = ("sub-01/anat/T1w.nii", "sub-01/anat/T2w.nii")
+    source = open_source(annexed(tmp_path, *names) / below)
+    assert listed(source) == [os.path.relpath(name, below or ".") for name in names]
+    assert [found.path for found in source.findings] == [".git"] * (not below)
+
+
+def test_of_another_repository_nothing_is_read_nor_a_folder_of_the_store(tmp_path: Path) -> None:
+    annexed(tmp_path / "other", "T1w.nii")
+    annexed(tmp_path / "mine", "sub-01/T1w.nii")
+    (tmp_path / "mine" / "sub-01" / "T2w.nii").symlink_to(tmp_path / "other" / "T1w.nii")
+    (tmp_path / "mine" / "sub-01" / "all").symlink_to(tmp_path / "mine" / STORE / "xx")
+    source = open_source(tmp_path / "mine" / "sub-01")
+    assert listed(source) == ["T1w.nii"]
+    assert [(found.code, found.path) for found in source.findings] == [
+        ("link-outside", "T2w.nii"),
+        ("link-outside", "all"),
+    ]
 
 
 def test_a_folder_whose_name_begins_like_the_sources_is_outside(tmp_path: Path) -> None:
@@ -189,11 +262,70 @@ def test_two_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
     assert [found.path for found in source.findings] == ["a/to_b/to_a", "b/to_a/to_b"]
 
 
-def test_a_pipe_is_named_and_never_opened(tmp_path: Path) -> None:
+def test_pipes_sockets_and_devices_are_named_and_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "axl.nii")
-    source = open_source(tmp_path)
+    (tmp_path / "cor.nii").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(os.fspath(tmp_path / "sag.nii"))
+        source = open_source(tmp_path)
     assert listed(source) == []
-    assert passed_over(source) == [("file-unreadable", "axl.nii", "not a regular file")]
+    assert passed_over(source) == [
+        ("file-unreadable", "axl.nii", "a named pipe: it is not opened"),
+        ("file-unreadable", "cor.nii", "a device: it is not opened"),
+        ("file-unreadable", "sag.nii", "a socket: it is not opened"),
+    ]
+    assert "Save its data as a file" in source.findings[0].remedy
+
+
+@pytest.mark.parametrize("name", ["axl.nii", "all.zip"])
+def test_a_pipe_is_no_source(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(BadSource, match="no regular file") as caught:
+        open_source(tmp_path / name)
+    assert caught.value.found == "a named pipe"
+
+
+def test_a_source_of_more_entries_than_any_data_set_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_ENTRIES", 6)
+    write(tmp_path, "a/1.nii", "a/2.nii", "b/3.nii", ".hidden")
+    assert len(open_source(tmp_path).files) == 3
+    write(tmp_path, "b/4.nii")
+    with pytest.raises(BadSource, match="more files and folders than any data set") as caught:
+        open_source(tmp_path)
+    assert caught.value.found == "more than 6"
+    assert caught.value.expected == "at most 6 (nifti_kit.datasets.sources.MAX_ENTRIES)"
+    assert len(open_source(tmp_path / "b").files) == 2
+
+
+def test_of_a_flooded_folder_no_more_is_listed_than_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_ENTRIES", 3)
+    write(tmp_path, *(f"{number}.nii" for number in range(9)))
+    taken = []
+    scandir = os.scandir
+
+    class Counted:
+        def __init__(self, path: Path) -> None:
+            self._entries = scandir(path)
+
+        def __enter__(self) -> Counted:
+            return self
+
+        def __exit__(self, *exc: object) -> None:
+            self._entries.close()
+
+        def __iter__(self) -> Iterator[os.DirEntry[str]]:
+            for entry in self._entries:
+                taken.append(entry.name)
+                yield entry
+
+    monkeypatch.setattr(sources.os, "scandir", Counted)
+    with pytest.raises(BadSource, match="more files and folders"):
+        open_source(tmp_path)
+    assert len(taken) == 4
 
 
 def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_listed(

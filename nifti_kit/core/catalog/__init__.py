@@ -15,9 +15,9 @@ _TABLE = """
 source-empty | error | The source holds no NIfTI file. | Point scan() at the folder or archive that holds the .nii or .nii.gz files.
 file-unused | warning | A file is no part of the layout and will not land. | Rename or move it so that it fits the layout, or leave it: nothing depends on it.
 file-hidden | note | A hidden file or folder was passed over (a name that starts with a dot, __MACOSX). | Nothing, unless it was meant to be data: then rename it.
-file-unreadable | error | A file is damaged, cut short, or not what its name says. | Copy or export the file again from where it came from.
+file-unreadable | error | A file is damaged, cut short, not what its name says, or no regular file (a pipe, a device). | Copy or export the file again from where it came from.
 file-name | error | A name is not UTF-8, or has control characters: no report and no project can hold it. | Rename the file or folder.
-link-outside | note | A link leads out of the source; what it leads to is taken in. | Nothing, if that is meant; else remove the link.
+link-outside | error | A link leads out of the source: it is not followed, and what it leads to does not land. | Put the file or folder itself in place of the link, or scan the folder that it leads to. If it is no data: remove the link, or waive='link-outside'.
 analyze-pair | error | An image in two files (.hdr and .img: ANALYZE 7.5, or a NIfTI pair) does not land. | Convert it to one .nii or .nii.gz first, or move both files out of the source.
 file-name-packing | note | A file's name says gzip and its bytes do not, or the other way round. | Nothing here; rename the file for other readers.
 image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | Several frames (4D): nk.repairs.split_frames(dataset, file) makes a volume of each; nk.repairs.pick_frame(dataset, file, 1) takes one. Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
