@@ -15,7 +15,7 @@ from typing import Any
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
-from nifti_kit.core.text import counted, listed, read_text
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
 from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
@@ -40,11 +40,13 @@ from nifti_kit.formats.class_maps import (
     is_named_class_map,
     is_readme,
     looks_like_class_map,
+    no_class_map,
 )
 from nifti_kit.formats.mappings import (
     Mapping,
     is_named_mapping,
     looks_like_mapping,
+    mapping_text,
     read_mapping,
 )
 from nifti_kit.formats.nifti import ImageFile, read_header
@@ -145,6 +147,7 @@ class Scanner:
             if found.left
         ]
         self._reasons: dict[PurePosixPath, str] = {}
+        self._unread: dict[PurePosixPath, str] = {}
         self._maps: set[PurePosixPath] = set()
         niftis = [file for file in source.files if is_nifti(file.name)]
         self._by_stem = {file.with_name(stem(file.name)): file for file in niftis}
@@ -229,10 +232,11 @@ class Scanner:
         return any(looks_like_mapping(self._text(file) or "", niftis) for file in named)
 
     def _text(self, file: PurePosixPath) -> str | None:
-        """Return the text of a file; None where it is none."""
+        """Return the text of a file; None where it is none, or larger than any mapping."""
         try:
-            return read_text(self.source.root / file)
-        except NiftiKitError:
+            return mapping_text(self.source.root / file)
+        except NiftiKitError as error:
+            self._unread[file] = f"{_NO_MAPPING} that can be read: {describe(error)}"
             return None
 
     def _mapping_files(self, niftis: list[PurePosixPath]) -> list[PurePosixPath]:
@@ -370,8 +374,7 @@ class Scanner:
             else:
                 self._reasons.pop(file, None)
         elif found is None:
-            message = "its name says class map, but no line of it is a class"
-            self.findings.append(finding("class-map-line", file, message))
+            self.findings.append(no_class_map(path, str(file)))
             self._reasons[file] = ""
         else:
             self._reasons.pop(file, None)
@@ -437,7 +440,8 @@ class Scanner:
         """Return the mapping of the annotations layout; what is named like one counts or blocks."""
         for file in self._files(".json"):
             if file not in self._mappings and file not in self._maps:
-                self._reasons[file] = why_json(file, self._by_stem)
+                why = why_json(file, self._by_stem)
+                self._reasons[file] = self._unread.get(file, why) if why == _NO_MAPPING else why
         meant = self._mappings
         if self.layout == "annotations":
             meant = [*meant, *self._other_mappings()]
@@ -556,7 +560,10 @@ def why_json(file: PurePosixPath, images: MappingABC[PurePosixPath, PurePosixPat
     image = images.get(file.with_suffix(""))
     if image is not None:
         return f"the sidecar of {image.name} (how it was acquired, as dcm2niix writes it)"
-    return "a JSON file that is no mapping"
+    return _NO_MAPPING
+
+
+_NO_MAPPING = "a JSON file that is no mapping"
 
 
 def _is_score_table(name: str) -> bool:

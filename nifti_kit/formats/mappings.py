@@ -30,6 +30,12 @@ MAX_ID = 2**63 - 1
 MAX_DIGITS = 4000
 """Longer numbers are kept as text: Python refuses to read more than 4300 digits."""
 
+MAX_BYTES = 8 * 2**20
+"""Of a JSON mapping; the size is looked at before a file is read. 100,000 files take 4 MB."""
+
+MAX_ENTRIES = 500_000
+"""Keys of a mapping, or cells where it is a table: no source has so many files."""
+
 MAX_SHOWN = 60
 """Letters of a key or a value that a message shows."""
 
@@ -256,9 +262,10 @@ def read_mapping(
     Raises
     ------
     BadMapping
-        If the file is no JSON object, or ``path`` is neither a path nor a dictionary.
+        If the file is no JSON object, has more keys than any source has files, or ``path`` is
+        neither a path nor a dictionary.
     UnreadableFile
-        If the file is no text.
+        If the file is no text, or is larger than any mapping.
     """
     files = [PurePosixPath(one) for one in getattr(annotations, "annotation_paths", annotations)]
     found = getattr(annotations, "findings", ())
@@ -269,7 +276,7 @@ def read_mapping(
         pairs = [(str(key), _plain(value)) for key, value in path.items()]
     elif isinstance(path, str | os.PathLike):
         shown = relative or str(path)
-        pairs, recognised = _load(read_text(path), shown, files)
+        pairs, recognised = _load(mapping_text(path), shown, files)
         note = [finding("mapping-table", shown, recognised)] * bool(recognised)
     else:
         raise BadMapping(
@@ -278,6 +285,11 @@ def read_mapping(
             expected="a path, a dictionary, or what nk.read_mapping or nk.match returns",
         )
     return _held_against(files, pairs, shown, known, note)
+
+
+def mapping_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a JSON mapping; raises as :func:`nifti_kit.core.text.read_text`."""
+    return read_text(path, most=MAX_BYTES, what="mapping")
 
 
 def is_named_mapping(file: PurePosixPath) -> bool:
@@ -331,6 +343,7 @@ def _load(
     The second is empty for the specification's form.
     """
     content = _parsed(text, shown)
+    _refuse_flood(content, shown)
     if not is_table(content):
         return list(content), ""
     ends = _by_name(files)
@@ -349,6 +362,21 @@ def _parsed(text: str, shown: str) -> Any:
         raise _no_mapping(shown, "JSON that is nested too deep") from error
     except ValueError as error:
         raise _no_mapping(shown, str(error)) from error
+
+
+def _refuse_flood(content: Any, shown: str) -> None:
+    """Refuse a content with more keys or cells than any mapping."""
+    own = content if isinstance(content, list) else []
+    inner = [value for _, value in own] if isinstance(own, Pairs) else own
+    count = len(own) + sum(len(part) for part in inner if isinstance(part, list))
+    if count > MAX_ENTRIES:
+        raise BadMapping(
+            "the mapping is larger than any",
+            path=shown,
+            found=f"{count:,} keys or cells",
+            expected=f"a key for each annotation file: at most {MAX_ENTRIES:,}",
+            remedy="Give the right file; or write one for the annotation files of this source.",
+        )
 
 
 class _Digits(str):

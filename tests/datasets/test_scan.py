@@ -645,9 +645,10 @@ def test_json_files_that_are_no_mapping_are_named_and_stop_nothing(tmp_path: Pat
     (tmp_path / "binary.json").write_bytes(b"\0\1")
     dataset = nk.scan(tmp_path)
     assert volumes(dataset) == [7, 8]
+    none, why = "a JSON file that is no mapping", "the text file cannot be read; found zero bytes"
     assert found(dataset) == [
-        ("file-unused", name, "a JSON file that is no mapping")
-        for name in ("a_sidecar.json", "binary.json")
+        ("file-unused", "a_sidecar.json", none),
+        ("file-unused", "binary.json", f"{none} that can be read: {why}; expected UTF-8 text"),
     ]
 
 

@@ -76,7 +76,7 @@ def test_names_never_decide_in_the_place_of_a_mapping_that_cannot_be_read(
 def test_a_mapping_that_is_too_large_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nifti_kit.core.text.MAX_TEXT_BYTES", 10)
+    monkeypatch.setattr("nifti_kit.formats.mappings.MAX_BYTES", 10)
     annotations(tmp_path)
     (tmp_path / "mapping.json").write_text('{"axl_inference.nii.gz": 7}')
     assert errors(nk.scan(tmp_path)) == [("mapping-unreadable", "mapping.json")]

@@ -17,6 +17,7 @@ from nifti_kit.formats.class_maps.reading import (
     is_named_class_map,
     is_readme,
     looks_like_class_map,
+    no_class_map,
     read_classes,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "is_readme",
     "looks_like_class_map",
     "names_in_header",
+    "no_class_map",
     "plain_name",
     "read_classes",
     "title_of",

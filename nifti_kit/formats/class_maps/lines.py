@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from nifti_kit.errors import BadClassMap
 from nifti_kit.formats.class_maps.entries import ClassEntry, Color, plain_name
 
 RGB, RGBA = len("rgb"), len("rgba")
+
+MAX_LINES = 100_000
+"""Of a label table: a mask has at most 65,535 values, and the largest table known 2,600 lines."""
 
 MOST = 0.5
 """The share of the lines of a file from which on they are most of them."""
@@ -95,9 +99,24 @@ class Table:
     head: str
 
 
-def table_of(text: str) -> Table:
-    """Return a text as a table: comments are apart, and the cells of each line are known."""
+def table_of(text: str, shown: str = "") -> Table:
+    """Return a text as a table: comments are apart, and the cells of each line are known.
+
+    Raises
+    ------
+    BadClassMap
+        If it has more lines than any label table; ``shown`` names the file.
+    """
     raw = [(at, line) for at, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    # A JSON file has a line for each case that it lists.
+    if len(raw) > MAX_LINES and not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        raise BadClassMap(
+            "the class map has more lines than any",
+            path=shown or None,
+            found=f"{len(raw):,} lines",
+            expected=f"a line for each class: at most {MAX_LINES:,}",
+            remedy="Give the right file; or write one that holds only the classes of these masks.",
+        )
     lines, comments = [], []
     for number, line in raw:
         bare = _COMMENT.sub(lambda found: found[0] if found[0][0] == '"' else "", line).strip()

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.text import listed, read_text
-from nifti_kit.errors import BadClassMap
+from nifti_kit.errors import BadClassMap, NiftiKitError
 from nifti_kit.formats.class_maps.dialects import (
     COLUMN,
     DIALECTS,
@@ -74,9 +74,9 @@ def read_classes(
     Raises
     ------
     BadClassMap
-        If no line of the file is an entry, or there is no such dialect.
+        If no line of the file is an entry, it has more lines than any, or there is no such dialect.
     UnreadableFile
-        If the file is no text.
+        If the file is no text, or is larger than any class map.
 
     Examples
     --------
@@ -89,7 +89,8 @@ def read_classes(
     """
     shown = relative or str(path)
     place = f"dataset.root / {relative!r}" if relative else repr(str(path))
-    return class_map_of(read_text(path), shown, place=place, dialect=dialect, plus=plus)
+    text = read_text(path, most=MAX_TABLE_BYTES, what="class map")
+    return class_map_of(text, shown, place=place, dialect=dialect, plus=plus)
 
 
 def class_map_of(
@@ -110,7 +111,7 @@ def class_map_of(
             expected=", ".join([AUTO, *DIALECTS]),
             remedy="Give one of these.",
         )
-    table = table_of(text)
+    table = table_of(text, shown)
     others: list[Reading] = []
     if dialect == AUTO:
         readings, others = recognise(table)
@@ -213,6 +214,18 @@ def looks_like_class_map(path: Path, *, relative: str = "") -> ClassMap | None:
     lines = sum(fault.code == "class-map-line" for fault in found.faults)
     mostly = words and len(found.entries) > lines
     return found if mostly and not _is_other_table(path, found) else None
+
+
+def no_class_map(path: Path, relative: str) -> Finding:
+    """Return the finding for a file that is named like a class map and is none, with the reason."""
+    said, remedy = "no line of it is a class", ""
+    try:
+        read_classes(path, relative=relative)
+    except NiftiKitError as error:
+        if error.found is not None:  # it is too large for one, or no text
+            said, remedy = describe(error), error.remedy
+    message = f"its name says class map, but {said}"
+    return finding("class-map-line", relative, message, remedy=remedy)
 
 
 def _may_be_table(path: Path) -> bool:

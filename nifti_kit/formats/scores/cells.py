@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
+from nifti_kit.core.text import read_text
 from nifti_kit.errors import BadScores
 
 MIN_DECIMALS = 2
@@ -18,16 +20,40 @@ MIN_DECIMALS = 2
 MAX_DIGITS = 400
 """More digits than any float has; an exponent beyond would be written out as that many zeros."""
 
+MAX_BYTES = 16 * 2**20
+"""Of a score table. A whole-body scan of 2,000 slices with 117 labels and their comments has 10 MB
+at most; the size is looked at before a file is read."""
+
+MAX_ROWS = 32_767
+"""Of a score table, a row a slice: the header of NIfTI-1 counts no more (16 bits with a sign)."""
+
+HEADER_LINES = 20
+"""Lines among which the header is: the others above it are a title."""
+
+MAX_CELLS = 1_000_000
+"""Of a score table: 2,000 slices of 117 labels with comments are 470,000; these take 4 s."""
+
 PAIR = 2
 """Two numbers in a row are written one by one; only more are a range."""
 
 
+def table_text(path: str | os.PathLike[str], content: bytes | None = None) -> str:
+    """Return the text of a score table; raises as :func:`nifti_kit.core.text.read_text`."""
+    return read_text(path, content, most=MAX_BYTES, what="score table")
+
+
 def rows_of(text: str, shown: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """Return (line number, stripped cells) of every line that is not blank."""
+    """Return (line number, stripped cells) of every line that is not blank.
+
+    Raises
+    ------
+    BadScores
+        If it is no table, or has more rows or cells than any.
+    """
     lines = io.StringIO(text, newline="")
     # strict: a quote that is never closed would take all following rows into its cell.
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    rows = []
+    rows, count = [], 0
     try:
         if "\0" in text:  # some versions of csv take it, others do not
             raise csv.Error("a zero byte")
@@ -35,6 +61,8 @@ def rows_of(text: str, shown: str, delimiter: str) -> list[tuple[int, list[str]]
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 rows.append((reader.line_num, stripped))
+                count += len(stripped)
+                _refuse_flood(len(rows), count, shown)
     except csv.Error as error:
         raise BadScores(
             "the table cannot be read",
@@ -43,6 +71,18 @@ def rows_of(text: str, shown: str, delimiter: str) -> list[tuple[int, list[str]]
             remedy="Save it as CSV again.",
         ) from error
     return rows
+
+
+def _refuse_flood(rows: int, cells: int, shown: str) -> None:
+    """Refuse a table as soon as it has more rows or cells than any."""
+    if rows > MAX_ROWS + HEADER_LINES or cells > MAX_CELLS:
+        raise BadScores(
+            "the table is larger than any score table",
+            path=shown,
+            found=f"more than {MAX_ROWS:,} rows" if rows > MAX_ROWS else f"{cells:,} cells or more",
+            expected=f"a row for each slice: at most {MAX_ROWS:,} rows and {MAX_CELLS:,} cells",
+            remedy="Give the right file; or save a table of this volume's scores alone.",
+        )
 
 
 def line_cells(line: str, delimiter: str) -> list[str]:

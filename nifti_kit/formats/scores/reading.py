@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.text import read_text
-from nifti_kit.formats.scores.cells import as_written, decimal
+from nifti_kit.formats.scores.cells import as_written, decimal, table_text
 from nifti_kit.formats.scores.sheet import LAYER, ScoreSheet, SheetRow, value_of
 from nifti_kit.formats.scores.table import Score, ScoreTable, Unread, check_base
 
@@ -47,13 +46,13 @@ def read_scores(
     ------
     BadScores
         If there is no ``Layer`` column or no ``Label-N`` column, or it is not certain how the
-        table is to be read.
+        table is to be read, or it has more rows than a volume has slices.
     UnreadableFile
-        If the file is no text.
+        If the file is no text, or is larger than any score table.
     """
     check_base(base, path)
     shown = relative or str(path)
-    return read_sheet(ScoreSheet.of(read_text(path, content), shown), shown, base)
+    return read_sheet(ScoreSheet.of(table_text(path, content), shown), shown, base)
 
 
 def read_sheet(sheet: ScoreSheet, shown: str, base: int) -> ScoreTable:

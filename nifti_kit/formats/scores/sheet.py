@@ -10,13 +10,10 @@ from typing import NamedTuple
 
 from nifti_kit.core.text import listed
 from nifti_kit.errors import BadScores
-from nifti_kit.formats.scores.cells import decimal, line_cells, rows_of
+from nifti_kit.formats.scores.cells import HEADER_LINES, decimal, line_cells, rows_of
 
 LAYER = "Layer"
 """The header of the column that says which frame a row is."""
-
-HEADER_LINES = 20
-"""Lines among which the header is: the others above it are a title."""
 
 SHOWN = 60
 """Letters of a text that a message repeats."""

@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from nifti_kit.core.findings import Finding
-from nifti_kit.core.text import read_text
 from nifti_kit.datasets.items import TableFile
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores import ScoreSheet, ScoreTable
-from nifti_kit.formats.scores.cells import decimal
+from nifti_kit.formats.scores.cells import decimal, table_text
 from nifti_kit.formats.scores.reading import layers_of, read_sheet
 from nifti_kit.formats.scores.sheet import LAYER, SheetRow, comment_name, value_of
 from nifti_kit.formats.scores.table import MAX_VALUE, check_base
@@ -145,7 +144,7 @@ def open_draft(table: TableFile, base: int, frames: str, count: int | None) -> D
         If the file is no score table.
     """
     check_base(base, table.path)
-    text = read_text(table.path, table.content)
+    text = table_text(table.path, table.content)
     # What a repair wrote counts from 1, along the file.
     base = base if table.content is None else 1
     return Draft(table, ScoreSheet.of(text, str(table.relative)), base, frames, count)
