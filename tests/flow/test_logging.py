@@ -41,7 +41,7 @@ def test_retries_and_reuse_are_logged_without_the_token(
     impatience(monkeypatch)
     plan = nk.plan(nk.scan(write_volumes(tmp_path / "in", {"A": {"liver": [1]}})))
     target = new_target(platform)
-    platform.faults.on("volumes.bulk.add", "503")
+    platform.faults.on("volumes.bulk.add", "429")
     with caplog.at_level(logging.INFO, "nifti_kit"):
         nk.upload(plan, target, on_progress=quiet)
         nk.upload(plan, target, on_progress=quiet, existing="skip")

@@ -14,6 +14,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import Place, Places
 from tests.platform import Platform, running_platform
 from tests.platform.endpoints import call
+from tests.support.uploads import impatience
 
 
 @pytest.fixture
@@ -61,6 +62,33 @@ def test_datasets_of_the_same_name_under_two_parents_are_told_apart(
     project = places.make_project(workspace, "knees")
     first, second = (places.make_dataset(project.id, f"{year}/left") for year in (2025, 2026))
     assert first.id != second.id
+
+
+@pytest.mark.parametrize("kind", ["500", "503", "reset after", "reset before"])
+def test_a_place_whose_answer_is_lost_is_looked_for_before_it_is_made_again(
+    kind: str, api: Any, platform: Platform, workspace: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatience(monkeypatch)
+    for method in ("projects.add", "datasets.add"):
+        platform.faults.on(method, kind)
+    places = Places(api)
+    project = places.make_project(workspace, "knees")
+    dataset = places.make_dataset(project.id, "2026/left")
+    assert len(platform.state.projects) == 1
+    assert places.datasets(project.id) == (Place(dataset.id - 1, "2026"), dataset)
+    made = {method: platform.count(method) for method in ("projects.add", "datasets.add")}
+    again = kind != "reset after"
+    assert made == {"projects.add": 1 + again, "datasets.add": 2 + again}
+
+
+def test_a_place_that_can_never_be_made_ends_in_words(
+    api: Any, platform: Platform, workspace: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatience(monkeypatch)
+    platform.faults.on("projects.add", "500", times=1000)
+    with pytest.raises(TargetError, match=r"the answer to projects\.add is lost each time"):
+        Places(api).make_project(workspace, "knees")
+    assert not len(platform.state.projects)
 
 
 def test_a_target_is_made_by_names(api: Any, workspace: int) -> None:

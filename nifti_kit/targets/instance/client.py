@@ -9,28 +9,36 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
-from dotenv import dotenv_values
 
-from nifti_kit.errors import TargetError
+from nifti_kit.errors import TargetError, visible
+from nifti_kit.targets.instance.credentials import Address, Secret, token_here
 from nifti_kit.targets.instance.wire import (
+    LOOK_BETWEEN,
+    MOST_SAID,
+    Asked,
     Body,
     Bytes,
     FormFile,
     FormText,
     Limit,
+    Trouble,
+    bytes_in,
+    field,
     form_body,
+    form_in,
     json_body,
-    parts_in,
+    json_in,
+    of_shape,
+    records,
 )
 
 _LOG = logging.getLogger("nifti_kit.targets")
@@ -60,10 +68,9 @@ class NotThere(Refused):
     """The instance does not have what was asked for."""
 
 
-def refusal(address: str, method: str, answer: requests.Response, hide: str) -> TargetError:
-    """Return the error for an answer that refuses; ``hide`` (the token) never shows in it."""
-    said = _said(answer)
-    said = said.replace(hide, "***") if hide else said
+def refusal(address: str, method: str, answer: requests.Response, secret: Secret) -> Refused:
+    """Return the error for an answer that refuses; no secret shows in it."""
+    said = _clean(_said(answer), secret)
     status = answer.status_code
     if status == _FORBIDDEN and "token is not valid" in said:
         status = _UNAUTHORIZED
@@ -71,6 +78,37 @@ def refusal(address: str, method: str, answer: requests.Response, hide: str) -> 
     found = f"status {answer.status_code} to {method}: {said}"
     kind = NotThere if answer.status_code == _NOT_FOUND else Refused
     return kind(message, path=address, found=found, remedy=remedy)
+
+
+def redirection(address: str, method: str, answer: requests.Response, secret: Secret) -> Refused:
+    """Return the error for an answer that points elsewhere, where no token goes."""
+    url, found = _target_of(answer), f"status {answer.status_code} to {method}"
+    if url is None:
+        return Refused(_POINTS, path=address, found=f"{found}, without an address",
+                       remedy=LOOK_BETWEEN)  # fmt: skip
+    place, path = f"{url.scheme}://{url.netloc.rpartition('@')[2]}", url.path.rstrip("/")
+    remedy = LOOK_BETWEEN
+    if path.endswith(f"{API}{method}"):  # the same instance, by another name
+        at = f"{place}{path.removesuffix(f'{API}{method}')}"
+        remedy = f"If you trust it, set SERVER_ADDRESS to {_clean(at, secret)}"
+    return Refused(_POINTS, path=address, found=f"{found}: {_clean(place, secret)}", remedy=remedy)
+
+
+_POINTS = "the instance points to another address, and the token is not sent there"
+
+
+def _target_of(answer: requests.Response) -> SplitResult | None:
+    """Return where an answer points to; None where it does not say so in a way that is read."""
+    try:
+        url = urlsplit(urljoin(answer.url, answer.headers["Location"]))
+    except (KeyError, ValueError):
+        return None
+    return url if url.netloc else None
+
+
+def _clean(text: str, secret: Secret) -> str:
+    """Return a text of a server, to be shown; hidden before it is cut, where half would stay."""
+    return visible(secret.hidden(text))[:MOST_SAID]
 
 
 def retry_after(answer: requests.Response, most: float) -> float:
@@ -97,52 +135,15 @@ def plain(error: requests.RequestException) -> str:
 
 
 def _said(answer: requests.Response) -> str:
-    try:
-        content = answer.json()
-    except ValueError:
-        return answer.reason or ""
+    """Return what an answer says, as it is: not yet to be shown."""
+    content = json_in(answer)
+    if isinstance(content, Trouble):
+        return str(answer.reason or "")
     if not isinstance(content, dict):
-        return str(content)[:_MOST]
+        return str(content)
     details = content.get("details")
     said = str(content.get("error", ""))
-    return (f"{said} {details}" if details else said)[:_MOST]
-
-
-_MOST = 300
-"""Characters of an instance's answer that an error shows."""
-
-
-# Credentials: where a worker in another process or on another machine takes its token from
-
-SDK_FILE = "~/supervisely.env"
-"""Where the SDK keeps address and token; the environment goes before it."""
-
-
-def clean_address(address: str) -> str:
-    """Return an address with its scheme, and without a slash at its end."""
-    address = address.strip().rstrip("/")
-    return address if "://" in address else f"https://{address}"
-
-
-def token_here(address: str) -> str:
-    """Return the token that this process has for an instance.
-
-    Raises
-    ------
-    TargetError
-        If it has none, or one for another instance.
-    """
-    known = {**dotenv_values(Path(SDK_FILE).expanduser()), **os.environ}
-    server, token = known.get("SERVER_ADDRESS"), known.get("API_TOKEN")
-    if server and token and clean_address(server) == address:
-        return token
-    raise TargetError(
-        "a worker has no token for the instance: tokens are not sent to workers",
-        path=address,
-        found=f"SERVER_ADDRESS is {clean_address(server)}" if server else "no SERVER_ADDRESS",
-        expected=f"SERVER_ADDRESS and API_TOKEN in the worker's environment, or in {SDK_FILE}",
-        remedy="Set both where the workers are started.",
-    )
+    return f"{said} {details}" if details else said
 
 
 CONNECT_S, ANSWER_S = 5.0, 30.0
@@ -158,14 +159,26 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0
 PER_PAGE = 500
 """Entities asked for at once, where the instance allows it."""
 
-_BUSY = (429, 500, 502, 503, 504)
-"""Answers that another try may change."""
+_OPEN = (408, 500, 502, 503, 504, *range(520, 528))
+"""Answers of an instance, or of a gateway before it (from 520 on: Cloudflare), to a request that
+may have been carried out. Another try may change them."""
 
 _TOO_MANY = (429, 503)
-"""Of these, what says that there are too many requests."""
+"""What says that there are too many requests. A 429 is given before anything is carried out."""
 
-_GATEWAY = (502, 504)
-"""Of these, what a proxy says who has no answer: the instance may have carried it out."""
+_ELSEWHERE = range(300, 400)
+"""What says that the answer is elsewhere; nothing follows it there."""
+
+PUZZLED_TRIES = 3
+"""How often an answer is asked for anew that is none of the instance: a proxy that starts again has
+a page for some moments, a login page stays."""
+
+MOST_PAGES = 2000
+"""Of a list: a million entries, 500 at a time. No project has so many; an instance that has more is
+one that does not end."""
+
+API = "/public/api/v3/"
+"""Before each method."""
 
 
 class AnswerLost(TargetError):
@@ -193,10 +206,18 @@ class Connection:
     """
 
     def __init__(self, address: str, token: str | None, *, patience: float = PATIENCE_S) -> None:
-        self.address = clean_address(address)
+        place = Address(address)
+        self._secret = None if token is None else Secret(token, place.login)
+        del address, token  # the traceback of an error shows what is local
+        self.address = str(place.checked())
+        """The address as it is shown and kept, without what a login in it says."""
+        self.site = place.site
+        """The address without a login: where requests and browsers go."""
+        if self._secret is not None:
+            self._secret.checked(self.address)
+            place.warn_if_open()
         self.patience = patience
-        self._token: str | None = token
-        self._idle: list[requests.Session] = []
+        self._idle: list[_Session] = []
         self._limit = Limit()
         self._counted = threading.Lock()
         self.sent = 0
@@ -207,8 +228,8 @@ class Connection:
 
         They share what is open, and how many requests may be on their way.
         """
-        other = Connection(self.address, self._token, patience=self.patience)
-        other._idle, other._limit = self._idle, self._limit
+        other = Connection(self.address, None, patience=self.patience)
+        other._secret, other._idle, other._limit = self._secret, self._idle, self._limit
         return other
 
     def __repr__(self) -> str:
@@ -235,9 +256,9 @@ class Connection:
         AnswerLost
             If it may have been carried out, and must not be sent again.
         TargetError
-            If the instance refuses, or is not there.
+            If the instance refuses, is not there, or something else answers.
         """
-        return self._asked(method, data, repeatable).json()
+        return self._asked(method, data, json_in, repeatable)
 
     def send(
         self, method: str, fields: Sequence[FormText | FormFile], *, repeatable: bool = True
@@ -246,68 +267,111 @@ class Connection:
 
         The fields keep their order, and may repeat.
         """
-        return self._answer(method, repeatable, form_body(fields)).json()
+        return self._answer(method, repeatable, form_body(fields), json_in)
+
+    def record(self, method: str, data: Any, *, repeatable: bool = True) -> dict[str, Any]:
+        """Return the object that a method answers, as :meth:`post`; nothing else is taken."""
+        return of_shape(self.post(method, data, repeatable=repeatable), dict, self.asked(method))
 
     def bytes_of(self, method: str, data: Any) -> bytes:
-        """Return the bytes that a method answers."""
-        return self._asked(method, data).content
+        """Return the bytes that a method answers: a file, not a page."""
+        content: bytes = self._asked(method, data, bytes_in)
+        return content
 
     def parts_of(self, method: str, data: Any) -> dict[str, bytes]:
         """Return the parts of the form that a method answers, by name."""
-        answer = self._asked(method, data)
-        return dict(parts_in(answer.headers.get("Content-Type", ""), answer.content))
+        parts: dict[str, bytes] = self._asked(method, data, form_in)
+        return parts
 
     def entities(self, method: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return all entities of a list, page by page."""
-        found: list[dict[str, Any]] = []
-        page = 1
-        while True:
-            answer = self.post(method, {**data, "page": page, "per_page": PER_PAGE})
-            found += answer["entities"]
-            if page >= int(answer.get("pagesCount") or 1):
-                return found
-            page += 1
+        """Return all entities of a list, page by page; each has an id.
 
-    def _asked(self, method: str, data: Any, repeatable: bool = True) -> requests.Response:
-        return self._answer(method, repeatable, json_body(data), _asked_for(method, data))
+        Raises
+        ------
+        TargetError
+            If the list repeats itself, or does not end.
+        """
+        asked = self.asked(method)
+        found: dict[int, dict[str, Any]] = {}
+        for page in range(1, MOST_PAGES + 1):
+            answer = self.post(method, {**data, "page": page, "per_page": PER_PAGE})
+            rows = {field(row, "id", int, asked): row for row in records(answer, asked, "entities")}
+            if rows and rows.keys() <= found.keys():
+                raise self._endless(method, f"nothing new on page {page}")
+            found |= rows
+            last = answer.get("pagesCount") or 1
+            if not rows or page >= of_shape(last, int, asked, "pagesCount"):
+                return list(found.values())
+        raise self._endless(method, f"{MOST_PAGES} pages, and more to come")
+
+    def asked(self, method: str) -> Asked:
+        """Return what names a method in the error for an answer of another shape."""
+        return Asked(method, self.address)
+
+    def _asked(
+        self, method: str, data: Any, read: Callable[[requests.Response], Any],
+        repeatable: bool = True,
+    ) -> Any:  # fmt: skip
+        return self._answer(method, repeatable, json_body(data), read, _asked_for(method, data))
 
     def _answer(
-        self, method: str, repeatable: bool, body: Body, about: str = ""
-    ) -> requests.Response:
-        """Return the answer to a request; ``about`` says in an error what was asked for."""
-        url = f"{self.address}/public/api/v3/{method}"
-        if self._token is None:
-            self._token = token_here(self.address)
-        headers = {"x-api-key": self._token, "Content-Type": body.kind}
-        patience = _Patience(self.patience, self._limit)
-        while True:
-            asked = 0.0
-            try:
-                answer = self._sent(method, url, headers, body, patience)
-                if answer.ok:
-                    return answer
-                if answer.status_code not in _BUSY:
-                    raise refusal(self.address, f"{method}{about}", answer, hide=self._token)
-                trouble, asked = f"status {answer.status_code}", retry_after(answer, self.patience)
-                if not repeatable and answer.status_code in _GATEWAY:
-                    raise self._lost(method, trouble)
-            except requests.RequestException as error:
-                trouble = plain(error)
-                if not repeatable and not never_sent(error):
-                    raise self._lost(method, trouble) from None
-            except TimeoutError as error:
-                raise self._gone(method, str(error)) from None
-            _LOG.info("%s: %s; trying again", method, trouble)
-            if not patience.pause(asked):
-                raise self._gone(method, trouble)
+        self,
+        method: str,
+        repeatable: bool,
+        body: Body,
+        read: Callable[[requests.Response], Any],
+        about: str = "",
+    ) -> Any:
+        """Return what is read in the answer to a request.
 
-    def _sent(
-        self, method: str, url: str, headers: dict[str, str], body: Body, patience: _Patience
-    ) -> requests.Response:
+        ``about`` says in an error what was asked for. What raises here has left every function
+        below: their variables, and those of the libraries, hold the token.
+        """
+        patience = _Patience(self.patience, self._limit)
+        puzzled = 0
+        while True:
+            came = self._tried(method, body, patience)
+            if isinstance(came, requests.Response):
+                if not came.ok or came.status_code in _ELSEWHERE:
+                    raise self._refused(f"{method}{about}", came)
+                came = read(came)
+            if not isinstance(came, Trouble):
+                return came
+            if came.lost and not repeatable:
+                raise AnswerLost(
+                    f"the answer to {method} was lost", path=self.address, found=came.found
+                )
+            _LOG.info("%s: %s; trying again", method, came.found)
+            puzzled += bool(came.expected)
+            if puzzled >= PUZZLED_TRIES or not patience.pause(came.pause):
+                raise self._gone(method, came)
+
+    def _tried(self, method: str, body: Body, patience: _Patience) -> requests.Response | Trouble:
+        """Send once; return the answer, or what came in its place."""
+        if self._secret is None:
+            self._secret = token_here(self.address)
+        try:
+            answer = self._sent(method, body, patience)
+        except requests.RequestException as error:
+            return Trouble(plain(error), lost=not never_sent(error))
+        except TimeoutError as error:
+            raise self._gone(method, Trouble(str(error), lost=False)) from None
+        status = answer.status_code
+        if status not in (*_OPEN, *_TOO_MANY):
+            return answer
+        return Trouble(f"status {status}", status in _OPEN, retry_after(answer, self.patience))
+
+    def _sent(self, method: str, body: Body, patience: _Patience) -> requests.Response:
         """Send once, when there is a turn; count the bytes of what is answered."""
         with self._limit.turn(method, len(body), self.patience) as turn, self._session() as session:
-            times = (CONNECT_S, patience.left())
-            answer = session.post(url, headers=headers, timeout=times, data=body)
+            answer = session.post(
+                f"{self.site}{API}{method}",
+                headers={"Content-Type": body.kind},
+                auth=self._secret,
+                timeout=(CONNECT_S, patience.left()),
+                data=body,
+                allow_redirects=False,
+            )
             if answer.status_code in _TOO_MANY:
                 turn.refused(retry_after(answer, self.patience))
             else:
@@ -317,7 +381,7 @@ class Connection:
         return answer
 
     @contextmanager
-    def _session(self) -> Iterator[requests.Session]:
+    def _session(self) -> Iterator[_Session]:
         """Give a session that nobody else has; it keeps its connection open for the next one.
 
         Threads come and go with each item: a session of each would be a new connection each time.
@@ -325,7 +389,7 @@ class Connection:
         try:
             session = self._idle.pop()
         except IndexError:
-            session = requests.Session()
+            session = _Session()
         try:
             yield session
         except BaseException:
@@ -333,17 +397,43 @@ class Connection:
             raise
         self._idle.append(session)
 
-    def _lost(self, method: str, trouble: str) -> AnswerLost:
-        return AnswerLost(f"the answer to {method} was lost", path=self.address, found=trouble)
+    def _refused(self, method: str, answer: requests.Response) -> Refused:
+        assert self._secret is not None
+        told = redirection if answer.status_code in _ELSEWHERE else refusal
+        return told(self.address, method, answer, self._secret)
 
-    def _gone(self, method: str, trouble: str) -> TargetError:
+    def _gone(self, method: str, came: Trouble) -> TargetError:
+        if came.expected:
+            return TargetError(
+                f"the instance answers with something else than {came.expected}",
+                path=self.address,
+                found=f"{came.found} to {method}",
+                expected=came.expected,
+                remedy=LOOK_BETWEEN,
+            )
         return TargetError(
             "the instance does not answer",
             path=self.address,
-            found=f"{trouble} at {method}, for {self.patience:g} s",
+            found=f"{came.found} at {method}, for {self.patience:g} s",
             remedy="Check the address and the network. What has landed is in the journal: the "
             "same call goes on from there.",
         )
+
+    def _endless(self, method: str, found: str) -> TargetError:
+        return TargetError(
+            f"the list of {method} does not end",
+            path=self.address,
+            found=found,
+            expected=f"{MOST_PAGES} pages at most, each with something new",
+            remedy=LOOK_BETWEEN,
+        )
+
+
+class _Session(requests.Session):
+    """A session that goes nowhere else, and takes no text of an instance for an address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: nothing points anywhere."""
 
 
 class _Patience:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import threading
@@ -16,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.errors import TargetError
+from nifti_kit.errors import TargetError, visible
 from nifti_kit.formats.nrrd import comments_of, iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.instance.client import Connection, NotThere
 from nifti_kit.targets.instance.places import dataset_paths
+from nifti_kit.targets.instance.wire import Asked, field, of_shape, records
 from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
 from nifti_kit.targets.target import NoMask
 
@@ -49,19 +51,37 @@ class Listing:
         return {ref.name: ref for ref in reversed(self.volumes.values())}
 
 
-def volume_ref(row: dict[str, Any], dataset: str) -> VolumeRef:
-    """Return a volume from its row in a list of the instance; the dataset is given by its name."""
-    meta, number = row["meta"], int(row["id"])
-    size = meta["dimensionsIJK"]
-    if "IJK2WorldMatrix" in meta:
-        affine = np.array(meta["IJK2WorldMatrix"], dtype=np.float64).reshape(4, 4)
-    else:
-        affine = np.eye(4)
-        directions = np.array(meta["directions"], dtype=np.float64).reshape(3, 3)
-        affine[:3, :3] = directions * np.array(meta["spacing"], dtype=np.float64)
-        affine[:3, 3] = meta["origin"]
-    shape = (int(size["x"]), int(size["y"]), int(size["z"]))
-    return VolumeRef(number, str(number), row["name"], dataset, Grid(shape, affine))
+def volume_ref(row: dict[str, Any], dataset: str, asked: Asked) -> VolumeRef:
+    """Return a volume from its row in an answer; the dataset is given by its name.
+
+    Raises
+    ------
+    TargetError
+        If a field is missing or of another kind.
+    """
+    meta, number = field(row, "meta", dict, asked), field(row, "id", int, asked)
+    size = field(meta, "dimensionsIJK", dict, asked)
+    i, j, k = (field(size, axis, int, asked) for axis in "xyz")
+    grid = Grid((i, j, k), _affine(meta, asked))
+    return VolumeRef(number, str(number), field(row, "name", str, asked), dataset, grid)
+
+
+def _affine(meta: dict[str, Any], asked: Asked) -> npt.NDArray[np.float64]:
+    if meta.get("IJK2WorldMatrix") is not None:
+        return _numbers(meta, "IJK2WorldMatrix", 16, asked).reshape(4, 4)
+    affine = np.eye(4)
+    directions = _numbers(meta, "directions", 9, asked).reshape(3, 3)
+    affine[:3, :3] = directions * _numbers(meta, "spacing", 3, asked)
+    affine[:3, 3] = _numbers(meta, "origin", 3, asked)
+    return affine
+
+
+def _numbers(meta: dict[str, Any], name: str, count: int, asked: Asked) -> npt.NDArray[np.float64]:
+    """Return a field that holds so many numbers."""
+    values = field(meta, name, list, asked)
+    if len(values) != count or not all(type(value) in (int, float) for value in values):
+        raise asked.odd(f"{len(values)} values in {name!r}", f"{count} numbers in {name!r}")
+    return np.array(values, dtype=np.float64)
 
 
 # Files that were read back from an instance, for as long as they are looked at
@@ -109,7 +129,8 @@ class InstanceReader:
                 remedy="Instance(api, dataset_id=...) or Instance(api, project_id=...).",
             )
         if dataset_id is not None:
-            project_id = int(connection.post("datasets.info", {"id": dataset_id})["projectId"])
+            info = connection.post("datasets.info", {"id": dataset_id})
+            project_id = field(info, "projectId", int, connection.asked("datasets.info"))
         assert project_id is not None
         self.project_id = project_id
         self._check_project()
@@ -126,31 +147,29 @@ class InstanceReader:
         return f"Instance({self.connection.address!r}, {scope})"
 
     def _check_project(self) -> None:
-        info = self.connection.post("projects.info", {"id": self.project_id})
+        info = self.connection.record("projects.info", {"id": self.project_id})
         if info.get("type") != "volumes":
             raise TargetError(
                 f"the project {info.get('name')!r} is not for volumes",
                 path=self.connection.address,
-                found=info.get("type"),
+                found=visible(info.get("type")),
                 expected="volumes",
                 remedy="Choose a project of the type volumes, or make one.",
             )
 
     @property
     def where(self) -> str:
-        """The web address of the project; empty where the instance has none that can be opened."""
-        if not self.connection.address.startswith(("http://", "https://")):
-            return ""
-        return f"{self.connection.address}/projects/{self.project_id}/datasets"
+        """The web address of the project."""
+        return f"{self.connection.site}/projects/{self.project_id}/datasets"
 
     @property
     def version(self) -> str:
         """The version of the instance, such as ``6.13.8``; empty where it does not tell it."""
         try:
-            answer = self.connection.post("instance.version", {})
+            answer = self.connection.record("instance.version", {})
         except NotThere:
             return ""
-        return str(answer.get("version") or "") if isinstance(answer, dict) else ""
+        return visible(answer.get("version") or "")
 
     @property
     def has_dataset(self) -> bool:
@@ -169,8 +188,9 @@ class InstanceReader:
         """Return which volumes are there now."""
         names = self.dataset_names()
         scope = names if self.dataset_id is None else [self.dataset_id]
+        asked = self.connection.asked("volumes.list")
         found = [
-            (number, volume_ref(row, names.get(number, "")))
+            (number, volume_ref(row, names.get(number, ""), asked))
             for number in scope
             for row in self.connection.entities("volumes.list", {"datasetId": number})
         ]
@@ -187,8 +207,9 @@ class InstanceReader:
         """
         if self.known is not None and volume_id in self.known.volumes:
             return self.known.volumes[volume_id]
-        row = self.connection.post("volumes.info", {"id": volume_id})
-        number, names = int(row["datasetId"]), self.dataset_names()
+        asked = self.connection.asked("volumes.info")
+        row = self.connection.record("volumes.info", {"id": volume_id})
+        number, names = field(row, "datasetId", int, asked), self.dataset_names()
         if number not in names or self.dataset_id not in (None, number):
             raise NotThere(
                 f"the volume {volume_id} lies elsewhere",
@@ -197,7 +218,7 @@ class InstanceReader:
                 expected=repr(self),
                 remedy="Correct the id in the mapping, or choose the right project and dataset.",
             )
-        return volume_ref(row, names[number])
+        return volume_ref(row, names[number], asked)
 
     def find(self, name: str) -> VolumeRef | None:
         """Return the volume of a name in the dataset in scope, or None."""
@@ -206,21 +227,17 @@ class InstanceReader:
         return (self.known or self.listing()).by_name.get(name)
 
     def meta(self) -> dict[str, Any]:
-        """Return the project's meta."""
-        meta: dict[str, Any] = self.connection.post("projects.meta", {"id": self.project_id})
+        """Return the project's meta; its classes have a title each."""
+        asked = self.connection.asked(META.method)
+        meta = self.connection.record(asked.method, {"id": self.project_id})
+        for found in records(meta, asked, "classes"):
+            field(found, "title", str, asked)
         return meta
 
     def classes(self) -> tuple[ClassRef, ...]:
         """Return the classes of the project."""
-        return tuple(
-            ClassRef(
-                found["title"],
-                ann.color_of(found["color"]),
-                found.get("description") or "",
-                found["shape"],
-            )
-            for found in self.meta()["classes"]
-        )
+        asked = self.connection.asked(META.method)
+        return tuple(_class_ref(found, asked) for found in self.meta()["classes"])
 
     def ids_of_classes(self, names: set[str]) -> dict[str, int]:
         """Return the ids of classes by name; for the time of an upload they are asked for once."""
@@ -233,16 +250,21 @@ class InstanceReader:
         """Return the objects of a volume, one for each 3D figure; ids stand for keys."""
         content = self.annotation(volume_id)
         scores = self._scores(volume_id) if content["spatialFigures"] else {}
+        asked = self.connection.asked(ANNOTATION.method)
         for figure in content["spatialFigures"]:
-            figure["customData"] = scores.get(int(figure.get("id", 0)), {})
-        return objects_in(content, volume_id)
+            figure["customData"] = scores.get(_id_of(figure, asked), {})
+        return objects_in(content, volume_id, asked)
 
     def annotation(self, volume_id: int) -> dict[str, Any]:
         """Return a volume's annotation as the instance has it, without geometries."""
         data = {"datasetId": self.dataset_of(volume_id), "volumeIds": [volume_id]}
-        found = self.connection.post("volumes.annotations.bulk.info", data)
-        content: dict[str, Any] = found[0]
-        return content
+        asked = self.connection.asked(ANNOTATION.method)
+        found = records(self.connection.post(asked.method, data), asked)
+        if len(found) != 1:
+            raise asked.odd(f"{len(found)} annotations", "one annotation")
+        for name in ("objects", "spatialFigures"):
+            records(found[0], asked, name)
+        return found[0]
 
     def dataset_of(self, volume_id: int) -> int:
         """Return the id of a volume's dataset."""
@@ -250,7 +272,8 @@ class InstanceReader:
             return self.dataset_id
         if self.known is not None and volume_id in self.known.dataset_ids:
             return self.known.dataset_ids[volume_id]
-        return int(self.connection.post("volumes.info", {"id": volume_id})["datasetId"])
+        row = self.connection.post("volumes.info", {"id": volume_id})
+        return field(row, "datasetId", int, self.connection.asked("volumes.info"))
 
     def _scores(self, volume_id: int) -> dict[int, Any]:
         """Return the custom data of a volume's figures by their ids: annotations have none."""
@@ -260,10 +283,11 @@ class InstanceReader:
             "fields": ["id", "entityId", "customData"],
         }
         rows = self.connection.entities("figures.list", data)
+        asked = self.connection.asked("figures.list")
         return {
-            int(row["id"]): row.get("customData") or {}
+            field(row, "id", int, asked): _custom_data(row, asked)
             for row in rows
-            if int(row["entityId"]) == volume_id
+            if field(row, "entityId", int, asked) == volume_id
         }
 
     def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
@@ -325,24 +349,61 @@ def object_ref(
     )
 
 
-def class_ids_in(meta: dict[str, Any]) -> dict[str, int]:
+META, ANNOTATION = Asked("projects.meta"), Asked("volumes.annotations.bulk.info")
+"""Where a meta and an annotation come from, where nothing else is said."""
+
+
+def class_ids_in(meta: dict[str, Any], asked: Asked = META) -> dict[str, int]:
     """Return the ids of a project's classes by name."""
-    return {found["title"]: int(found["id"]) for found in meta["classes"]}
+    return {
+        field(found, "title", str, asked): field(found, "id", int, asked)
+        for found in records(meta, asked, "classes")
+    }
 
 
-def objects_in(content: dict[str, Any], volume_id: int) -> tuple[ObjectRef, ...]:
-    """Return the objects of an annotation, one for each 3D figure; scores are its custom data."""
+def _class_ref(found: dict[str, Any], asked: Asked) -> ClassRef:
+    color = field(found, "color", str, asked)
+    if not _COLOR.fullmatch(color):
+        raise asked.odd("another text in 'color'", "#RRGGBB in 'color'")
+    return ClassRef(
+        field(found, "title", str, asked),
+        ann.color_of(color),
+        of_shape(found.get("description") or "", str, asked, "description"),
+        field(found, "shape", str, asked),
+    )
+
+
+_COLOR = re.compile("#?[0-9A-Fa-f]{6,}")
+"""Red, green and blue; opacity may follow."""
+
+
+def objects_in(
+    content: dict[str, Any], volume_id: int, asked: Asked = ANNOTATION
+) -> tuple[ObjectRef, ...]:
+    """Return the objects of an annotation, one for each 3D figure; scores are its custom data.
+
+    ``asked`` says in an error where the annotation comes from.
+    """
     figures: dict[int, list[dict[str, Any]]] = {}
-    for figure in content["spatialFigures"]:
-        figures.setdefault(int(figure["objectId"]), []).append(figure)
+    for figure in records(content, asked, "spatialFigures"):
+        figures.setdefault(field(figure, "objectId", int, asked), []).append(figure)
     return tuple(
         object_ref(
-            int(found["id"]),
-            int(figure.get("id", 0)),
-            found["classTitle"],
+            field(found, "id", int, asked),
+            _id_of(figure, asked),
+            field(found, "classTitle", str, asked),
             volume_id,
-            figure.get("customData") or {},
+            _custom_data(figure, asked),
         )
-        for found in content["objects"]
-        for figure in figures.get(int(found["id"]), [{}])
+        for found in records(content, asked, "objects")
+        for figure in figures.get(field(found, "id", int, asked), [{}])
     )
+
+
+def _id_of(figure: dict[str, Any], asked: Asked) -> int:
+    """Return the id of a figure; 0 where it has none."""
+    return of_shape(figure.get("id", 0), int, asked, "id")
+
+
+def _custom_data(figure: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    return of_shape(figure.get("customData") or {}, dict, asked, "customData")

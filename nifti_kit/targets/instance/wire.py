@@ -1,4 +1,4 @@
-"""Bodies of requests, sent in pieces; and forms (multipart/form-data), both ways."""
+"""What goes over the wire: bodies in pieces, answers that are checked, how many at a time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from email.message import Message
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from nifti_kit.errors import TargetError
+import requests
+
+from nifti_kit.errors import TargetError, visible
 
 PIECE = 1 << 16
 """Bytes handed to the socket at once. Its time-out (some seconds) is for the whole of a piece: a
@@ -93,17 +95,192 @@ def _head(field: FormText | FormFile) -> str:
 
 
 def parts_in(kind: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of each part of a form, whose content type is ``kind``."""
+    """Yield name and bytes of each part of a form, whose content type is ``kind``.
+
+    Raises
+    ------
+    TargetError
+        If it is no form, or was cut off.
+    """
     header = Message()
     header["Content-Type"] = kind
     boundary = header.get_param("boundary")
-    if not isinstance(boundary, str):
-        raise TargetError("the instance answers in another form", found=kind, expected="a form")
-    for part in content.split(b"--" + boundary.encode("ascii"))[1:-1]:
+    if not isinstance(boundary, str) or not boundary.isascii():
+        raise _no_form(kind)
+    *parts, end = content.split(b"--" + boundary.encode("ascii"))
+    if not parts or not end.startswith(b"--"):
+        raise _no_form("a form that is cut off")
+    for part in parts[1:]:
         head, _, body = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         name = re.search(rb'[;\s]name="([^"]*)"', head)
         if name:
-            yield name[1].decode(), body.removesuffix(b"\r\n")
+            yield name[1].decode(errors="replace"), body.removesuffix(b"\r\n")
+
+
+def _no_form(found: str) -> TargetError:
+    return TargetError(
+        "the instance answers in another form",
+        found=visible(found)[:MOST_SAID],
+        expected="a form",
+        remedy=LOOK_BETWEEN,
+    )
+
+
+# Answers: what came, or what came in its place
+
+LOOK_BETWEEN = (
+    "Check SERVER_ADDRESS, and what lies between here and the instance (a proxy, a login page)."
+)
+"""What to do where something else answers than the instance."""
+
+MOST_SAID = 300
+"""Characters of what an instance says that an error shows."""
+
+
+class Trouble(NamedTuple):
+    """What came in place of an answer.
+
+    Attributes
+    ----------
+    found
+        What that is, in words.
+    lost
+        Whether the request may have been carried out.
+    pause
+        How long the instance asks to wait (s).
+    expected
+        Of an answer of another kind: what it should have been.
+    """
+
+    found: str
+    lost: bool
+    pause: float = 0.0
+    expected: str = ""
+
+
+def json_in(answer: requests.Response) -> Any:
+    """Return the JSON of an answer, or the trouble: that is no JSON, or says nothing."""
+    try:
+        content = answer.json()
+    except (ValueError, RecursionError):  # no JSON, no text, or JSON that is nested without end
+        return Trouble(_instead(answer), lost=True, expected="JSON")
+    return Trouble("null", lost=True, expected="JSON") if content is None else content
+
+
+def bytes_in(answer: requests.Response) -> bytes | Trouble:
+    """Return the file that an answer is, or the trouble: no file."""
+    if _is_page(answer) or not answer.content:
+        return Trouble(_instead(answer), lost=True, expected="a file")
+    return answer.content
+
+
+def form_in(answer: requests.Response) -> dict[str, bytes] | Trouble:
+    """Return the parts of the form that an answer is, by name, or the trouble: no form."""
+    try:
+        return dict(parts_in(answer.headers.get("Content-Type", ""), answer.content))
+    except TargetError as error:
+        other = _is_page(answer) or not answer.content
+        found = _instead(answer) if other else str(error.found)
+        return Trouble(found, lost=True, expected="a form")
+
+
+def _is_page(answer: requests.Response) -> bool:
+    start = answer.content[:_MARKUP_WITHIN].lstrip().lower()
+    kind = answer.headers.get("Content-Type", "").lower()
+    return "text/html" in kind or start.startswith((b"<!doctype html", b"<html"))
+
+
+_MARKUP_WITHIN = 200
+"""Bytes at whose beginning a page says that it is one."""
+
+
+def _instead(answer: requests.Response) -> str:
+    """Return what an answer is that is not what it should be; nothing of its text."""
+    if not answer.content.strip():
+        return "an empty body"
+    if _is_page(answer):
+        return "an HTML page (a login page?)"
+    half = answer.content.lstrip()[:1] in (b"{", b"[")
+    return "JSON that is cut off or damaged" if half else "something that is no JSON"
+
+
+class Asked(NamedTuple):
+    """What an answer is one to, a method; and where it comes from: an instance, or a kept file."""
+
+    method: str
+    address: str = ""
+
+    def odd(self, found: str, expected: str) -> TargetError:
+        """Return the error for an answer of another shape."""
+        return TargetError(
+            f"the answer to {self.method} has another form",
+            path=self.address or None,
+            found=found,
+            expected=expected,
+            remedy=LOOK_BETWEEN,
+        )
+
+
+T = TypeVar("T")
+
+_KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    float: "a number with a fraction",
+    bool: "true or false",
+    type(None): "null",
+}
+"""What JSON holds, in words."""
+
+
+def of_shape(value: Any, kind: type[T], asked: Asked, name: str = "") -> T:
+    """Return a value of an answer, which is of a kind of JSON; ``name`` is that of its field.
+
+    A whole number may come as text: an id of 64 bits does.
+
+    Raises
+    ------
+    TargetError
+        If it is of another kind.
+    """
+    if kind is int and isinstance(value, str) and _WHOLE.fullmatch(value):
+        value = int(value)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    of = f" in {name!r}" if name else ""
+    raise asked.odd(f"{_KINDS.get(type(value), 'nothing')}{of}", f"{_KINDS[kind]}{of}")
+
+
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+"""Up to 64 bits."""
+
+
+def field(record: Any, name: str, kind: type[T], asked: Asked) -> T:
+    """Return a field of an object of an answer.
+
+    Raises
+    ------
+    TargetError
+        If there is no such field, or it is of another kind; the error names method and field.
+    """
+    there = of_shape(record, dict, asked)
+    if name not in there:
+        raise asked.odd(f"no {name!r}", f"{_KINDS[kind]} in {name!r}")
+    return of_shape(there[name], kind, asked, name)
+
+
+def records(value: Any, asked: Asked, name: str = "") -> list[dict[str, Any]]:
+    """Return a list of objects of an answer; ``name`` is the field of ``value`` that it is in.
+
+    Raises
+    ------
+    TargetError
+        If it is no list of objects.
+    """
+    rows = field(value, name, list, asked) if name else of_shape(value, list, asked)
+    return [of_shape(row, dict, asked, name) for row in rows]
 
 
 # How many requests are on their way at a time: more while all goes well, fewer when it is busy
