@@ -27,7 +27,7 @@ from nifti_kit.targets.instance.landing import REPLACED, Landing
 from nifti_kit.targets.instance.ownership import MADE, has_slices, made_objects, own_volume
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
 from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
-from nifti_kit.targets.instance.volumes import half_made, is_bare
+from nifti_kit.targets.instance.volumes import half_made
 from nifti_kit.targets.instance.writing import score_figure
 from nifti_kit.targets.records import (
     Begun,
@@ -160,7 +160,7 @@ class Instance(InstanceReader):
         there = () if new_volume else self.objects(volume.id)
         own: dict[int, int] = {}
         if begun is not None and not new_volume:
-            own = made_objects(self, begun, self.dataset_of(volume.id), volume.id)
+            own = made_objects(self, begun, volume.id)
             begun = begun if own or MADE in begun.marks else None
         names = {planned.class_name for planned in item.objects}
         clashes = [ref for ref in there if ref.class_name in names and ref.id not in own.values()]
@@ -279,8 +279,7 @@ class Instance(InstanceReader):
 
     def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
         """Give a figure its scores, those of all planes: all custom data that it has."""
-        dataset_id = self.dataset_of(ref.volume_id)
-        score_figure(self.connection, dataset_id, ref.volume_id, ref.figure_id, scores)
+        score_figure(self, ref.volume_id, ref.figure_id, scores)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Do nothing: the instance keeps its own ids."""
@@ -340,6 +339,6 @@ class Instance(InstanceReader):
             whole = is_same_volume(item.volume, own.grid, self.iter_volume(own.id))
         if whole:
             return None
-        if not is_bare(self.connection, self.dataset_id, own.id):
+        if not self.is_bare(own.id):
             raise half_made(self.connection, own.id, own.name)
         return own.id

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance.client import AnswerLost, Connection
+from nifti_kit.targets.instance.wire import field, of_shape
 
 _LOG = logging.getLogger("nifti_kit.targets")
 
@@ -24,7 +25,7 @@ def once(
     connection: Connection,
     method: str,
     data: Any,
-    ask: Callable[[], list[dict[str, Any]]],
+    ask: Callable[[], list[int]],
     *,
     expected: int,
 ) -> list[int]:
@@ -37,7 +38,7 @@ def once(
         try:
             made = _ids(connection.post(method, data, repeatable=False), method, connection)
         except AnswerLost:
-            made = [int(row["id"]) for row in ask()]
+            made = ask()
             _LOG.info("%s: answer lost; %d of %d are there", method, len(made), expected)
             if not made:
                 continue
@@ -55,11 +56,12 @@ def once(
 
 def _ids(answer: Any, method: str, connection: Connection) -> list[int]:
     """Return the ids in an answer; one without any says nothing of what was made."""
+    asked = connection.asked(method)
     try:
-        return [int(row["id"]) for row in answer]
-    except (TypeError, KeyError, ValueError):
+        return [field(row, "id", int, asked) for row in of_shape(answer, list, asked)]
+    except TargetError as error:
         raise AnswerLost(
-            f"the answer to {method} has no ids", path=connection.address, found=type(answer)
+            f"the answer to {method} has no ids", path=connection.address, found=error.found
         ) from None
 
 

@@ -21,13 +21,11 @@ from nifti_kit.targets.instance.ownership import (
     mark_of,
     own_objects,
 )
-from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.reading import FigureRow, InstanceReader, object_ref
 from nifti_kit.targets.instance.volumes import add_volume, remove_bare, send_files
 from nifti_kit.targets.instance.writing import (
     add_figures,
     add_objects,
-    figures_of,
-    objects_of,
     remove_objects,
     score_figure,
     upload_masks,
@@ -77,15 +75,14 @@ class Landing:
         self._back_up()
         if job.new_volume:
             volume = self._write_volume()
-        dataset_id = self.reader.dataset_of(volume.id)
-        own = own_objects(self.reader, job, dataset_id)
+        own = own_objects(self.reader, job)
         if job.begun is not None and job.begun.changed:
-            own = self._made_anew(own, volume, dataset_id)
-        refs = self._write_objects(own, volume, dataset_id)
-        self._remove_replaced(dataset_id)
+            own = self._made_anew(own, volume)
+        refs = self._write_objects(own, volume)
+        self._remove_replaced()
         for change in job.updates:
             ref = change.ref
-            score_figure(self.connection, dataset_id, volume.id, ref.figure_id, ref.scores)
+            score_figure(self.reader, volume.id, ref.figure_id, ref.scores)
         return replace(job, volume=volume, add=refs, sent=self.connection.sent)
 
     def _write_volume(self) -> VolumeRef:
@@ -93,24 +90,22 @@ class Landing:
         assert job.item.volume is not None
         assert dataset_id is not None
         if job.stale is not None:
-            remove_bare(self.connection, dataset_id, job.stale, job.item.name)
+            remove_bare(self.reader, dataset_id, job.stale, job.item.name)
         mark = mark_of(job.session)
         sent = send_files(self.connection, self.crew, job.item.volume, mark, landed=self._step)
-        number = add_volume(self.connection, self.crew, dataset_id, job.item.name, sent, self.note)
+        number = add_volume(self.reader, self.crew, dataset_id, job.item.name, sent, self.note)
         return replace(job.volume, id=number, key=str(number))
 
-    def _made_anew(self, own: Own, volume: VolumeRef, dataset_id: int) -> Own:
+    def _made_anew(self, own: Own, volume: VolumeRef) -> Own:
         """Remove what was made of files that hold something else by now; people's changes stay."""
         gone = [number for at, number in own.objects.items() if at not in own.changed]
-        remove_objects(self.connection, dataset_id, volume.id, gone)
+        remove_objects(self.reader, volume.id, gone)
         return Own()
 
-    def _write_objects(
-        self, own: Own, volume: VolumeRef, dataset_id: int
-    ) -> tuple[tuple[int, ObjectRef], ...]:
+    def _write_objects(self, own: Own, volume: VolumeRef) -> tuple[tuple[int, ObjectRef], ...]:
         """Complete the objects; return what each planned one became."""
-        self._make_objects(own, volume, dataset_id)
-        self._make_figures(own, volume, dataset_id)
+        self._make_objects(own, volume)
+        self._make_figures(own, volume)
         planned = self.job.item.objects
         left = [(own.figures[at], planned[at]) for at, _ in self.job.add if at not in own.whole]
         self._objects = len(self.job.add) - len(left)
@@ -120,7 +115,7 @@ class Landing:
             for at, ref in self.job.add
         )
 
-    def _make_objects(self, own: Own, volume: VolumeRef, dataset_id: int) -> None:
+    def _make_objects(self, own: Own, volume: VolumeRef) -> None:
         planned = self.job.item.objects
         left = [at for at, _ in self.job.add if at not in own.objects]
         if own.objects:  # some may have been found without their ids in the journal
@@ -132,11 +127,11 @@ class Landing:
         known = {int(mark) for mark in self.job.memo or () if mark != MADE}
         known |= set(own.objects.values())
         self.note({MAKING: [list(pair) for pair in zip(left, kinds, strict=True)]})
-        ids = add_objects(self.connection, dataset_id, volume.id, kinds, known)
+        ids = add_objects(self.reader, volume.id, kinds, known)
         own.objects |= dict(zip(left, ids, strict=True))
         self.note({OBJECTS: [list(pair) for pair in own.objects.items()]})
 
-    def _make_figures(self, own: Own, volume: VolumeRef, dataset_id: int) -> None:
+    def _make_figures(self, own: Own, volume: VolumeRef) -> None:
         planned = self.job.item.objects
         if own.figures:  # as the objects: before they have a geometry, as a person's have
             pairs = [[own.objects[at], figure] for at, figure in own.figures.items()]
@@ -149,36 +144,34 @@ class Landing:
             own.figures.update({places[number]: figure for number, figure in pairs})
 
         wanted = [(own.objects[at], planned[at]) for at in left]
-        add_figures(self.connection, dataset_id, volume.id, wanted, heard)
+        add_figures(self.reader, volume.id, wanted, heard)
 
     def _note_sent(self, masks: dict[int, bytes]) -> None:
         """Note what figures are sent, before: what is there later, and differs, is a person's."""
         sent = {str(figure): digest(mask) for figure, mask in masks.items()}
         self.note({f"{SENT}{min(masks)}": sent})
 
-    def _remove_replaced(self, dataset_id: int) -> None:
+    def _remove_replaced(self) -> None:
         """Remove what is replaced; an interrupted try may have removed it, or a part of it."""
         volume_id = self.job.volume.id
         if not self.job.replaced:
             return
-        rows = objects_of(self.connection, dataset_id, volume_id)
-        there = {int(row["id"]) for row in rows}
+        there = {row.id for row in self.reader.object_rows(volume_id)}
         old = [ref for ref in self.job.replaced if ref.id in there]
-        changed = self._changed_since(old, dataset_id)
+        changed = self._changed_since(old)
         if changed:
             self._keep(changed, f"{REPLACED}-{max(ref.id for ref in changed)}")
-        remove_objects(self.connection, dataset_id, volume_id, [ref.id for ref in old])
+        remove_objects(self.reader, volume_id, [ref.id for ref in old])
 
-    def _changed_since(self, refs: Sequence[ObjectRef], dataset_id: int) -> list[ObjectRef]:
+    def _changed_since(self, refs: Sequence[ObjectRef]) -> list[ObjectRef]:
         """Return the objects that a person has changed since they were kept."""
         assert self.job.backup is not None
         kept = backup_of(self.job.backup / REPLACED, self.job.volume)
         figures = [f for path in kept.parent.rglob(kept.name) for f in _figures_kept(path)]
         then = {int(figure["id"]): figure for figure in figures}
-        rows = figures_of(self.connection, dataset_id, self.job.volume.id)
-        now = {int(row["id"]): row for row in rows}
+        now = {row.id: row for row in self.reader.figure_rows(self.job.volume.id)}
         return [
-            replace(ref, scores=now[ref.figure_id].get("customData") or {})
+            replace(ref, scores=now[ref.figure_id].scores)
             for ref in refs
             if ref.figure_id in now
             and ref.figure_id in then
@@ -224,8 +217,8 @@ def _figures_kept(path: Path) -> list[dict[str, Any]]:
     return figures
 
 
-def _has_changed(then: dict[str, Any], now: dict[str, Any]) -> bool:
+def _has_changed(then: dict[str, Any], now: FigureRow) -> bool:
     """Say whether a figure has other scores than when it was kept, or was written later."""
-    times = then.get("updatedAt"), now.get("updatedAt")
-    scores = (then.get("customData") or {}) != (now.get("customData") or {})
+    times = then.get("updatedAt"), now.updated
+    scores = (then.get("customData") or {}) != now.scores
     return scores or (None not in times and times[0] != times[1])

@@ -13,9 +13,9 @@ from typing import Any
 
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.targets.comparing import Comparison
-from nifti_kit.targets.instance.reading import InstanceReader, object_ref
+from nifti_kit.targets.instance.reading import FigureRow, InstanceReader, object_ref
 from nifti_kit.targets.instance.volumes import SLICES, VOLUME
-from nifti_kit.targets.instance.writing import figures_of, objects_of, unheard
+from nifti_kit.targets.instance.writing import unheard
 from nifti_kit.targets.records import Begun, ItemJob, VolumeRef
 
 MADE = "made"
@@ -81,9 +81,7 @@ class Own:
     changed: set[int] = field(default_factory=set)
 
 
-def made_objects(
-    reader: InstanceReader, begun: Begun, dataset_id: int, volume_id: int
-) -> dict[int, int]:
+def made_objects(reader: InstanceReader, begun: Begun, volume_id: int) -> dict[int, int]:
     """Return the objects that a run has made and that are there, by their places in the item.
 
     Raises
@@ -98,13 +96,12 @@ def made_objects(
     if making:
         known = {int(mark) for mark in begun.marks if mark != MADE} | {*noted.values()}
         kinds = [*making.values()]
-        made = unheard(reader.connection, dataset_id, volume_id, kinds, known)
-        noted |= {at: int(row["id"]) for at, row in zip(making, made, strict=False)}
-    there = {int(row["id"]) for row in objects_of(reader.connection, dataset_id, volume_id)}
+        noted |= zip(making, unheard(reader, volume_id, kinds, known), strict=False)
+    there = {row.id for row in reader.object_rows(volume_id)}
     return {at: number for at, number in noted.items() if number in there}
 
 
-def own_objects(reader: InstanceReader, job: ItemJob, dataset_id: int) -> Own:
+def own_objects(reader: InstanceReader, job: ItemJob) -> Own:
     """Return what an interrupted run has made of a job's objects, and how far it came.
 
     Raises
@@ -115,53 +112,53 @@ def own_objects(reader: InstanceReader, job: ItemJob, dataset_id: int) -> Own:
     begun = job.begun
     if begun is None or job.new_volume:
         return Own()
-    return _Search(reader, job, begun, dataset_id).found()
+    return _Search(reader, job, begun).found()
 
 
 class _Search:
     """Looks for what a run has made of a job's objects."""
 
-    def __init__(self, reader: InstanceReader, job: ItemJob, begun: Begun, dataset_id: int) -> None:
-        self.reader, self.job, self.begun, self.dataset_id = reader, job, begun, dataset_id
+    def __init__(self, reader: InstanceReader, job: ItemJob, begun: Begun) -> None:
+        self.reader, self.job, self.begun = reader, job, begun
         self._same = Comparison(reader, job.item)
-        self._figures = figures_of(reader.connection, dataset_id, job.volume.id)
+        self._figures = reader.figure_rows(job.volume.id)
 
     def found(self) -> Own:
-        own = Own(made_objects(self.reader, self.begun, self.dataset_id, self.job.volume.id))
+        own = Own(made_objects(self.reader, self.begun, self.job.volume.id))
         heard: dict[int, set[int]] = {}
         for name, pairs in self.begun.facts.items():
             for number, figure in _pairs(pairs) if name.startswith(FIGURES) else ():
                 heard.setdefault(number, set()).add(figure)
         for at, number in own.objects.items():
             for row in self._figures:
-                if row["objectId"] == number:
+                if row.object_id == number:
                     self._look_at(own, at, row, heard.get(number, set()))
         return own
 
-    def _look_at(self, own: Own, at: int, row: Mapping[str, Any], heard: set[int]) -> None:
+    def _look_at(self, own: Own, at: int, row: FigureRow, heard: set[int]) -> None:
         """Take a figure of an object for its own, or for one that a person has drawn.
 
         Those of the run get their geometry after their ids are noted.
         """
-        mask = self.reader.mask_of(row["id"])
-        if at in own.figures or (row["id"] not in heard and (heard or mask is not None)):
+        mask = self.reader.mask_of(row.id)
+        if at in own.figures or (row.id not in heard and (heard or mask is not None)):
             own.changed.add(at)
             return
-        own.figures[at] = int(row["id"])
+        own.figures[at] = row.id
         if mask is not None:
             own.whole.add(at)
             if not self._is_as_sent(at, row, mask):
                 own.changed.add(at)
 
-    def _is_as_sent(self, at: int, row: Mapping[str, Any], mask: bytes) -> bool:
+    def _is_as_sent(self, at: int, row: FigureRow, mask: bytes) -> bool:
         if self.begun.changed:  # what it was to be is not known any more
-            return digest(mask) == self._sent().get(str(row["id"]))
+            return digest(mask) == self._sent().get(str(row.id))
         planned, volume_id = self.job.item.objects[at], self.job.volume.id
-        if (row.get("customData") or {}) != planned.scores:
+        if row.scores != planned.scores:
             return False
-        if digest(mask) == self._sent().get(str(row["id"])):
+        if digest(mask) == self._sent().get(str(row.id)):
             return True
-        ref = object_ref(row["objectId"], row["id"], planned.class_name, volume_id, planned.scores)
+        ref = object_ref(row.object_id, row.id, planned.class_name, volume_id, planned.scores)
         try:  # an instance may give back other bytes for the same voxels
             return self._same.is_same(planned, ref)
         except NiftiKitError:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.instance.client import Connection, NotThere
 from nifti_kit.targets.instance.places import dataset_paths
 from nifti_kit.targets.instance.wire import Asked, field, of_shape, records
-from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.targets.records import ClassRef, CustomData, ObjectRef, VolumeRef
 from nifti_kit.targets.target import NoMask
 
 
@@ -49,6 +49,23 @@ class Listing:
     def by_name(self) -> dict[str, VolumeRef]:
         """The volumes by name; of several the first."""
         return {ref.name: ref for ref in reversed(self.volumes.values())}
+
+
+class FigureRow(NamedTuple):
+    """A figure in a list of the instance: ``updated`` is when it was changed last, where told."""
+
+    id: int
+    object_id: int
+    scores: CustomData
+    updated: Any
+
+
+class ObjectRow(NamedTuple):
+    """An object in a list of the instance."""
+
+    id: int
+    class_id: int
+    has_tags: bool
 
 
 def volume_ref(row: dict[str, Any], dataset: str, asked: Asked) -> VolumeRef:
@@ -249,7 +266,8 @@ class InstanceReader:
     def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
         """Return the objects of a volume, one for each 3D figure; ids stand for keys."""
         content = self.annotation(volume_id)
-        scores = self._scores(volume_id) if content["spatialFigures"] else {}
+        rows = self.figure_rows(volume_id) if content["spatialFigures"] else []
+        scores = {row.id: row.scores for row in rows}
         asked = self.connection.asked(ANNOTATION.method)
         for figure in content["spatialFigures"]:
             figure["customData"] = scores.get(_id_of(figure, asked), {})
@@ -275,20 +293,49 @@ class InstanceReader:
         row = self.connection.post("volumes.info", {"id": volume_id})
         return field(row, "datasetId", int, self.connection.asked("volumes.info"))
 
-    def _scores(self, volume_id: int) -> dict[int, Any]:
-        """Return the custom data of a volume's figures by their ids: annotations have none."""
+    def figure_rows(self, volume_id: int) -> list[FigureRow]:
+        """Return the figures of a volume: annotations have no scores."""
+        asked = self.connection.asked("figures.list")
+        fields = ["id", "entityId", "objectId", "customData", "updatedAt"]
+        return [
+            FigureRow(
+                field(row, "id", int, asked),
+                field(row, "objectId", int, asked),
+                _custom_data(row, asked),
+                row.get("updatedAt"),
+            )
+            for row in self._rows_on(volume_id, asked, fields=fields)
+        ]
+
+    def object_rows(self, volume_id: int) -> list[ObjectRow]:
+        """Return the objects of a volume, with or without figures."""
+        asked = self.connection.asked("annotation-objects.list")
+        return [
+            ObjectRow(
+                field(row, "id", int, asked),
+                field(row, "classId", int, asked),
+                bool(row.get("tags")),
+            )
+            for row in self._rows_on(volume_id, asked)
+        ]
+
+    def _rows_on(self, volume_id: int, asked: Asked, **more: Any) -> list[dict[str, Any]]:
         data = {
             "datasetId": self.dataset_of(volume_id),
             "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
-            "fields": ["id", "entityId", "customData"],
+            **more,
         }
-        rows = self.connection.entities("figures.list", data)
-        asked = self.connection.asked("figures.list")
-        return {
-            field(row, "id", int, asked): _custom_data(row, asked)
-            for row in rows
-            if field(row, "entityId", int, asked) == volume_id
-        }
+        rows = self.connection.entities(asked.method, data)
+        return [row for row in rows if field(row, "entityId", int, asked) == volume_id]
+
+    def is_bare(self, volume_id: int) -> bool:
+        """Say whether a volume has no object, figure or tag."""
+        content = self.annotation(volume_id)
+        asked = self.connection.asked(ANNOTATION.method)
+        planes = records(content.get("planes") or [], asked)
+        drawn = any(plane.get("slices") for plane in planes)
+        named = ("objects", "spatialFigures", "tags")
+        return not (drawn or any(content.get(name) for name in named))
 
     def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
         """Yield a volume's slices (i, j) in the order of k; the buffer is used again."""

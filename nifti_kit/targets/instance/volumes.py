@@ -20,6 +20,7 @@ from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
 from nifti_kit.targets.instance.client import AnswerLost, Connection, hash_of
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
+from nifti_kit.targets.instance.reading import InstanceReader
 from nifti_kit.targets.instance.wire import Bytes, FormFile
 from nifti_kit.targets.records import Note
 
@@ -149,7 +150,7 @@ def send_files(
 
 
 def add_volume(
-    connection: Connection,
+    reader: InstanceReader,
     crew: Encoders,
     dataset_id: int,
     name: str,
@@ -167,18 +168,18 @@ def add_volume(
         If it would have to be made again, and others have drawn on it meanwhile.
     """
     for _ in range(TRIES):
-        number = _made(connection, dataset_id, {"name": name, **sent.entry})
+        number = _made(reader.connection, dataset_id, {"name": name, **sent.entry})
         note({VOLUME: number, SLICES: False})
         try:
-            _add_slices(connection, crew, number, sent.slices)
+            _add_slices(reader.connection, crew, number, sent.slices)
         except AnswerLost:
-            remove_bare(connection, dataset_id, number, name)
+            remove_bare(reader, dataset_id, number, name)
         else:
             note({SLICES: True})
             return number
     raise TargetError(
         f"the slices of {name!r} cannot be sent: answers are lost each time",
-        path=connection.address,
+        path=reader.connection.address,
         remedy="Check the network; the same call goes on where this one ended.",
     )
 
@@ -245,10 +246,10 @@ def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> int
     """
     data = {"datasetId": dataset_id, "volumes": [entry]}
 
-    def ask() -> list[dict[str, Any]]:
+    def ask() -> list[int]:
         rows = connection.entities("volumes.list", {"datasetId": dataset_id})
         ours = entry["name"], entry["hash"]
-        return [row for row in rows if (row.get("name"), row.get("hash")) == ours]
+        return [int(row["id"]) for row in rows if (row.get("name"), row.get("hash")) == ours]
 
     return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
 
@@ -266,7 +267,7 @@ def _add_slices(
         pass
 
 
-def remove_bare(connection: Connection, dataset_id: int, volume_id: int, name: str) -> None:
+def remove_bare(reader: InstanceReader, dataset_id: int, volume_id: int, name: str) -> None:
     """Remove a volume that an upload has made and not finished, if nothing is on it.
 
     Raises
@@ -274,7 +275,8 @@ def remove_bare(connection: Connection, dataset_id: int, volume_id: int, name: s
     TargetError
         If something is on it, which is not of that upload.
     """
-    if not is_bare(connection, dataset_id, volume_id):
+    connection = reader.connection
+    if not reader.is_bare(volume_id):
         raise half_made(connection, volume_id, name)
 
     def ask() -> list[int]:
@@ -282,14 +284,6 @@ def remove_bare(connection: Connection, dataset_id: int, volume_id: int, name: s
         return [int(row["id"]) for row in rows]
 
     remove(connection, "images.bulk.remove", [volume_id], lambda ids: {"imageIds": ids}, ask)
-
-
-def is_bare(connection: Connection, dataset_id: int, volume_id: int) -> bool:
-    """Say whether a volume has no object, figure or tag."""
-    data = {"datasetId": dataset_id, "volumeIds": [volume_id]}
-    (found,) = connection.post("volumes.annotations.bulk.info", data)
-    drawn = [piece for plane in found.get("planes") or () for piece in plane.get("slices") or ()]
-    return not (found.get("objects") or found.get("spatialFigures") or found.get("tags") or drawn)
 
 
 def half_made(connection: Connection, volume_id: int, name: str) -> TargetError:

@@ -32,24 +32,19 @@ REMOVED_AT_ONCE = 100
 """Objects of one request."""
 
 
-def remove_objects(
-    connection: Connection, dataset_id: int, volume_id: int, object_ids: Sequence[int]
-) -> None:
+def remove_objects(reader: InstanceReader, volume_id: int, object_ids: Sequence[int]) -> None:
     """Remove objects of a volume with their figures."""
 
     def ask() -> list[int]:
-        return [int(row["id"]) for row in objects_of(connection, dataset_id, volume_id)]
+        return [row.id for row in reader.object_rows(volume_id)]
 
     for batch in batched(object_ids, REMOVED_AT_ONCE):
-        remove(connection, "annotation-objects.bulk.remove", batch, lambda ids: ids, ask)
+        method = "annotation-objects.bulk.remove"
+        remove(reader.connection, method, batch, lambda ids: ids, ask)
 
 
 def add_objects(
-    connection: Connection,
-    dataset_id: int,
-    volume_id: int,
-    class_ids: Sequence[int],
-    known: Collection[int],
+    reader: InstanceReader, volume_id: int, class_ids: Sequence[int], known: Collection[int]
 ) -> list[int]:
     """Make objects of classes on a volume, all or none; return their ids in order.
 
@@ -58,18 +53,15 @@ def add_objects(
     if not class_ids:
         return []
     entries = [{"classId": number, "entityId": volume_id} for number in class_ids]
-    ask = partial(unheard, connection, dataset_id, volume_id, class_ids, known)
-    data = {"datasetId": dataset_id, "annotationObjects": entries}
-    return once(connection, "annotation-objects.bulk.add", data, ask, expected=len(entries))
+    ask = partial(unheard, reader, volume_id, class_ids, known)
+    data = {"datasetId": reader.dataset_of(volume_id), "annotationObjects": entries}
+    method = "annotation-objects.bulk.add"
+    return once(reader.connection, method, data, ask, expected=len(entries))
 
 
 def unheard(
-    connection: Connection,
-    dataset_id: int,
-    volume_id: int,
-    class_ids: Sequence[int],
-    known: Collection[int],
-) -> list[dict[str, Any]]:
+    reader: InstanceReader, volume_id: int, class_ids: Sequence[int], known: Collection[int]
+) -> list[int]:
     """Return the objects that a request has made whose answer was not heard; none if it made none.
 
     A request makes all of its objects or none, one after the other, and they have no figure yet:
@@ -80,20 +72,19 @@ def unheard(
     TargetError
         If more than one row of objects could be they.
     """
-    drawn = {row["objectId"] for row in figures_of(connection, dataset_id, volume_id)}
+    drawn = {row.object_id for row in reader.figure_rows(volume_id)}
     rows = [
         row
-        for row in objects_of(connection, dataset_id, volume_id)
-        if row["id"] not in known and row["id"] not in drawn and not row.get("tags")
+        for row in sorted(reader.object_rows(volume_id))
+        if row.id not in known and row.id not in drawn and not row.has_tags
     ]
-    rows.sort(key=lambda row: int(row["id"]))
     count = len(class_ids)
     runs = [rows[at : at + count] for at in range(len(rows) - count + 1)]
-    fitting = [run for run in runs if [row["classId"] for row in run] == list(class_ids)]
-    close = [run for run in fitting if run[-1]["id"] - run[0]["id"] == count - 1] or fitting
+    fitting = [run for run in runs if [row.class_id for row in run] == list(class_ids)]
+    close = [run for run in fitting if run[-1].id - run[0].id == count - 1] or fitting
     if len(close) > 1:
-        raise _two_readings(connection, volume_id, [row["id"] for row in rows])
-    return close[0] if close else []
+        raise _two_readings(reader.connection, volume_id, [row.id for row in rows])
+    return [row.id for row in close[0]] if close else []
 
 
 def _two_readings(connection: Connection, volume_id: int, ids: Sequence[int]) -> TargetError:
@@ -107,30 +98,8 @@ def _two_readings(connection: Connection, volume_id: int, ids: Sequence[int]) ->
     )
 
 
-def objects_of(connection: Connection, dataset_id: int, volume_id: int) -> list[dict[str, Any]]:
-    """Return the objects of a volume."""
-    data = {
-        "datasetId": dataset_id,
-        "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
-    }
-    rows = connection.entities("annotation-objects.list", data)
-    return [row for row in rows if row["entityId"] == volume_id]
-
-
-def figures_of(connection: Connection, dataset_id: int, volume_id: int) -> list[dict[str, Any]]:
-    """Return a volume's figures: ``id``, ``objectId``, ``customData``, ``updatedAt`` of each."""
-    data = {
-        "datasetId": dataset_id,
-        "filter": [{"field": "entityId", "operator": "=", "value": volume_id}],
-        "fields": ["id", "entityId", "objectId", "customData", "updatedAt"],
-    }
-    rows = connection.entities("figures.list", data)
-    return [row for row in rows if row["entityId"] == volume_id]
-
-
 def add_figures(
-    connection: Connection,
-    dataset_id: int,
+    reader: InstanceReader,
     volume_id: int,
     pairs: Sequence[tuple[int, PlannedObject]],
     heard: Callable[[list[tuple[int, int]]], Any],
@@ -152,29 +121,32 @@ def add_figures(
             for number, planned in batch
         ]
 
-        def ask(wanted: list[int] = wanted) -> list[dict[str, Any]]:
-            found: dict[int, dict[str, Any]] = {}
-            for row in figures_of(connection, dataset_id, volume_id):
-                found.setdefault(row["objectId"], row)
+        def ask(wanted: list[int] = wanted) -> list[int]:
+            found: dict[int, int] = {}
+            for row in reader.figure_rows(volume_id):
+                found.setdefault(row.object_id, row.id)
             return [found[number] for number in wanted if number in found]
 
         data = {"entityId": volume_id, "figures": figures}
-        made = once(connection, "figures.bulk.add", data, ask, expected=len(figures))
+        made = once(reader.connection, "figures.bulk.add", data, ask, expected=len(figures))
         heard(list(zip(wanted, made, strict=True)))
 
 
 def score_figure(
-    connection: Connection, dataset_id: int, volume_id: int, figure_id: int, scores: CustomData
+    reader: InstanceReader, volume_id: int, figure_id: int, scores: CustomData
 ) -> None:
     """Give a figure its scores, those of all planes: all custom data that it has."""
     data = {"id": figure_id, "customData": scores, "updateStrategy": "replace"}
     method = "figures.custom-data.update"
 
     def has_them() -> bool:
-        there = figures_of(connection, dataset_id, volume_id)
-        return any(row["id"] == figure_id and row.get("customData") == scores for row in there)
+        rows = reader.figure_rows(volume_id)
+        return any(row.id == figure_id and row.scores == scores for row in rows)
 
-    settled(connection, method, lambda: connection.post(method, data, repeatable=False), has_them)
+    def send() -> None:
+        reader.connection.post(method, data, repeatable=False)
+
+    settled(reader.connection, method, send, has_them)
 
 
 def upload_masks(
