@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import Instance
+from nifti_kit.targets.instance.client import Connection
 from nifti_kit.widgets.parts.targets import FolderPlace, TargetPicker
 from tests.platform import Platform, running_platform
 from tests.support.landings import land, write_volumes
@@ -167,8 +169,8 @@ def test_a_place_on_an_instance_is_chosen(platform: Platform) -> None:
     assert picker.blockers == ["Choose a project."]
 
 
-def test_a_link_is_of_the_web_or_none() -> None:
-    target = SimpleNamespace(
-        connection=SimpleNamespace(address="javascript://alert(1)"), project_id=1
-    )
-    assert Instance.where.fget(target) == ""
+def test_a_link_is_of_the_web_and_without_a_login() -> None:
+    with pytest.raises(TargetError, match="no address of an instance"):
+        Connection("javascript://alert(1)", "t")
+    target = SimpleNamespace(connection=Connection("https://me:word@host", "t"), project_id=1)
+    assert Instance.where.fget(target) == "https://host/projects/1/datasets"
