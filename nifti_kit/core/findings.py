@@ -15,7 +15,7 @@ from nifti_kit.core import html
 from nifti_kit.core.catalog import CATALOG, lookup
 from nifti_kit.core.files import save_as
 from nifti_kit.core.html import Illustration, Markup
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import counted, guarded_cell, listed
 from nifti_kit.errors import NiftiKitError, UnsupportedImage, wrong_argument
 
 if TYPE_CHECKING:
@@ -235,7 +235,8 @@ class Findings(Sequence[Finding]):
         """Write the findings to a file: ``.html`` (a report), ``.json`` or ``.csv``.
 
         The report is one page with pictures of the first files of each code; it needs no network
-        and no other file. A file that is there is replaced.
+        and no other file. In a table an apostrophe stands before a text that a spreadsheet would
+        take for a formula. A file that is there is replaced.
 
         Raises
         ------
@@ -245,9 +246,15 @@ class Findings(Sequence[Finding]):
         forms = {
             ".html": lambda: _report(self),
             ".json": self.to_json,
-            ".csv": lambda: self.to_frame().to_csv(index=False),
+            ".csv": self._csv,
         }
         save_as(path, "findings", forms)
+
+    def _csv(self) -> str:
+        frame = self.to_frame()
+        for column in ("path", "message", "remedy"):
+            frame[column] = frame[column].map(guarded_cell)
+        return frame.to_csv(index=False)
 
     def __repr__(self) -> str:
         lines = [f"Findings: {self.summary()}"]

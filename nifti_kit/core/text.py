@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -100,3 +101,36 @@ def counted(count: int, noun: str) -> str:
         return f"1 {noun}"
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count:,} {plural}"
+
+
+# Cells of tables that people open with a spreadsheet, which calculates what begins like a formula
+
+_FORMULA = re.compile(r"[=+\-@\t\r](?=.*\w)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?%?")
+_GUARD = "'"
+"""What spreadsheets show no cell with, and take it for text; the custom of the field."""
+
+
+def is_formula(text: str) -> bool:
+    """Say whether a spreadsheet takes a text for a formula.
+
+    A number such as ``-1`` is none, nor is a sign alone. Apostrophes in front do not count.
+    """
+    bare = text.lstrip(_GUARD)
+    return _FORMULA.match(bare) is not None and _NUMBER.fullmatch(bare) is None
+
+
+def guarded_cell(text: str) -> str:
+    """Return a text as the cell of a table that is saved: before a formula stands an apostrophe.
+
+    Examples
+    --------
+    >>> guarded_cell("=1+1"), guarded_cell("-1"), unguarded_cell("'=1+1")
+    ("'=1+1", '-1', '=1+1')
+    """
+    return _GUARD + text if is_formula(text) else text
+
+
+def unguarded_cell(cell: str) -> str:
+    """Return the text of a cell that :func:`guarded_cell` wrote: without its own apostrophe."""
+    return cell[1:] if cell.startswith(_GUARD) and is_formula(cell) else cell

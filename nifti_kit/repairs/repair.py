@@ -16,7 +16,7 @@ from nifti_kit.core import html
 from nifti_kit.core.files import write_bytes
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import Grid
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import counted, guarded_cell, listed
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
@@ -396,7 +396,8 @@ def _saved_values(dataset: Dataset, classes: Sequence[ClassEntry], folder: Path)
     """Write which label value was which, and the class map by the new values, where there are."""
     written = []
     if rows := list(_values(dataset)):
-        lines = ["file\told\tnew", *("\t".join(map(str, row)) for row in rows)]
+        texts = [(guarded_cell(file), str(old), str(new)) for file, old, new in rows]
+        lines = ["file\told\tnew", *map("\t".join, texts)]
         written.append(folder / VALUES_FILE)
         write_bytes(written[-1], "\n".join([*lines, ""]).encode())
     if classes:

@@ -436,6 +436,17 @@ def test_findings_are_saved_as_a_table(tmp_path: Path) -> None:
     ]
 
 
+def test_in_a_table_of_findings_nothing_is_a_formula(tmp_path: Path) -> None:
+    found = finding("mask-apart", "=a.nii", "+b", remedy="@c")
+    Findings([found]).save(tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["path"], row["message"], row["remedy"]) == ("'=a.nii", "'+b", "'@c")
+    assert (found.path, Findings([found]).to_frame()["path"][0]) == ("=a.nii", "=a.nii")
+    Findings([]).save(tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text().startswith("code,severity,path")
+
+
 @pytest.mark.parametrize("name", ["a.html", "a.json", "a.csv"])
 def test_a_name_with_bytes_that_are_no_letters_is_saved(tmp_path: Path, name: str) -> None:
     Findings([finding("mask-apart", os.fsdecode(b"a\xff.nii"), "x")]).save(tmp_path / name)

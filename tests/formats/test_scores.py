@@ -482,6 +482,7 @@ COMMENTS = st.one_of(
     st.none(),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
     st.text(' ,;"\n\r\tx\ufeff', max_size=8),
+    st.text("'=+-@1a ", max_size=8),
 )
 NUMBERS = st.one_of(
     st.none(), st.decimals(allow_nan=False, allow_infinity=False, places=4), st.floats(0, 1)
@@ -503,9 +504,52 @@ def test_what_is_written_is_read_alike(
     again = read_scores(path)
     assert again.cells == table.cells
     assert again.values == table.values
-    assert {fault.code for fault in again.faults} <= {"scores-range", "scores-column-empty"}
+    told = {"scores-range", "scores-column-empty", "scores-comment-formula"}
+    assert {fault.code for fault in again.faults} <= told
     again.save(path, overwrite=True)
     assert read_scores(path) == again
+
+
+FORMULAS = {
+    "=SUM(A1)": "'=SUM(A1)",
+    "+49 30 1234": "'+49 30 1234",
+    "-slice is blurred": "'-slice is blurred",
+    "@home": "'@home",
+    "'=1+1": "''=1+1",
+    "''-a": "'''-a",
+}
+NO_FORMULAS = ("-1", "+0.5", "-1.5", "-2e3", "-50%", "-", "--", "=", "'", "'x'", "'-1", "a=b", "é")
+
+
+@pytest.mark.parametrize("comment", [*FORMULAS, *NO_FORMULAS])
+def test_before_a_comment_that_is_a_formula_stands_an_apostrophe_which_is_no_part_of_it(
+    comment: str, tmp_path: Path
+) -> None:
+    table = ScoreTable("made.csv", 1, (), (), ()).with_score(3, 1, 0.8, comment)
+    table.save(tmp_path / "out.csv")
+    cell = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")[2]
+    assert cell == FORMULAS.get(comment, comment)
+    again = read_scores(tmp_path / "out.csv")
+    assert again.cells == table.cells
+    assert again.to_csv() == table.to_csv()
+    told = [fault for fault in again.faults if fault.code == "scores-comment-formula"]
+    assert [fault.severity for fault in told] == ["note"] * (comment in FORMULAS)
+
+
+def test_comments_that_are_formulas_are_told_by_label_or_each(tmp_path: Path) -> None:
+    text = "Layer,Label-1,Comment-1\n1,0.5,=a\n2,0.5,fine\n3,,+b\n"
+    table = read(tmp_path, text)
+    assert faults(table) == [
+        ("scores-comment-formula", "row 2, row 4, Comment-1: begins like a formula: '=a'")
+    ]
+    assert [(fault.message, fault.cell) for fault in table.each_fault] == [
+        ("row 2, Comment-1: begins like a formula: '=a'", (2, 2)),
+        ("row 4, Comment-1: begins like a formula: '+b'", (4, 2)),
+    ]
+    mended = table.with_score(1, 1, 0.5, "a").with_score(3, 1, None, "@c")
+    assert [(fault.message, fault.cell) for fault in mended.faults] == [
+        ("frame 3, Comment-1: begins like a formula: '@c'", None)
+    ]
 
 
 @untimed

@@ -245,6 +245,14 @@ def test_a_saved_repair_has_its_classes_by_the_new_values(tmp_path: Path) -> Non
     ]
 
 
+def test_in_the_table_of_values_no_name_is_a_formula(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "in" / "=a.nii")
+    write_nifti(tmp_path / "in" / "=a" / "seg.nii", boxes((997, 1089)))
+    nk.repairs.relabel(nk.scan(tmp_path / "in"), "=a/seg.nii").save(tmp_path / "out")
+    lines = (tmp_path / "out" / "relabelled.tsv").read_text().splitlines()
+    assert {line.split("\t")[0] for line in lines[1:]} == {"'=a/seg.nii"}
+
+
 def test_a_number_that_a_person_gives_is_asked_for_in_the_class_map(tmp_path: Path) -> None:
     dataset = named(tmp_path, "1 Femur\n", (255, -1))
     repair = nk.repairs.relabel(dataset, MASK, {255: 1, -1: 0})

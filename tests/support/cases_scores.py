@@ -116,6 +116,10 @@ CASES: dict[str, tuple[Case, Case]] = {
         scored("Layer,Label-1,Remark\n3,0.5,good\n"),
         scored("Layer,Label-1,Comment-1\n3,0.5,good\n"),
     ),
+    "scores-comment-formula": (
+        scored("Layer,Label-1,Comment-1\n3,0.5,=1+1\n"),
+        scored("Layer,Label-1,Comment-1\n3,0.5,-1\n"),
+    ),
     "scores-column-empty": (
         scored("Layer,Label-1,Label-2\n3,0.5,\n", {1: (3, 7), 2: (3, 7)}),
         scored("Layer,Label-1,Label-2\n3,0.5,\n4,,0\n", {1: (3, 7), 2: (3, 7)}),

@@ -198,6 +198,17 @@ def test_marks_are_saved_and_loaded_again(tmp_path):
     assert text.startswith("item,mark\na.nrrd,\nb.nrrd,?\nc.nrrd,\n")
 
 
+def test_a_name_that_is_a_formula_is_saved_as_text_and_loaded_as_it_was(tmp_path):
+    names = ("=a.nrrd", "'-b.nrrd", "-1")
+    board = Board(names, marks=dict.fromkeys(names, "fail"))
+    board.save(tmp_path / "marks.csv")
+    text = (tmp_path / "marks.csv").read_text("utf-8")
+    assert text == "item,mark\n'=a.nrrd,fail\n''-b.nrrd,fail\n-1,fail\n"
+    again = Board(names)
+    assert again.load(tmp_path / "marks.csv") == ()
+    assert again.marks == board.marks
+
+
 def test_marks_of_items_that_are_not_here_are_named_and_not_lost(tmp_path):
     path = tmp_path / "marks.csv"
     path.write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -503,6 +504,31 @@ def test_a_file_that_is_there_is_kept(editor, tmp_path):
     assert model.message == f"Saved 5 scores to {first}. What was there is kept as axl_score.1.csv."
     assert (tmp_path / "out" / "axl_score.1.csv").read_text().splitlines()[1] == "3,0.50"
     assert model.save(tmp_path / "x.csv").read_text().splitlines()[1] == "3,0.90"
+
+
+def test_a_comment_that_is_a_formula_is_told_of_saved_as_text_and_lands_as_it_is(editor):
+    model = editor(spans={1: (3, 4)}, table=rows(3, 4))
+    model.note(4, 1, "=1+1")
+    assert ("scores-comment-formula", "Layer 4, Label-1") in told(model)
+    first = model.save()
+    assert model.message == (
+        f"Saved 2 scores to {first}. An apostrophe stands before what a spreadsheet would take "
+        "for a formula (Layer 4, Comment-1); it is no part of the comment."
+    )
+    assert first.read_text().splitlines()[1:] == ["3,0.50,", "4,0.50,'=1+1"]
+    dataset = model.dataset
+    (planned,) = nk.plan(dataset, waive="planes-incomplete").objects
+    assert planned.scores["0-0-1"]["3"] == {"score": "0.50", "comment": "=1+1"}
+    again = ScoreModel(dataset)
+    again.scan()
+    again.join()
+    assert again.open.draft.read.cells == model.open.draft.read.cells
+
+
+def test_a_pipe_that_is_there_is_not_opened(editor, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(NiftiKitError, match="Found: a named pipe"):
+        editor().save(tmp_path / "pipe.csv")
 
 
 def test_a_folder_that_cannot_be_made_is_named(editor, tmp_path):

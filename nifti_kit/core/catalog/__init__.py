@@ -123,6 +123,7 @@ scores-of-cutout | warning | A score table belongs to a mask that covers a part 
 scores-cell-text | error | A cell of a score table holds a text, a percentage, or a number in a form that is not read. | Write a number (0.80 for 80%), or leave the cell empty for no score.
 scores-cell-unheaded | error | A cell of a score table stands in a column without a header. | Name the column in the header line (Label-N for scores), or clear the cell.
 scores-passed | note | Something around the cells of a score table was passed over: a line above the header, a row index, words behind Label-N. | Nothing, if it is no score; else mend the header.
+scores-comment-formula | note | A comment of a score table begins like a formula of a spreadsheet (=, +, - or @). | Nothing: it lands as it is. Where the table is saved an apostrophe stands before it, so that a spreadsheet shows it as text; such an apostrophe is no part of the comment.
 scores-base-unsaid | error | A score table may be one of the platform's exporter, whose layers count from 0, and nobody said what they count from. | If it is from the exporter: scan(..., score_base=0). If its first frame is Layer 1: scan(..., score_base=1).
 scores-instance-old | note | Scores are to land on an instance that is too old to show them. | Nothing is lost: they are there when the instance is brought up to date.
 

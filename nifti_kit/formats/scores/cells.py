@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
-from nifti_kit.core.text import read_text
+from nifti_kit.core.text import guarded_cell, read_text
 from nifti_kit.errors import BadScores
 
 MIN_DECIMALS = 2
@@ -95,11 +95,11 @@ def line_cells(line: str, delimiter: str) -> list[str]:
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    """Return rows as CSV with commas and LF.
+    """Return rows as CSV with commas and LF; before a formula stands an apostrophe.
 
     (``csv.writer`` leaves a carriage return without quotes in some versions of Python.)
     """
-    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in rows)
+    return "".join(",".join(_quoted(guarded_cell(cell)) for cell in cells) + "\n" for cells in rows)
 
 
 def _quoted(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from nifti_kit.core.text import listed
+from nifti_kit.core.text import listed, unguarded_cell
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores.cells import HEADER_LINES, decimal, line_cells, rows_of
 
@@ -31,12 +31,17 @@ _NAMED = re.compile(
 _REMARKS = re.compile(r"comment|remark|note", re.IGNORECASE)
 """A column of a label with such a word holds no scores."""
 
+_COMMENT = re.compile(r"Comment-\d+")
+
 _UNNAMED = re.compile(r"(unnamed: ?\d+(\.\d+)?)?", re.IGNORECASE)
 """The header of a row index that pandas wrote, or that it wrote and read again."""
 
 
 class SheetRow(NamedTuple):
-    """A row: the line in the file that it stands in (from 1), and its cells as they are written."""
+    """A row: the line in the file that it stands in (from 1), and its cells as they are written.
+
+    Comments are without the apostrophe that stands before a formula in a saved table.
+    """
 
     number: int
     cells: tuple[str, ...]
@@ -102,7 +107,8 @@ class ScoreSheet:
         plain = [name for _, name in sorted((value_of(n) or 0, n) for n in header[1:])]
         compact = body.splitlines()[line - 1 : line] == [",".join((LAYER, *plain))]
         filled = all(len(cells) == len(header) and all(cells) for _, cells in rows)
-        kept = tuple(SheetRow(n, tuple(cells[cut:])) for n, cells in rows)
+        comments = [at for at, name in enumerate(header) if _COMMENT.fullmatch(name)]
+        kept = tuple(SheetRow(n, _unguarded(cells[cut:], comments)) for n, cells in rows)
         exported = compact and filled and not passed and tuple(names) == header
         return cls(header, kept, line, first, tuple(passed), exported)
 
@@ -205,6 +211,14 @@ def comment_name(name: str) -> str:
     """Return the column of a label's comments; ``""`` where it can have none."""
     value = value_of(name)
     return "" if value is None else f"Comment-{value}"
+
+
+def _unguarded(cells: Sequence[str], comments: Iterable[int]) -> tuple[str, ...]:
+    """Return a row's cells, its comments without the apostrophes that saving put before them."""
+    texts = list(cells)
+    for at in comments:
+        texts[at : at + 1] = map(unguarded_cell, texts[at : at + 1])
+    return tuple(texts)
 
 
 def _without(cells: tuple[str, ...], at: int) -> tuple[str, ...]:

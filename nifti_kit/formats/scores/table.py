@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from nifti_kit.core.files import write_bytes
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import counted, is_formula, listed
 from nifti_kit.errors import BadScores, TargetError
 from nifti_kit.formats.scores.cells import NO_SCORE, as_written, csv_text, decimal, in_ranges
 from nifti_kit.formats.scores.sheet import SHOWN_CELLS
@@ -80,10 +80,29 @@ def cell_faults(
         yield finding("scores-range", path, _outside(column, value, cells), cell=at)
 
 
+def _formulas(path: str, scores: Iterable[Score], *, each: bool) -> Iterator[Finding]:
+    """Yield a finding for the comments of a label, or each one, that would be formulas."""
+    comments: defaultdict[tuple[int, ...], list[Score]] = defaultdict(list)
+    for score in scores:
+        if score.comment is not None and is_formula(score.comment):
+            comments[score.value, score.frame if each else 0].append(score)
+    for (value, _), cells in comments.items():
+        first = cells[0]
+        places = listed((_place(cell) for cell in cells), SHOWN_CELLS)
+        said = f"{first.comment!r:.{MAX_SHOWN}}"
+        message = f"{places}, Comment-{value}: begins like a formula: {said}"
+        at = (first.row, first.column) if first.row else None
+        yield finding("scores-comment-formula", path, message, cell=at)
+
+
+def _place(cell: Score) -> str:
+    return f"row {cell.row}" if cell.row else f"frame {cell.frame}"
+
+
 def _outside(column: int, value: int, cells: list[Score]) -> str:
     """Return the message for the scores of a column that are outside 0 to 1."""
     name = f"column {column} (Label-{value})" if column else f"Label-{value}"
-    places = [f"row {cell.row}" if cell.row else f"frame {cell.frame}" for cell in cells]
+    places = list(map(_place, cells))
     if len(cells) == 1:
         return f"{places[0]}, {name}: {cells[0].written} is outside 0 to 1"
     pairs = zip(cells, places, strict=True)
@@ -146,6 +165,7 @@ class ScoreTable:
     def cell_faults(self, *, each: bool = False) -> Iterator[Finding]:
         """Yield what its cells give rise to: a finding for each column and text, or each cell."""
         yield from cell_faults(self.path, self.unread, self.scores, each=each)
+        yield from _formulas(self.path, self.scores, each=each)
         groups = [[value] for value in self.empty] if each else [list(self.empty)]
         for names in ([f"Label-{value}" for value in group] for group in groups if group):
             message = f"no score in {', '.join(names)}"
@@ -269,7 +289,9 @@ class ScoreTable:
         """Write the table as CSV: ``Layer`` from 1, ``Label-N``, ``Comment-N``; UTF-8, LF, commas.
 
         Rows go by frame, scores are as written. Columns that are not used (``scores-column``) are
-        not in it. The file is written beside its place first, then renamed.
+        not in it. Before a comment that a spreadsheet would take for a formula stands an
+        apostrophe (``scores-comment-formula`` in ``faults`` names such), which is left out where
+        the table is read. The file is written beside its place first, then renamed.
 
         Parameters
         ----------

@@ -16,7 +16,7 @@ from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.html import Illustration
-from nifti_kit.core.text import listed, read_text
+from nifti_kit.core.text import guarded_cell, listed, read_text, unguarded_cell
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
@@ -142,6 +142,7 @@ class Board(Pages[str]):
         """Write the marks to a ``.csv``: every item with its mark, an empty one where it has none.
 
         Marks of items that are not here, but were in a file that was loaded, are kept behind.
+        Before a name that a spreadsheet would take for a formula stands an apostrophe.
 
         Raises
         ------
@@ -206,8 +207,9 @@ class Board(Pages[str]):
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows((name, self.marks.get(name, "")) for name in self.names)
-        writer.writerows(pair for pair in self._elsewhere.items() if pair[0] not in self.names)
+        there = [(name, self.marks.get(name, "")) for name in self.names]
+        others = [pair for pair in self._elsewhere.items() if pair[0] not in self.names]
+        writer.writerows((guarded_cell(name), mark) for name, mark in (*there, *others))
         return out.getvalue()
 
 
@@ -230,7 +232,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, str]:
                 found=repr(mark),
                 expected=", ".join(map(repr, MARKS)),
             )
-        marks[row["item"] or ""] = mark
+        marks[unguarded_cell(row["item"] or "")] = mark
     return marks
 
 

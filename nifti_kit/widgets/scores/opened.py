@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nifti_kit.core.files import special_kind
 from nifti_kit.core.geometry import PLANES
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, is_formula, listed
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.datasets.scanning import Mended
@@ -20,7 +21,7 @@ from nifti_kit.errors import BadScores
 from nifti_kit.formats.components import ShapeSurvey
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.scores import ScoreTable
-from nifti_kit.formats.scores.sheet import LAYER
+from nifti_kit.formats.scores.sheet import LAYER, SHOWN_CELLS
 from nifti_kit.formats.scores.table import check_base
 from nifti_kit.render.panes import Layout
 from nifti_kit.widgets.parts.saving import path_of, spare_name
@@ -208,7 +209,11 @@ def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
     text = table.to_csv(drop_faulty=drop_faulty)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists() and place.read_bytes() != text.encode():
+        there = place.exists()
+        if there and special_kind(place):
+            message, found = "what is there is no regular file", special_kind(place)
+            raise BadScores(message, path=place, found=found, remedy="Save elsewhere.")
+        if there and place.read_bytes() != text.encode():
             spare = spare_name(place)
             shutil.copy2(place, spare)
             kept = f" What was there is kept as {spare.name}."
@@ -217,10 +222,22 @@ def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
         message = "the file that is there cannot be kept, or its folder not be made"
         raise BadScores(message, path=place, found=reason, remedy="Save elsewhere.") from error
     table.save(place, overwrite=True, drop_faulty=drop_faulty)
-    said = f"Saved {counted(len(table), 'score')} to {place}.{kept}"
+    said = f"Saved {counted(len(table), 'score')} to {place}.{kept}{_guarded(table)}"
     if draft.frames != "file" and draft.count is None:
         said += f" Without masks it is to be scanned with score_frames={draft.frames!r}."
     return place, said
+
+
+def _guarded(table: ScoreTable) -> str:
+    """Return which comments got an apostrophe in the saved table; empty where none did."""
+    cells = [cell for cell in table if cell.comment is not None and is_formula(cell.comment)]
+    if not cells:
+        return ""
+    places = listed((f"Layer {cell.frame}, Comment-{cell.value}" for cell in cells), SHOWN_CELLS)
+    return (
+        f" An apostrophe stands before what a spreadsheet would take for a formula ({places}); it "
+        "is no part of the comment."
+    )
 
 
 def with_drafts(dataset: Dataset, drafts: Iterable[Draft], drop_faulty: bool) -> Dataset:
