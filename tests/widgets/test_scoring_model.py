@@ -525,10 +525,11 @@ def test_a_comment_that_is_a_formula_is_told_of_saved_as_text_and_lands_as_it_is
     assert again.open.draft.read.cells == model.open.draft.read.cells
 
 
-def test_a_pipe_that_is_there_is_not_opened(editor, tmp_path):
-    os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(NiftiKitError, match="Found: a named pipe"):
-        editor().save(tmp_path / "pipe.csv")
+def test_a_device_that_is_there_is_neither_opened_nor_replaced(editor, tmp_path):
+    (tmp_path / "null.csv").symlink_to(os.devnull)
+    with pytest.raises(NiftiKitError, match="no regular file Found: a device"):
+        editor().save(tmp_path / "null.csv")
+    assert (tmp_path / "null.csv").is_symlink()
 
 
 def test_a_folder_that_cannot_be_made_is_named(editor, tmp_path):
