@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import stat
-import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +17,6 @@ from typing import IO, Any
 from platformdirs import user_state_path
 
 from nifti_kit.errors import NiftiKitError, TargetError, UnreadableFile, visible
-
-try:
-    import fcntl
-except ImportError:  # Windows has none: there, only this process is guarded against
-    fcntl = None  # type: ignore[assignment]
 
 SPECIAL_KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -70,15 +64,21 @@ def refuse_special(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def write_beside(path: Path) -> Iterator[IO[bytes]]:
+def write_beside(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Give a file to write; at the end it takes its place, on an error it goes.
 
     The file beside begins with a dot and ends in ``.part``, so that no reader of the folder takes
-    it for data.
+    it for data. What is ``private`` is its owner's alone, and so are the folders that are made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if private:
+        _made(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        if private:
+            beside.unlink(missing_ok=True)
+            beside.touch(_OWNERS_FILE)
         with beside.open("wb") as out:
             yield out
         beside.replace(path)
@@ -87,15 +87,16 @@ def write_beside(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file whole."""
-    with write_beside(path) as out:
+    with write_beside(path, private=private) as out:
         out.write(content)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, private: bool = False) -> None:
     """Write a JSON file, UTF-8, indented as the SDK does it."""
-    write_bytes(path, json.dumps(content, ensure_ascii=False, indent=4).encode())
+    text = json.dumps(content, ensure_ascii=False, indent=4)
+    write_bytes(path, text.encode(), private=private)
 
 
 def save_as(
@@ -129,105 +130,69 @@ def save_as(
         raise NiftiKitError("the file cannot be written", path=target, found=reason) from error
 
 
+# What is kept of people's work: in one folder, readable by its owner only
+
+_OWNERS_FOLDER, _OWNERS_FILE, _OTHERS = 0o700, 0o600, 0o077
+"""Modes of POSIX: what the owner may do, and what all others. Windows keeps a user's own folder
+from others by itself."""
+
+
 def state_folder() -> Path:
-    """Return the user's folder for what is remembered of uploads; it may not be there yet."""
+    """Return the folder in which uploads remember what they do; it need not be there."""
     earlier = Path("~/.local/state/nifti_kit").expanduser()  # on every system, once
     here = user_state_path("nifti_kit")
     return earlier if earlier.exists() and not here.exists() else here
 
 
-# One at a time: what two processes, or two threads, must not do side by side
+def private_folder(path: Path) -> Path:
+    """Return a folder that only its owner may enter: it is made, or closed to others.
 
-
-@contextmanager
-def held(path: Path, doing: str) -> Iterator[None]:
-    """Be the only one who holds a lock file for the time of ``with``; the system frees it.
-
-    The file is made, and removed at the end. It holds who has it: a process that dies has it no
-    longer, and its workers (forked with all that it had open) do not have it either.
-
-    Parameters
-    ----------
-    doing
-        What is done meanwhile, for the error: ``"an upload of this plan"``.
+    What is missing above it is made so too; what is there above it stays as it is.
 
     Raises
     ------
     TargetError
-        If another one holds it, or the file cannot be made.
+        If it cannot be made.
     """
-    key = os.path.realpath(path)
-    with _holding:
-        if key in _held:
-            raise _is_held(path, doing, "this process")
-        _held.add(key)
-    try:
-        with _locked(path, doing):
-            yield
-    finally:
-        with _holding:
-            _held.discard(key)
-
-
-_holding = threading.Lock()
-_held: set[str] = set()
-"""What this process holds: the system's locks are those of a whole process."""
-
-
-@contextmanager
-def _locked(path: Path, doing: str) -> Iterator[None]:
     with written(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with written(path):
-            lock = path.open("a+b")
-        with lock:
-            try:
-                _lock(lock)
-            except OSError:
-                raise _is_held(path, doing, _holder(lock)) from None
-            if not _is_at(lock, path):  # the one who had it has removed it meanwhile
-                continue
-            try:
-                lock.truncate(0)
-                lock.write(f"process {os.getpid()} of {platform.node() or 'this machine'}".encode())
-                lock.flush()
-                yield
-                return
-            finally:
-                path.unlink(missing_ok=True)
+        _made(path)
+        _close(path)
+    return path
 
 
-def _lock(lock: IO[bytes]) -> None:
-    """Lock an open file for this process, or raise OSError; it is free when the process ends."""
-    if fcntl is not None:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def private_file(path: Path) -> Path:
+    """Return a file that only its owner may read: it is made, empty, or closed to others.
+
+    Raises
+    ------
+    TargetError
+        If it cannot be made.
+    """
+    with written(path):
+        _made(path.parent)
+        path.touch(_OWNERS_FILE)
+        _close(path)
+    return path
 
 
-def _is_at(lock: IO[bytes], path: Path) -> bool:
+def _made(folder: Path) -> None:
+    """Make a folder and what is missing above it, all for their owner only."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(_OWNERS_FOLDER, exist_ok=True)
+
+
+def _close(path: Path) -> None:
+    """Take from group and others what they may do; say so where the disk does not allow it."""
+    mode = path.stat().st_mode & 0o7777
+    if os.name != "posix" or not mode & _OTHERS:
+        return
     try:
-        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _holder(lock: IO[bytes]) -> str:
-    lock.seek(0)
-    return visible(lock.read(_MOST_OF_A_HOLDER).decode(errors="replace")) or "another process"
-
-
-_MOST_OF_A_HOLDER = 200
-"""Bytes of a lock file that an error shows."""
-
-
-def _is_held(path: Path, doing: str, holder: str) -> TargetError:
-    return TargetError(
-        f"{doing} is under way already",
-        path=path,
-        found=holder,
-        expected="one at a time",
-        remedy="Wait until it has ended, then make the same call again.",
-    )
+        path.chmod(mode & ~_OTHERS)
+    except OSError as error:
+        warnings.warn(
+            f"{visible(path)} may be read by others: {os.strerror(error.errno or 0)}", stacklevel=3
+        )
 
 
 # Files that a target writes; a disk that refuses one is told in words
@@ -257,22 +222,22 @@ def written(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def land_beside(path: Path) -> Iterator[IO[bytes]]:
+def land_beside(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Give a file to write, as :func:`nifti_kit.core.files.write_beside`."""
-    with written(path), write_beside(path) as out:
+    with written(path), write_beside(path, private=private) as out:
         yield out
 
 
-def land_bytes(path: Path, content: bytes) -> None:
+def land_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file whole."""
     with written(path):
-        write_bytes(path, content)
+        write_bytes(path, content, private=private)
 
 
-def land_json(path: Path, content: Any) -> None:
+def land_json(path: Path, content: Any, *, private: bool = False) -> None:
     """Write a JSON file, UTF-8, indented as the SDK does it."""
     with written(path):
-        write_json(path, content)
+        write_json(path, content, private=private)
 
 
 def read_json(path: Path) -> Any:

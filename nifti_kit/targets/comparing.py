@@ -246,7 +246,7 @@ def keep_scores(job: ItemJob) -> None:
         return
     path = _kept_scores(job.backup, job.volume)
     if not path.exists():
-        land_json(path, list(_rows(job)))
+        land_json(path, list(_rows(job)), private=True)
 
 
 def _rows(job: ItemJob) -> Iterator[dict[str, Any]]:

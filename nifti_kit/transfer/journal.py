@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from nifti_kit.core.files import held, state_folder, written
+from nifti_kit.core.files import private_file, private_folder, state_folder, written
+from nifti_kit.core.locks import held
 from nifti_kit.errors import TargetError, visible
 from nifti_kit.targets.records import Begun
 
@@ -188,8 +189,8 @@ def _lock_of(journal: Path) -> Path:
     name = hashlib.sha256(os.path.realpath(journal).encode("utf-8", "surrogateescape")).hexdigest()
     folder = state_folder() / "locks"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written to
+        private_folder(folder)
+    except TargetError:  # a home that cannot be written to
         folder = journal.parent
     return folder / f".{name[:16]}.lock"
 
@@ -239,16 +240,11 @@ def append(path: Path, lines: Sequence[dict[str, Any]], *, durable: bool = True)
     """
     # A crash may have left half a line: the break before ours ends it.
     text = "".join(f"\n{json.dumps(line)}\n" for line in lines)
-    with written(path), _opened(path) as out:
+    with written(path), private_file(path).open("ab") as out:
         out.write(text.encode("ascii"))
         out.flush()
         if durable:
             os.fsync(out.fileno())
-
-
-def _opened(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("ab")
 
 
 def _text(path: Path) -> str:

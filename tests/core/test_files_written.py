@@ -55,10 +55,10 @@ def full_at(patch: pytest.MonkeyPatch, number: int) -> None:
     tried = count(1)
 
     def full(real: Any) -> Any:
-        def write(*args: Any) -> Any:
+        def write(*args: Any, **options: Any) -> Any:
             if next(tried) >= number:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return real(*args)
+            return real(*args, **options)
 
         return write
 

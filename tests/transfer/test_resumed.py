@@ -207,11 +207,11 @@ def killed_writing(number: int, *, after: bool) -> Iterator[list[str]]:
     written: list[str] = []
 
     def dying(real: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*args: Any) -> None:
+        def write(*args: Any, **options: Any) -> None:
             written.append(str(args[0]))
             if len(written) >= number and not after:
                 raise Killed
-            real(*args)
+            real(*args, **options)
             if len(written) >= number:
                 raise Killed
 

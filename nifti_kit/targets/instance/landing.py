@@ -197,12 +197,12 @@ class Landing:
         content = self.reader.annotation(self.job.volume.id)  # with the times of last changes
         for ref in refs:
             if ref.figure_id and (mask := self.reader.mask_of(ref.figure_id)) is not None:
-                land_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask)
+                land_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask, private=True)
         scores = {ref.figure_id: ref.scores for ref in refs}
         for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
             if int(figure["id"]) in scores:
                 figure["customData"] = scores[int(figure["id"])]
-        land_json(kept, content)
+        land_json(kept, content, private=True)
 
 
 def _ids(object_id: int, figure_id: int) -> dict[str, Any]:

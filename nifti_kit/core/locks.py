@@ -1,0 +1,110 @@
+"""Locks: what two processes, or two threads, must not do side by side."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from nifti_kit.core.files import written
+from nifti_kit.errors import TargetError, visible
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: there, only this process is guarded against
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def held(path: Path, doing: str) -> Iterator[None]:
+    """Be the only one who holds a lock file for the time of ``with``; the system frees it.
+
+    The file is made, and removed at the end. It holds who has it: a process that dies has it no
+    longer, and its workers (forked with all that it had open) do not have it either.
+
+    Parameters
+    ----------
+    doing
+        What is done meanwhile, for the error: ``"an upload of this plan"``.
+
+    Raises
+    ------
+    TargetError
+        If another one holds it, or the file cannot be made.
+    """
+    key = os.path.realpath(path)
+    with _holding:
+        if key in _held:
+            raise _is_held(path, doing, "this process")
+        _held.add(key)
+    try:
+        with _locked(path, doing):
+            yield
+    finally:
+        with _holding:
+            _held.discard(key)
+
+
+_holding = threading.Lock()
+_held: set[str] = set()
+"""What this process holds: the system's locks are those of a whole process."""
+
+
+@contextmanager
+def _locked(path: Path, doing: str) -> Iterator[None]:
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with written(path):
+            lock = path.open("a+b")
+        with lock:
+            try:
+                _lock(lock)
+            except OSError:
+                raise _is_held(path, doing, _holder(lock)) from None
+            if not _is_at(lock, path):  # the one who had it has removed it meanwhile
+                continue
+            try:
+                lock.truncate(0)
+                lock.write(f"process {os.getpid()} of {platform.node() or 'this machine'}".encode())
+                lock.flush()
+                yield
+                return
+            finally:
+                path.unlink(missing_ok=True)
+
+
+def _lock(lock: IO[bytes]) -> None:
+    """Lock an open file for this process, or raise OSError; it is free when the process ends."""
+    if fcntl is not None:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_at(lock: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(lock: IO[bytes]) -> str:
+    lock.seek(0)
+    return visible(lock.read(_MOST_OF_A_HOLDER).decode(errors="replace")) or "another process"
+
+
+_MOST_OF_A_HOLDER = 200
+"""Bytes of a lock file that an error shows."""
+
+
+def _is_held(path: Path, doing: str, holder: str) -> TargetError:
+    return TargetError(
+        f"{doing} is under way already",
+        path=path,
+        found=holder,
+        expected="one at a time",
+        remedy="Wait until it has ended, then make the same call again.",
+    )
