@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 
 __all__ = [
@@ -26,17 +27,29 @@ def visible(text: object, *, keep: str = "") -> str:
     r"""Return a text in which every character that cannot be seen is an escape, such as ``\x1b``.
 
     Those are control characters (a terminal's and a notebook's colours and links begin with one),
-    line ends, marks that turn the direction of writing, and bytes of a name that are no UTF-8.
+    line ends, marks that turn the direction of writing or have no width, blanks that are no plain
+    space, and bytes of a name that are no UTF-8.
 
     Parameters
     ----------
     keep
         Characters that stay, such as a line end where lines are wanted.
     """
+    said = str(text)
+    if said.isprintable() and not _UNSEEN.search(said):
+        return said
     return "".join(
-        letter if letter.isprintable() or letter in keep else _escape(letter)
-        for letter in str(text)
+        letter
+        if letter in keep or (letter.isprintable() and not _UNSEEN.match(letter))
+        else _escape(letter)
+        for letter in said
     )
+
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks to Unicode, and nothing to the eye: fillers, joiners, variation selectors."""
 
 
 def _escape(letter: str) -> str:

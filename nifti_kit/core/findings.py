@@ -16,7 +16,7 @@ from nifti_kit.core.catalog import CATALOG, lookup
 from nifti_kit.core.files import save_as
 from nifti_kit.core.html import Illustration, Markup
 from nifti_kit.core.text import counted, guarded_cell, listed
-from nifti_kit.errors import NiftiKitError, UnsupportedImage, wrong_argument
+from nifti_kit.errors import NiftiKitError, UnsupportedImage, visible, wrong_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,8 @@ class Finding:
         where = f"{self.path}: " if self.path else ""
         waived = " (waived)" if self.waived else ""
         remedy = f" -> {self.remedy}" if self.remedy and not self.waived else ""
-        return f"{self.severity.upper()}{waived} [{self.code}] {where}{self.message}{remedy}"
+        said = f"{self.severity.upper()}{waived} [{self.code}] {where}{self.message}{remedy}"
+        return visible(said)
 
 
 def finding(

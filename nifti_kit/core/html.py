@@ -12,11 +12,22 @@ from dataclasses import dataclass, field
 
 import markupsafe
 
+from nifti_kit.errors import visible
+
 Markup = markupsafe.Markup
 """HTML that is already safe; any other string is escaped when it is put into a builder."""
 
-text = markupsafe.escape
-"""Returns a value as escaped HTML; :class:`Markup` passes unchanged."""
+
+def text(value: object) -> Markup:
+    r"""Return a value as escaped HTML; :class:`Markup` passes unchanged.
+
+    What cannot be seen, or turns the direction of writing, is an escape such as ``\u202e``: a name
+    looks like what it is.
+    """
+    if hasattr(value, "__html__"):
+        return markupsafe.escape(value)
+    return markupsafe.escape(visible(value, keep="\n\t"))
+
 
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
 

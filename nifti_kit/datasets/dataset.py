@@ -18,7 +18,7 @@ from nifti_kit.datasets.names import further_words, is_nifti
 from nifti_kit.datasets.proposals import Proposal, as_pairs, propose
 from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
 from nifti_kit.datasets.sources import Source, open_source
-from nifti_kit.errors import BadSource
+from nifti_kit.errors import BadSource, visible
 from nifti_kit.formats.class_maps import ClassMap, as_class_map
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.formats.nifti import ImageFile
@@ -125,7 +125,7 @@ class Dataset:
         )
 
     def __repr__(self) -> str:
-        lines = [self._title(), *(f"  {item!r}" for item in self.items[:_SHOWN])]
+        lines = [visible(self._title()), *(f"  {item!r}" for item in self.items[:_SHOWN])]
         if len(self.items) > _SHOWN:
             lines.append(f"  ... and {len(self.items) - _SHOWN} more items")
         return "\n".join(lines)

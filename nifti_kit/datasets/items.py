@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import counted
+from nifti_kit.errors import visible
 from nifti_kit.formats.nifti import ImageFile
 
 
@@ -167,4 +168,4 @@ class Item:
     def __repr__(self) -> str:
         masks = counted(len(self.masks), "mask file")
         kind = f", {self.segmentation}" if self.segmentation else ""
-        return f"<Item {self.name}: {masks}{kind}{', scores' if self.tables else ''}>"
+        return f"<Item {visible(self.name)}: {masks}{kind}{', scores' if self.tables else ''}>"

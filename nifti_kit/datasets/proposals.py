@@ -26,7 +26,7 @@ from nifti_kit.datasets.layouts.pairs import (
     pair_up,
 )
 from nifti_kit.datasets.names import natural_key, stem
-from nifti_kit.errors import BadSource, NiftiKitError
+from nifti_kit.errors import BadSource, NiftiKitError, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ class Proposal:
         pairs = [f"  {mask} {ARROW} {', '.join(own)}" for mask, own in self.masks_of.items()]
         more = [f"  ... and {len(pairs) - SHOWN} more masks"] if len(pairs) > SHOWN else []
         why = [f"  Why: {reason}" for reason in self.reasons]
-        return "\n".join([self.summary, *pairs[:SHOWN], *more, *why])
+        return "\n".join(map(visible, [self.summary, *pairs[:SHOWN], *more, *why]))
 
     def _repr_html_(self) -> str:
         rows = [(mask, ", ".join(own)) for mask, own in self.masks_of.items()]

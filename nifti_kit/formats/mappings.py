@@ -18,7 +18,7 @@ from nifti_kit.core import html
 from nifti_kit.core.files import write_json
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import listed, read_text
-from nifti_kit.errors import BadMapping
+from nifti_kit.errors import BadMapping, visible
 from nifti_kit.formats.mapping_tables import PLAIN_FORM, MappingTable, Pairs, is_table
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Mapping:
         lines = [f"<Mapping{of}: {self._title()}>"]
         known = [row for row in self.unmatched if row.why]
         lines += [f"  {row.annotation}: {row.why}" for row in known[:SHOWN_ROWS]]
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per annotation file."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from nifti_kit.core.files import refuse_special
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids
 from nifti_kit.core.memory import mapped_array
-from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage
+from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage, visible
 from nifti_kit.formats import deflate
 from nifti_kit.formats.deflate import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 from nifti_kit.formats.nifti_header import (
@@ -134,7 +134,7 @@ class ImageFile:
         size = " x ".join(map(str, self.shape))
         spacing = " x ".join(f"{mm:g}" for mm in self.grid.voxel_size)
         codes = self.grid.axis_codes if not self.grid.problem else "?"
-        return f"<{self.relative}: {size}, {self.dtype.name}, {spacing} mm, {codes}>"
+        return f"<{visible(self.relative)}: {size}, {self.dtype.name}, {spacing} mm, {codes}>"
 
 
 def open_stream(path: Path, content: bytes | None = None) -> IO[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
+from nifti_kit.errors import visible
 
 SHOWN = 3
 """Files that go with one that is left out, before the rest is counted."""
@@ -45,7 +46,7 @@ class LeftOut:
         lost = self._lost
         if self.objects is None:
             lost = "its objects cannot be counted" if not self.files else f"{lost}, not counted"
-        return f"{self.path} [{self.code}]: {self.message}; {lost}"
+        return visible(f"{self.path} [{self.code}]: {self.message}; {lost}")
 
     @property
     def _lost(self) -> str:

@@ -278,7 +278,7 @@ class Plan:
     def __repr__(self) -> str:
         lines = [self._title()]
         for item in self.items:
-            lines += item_lines(item, self.kinds.get(item.name, ""))
+            lines += map(visible, item_lines(item, self.kinds.get(item.name, "")))
         lines += [f"  Left out: {one}" for one in self.left_out]
         lines += [f"  {one}" for one in self.blockers if one.code == "plan-empty"]
         if self.findings:

@@ -21,7 +21,7 @@ from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_mask
-from nifti_kit.errors import NiftiKitError, RepairRefused
+from nifti_kit.errors import NiftiKitError, RepairRefused, visible
 from nifti_kit.formats import deflate
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, read_classes
 from nifti_kit.formats.labels import label_frames
@@ -150,7 +150,7 @@ class Repair:
         for label in self.labels:
             where = f"{label.file}, " if several else ""
             lines.append(f"    {where}value {label.value}: {_change(label)}")
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def _repr_html_(self) -> str:
         head = ("file", "what was done", "before", "after")

@@ -13,6 +13,9 @@ TEXTS = [
     ("a\nb\tc", r"a\nb\tc"),
     ("\u202egz.iin", r"\u202egz.iin"),
     ("caf\udce9", r"caf\udce9"),
+    ("a\u200bb\u2066c\ufeff", r"a\u200bb\u2066c\ufeff"),
+    ("a\u3164b\u034f\ufe0f", r"a\u3164b\u034f\ufe0f"),
+    ("\U000e0100\U000e0041", r"\U000e0100\U000e0041"),
 ]
 
 

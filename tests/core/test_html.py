@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nifti_kit.core import html
 from nifti_kit.core.html import Illustration, Markup
+from nifti_kit.errors import visible
 from tests.support.properties import untimed
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
@@ -49,6 +50,13 @@ def test_text_escapes_markup_and_quotes() -> None:
 def test_text_takes_any_value() -> None:
     assert html.text(3) == "3"
     assert html.text(None) == "None"
+
+
+def test_what_cannot_be_seen_is_an_escape_and_lines_stay() -> None:
+    assert html.text("a\u202eb\u200b<\n\t") == "a\\u202eb\\u200b&lt;\n\t"
+    assert html.text("caf\udce9") == r"caf\udce9"
+    assert html.element("p", Markup("a&#8203;"), "\u2066") == r"<p>a&#8203;\u2066</p>"
+    assert html.table(["\u202e"], [["\u202e"]]).count(r"\u202e") == 2
 
 
 def test_markup_passes_unchanged() -> None:
@@ -144,7 +152,7 @@ def test_whatever_the_text_is_a_browser_sees_the_text_and_no_other_tag(
     build, tags = BUILDERS[name]
     seen = Seen(build(value))
     assert seen.tags == tags
-    assert "".join(seen.texts) == value
+    assert "".join(seen.texts) == visible(value)
 
 
 @untimed

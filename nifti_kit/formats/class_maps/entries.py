@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.text import listed
+from nifti_kit.errors import visible
 
 Color = tuple[int, int, int]
 
@@ -100,7 +101,7 @@ class ClassMap:
     def __repr__(self) -> str:
         names = listed((f"{entry.value} {entry.name}" for entry in self.entries), SHOWN)
         dialect = f" ({self.dialect})" if self.dialect not in ("", "specification") else ""
-        return f"<ClassMap {self.path or 'from code'}{dialect}: {names or 'no entries'}>"
+        return visible(f"<ClassMap {self.path or 'from code'}{dialect}: {names or 'no entries'}>")
 
     def agrees_with(self, other: ClassMap) -> bool:
         """Say whether two maps have a value in common, and say the same of each of these.
