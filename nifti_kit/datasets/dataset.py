@@ -230,9 +230,10 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     Raises
     ------
     BadSource
-        If there is no such path, or the archive is damaged or hostile; if ``pairs`` are in no
-        known form or fit nothing, or no known tree is there for ``layout="pairs"``. Faults of
-        single files are findings, not exceptions.
+        If there is no such path, it is a pipe or a device, it holds more files than any data set,
+        or the archive is damaged or hostile; if ``pairs`` are in no known form or fit nothing, or
+        no known tree is there for ``layout="pairs"``. Faults of single files, and links out of the
+        source, are findings, not exceptions.
     BadClassMap
         If ``classes`` is no class map, or a key of it names no annotation file.
     WrongArgument

@@ -254,10 +254,12 @@ class _Listing:
             self.findings.append(_unnameable(path, fault, is_folder=kind == "folder"))
             return
         if kind not in ("folder", "file"):
-            special = kind != _BROKEN
-            remedy = "Save its data as a file in its place, or move it out of the source."
-            message = f"{kind}{': it is not opened' * special}"
-            self._pass_over("file-unreadable", path, message, remedy * special)
+            if kind == _BROKEN:
+                lies = "/annex/objects/" in os.readlink(entry.path)  # noqa: PTH115 (any bytes)
+                self._pass_over("file-unreadable", path, kind, _GET * lies)
+            else:
+                remedy = "Save its data as a file in its place, or move it out of the source."
+                self._pass_over("file-unreadable", path, f"{kind}: it is not opened", remedy)
             return
         real = f"{above[-1]}{os.sep}{entry.name}"
         if entry.is_symlink():
@@ -362,6 +364,8 @@ def _unnameable(path: PurePosixPath, fault: str, *, is_folder: bool = False) -> 
 
 _BROKEN = "a broken link"
 
+_GET = "git-annex has no content of it here: datalad get, or git annex get, brings it."
+
 
 def _kind(entry: os.DirEntry[str]) -> str:
     """Return ``folder``, ``file``, or what else the entry is."""
@@ -396,14 +400,23 @@ def _unpack(archive: Path, folder: Path) -> None:
 class _Budget:
     """Counts unpacked bytes and refuses beyond what the archive's own size makes plausible."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, folder: Path) -> None:
         self.archive = archive
         size = archive.stat().st_size
         self._left = self._limit = max(MIN_UNPACKED_BYTES, MAX_UNPACK_RATIO * size)
+        self._folders = {folder}
 
     def members(self, count: int) -> None:
         if count > MAX_MEMBERS:
             raise self._refused(f"over {MAX_MEMBERS} members")
+
+    def folder(self, folder: Path) -> None:
+        """Count a folder and those above it: each member may have a hundred of its own."""
+        while folder not in self._folders:
+            self._folders.add(folder)
+            folder = folder.parent
+        if len(self._folders) > MAX_MEMBERS:
+            raise self._refused(f"over {MAX_MEMBERS} folders")
 
     def promised(self, size: int) -> None:
         """Refuse a member by the size that it claims, before a byte of it is unpacked."""
@@ -426,7 +439,7 @@ class _Budget:
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
-    budget = _Budget(archive)
+    budget = _Budget(archive, folder)
     with zipfile.ZipFile(archive) as opened:
         infos = opened.infolist()
         budget.members(len(infos))
@@ -441,7 +454,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
-    budget = _Budget(archive)
+    budget = _Budget(archive, folder)
     with tarfile.open(archive, "r:*", tarinfo=_Member) as opened:
         for count, member in enumerate(opened, start=1):
             budget.members(count)
@@ -453,7 +466,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             stream = opened.extractfile(member)
             assert stream is not None  # a plain file has one
             _copy(stream, _inside(archive, folder, member.name), budget, member.name)
-        _finish_tar(opened, _Budget(archive))
+        _finish_tar(opened, _Budget(archive, folder))
 
 
 class _Member(tarfile.TarInfo):
@@ -520,6 +533,7 @@ def _hostile(archive: Path, member: str, what: str) -> BadSource:
 
 
 def _copy(stream: IO[bytes] | Any, target: Path, budget: _Budget, name: str) -> None:
+    budget.folder(target.parent)
     try:
         out = target.open("xb")
     except FileExistsError as error:

@@ -184,6 +184,18 @@ def test_a_repository_of_git_annex_is_read_and_so_is_a_folder_of_it(
     assert [found.path for found in source.findings] == [".git"] * (not below)
 
 
+def test_what_git_annex_has_not_brought_yet_is_to_be_got(tmp_path: Path) -> None:
+    annexed(tmp_path, "sub-01/T1w.nii", "sub-01/T2w.nii")
+    os.unlink(os.path.realpath(tmp_path / "sub-01/T1w.nii"))  # noqa: PTH108
+    (tmp_path / "sub-01" / "other.nii").symlink_to("nowhere.nii")
+    source = open_source(tmp_path / "sub-01")
+    assert listed(source) == ["T2w.nii"]
+    got, other = source.findings
+    assert (got.path, got.message) == ("T1w.nii", "a broken link")
+    assert "datalad get" in got.remedy
+    assert "datalad" not in other.remedy
+
+
 def test_of_another_repository_nothing_is_read_nor_a_folder_of_the_store(tmp_path: Path) -> None:
     annexed(tmp_path / "other", "T1w.nii")
     annexed(tmp_path / "mine", "sub-01/T1w.nii")
@@ -777,6 +789,22 @@ def test_folders_nested_without_end_are_refused(
     gc.collect()
     error = refused(make(tmp_path / f"101.{ending}", {f"d/{deepest}": b"a"}), temp)
     assert error.found == f"a path of 101 folders: {'d/' * 30 + '...'!r}"
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar], ids=["zip", "tar"])
+def test_an_archive_of_folders_without_end_is_refused(
+    make: Callable[[Path, dict[str, bytes]], Path],
+    tmp_path: Path,
+    temp: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sources, "MAX_MEMBERS", 5)  # with the folder that it is unpacked in
+    ending = make.__name__.removeprefix("make_")
+    members = {"a/b/1.nii": b"1", "a/b/2.nii": b"2", "c/d/3.nii": b"3"}
+    assert len(open_source(make(tmp_path / f"4.{ending}", members)).files) == 3
+    gc.collect()
+    error = refused(make(tmp_path / f"5.{ending}", members | {"c/e/4.nii": b"4"}), temp)
+    assert error.found == "over 5 folders"
 
 
 # Damaged archives.
