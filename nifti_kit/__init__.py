@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nifti_kit.repairs.align import align_mask
     from nifti_kit.targets.folder import ProjectFolder
     from nifti_kit.targets.instance import Instance
+    from nifti_kit.transfer.kept import kept
     from nifti_kit.transfer.upload import upload
     from nifti_kit.transfer.verification import verify
 
@@ -33,6 +34,7 @@ __all__ = [
     "check",
     "errors",
     "geometry",
+    "kept",
     "match",
     "plan",
     "plots",
@@ -56,6 +58,7 @@ _HOMES = {
     "ProjectFolder": "targets.folder",
     "align_mask": "repairs.align",
     "check": "checks",
+    "kept": "transfer.kept",
     "match": "plans.matching",
     "plan": "plans.plan",
     "read_classes": "formats.class_maps",
