@@ -209,9 +209,10 @@ def test_entries_that_a_list_names_on_two_pages_are_there_once() -> None:
 
 
 def test_a_page_that_became_empty_meanwhile_ends_the_list() -> None:
-    pages = [{"entities": [{"id": 1}], "pagesCount": 2}, {"entities": [], "pagesCount": 2}]
+    pages = [{"entities": [{"id": 1}], "pagesCount": 9}, {"entities": [], "pagesCount": 9}]
     with answering(*map(as_json, pages)) as there:
         assert Connection(there.address, "t").entities("teams.list", {}) == [{"id": 1}]
+    assert len(there.asked) == 2
 
 
 def test_the_same_page_again_is_a_list_that_does_not_end() -> None:
