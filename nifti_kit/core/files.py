@@ -139,8 +139,10 @@ from others by itself."""
 
 def state_folder() -> Path:
     """Return the folder in which uploads remember what they do; it need not be there."""
-    earlier = Path("~/.local/state/nifti_kit").expanduser()  # on every system, once
     here = user_state_path("nifti_kit")
+    if "XDG_STATE_HOME" in os.environ:
+        return here
+    earlier = Path("~/.local/state/nifti_kit").expanduser()  # on every system, once
     return earlier if earlier.exists() and not here.exists() else here
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nifti_kit.core import files
 from nifti_kit.core.files import (
     land_beside,
     land_bytes,
@@ -125,11 +126,16 @@ def test_what_cannot_be_made_is_told(make: Any, tmp_path: Path) -> None:
 def test_the_state_folder_is_that_of_the_system_or_an_earlier_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    of_the_system = tmp_path / "Application Support" / "nifti_kit"  # as macOS has it
+    monkeypatch.setattr(files, "user_state_path", lambda _: of_the_system)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    assert state_folder() == tmp_path / "state" / "nifti_kit"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert state_folder() == of_the_system
     earlier = tmp_path / ".local" / "state" / "nifti_kit"
     earlier.mkdir(parents=True)
     assert state_folder() == earlier
-    (tmp_path / "state" / "nifti_kit").mkdir(parents=True)
-    assert state_folder() == tmp_path / "state" / "nifti_kit"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # a person has said where
+    assert state_folder() == of_the_system
+    monkeypatch.delenv("XDG_STATE_HOME")
+    of_the_system.mkdir(parents=True)
+    assert state_folder() == of_the_system
