@@ -158,14 +158,44 @@ def test_a_volume_without_all_slices_on_which_a_person_drew_is_refused_by_name(
 ) -> None:
     assert killed(lambda: land(source, target), 1, method="volumes.slices.bulk.add", heard=True)
     draw(platform, target)
-    before = content(platform)
+    before, sent = content(platform), platform.count("images.bulk.upload")
     with pytest.raises(TargetError, match="others have drawn on it") as told:
         land(source, target)
     assert content(platform) == before
+    assert platform.count("images.bulk.upload") == sent
     (row,) = platform.state.volumes
     assert f"remove volume {row['id']}" in told.value.remedy
     call(platform.state, "images.bulk.remove", {"imageIds": [row["id"]]})
     assert nk.verify(land(source, target), target).ok
+
+
+def test_a_volume_whose_slices_were_lost_while_a_person_drew_on_it_stays(
+    source: Path, platform: Platform, target: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strike = platform.faults.strike
+
+    def drawing(number: int, method: str) -> Any:
+        if method == "volumes.slices.bulk.add" and not platform.state.figures.rows:
+            draw(platform, target)
+        return strike(number, method)
+
+    monkeypatch.setattr(platform.faults, "strike", drawing)
+    platform.faults.on("volumes.slices.bulk.add", "reset after")
+    with pytest.raises(TargetError, match="others have drawn on it"):
+        land(source, target)
+    assert len(platform.state.volumes) == len(platform.state.figures) == 1
+
+
+def test_a_volume_of_an_interrupted_run_that_a_person_renamed_is_completed(
+    source: Path, platform: Platform, target: Instance
+) -> None:
+    assert killed(lambda: land(source, target), 1, method="figures.bulk.add", heard=True)
+    (row,) = platform.state.volumes
+    call(platform.state, "images.editInfo", {"id": row["id"], "name": "knee.nrrd"})
+    receipt = land(source, target)
+    assert [item.volume.name for item in receipt.items] == ["knee.nrrd"]
+    assert len(platform.state.volumes) == 1
+    assert nk.verify(receipt, target).ok
 
 
 def test_an_object_that_a_person_changed_is_not_changed_again(
@@ -253,6 +283,22 @@ def test_what_was_begun_of_a_file_that_was_mended_since_is_made_anew(
     assert len(platform.state.volumes) == 1
     assert len(platform.state.objects) == len(platform.state.geometries) == 2
     assert max(facts(platform)["slices"].values()) == 1
+
+
+def test_a_figure_that_a_person_drew_for_an_object_of_ours_stays_when_the_file_is_mended(
+    source: Path, platform: Platform, target: Instance
+) -> None:
+    method = "figures.bulk.upload.geometry"
+    assert killed(lambda: land(source, target), 1, method=method, heard=True)
+    (row,) = platform.state.volumes
+    figure = {"objectId": min(platform.state.objects.rows), "geometryType": "mask_3d"}
+    data = {"entityId": row["id"], "figures": [{**figure, "entityId": row["id"]}]}
+    (drawn,) = call(platform.state, "figures.bulk.add", data)
+    platform.state.geometries[drawn["id"]] = b"what a person has drawn"
+    mend(source)
+    land(source, target)
+    assert platform.state.geometries[drawn["id"]] == b"what a person has drawn"
+    assert len(platform.state.objects) == 3
 
 
 def test_a_volume_that_was_mended_since_is_made_anew(
