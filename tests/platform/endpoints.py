@@ -62,6 +62,36 @@ METHODS: dict[str, Callable[[State, Any], Any]] = {
 }
 """The second argument of a handler is the JSON of the request, or the parts of its form."""
 
+CHANGES = frozenset(
+    {
+        "workspaces.add",
+        "projects.add",
+        "projects.editInfo",
+        "projects.settings.update",
+        "projects.archive",
+        "projects.remove.permanently",
+        "projects.meta.update",
+        "datasets.add",
+        "datasets.editInfo",
+        "datasets.archive",
+        "datasets.remove.permanently",
+        "images.bulk.upload",
+        "images.bulk.remove",
+        "images.editInfo",
+        "volumes.bulk.add",
+        "volumes.slices.bulk.add",
+        "volumes.tags.bulk.add",
+        "annotation-objects.bulk.add",
+        "annotation-objects.bulk.remove",
+        "annotation-objects.tags.bulk.add",
+        "figures.bulk.add",
+        "figures.bulk.remove",
+        "figures.bulk.upload.geometry",
+        "figures.custom-data.update",
+    }
+)
+"""Those that change something: after a lost answer they are not sent again without a question."""
+
 
 def call(state: State, method: str, data: Any) -> Any:
     """Return what a method answers; one request at a time changes the state."""

@@ -20,7 +20,8 @@ class Request:
     """A request in the log.
 
     ``number`` counts from 1; ``size`` is the length of the body in bytes; ``status`` is None where
-    no answer was sent; ``fault`` is what befell it.
+    no answer was sent; ``fault`` is what befell it; ``content`` is the same for the same body, and
+    empty where none was read.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Request:
     size: int
     status: int | None = None
     fault: str | None = None
+    content: str = ""
 
 
 class Platform:

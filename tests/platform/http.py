@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
@@ -115,7 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             record.fault = fault.kind if fault else None
             if record.fault == faults.DEATH:
                 platform.die()
-            if record.fault in (faults.DEATH, faults.RESET_BEFORE):
+            if fault and fault.kind in (faults.DEATH, faults.RESET_BEFORE):
+                fault.others_work()
                 self._reset()
             try:
                 body = self._body()
@@ -123,19 +125,34 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 self._answer(record, 408, {"error": "the body did not come"})
                 return
-            record.size = len(body)
+            record.size, record.content = len(body), self._digest(body)
             if platform.gone.wait(platform.latency + (fault.seconds if fault else 0)):
                 self._reset()
             if platform.is_full():
                 self._answer(record, 429, PLANNED)
-                return
-            if fault and fault.kind.isdigit():
-                self._answer(record, int(fault.kind), PLANNED, wait(fault))
-                return
-            status, answer = self._carry_out(method, body)
-            if record.fault == faults.RESET_AFTER:
-                self._reset()
+            elif fault is None:
+                self._answer(record, *self._carry_out(method, body))
+            else:
+                self._suffer(record, fault, body)
+
+    def _suffer(self, record: Request, fault: faults.Fault, body: bytes) -> None:
+        """Carry a request out or not, and answer what is planned, if anything."""
+        status, answer = 200, PLANNED
+        if fault.is_carried_out:
+            status, answer = self._carry_out(record.method, body)
+        fault.others_work()
+        if fault.kind == faults.RESET_AFTER:
+            self._reset()
+        elif fault.kind == faults.SLOW:
             self._answer(record, status, answer)
+        elif fault.answer.isdigit():
+            self._answer(record, int(fault.answer), PLANNED, wait(fault))
+        elif fault.answer == faults.HALF:
+            self._answer_half(record, answer)
+        else:
+            record.status = 200
+            content_type, content = faults.ODD[fault.answer]
+            self._send(200, content, {"Content-Type": content_type})
 
     do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - names of the base class
 
@@ -182,6 +199,13 @@ class Handler(BaseHTTPRequestHandler):
             platform.errors.append(traceback.format_exc())
             return 500, {"error": f"the stand-in itself failed: {error!r}"}
 
+    def _digest(self, body: bytes) -> str:
+        """Return a text that is the same when the same is sent again: a form has a new boundary."""
+        boundary = re.search(r'boundary="?([^";]+)', self.headers.get("Content-Type", ""))
+        if boundary is not None:
+            body = body.replace(boundary[1].encode(), b"")
+        return hashlib.sha256(body).hexdigest()
+
     def _check_token(self) -> None:
         token = self.headers.get("x-api-key")
         if token is None:
@@ -202,6 +226,13 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError as error:
             raise wrong("the body is not JSON") from error
 
+    def _answer_half(self, record: Request, answer: Any) -> None:
+        """Promise a whole answer, send the first half of it, and end the connection."""
+        record.status, self.close_connection = 200, True
+        content_type, body = written(answer)
+        half = body[: len(body) // 2]
+        self._send(200, half, {"Content-Type": content_type}, missing=len(body) - len(half))
+
     def _answer(
         self, record: Request, status: int, answer: Any, headers: dict[str, str] | None = None
     ) -> None:
@@ -209,12 +240,9 @@ class Handler(BaseHTTPRequestHandler):
         record.status = status
         if isinstance(answer, Blob):
             self._answer_blob(answer)
-        elif isinstance(answer, list) and answer and isinstance(answer[0], tuple):
-            body, content_type = multipart.write(answer)
-            self._send(status, body, {"Content-Type": content_type})
-        else:
-            headers = {"Content-Type": "application/json", **(headers or {})}
-            self._send(status, json.dumps(answer).encode(), headers)
+            return
+        content_type, body = written(answer)
+        self._send(status, body, {"Content-Type": content_type, **(headers or {})})
 
     def _answer_blob(self, blob: Blob) -> None:
         """Answer with a file, or with the range of it that is asked for."""
@@ -231,17 +259,27 @@ class Handler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(blob.content)}"
         self._send(206, blob.content[first:end], headers)
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str], missing: int = 0) -> None:
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + missing))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         view = memoryview(body)
         for start in range(0, len(body), CHUNK):
             self.wfile.write(view[start : start + CHUNK])
+
+
+def written(answer: Any) -> tuple[str, bytes]:
+    """Return the type and the bytes of an answer: JSON, a file, or a form of files."""
+    if isinstance(answer, Blob):
+        return "application/octet-stream", answer.content
+    if isinstance(answer, list) and answer and isinstance(answer[0], tuple):
+        body, content_type = multipart.write(answer)
+        return content_type, body
+    return "application/json", json.dumps(answer).encode()
 
 
 def wait(fault: faults.Fault) -> dict[str, str]:

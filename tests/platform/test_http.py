@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ import requests
 
 from tests.platform import Faults, Platform, State, running_platform
 from tests.platform.client import Client
+from tests.platform.endpoints import call
+from tests.platform.faults import CARRIED_OUT, ODD, UNKNOWN
+from tests.platform.http import PLANNED
 from tests.platform.multipart import read as read_form
 from tests.platform.multipart import write as write_form
 from tests.platform.seeds import META, Seed, nrrd_bytes
@@ -143,6 +147,73 @@ def test_a_planned_status_is_answered_and_nothing_is_carried_out(
     assert [one.fault for one in platform.requests] == [None, f"{status}", f"{status}", None]
 
 
+BODIES = {answer: body for answer, (_, body) in ODD.items()}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_an_answer_that_does_not_say_so_comes_to_what_was_carried_out_and_to_what_was_not(
+    kind: str, platform: Platform, client: Client
+) -> None:
+    data = {"teamId": platform.state.team["id"], "name": "new"}
+    platform.faults.on("workspaces.add", kind)
+    carried_out, answer = kind in CARRIED_OUT, kind.rpartition(" ")[2]
+    if answer in ("half", "before", "after"):
+        with pytest.raises(requests.RequestException):
+            client.post("workspaces.add", data)
+    else:
+        came = client.post("workspaces.add", data)
+        assert came.status_code == (int(answer) if answer.isdigit() else 200)
+        assert came.content == BODIES.get(answer, json.dumps(PLANNED).encode())
+    names = [row["name"] for row in platform.state.workspaces]
+    assert names == ["workspace"] + ["new"] * carried_out
+    assert [one.fault for one in platform.requests] == [kind]
+    again = client.post("workspaces.add", data)
+    assert again.status_code == (400 if carried_out else 200)
+    first, second = (one.content for one in platform.requests)
+    assert first == ("" if kind == "reset before" else second)  # no body was read
+
+
+@pytest.mark.parametrize("kind", ["done half", "not half"])
+def test_half_an_answer_is_less_than_its_header_promises(kind: str, platform: Platform) -> None:
+    platform.faults.on("teams.list", kind)
+    host = urlsplit(platform.address)
+    lines = ["POST /public/api/v3/teams.list HTTP/1.1", f"Host: {host.netloc}"]
+    lines += [f"x-api-key: {platform.token}", "Content-Length: 2", "", "{}"]
+    with socket.create_connection((host.hostname, host.port), timeout=20) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        head, _, body = b"".join(iter(lambda: connection.recv(9999), b"")).partition(b"\r\n\r\n")
+    promised = int(head.decode().partition("Content-Length: ")[2].split()[0])
+    assert len(body) == promised // 2 > 0
+    assert body in json.dumps(PLANNED).encode() or b'"total": 1' in body
+
+
+@pytest.mark.parametrize("kind", ["done 500", "not html", "reset before", "reset after", "slow"])
+def test_what_others_do_meanwhile_is_done_before_the_answer(
+    kind: str, platform: Platform, client: Client
+) -> None:
+    team = platform.state.team["id"]
+
+    def meanwhile() -> None:
+        call(platform.state, "workspaces.add", {"teamId": team, "name": "theirs"})
+
+    platform.faults.on("workspaces.add", kind, meanwhile=meanwhile)
+    with suppress(requests.ConnectionError):
+        client.post("workspaces.add", {"teamId": team, "name": "ours"})
+    names = [row["name"] for row in platform.state.workspaces]
+    ours = ["ours"] * (kind in ("done 500", "reset after", "slow"))
+    assert names == ["workspace", *ours, "theirs"]
+
+
+def test_a_form_that_is_sent_again_has_the_same_content(
+    platform: Platform, client: Client, seed: Seed
+) -> None:
+    for content in (b"one", b"one", b"two"):
+        files = {"figureId": (None, str(seed.figure)), "geometry": ("g", content)}
+        assert client.post("figures.bulk.upload.geometry", files=files).ok
+    first, second, third = (one.content for one in platform.requests)
+    assert first == second != third
+
+
 @pytest.mark.parametrize(
     ("kind", "names"),
     [("reset before", ["workspace"]), ("reset after", ["workspace", "new"])],
@@ -226,9 +297,12 @@ def test_requests_that_wait_when_the_server_dies_are_not_carried_out(
     assert [row["name"] for row in platform.state.workspaces] == ["workspace"]
 
 
-def test_an_unknown_kind_of_fault_is_an_error() -> None:
-    with pytest.raises(ValueError, match="unknown kind of fault 'rest before'"):
-        Faults().at(1, "rest before")
+@pytest.mark.parametrize(
+    "kind", ["rest before", "html", "not 500", "done", "done reset after", "done nothing"]
+)
+def test_an_unknown_kind_of_fault_is_an_error(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown kind of fault '{kind}'"):
+        Faults().at(1, kind)
 
 
 def test_latency_is_spent_side_by_side() -> None:
