@@ -54,7 +54,10 @@ def upload(
 ) -> Receipt:
     """Land a plan on a target and return the receipt.
 
-    Nothing is written before every item was found to fit what is on the target.
+    Nothing is written before every item was found to fit what is on the target. The same call goes
+    on where an earlier one ended, whatever ended it: it completes what its journal proves to be its
+    own and unchanged. What others drew, changed or uploaded meanwhile stays, and ``existing``
+    decides as in a first call; a file that was mended meanwhile is seen.
 
     Parameters
     ----------
@@ -80,17 +83,18 @@ def upload(
         default threads: for an instance a few small items at a time, else one item at a time,
         whose parts are worked on side by side.
     journal
-        A file that remembers what has landed: the same call with the same file goes on where an
-        earlier one ended.
+        A file that remembers what has landed, and stays when all has. By default the target has one
+        of its own, for the source's path and the target, until all has landed. One call at a time
+        uses it.
 
     Raises
     ------
     PlanBlocked
-        If the plan is empty, has errors that nobody waived, or a mask does not fit the volume it
-        is for.
+        If the plan is empty, has errors that nobody waived, a mask does not fit the volume it is
+        for, or a file holds something else than when the plan was made.
     TargetError
-        If the target refuses, ``existing`` does not allow for what is there, or the workers of
-        ``executor`` are gone.
+        If the target refuses, ``existing`` does not allow for what is there, the same upload is
+        under way already, or the workers of ``executor`` are gone.
     UnreadableFile
         If a volume turns out to be damaged; what landed before stays, and is in the journal.
     WrongArgument

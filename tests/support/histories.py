@@ -27,6 +27,7 @@ from nifti_kit.errors import PlanBlocked, TargetError
 from nifti_kit.transfer.journal import Journal
 from tests.platform import Platform
 from tests.platform.endpoints import call
+from tests.platform.faults import UNKNOWN
 from tests.platform.multipart import Part
 from tests.support.builders import labels, write_nifti
 from tests.support.landings import land, write_volumes
@@ -62,8 +63,6 @@ CHANGES = (
     "annotation-objects.bulk.remove",
     "images.bulk.remove",
 )
-
-FAULTS = ("500", "503", "reset before", "reset after")
 
 CLASSES = ("liver",)
 """Those that the source plans."""
@@ -353,7 +352,7 @@ class InstanceWorld(World):
     def faults(self) -> None:
         for _ in range(self.chance.randint(1, 3)):
             method = self.chance.choice(CHANGES)
-            self.platform.faults.on(method, self.chance.choice(FAULTS))
+            self.platform.faults.on(method, self.chance.choice(UNKNOWN))
 
     def calm(self) -> None:
         self.platform.faults.clear()

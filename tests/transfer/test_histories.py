@@ -21,7 +21,7 @@ from tests.support.uploads import impatience
 MOST = int(os.environ.get("NIFTI_KIT_HISTORIES", "1"))
 """So many things happen in every order."""
 
-LONGER = {2: 24, 3: 24, 4: 24, 5: 40 * MOST * MOST}
+LONGER = {2: 12, 3: 12, 4: 12, 5: 16 * MOST * MOST}
 """Of histories of these lengths, so many are played that chance chooses."""
 
 ended: Counter[str] = Counter()
