@@ -398,3 +398,62 @@ def test_a_class_that_a_person_makes_meanwhile_stays(kind: str, cases: dict[str,
     with meeting(case, "projects.meta.update", kind, person) as (platform, _):
         ended(lambda: case.call(platform), platform)
         assert facts(platform) == {**case.facts, "classes": ["Bone", "liver"]}
+
+
+@pytest.mark.parametrize("kind", SOME_NOT_CARRIED_OUT)
+def test_what_a_person_draws_meanwhile_on_a_volume_that_is_to_go_stays(
+    kind: str, cases: dict[str, Case]
+) -> None:
+    case = cases["images.bulk.remove"]
+
+    def person(platform: Platform) -> Any:
+        return drawn(platform, "Bone")
+
+    with meeting(case, "images.bulk.remove", kind, person) as (platform, done):
+        with pytest.raises(TargetError, match="others have drawn on it") as caught:
+            case.call(platform)
+        (theirs,) = done
+        assert of_object(platform, theirs[0]) == theirs[1]
+        (row,) = platform.state.volumes
+        assert f"remove volume {row['id']}" in caught.value.remedy
+        call(platform.state, "images.bulk.remove", {"imageIds": [row["id"]]})
+        case.call(platform)
+        assert without_classes(platform) == {**case.facts, "classes": None}
+
+
+@pytest.mark.parametrize("kind", SOME_NOT_CARRIED_OUT)
+def test_what_a_person_changes_meanwhile_in_an_object_that_is_to_go_is_kept(
+    kind: str, cases: dict[str, Case]
+) -> None:
+    case = cases["annotation-objects.bulk.remove"]
+    scores = {"0-0-1": {"2": {"score": "0.70", "comment": "look again"}}}
+
+    def person(platform: Platform) -> Any:
+        row = min(platform.state.figures, key=lambda one: one["id"])
+        row.update(customData=scores, updatedAt="later")
+        return row["id"]
+
+    with meeting(case, "annotation-objects.bulk.remove", kind, person) as (platform, done):
+        receipt = ended(lambda: case.call(platform), platform)
+        assert facts(platform) == case.facts
+        assert receipt.backup is not None
+        texts = [path.read_text() for path in receipt.backup.rglob("*.json")]
+        assert any("look again" in text for text in texts)
+        assert done
+
+
+@pytest.mark.parametrize("kind", SOME_UNKNOWN)
+def test_scores_that_a_person_gives_meanwhile_stay(kind: str, cases: dict[str, Case]) -> None:
+    case = cases["figures.custom-data.update"]
+    theirs = {"0-1-0": {"1": {"score": "0.30", "comment": "a person's"}}}
+
+    def person(platform: Platform) -> Any:
+        row = next(one for one in platform.state.figures if "0-0-1" in one["customData"])
+        row.update(customData={**row["customData"], **theirs}, updatedAt="later")
+        return row["id"]
+
+    with meeting(case, "figures.custom-data.update", kind, person) as (platform, done):
+        ended(lambda: case.call(platform), platform)
+        figure = platform.state.figures.rows[done[0]]
+        assert figure["customData"]["0-1-0"] == theirs["0-1-0"]
+        assert figure["customData"]["0-0-1"]
