@@ -186,7 +186,7 @@ def _change(update: ScoreUpdate, ref: ObjectRef, existing: str, volume: VolumeRe
     slices = _slices(before, update.new, existing)
     ordered = {index: slices[index] for index in sorted(slices, key=_number)}
     scores: CustomData = {**ref.scores, update.plane: ordered}
-    return ScoreChange(update, replace(ref, scores=scores), before)
+    return ScoreChange(update, replace(ref, scores=scores), before, before)
 
 
 def _slices(before: SliceScores, new: SliceScores, existing: str) -> SliceScores:

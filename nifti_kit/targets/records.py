@@ -371,11 +371,14 @@ class ScoreChange:
         The object with the scores that it is to have, those of all planes.
     before
         The scores that the figure had on the plane.
+    seen
+        Those that it had when this run began: an interrupted one may have given it some.
     """
 
     update: ScoreUpdate
     ref: ObjectRef
     before: SliceScores
+    seen: SliceScores
 
     @property
     def landed(self) -> SliceScores:

@@ -92,17 +92,21 @@ def remove(
     ids: Sequence[int],
     body: Callable[[list[int]], Any],
     ask: Callable[[], list[int]],
+    look: Callable[[], Any],
 ) -> None:
     """Remove what has these ids.
 
     The instance refuses to remove what is gone, so that a request whose answer is lost is not
-    sent again before ``ask`` has said what is still there.
+    sent again before ``ask`` has said what is still there, and ``look`` has seen that it still may
+    go: people work on it meanwhile.
     """
     left = list(ids)
 
     def are_gone() -> bool:
         there = set(ask())
         left[:] = [number for number in left if number in there]
+        if left:
+            look()
         return not left
 
     def send() -> None:

@@ -27,7 +27,7 @@ from nifti_kit.targets.instance.writing import (
     add_figures,
     add_objects,
     remove_objects,
-    score_figure,
+    score_planes,
     upload_masks,
 )
 from nifti_kit.targets.records import ItemJob, Note, ObjectRef, VolumeRef
@@ -80,9 +80,7 @@ class Landing:
             own = self._made_anew(own, volume)
         refs = self._write_objects(own, volume)
         self._remove_replaced()
-        for change in job.updates:
-            ref = change.ref
-            score_figure(self.reader, volume.id, ref.figure_id, ref.scores)
+        score_planes(self.reader, volume.id, job.updates)
         return replace(job, volume=volume, add=refs, sent=self.connection.sent)
 
     def _write_volume(self) -> VolumeRef:
@@ -99,7 +97,7 @@ class Landing:
     def _made_anew(self, own: Own, volume: VolumeRef) -> Own:
         """Remove what was made of files that hold something else by now; people's changes stay."""
         gone = [number for at, number in own.objects.items() if at not in own.changed]
-        remove_objects(self.reader, volume.id, gone)
+        remove_objects(self.reader, volume.id, gone, look=lambda: None)
         return Own()
 
     def _write_objects(self, own: Own, volume: VolumeRef) -> tuple[tuple[int, ObjectRef], ...]:
@@ -158,10 +156,13 @@ class Landing:
             return
         there = {row.id for row in self.reader.object_rows(volume_id)}
         old = [ref for ref in self.job.replaced if ref.id in there]
-        changed = self._changed_since(old)
-        if changed:
-            self._keep(changed, f"{REPLACED}-{max(ref.id for ref in changed)}")
-        remove_objects(self.reader, volume_id, [ref.id for ref in old])
+
+        def look() -> None:
+            changed = self._changed_since(old)
+            if changed:
+                self._keep(changed, f"{REPLACED}-{max(ref.id for ref in changed)}")
+
+        remove_objects(self.reader, volume_id, [ref.id for ref in old], look)
 
     def _changed_since(self, refs: Sequence[ObjectRef]) -> list[ObjectRef]:
         """Return the objects that a person has changed since they were kept."""

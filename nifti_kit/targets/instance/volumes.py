@@ -276,14 +276,18 @@ def remove_bare(reader: InstanceReader, dataset_id: int, volume_id: int, name: s
         If something is on it, which is not of that upload.
     """
     connection = reader.connection
-    if not reader.is_bare(volume_id):
-        raise half_made(connection, volume_id, name)
+
+    def look() -> None:
+        if not reader.is_bare(volume_id):
+            raise half_made(connection, volume_id, name)
 
     def ask() -> list[int]:
         rows = connection.entities("volumes.list", {"datasetId": dataset_id})
         return [int(row["id"]) for row in rows]
 
-    remove(connection, "images.bulk.remove", [volume_id], lambda ids: {"imageIds": ids}, ask)
+    look()
+    body: Callable[[list[int]], Any] = lambda ids: {"imageIds": ids}  # noqa: E731
+    remove(connection, "images.bulk.remove", [volume_id], body, ask, look)
 
 
 def half_made(connection: Connection, volume_id: int, name: str) -> TargetError:

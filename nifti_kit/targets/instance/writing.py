@@ -19,7 +19,7 @@ from nifti_kit.targets.instance.client import Connection, Refused
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.reading import InstanceReader
 from nifti_kit.targets.instance.wire import FormFile, FormText
-from nifti_kit.targets.records import SHOWN_IDS, CustomData, PlannedObject
+from nifti_kit.targets.records import SHOWN_IDS, CustomData, PlannedObject, ScoreChange
 
 FIGURES_AT_ONCE = 100
 """As the SDK has it, for figures and for geometries."""
@@ -32,15 +32,21 @@ REMOVED_AT_ONCE = 100
 """Objects of one request."""
 
 
-def remove_objects(reader: InstanceReader, volume_id: int, object_ids: Sequence[int]) -> None:
-    """Remove objects of a volume with their figures."""
+def remove_objects(
+    reader: InstanceReader, volume_id: int, object_ids: Sequence[int], look: Callable[[], Any]
+) -> None:
+    """Remove objects of a volume with their figures.
+
+    ``look`` is called before each request, and before one is sent again.
+    """
 
     def ask() -> list[int]:
         return [row.id for row in reader.object_rows(volume_id)]
 
     for batch in batched(object_ids, REMOVED_AT_ONCE):
+        look()
         method = "annotation-objects.bulk.remove"
-        remove(reader.connection, method, batch, lambda ids: ids, ask)
+        remove(reader.connection, method, batch, lambda ids: ids, ask, look)
 
 
 def add_objects(
@@ -136,17 +142,57 @@ def score_figure(
     reader: InstanceReader, volume_id: int, figure_id: int, scores: CustomData
 ) -> None:
     """Give a figure its scores, those of all planes: all custom data that it has."""
-    data = {"id": figure_id, "customData": scores, "updateStrategy": "replace"}
-    method = "figures.custom-data.update"
 
     def has_them() -> bool:
         rows = reader.figure_rows(volume_id)
         return any(row.id == figure_id and row.scores == scores for row in rows)
 
-    def send() -> None:
-        reader.connection.post(method, data, repeatable=False)
+    settled(reader.connection, SCORING, lambda: _score(reader, figure_id, scores), has_them)
 
-    settled(reader.connection, method, send, has_them)
+
+def score_planes(reader: InstanceReader, volume_id: int, changes: Sequence[ScoreChange]) -> None:
+    """Give figures the scores of a plane; those of other planes stay, whoever has given them.
+
+    Raises
+    ------
+    TargetError
+        If somebody has changed the scores of the plane since they were looked at.
+    """
+    there = {row.id: row.scores for row in reader.figure_rows(volume_id)} if changes else {}
+    for change in changes:
+        figure, plane = change.ref.figure_id, change.update.plane
+
+        def has_them(figure: int = figure, change: ScoreChange = change) -> bool:
+            there.update({row.id: row.scores for row in reader.figure_rows(volume_id)})
+            return _is_scored(there.get(figure, {}), change, reader.connection)
+
+        def send(figure: int = figure, change: ScoreChange = change, plane: str = plane) -> None:
+            now = there.get(figure, {})
+            if not _is_scored(now, change, reader.connection):
+                _score(reader, figure, {**now, plane: change.landed})
+
+        settled(reader.connection, SCORING, send, has_them)
+
+
+SCORING = "figures.custom-data.update"
+
+
+def _score(reader: InstanceReader, figure_id: int, scores: CustomData) -> None:
+    data = {"id": figure_id, "customData": scores, "updateStrategy": "replace"}
+    reader.connection.post(SCORING, data, repeatable=False)
+
+
+def _is_scored(now: CustomData, change: ScoreChange, connection: Connection) -> bool:
+    """Say whether a figure has the scores of a change; raise where it has others than before."""
+    plane = now.get(change.update.plane, {})
+    if plane in (change.landed, change.seen):
+        return plane == change.landed
+    raise TargetError(
+        f"the scores of {change.update.class_name} (object {change.ref.id}) were changed meanwhile",
+        path=connection.address,
+        found=f"others on plane {change.update.plane} than when the upload began",
+        remedy="Make the same call again: existing= decides about them.",
+    )
 
 
 def upload_masks(
