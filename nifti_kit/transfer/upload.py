@@ -136,8 +136,9 @@ def _landed_plan(
         jobs = _run(jobs, target, notes, executor, Reporter(told, jobs))
     landed = tuple(_landed(job, notes) for job in jobs)
     losing = [job for job in jobs if job.replaced or any(one.lost for one in job.updates)]
+    kept = tuple(sorted({job.backup for job in losing if job.backup is not None}))
     backup = losing[0].backup if losing else None
-    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out)
+    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out, kept)
 
 
 def _refuse_changed(items: Sequence[PlannedItem]) -> None:
