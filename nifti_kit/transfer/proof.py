@@ -11,6 +11,7 @@ from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.geometry import SAME_MM
 from nifti_kit.core.text import counted
+from nifti_kit.errors import visible
 from nifti_kit.plans.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProofRow:
-    """One volume or object, compared.
+    """One volume or object, compared; or something that should not be there.
 
     Attributes
     ----------
     kind
-        ``volume``, ``object``, or ``scores`` of a figure that was there.
+        ``volume``, ``object``, ``scores`` of a figure that was there; or ``surplus``: a figure
+        without geometry, or what is there once more (nothing of it is compared).
     volume, name, value
         The volume's name; for an object its class and its pixel value in the source.
     source
@@ -37,7 +39,8 @@ class ProofRow:
     class_ok, scores_ok
         Whether class and colour, and the scores, are those of the plan.
     problem
-        What could not be compared, or is missing; empty where all is well.
+        What could not be compared, is missing, is too much, or is not what was planned; empty
+        where all is well.
     """
 
     kind: str
@@ -58,6 +61,46 @@ class ProofRow:
         moved = self.displacement_mm > SAME_MM
         return not (self.problem or self.differing or moved) and self.class_ok and self.scores_ok
 
+    @property
+    def why(self) -> str:
+        """What is not as meant, in words; empty where all is well."""
+        reasons = [self.problem] * bool(self.problem)
+        if self.problem and not self.compared:  # nothing else is known
+            return self.problem
+        if self.differing:
+            reasons.append(f"{self.differing} of {self.compared} voxels differ")
+        if self.displacement_mm == float("inf"):
+            reasons.append("it has no voxel in common with its source")
+        elif self.displacement_mm > SAME_MM:
+            reasons.append(f"displaced by {self.displacement_mm:.4g} mm")
+        reasons += ["class or colour differ"] * (not self.class_ok)
+        reasons += ["scores differ"] * (not self.scores_ok)
+        return "; ".join(reasons)
+
+
+@dataclass(frozen=True)
+class ExtraObject:
+    """An object on a volume of a receipt that is not in it: others drew it, before or since.
+
+    Attributes
+    ----------
+    volume
+        The volume's name.
+    object_id, class_name
+        Its number on the target, and its class.
+    what
+        ``a 3D figure``; ``no 3D figure`` of one that is drawn on slices, or not at all; or which
+        object it is the same as, on a volume that was there before.
+    """
+
+    volume: str
+    object_id: int
+    class_name: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.volume}: object {self.object_id} of {self.class_name}, {self.what}"
+
 
 class Proof:
     """The comparison of everything that landed with its source.
@@ -65,19 +108,27 @@ class Proof:
     Attributes
     ----------
     rows
-        One for each volume, object and update of scores.
+        One for each volume, object and update of scores; and for each thing that is too much.
     left_out
         The files that did not land, because a person accepted their faults: nothing is compared.
+    extra
+        The objects of others on the volumes of the receipt: people work there too, and nothing is
+        wrong with that.
     """
 
-    def __init__(self, rows: tuple[ProofRow, ...], left_out: tuple[LeftOut, ...] = ()) -> None:
-        self.rows, self.left_out = rows, left_out
+    def __init__(
+        self,
+        rows: tuple[ProofRow, ...],
+        left_out: tuple[LeftOut, ...] = (),
+        extra: tuple[ExtraObject, ...] = (),
+    ) -> None:
+        self.rows, self.left_out, self.extra = rows, left_out, extra
 
     @property
     def ok(self) -> bool:
-        """True when every volume and object is what was meant, where it was meant.
+        """True when every volume and object is what was meant, where it was meant, and once.
 
-        False where nothing was compared.
+        False where nothing was compared. Objects of others do not count.
         """
         return bool(self.rows) and all(row.ok for row in self.rows)
 
@@ -102,7 +153,7 @@ class Proof:
         return tuple(row for row in self.rows if not row.ok)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per volume and object."""
+        """Return a :class:`pandas.DataFrame`, one row for each of ``rows``."""
         import pandas as pd
 
         return pd.DataFrame([asdict(row) for row in self.rows], columns=_FIELDS)
@@ -114,7 +165,8 @@ class Proof:
             if row["displacement_mm"] == float("inf"):
                 row["displacement_mm"] = None
         out = [one.facts() for one in self.left_out]
-        content = {"ok": self.ok, "rows": rows, "left_out": out}
+        extra = [asdict(one) for one in self.extra]
+        content = {"ok": self.ok, "rows": rows, "left_out": out, "extra": extra}
         return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -131,10 +183,17 @@ class Proof:
         head = [name.replace("_", " ") for name in _FIELDS]
         rows = [tuple(asdict(row).values()) for row in self.rows]
         title = html.title(self._title())
-        return html.page("Proof", title, html.table(head, rows), *self._out_markup())
+        return html.page("Proof", title, html.table(head, rows), *self._beside(len(self.extra)))
 
-    def _out_markup(self) -> list[html.Markup]:
-        return [html.element("p", f"Left out: {one}") for one in self.left_out]
+    def _beside(self, most: int) -> list[html.Markup]:
+        """Return what was not compared: files that did not land, and objects of others."""
+        return [html.element("p", line) for line in self._lines(most)]
+
+    def _lines(self, most: int) -> list[str]:
+        lines = [f"Left out: {one}" for one in self.left_out]
+        lines += [f"Of others: {one}" for one in self.extra[:most]]
+        more = len(self.extra) - most
+        return lines + [f"Of others: {counted(more, 'more object')}"] * (more > 0)
 
     def _title(self) -> str:
         compared = sum(row.compared for row in self.rows)
@@ -144,6 +203,8 @@ class Proof:
         if not self.rows:
             verdict = "NOT verified: nothing was compared"
         out = f"; {counted(len(self.left_out), 'file')} left out" if self.left_out else ""
+        if self.extra:
+            out += f"; {counted(len(self.extra), 'object')} of others on these volumes"
         return (
             f"Proof: {verdict}; {counted(len(self.volumes), 'volume')} and "
             f"{counted(len(self.objects), 'object')}{updates}, "
@@ -154,38 +215,26 @@ class Proof:
 
     def __repr__(self) -> str:
         lines = [self._title()]
-        lines += [
-            f"  {row.volume} {row.name} <- {row.source}: {_why(row)}"
-            for row in self.failures[:_SHOWN]
-        ]
-        lines += [f"  Left out: {one}" for one in self.left_out]
-        return "\n".join(lines)
+        lines += [f"  {_place(row)}: {row.why}" for row in self.failures[:_SHOWN]]
+        lines += [f"  {line}" for line in self._lines(_SHOWN)]
+        return "\n".join(visible(line) for line in lines)
 
     def _repr_html_(self) -> str:
-        out = html.join(self._out_markup())
+        out = html.join(self._beside(_SHOWN))
         if self.ok or not self.rows:
             return html.title(self._title()) + out
         head = ("volume", "object", "from", "what differs")
-        rows = [(row.volume, row.name, row.source, _why(row)) for row in self.failures[:_SHOWN]]
+        rows = [(row.volume, row.name, row.source, row.why) for row in self.failures[:_SHOWN]]
         return html.title(self._title()) + html.table(head, rows) + out
 
 
 _SHOWN = 20
-"""Failures that a repr shows; ``failures`` has them all."""
+"""Failures, and objects of others, that a repr shows; ``failures`` and ``extra`` have them all."""
 
 _FIELDS = list(ProofRow.__dataclass_fields__)
 
 
-def _why(row: ProofRow) -> str:
-    if row.problem:  # nothing else was compared
-        return row.problem
-    reasons = []
-    if row.differing:
-        reasons.append(f"{row.differing} of {row.compared} voxels differ")
-    if row.displacement_mm == float("inf"):
-        reasons.append("it has no voxel in common with its source")
-    elif row.displacement_mm > SAME_MM:
-        reasons.append(f"displaced by {row.displacement_mm:.4g} mm")
-    reasons += ["class or colour differ"] * (not row.class_ok)
-    reasons += ["scores differ"] * (not row.scores_ok)
-    return "; ".join(reasons)
+def _place(row: ProofRow) -> str:
+    """Return which volume or object a row is of, and its source, as far as it has them."""
+    where = " ".join(filter(None, (row.volume, row.name))) or "The target"
+    return f"{where} <- {row.source}" if row.source else where

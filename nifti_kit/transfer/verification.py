@@ -7,7 +7,7 @@ landed image the whole-voxel map to its source is worked out anew from both head
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
@@ -19,13 +19,16 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Cutout, Grid, Placement, placed_on
 from nifti_kit.core.parallel import ahead, bounded, with_progress
+from nifti_kit.core.text import counted
 from nifti_kit.errors import NiftiKitError, of_kind
+from nifti_kit.formats.fingerprint import Fingerprint
 from nifti_kit.formats.labels import Box, LabelParts, common_box
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.volumes import open_volume
-from nifti_kit.targets.records import ObjectRef, ScoreChange
+from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import Target, a_target
-from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.transfer.beside import Beside, figure_of, surplus
+from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
 
 AT_A_TIME = 4
@@ -33,6 +36,9 @@ AT_A_TIME = 4
 
 SOURCES, SOURCE_BYTES = 100, 2**25
 """Of the source label maps in memory: 32 MB, or one that is larger."""
+
+CHANGED, GONE = "the source has changed since the plan was made", "the source is gone"
+MISSING, WITHOUT_FIGURE = "it is not on the target", "it is on the target without its figure"
 
 
 def verify(
@@ -45,7 +51,15 @@ def verify(
 
     Volumes and masks are read back slice by slice, several masks side by side. Of the source, one
     volume is in memory at a time, or 32 MB of label maps (one, where it is larger). What cannot be
-    read, or is missing, is a row with a problem.
+    read, or is missing, is a row with a problem. So is a source that has changed since the plan was
+    made: the row says how many voxels were planned, and whether as many landed.
+
+    What is too much is a row too: a figure without geometry on a volume of the receipt; what bears
+    a key of an object that landed, and did not land; on a volume that the upload added, an object
+    of the same class, scores and voxels as one that landed. All else on these volumes is of others,
+    for people work there at the same time: it is named in :attr:`Proof.extra`, and is no fault.
+
+    Slices that an instance has twice cannot be seen: it has no list of them, nor their number.
 
     Parameters
     ----------
@@ -66,8 +80,10 @@ def verify(
     a_target(target)
     verifier = _Verifier(target)
     items = with_progress(receipt.items, on_item, "Verifying", "volume")
-    rows = tuple(row for item in items for row in verifier.item(item))
-    return Proof(rows, receipt.left_out)
+    seen = [one for item in items for one in verifier.item(item)]
+    rows = tuple(one for one in seen if isinstance(one, ProofRow))
+    extra = tuple(one for one in seen if isinstance(one, ExtraObject))
+    return Proof(rows, receipt.left_out, extra)
 
 
 class _Source:
@@ -76,11 +92,13 @@ class _Source:
     They are read once, whichever thread asks.
     """
 
-    def __init__(self, objects: Sequence[LandedObject]) -> None:
-        self._image = objects[0].planned.mask.image
+    def __init__(self, objects: Sequence[LandedObject], known: Fingerprint | None) -> None:
+        self.image = objects[0].planned.mask.image
         self._labels = [landed.planned.label for landed in objects]
+        self._known = known
         self._lock = Lock()
         self._parts: LabelParts | NiftiKitError | None = None
+        self._fate: str | None = None
 
     def __len__(self) -> int:
         """The bytes that their voxels take at most."""
@@ -99,12 +117,25 @@ class _Source:
         with self._lock:
             if self._parts is None:
                 try:
-                    self._parts = LabelParts(self._image, self._labels, counted=True)
+                    self._parts = LabelParts(self.image, self._labels, counted=True)
                 except NiftiKitError as error:
                     self._parts = error.with_traceback(None)
         if isinstance(self._parts, NiftiKitError):
             raise self._parts
         return self._parts
+
+    def change(self, planned: PlannedObject) -> str:
+        """Return what has become of an object's voxels since the plan was made, or nothing."""
+        with self._lock:
+            if self._fate is None:
+                self._fate = _fate(self.image, self._known)
+        try:
+            present = self.parts().counts[planned.value]
+        except NiftiKitError:
+            return self._fate
+        if not self._fate and present == planned.voxels:
+            return ""
+        return f"{CHANGED}: {counted(planned.voxels, 'voxel')} planned, {present:,} in it now"
 
 
 class _Verifier:
@@ -112,51 +143,59 @@ class _Verifier:
         self.target = target
         self.colors = {found.name: found.color for found in target.classes()}
 
-    def item(self, item: LandedItem) -> Iterator[ProofRow]:
+    def item(self, item: LandedItem) -> Iterator[ProofRow | ExtraObject]:
         if item.planned.volume is not None:
             yield self._volume(item)
-        there: dict[tuple[str, str], ObjectRef] = {}
-        problem = "it is not on the target"
+        there: Sequence[ObjectRef] = ()
+        problem = MISSING
         try:
-            there = {(o.key, o.figure_key): o for o in self.target.objects(item.volume.id)}
+            there = self.target.objects(item.volume.id)
         except NiftiKitError as error:
             problem = str(error)
-        yield from self._objects(item, there, problem)
+            if not (item.objects or item.updates):
+                yield surplus(item.volume.name, "", f"what else is on it cannot be seen: {error}")
+        beside = Beside(self.target, item, there)
+        yield from self._objects(item, beside, problem)
         for change in item.updates:
-            known = there.get((change.ref.key, change.ref.figure_key))
-            yield _update_row(item, change, known, problem)
+            yield _update_row(item, change, beside.found.get(figure_of(change.ref)), problem)
+        yield from beside.seen(AT_A_TIME)
 
-    def _objects(
-        self, item: LandedItem, there: Mapping[tuple[str, str], ObjectRef], problem: str
-    ) -> Iterator[ProofRow]:
+    def _objects(self, item: LandedItem, beside: Beside, problem: str) -> Iterator[ProofRow]:
         """Yield the rows of an item's objects; several are read back side by side."""
 
         def row(pair: tuple[LandedObject, _Source]) -> ProofRow:
             landed, source = pair
-            found = there.get((landed.ref.key, landed.ref.figure_key))
+            found = beside.found.get(figure_of(landed.ref))
             if found is None:
-                return _object_row(item, landed, problem)
-            try:
-                return self._object(item, landed, found, source)
-            except NiftiKitError as error:
-                return _object_row(item, landed, str(error))
+                bare = landed.ref.key in beside.bare
+                return _object_row(item, landed, WITHOUT_FIGURE if bare else problem)
+            checked = self._checked(item, landed, found, source)
+            if beside.may_be_twice(found):
+                beside.keep(found)
+            return checked
 
-        groups = groupby(item.objects, key=lambda landed: landed.planned.mask)
-        sources = ((found, _Source(found)) for found in (list(group) for _, group in groups))
+        groups = [
+            list(group)
+            for _, group in groupby(item.objects, key=lambda landed: landed.planned.mask)
+        ]
+        sources = ((group, _source(item, group)) for group in groups)
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             for batch in bounded(sources, count=SOURCES, size=SOURCE_BYTES):
                 pairs = ((landed, source) for found, source in batch for landed in found)
                 yield from ahead(pool, row, pairs, AT_A_TIME)
 
     def _volume(self, item: LandedItem) -> ProofRow:
-        assert item.planned.volume is not None
+        image = item.planned.volume
+        assert image is not None
         facts: tuple[int, int, float] = (0, 0, float("inf"))
         problem = ""
         try:
-            facts = self._compare_volume(item.planned.volume, item.volume.id)
+            facts = self._compare_volume(image, item.volume.id)
         except NiftiKitError as error:
             problem = str(error)
-        name, source = item.volume.name, str(item.planned.volume.relative)
+        name, source = item.volume.name, str(image.relative)
+        fate = _fate(image, item.planned.fingerprints.get(source))
+        problem = "; ".join(filter(None, (fate, problem)))
         return ProofRow("volume", name, "", None, source, *facts, True, True, problem)
 
     def _compare_volume(self, image: ImageFile, volume_id: int) -> tuple[int, int, float]:
@@ -169,6 +208,30 @@ class _Verifier:
         pages = self.target.iter_volume(volume_id)
         compared, differing = _differences(ordered, pages)
         return compared, differing, place.mm
+
+    def _checked(
+        self, item: LandedItem, landed: LandedObject, found: ObjectRef, source: _Source
+    ) -> ProofRow:
+        """Return the row of an object: how it compares with its source, and that with the plan."""
+        try:
+            row = self._object(item, landed, found, source)
+        except NiftiKitError as error:
+            row = _object_row(item, landed, str(error))
+        change = source.change(landed.planned)
+        if not change:
+            return row
+        said = [change, row.problem, self._as_planned(found, landed.planned)]
+        return replace(row, problem="; ".join(filter(None, said)))
+
+    def _as_planned(self, found: ObjectRef, planned: PlannedObject) -> str:
+        """Return how what landed compares with the plan; empty where it cannot be read."""
+        try:
+            landed = sum(int(np.count_nonzero(page)) for page in self.target.iter_mask(found))
+        except NiftiKitError:
+            return ""
+        if landed == planned.voxels:
+            return "as many as planned have landed"
+        return f"{landed:,} have landed"
 
     def _object(
         self, item: LandedItem, landed: LandedObject, found: ObjectRef, source: _Source
@@ -197,6 +260,18 @@ class _Verifier:
             class_ok=class_ok and (color == planned.color or not planned.color_is_given),
             scores_ok=found.scores == planned.scores,
         )
+
+
+def _source(item: LandedItem, objects: Sequence[LandedObject]) -> _Source:
+    relative = str(objects[0].planned.mask.image.relative)
+    return _Source(objects, item.planned.fingerprints.get(relative))
+
+
+def _fate(image: ImageFile, known: Fingerprint | None) -> str:
+    """Return what has become of a file since the plan was made; empty where nothing is known."""
+    if known is None or image.content is not None or known.is_of(image):
+        return ""  # what is in memory stays as it was planned
+    return CHANGED if image.path.exists() else GONE
 
 
 def _object_row(item: LandedItem, landed: LandedObject, problem: str = "") -> ProofRow:

@@ -21,6 +21,7 @@ from nifti_kit.formats.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.folder.keys import KeyIds
 from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
+from nifti_kit.targets.target import NoMask
 
 _NESTED = "datasets"
 
@@ -147,12 +148,32 @@ class ProjectReader:
         return read_grid(self.volume_path(self.volume(volume_id)))
 
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
-        """Yield a mask's slices (i, j) in the order of k; the buffer is used again."""
-        return iter_slices(self.mask_path(self.volume(found.volume_id), found.figure_key))
+        """Yield a mask's slices (i, j) in the order of k; the buffer is used again.
+
+        Raises
+        ------
+        NoMask
+            If the object has none, or its file is gone.
+        """
+        return iter_slices(self._mask_of(found))
 
     def mask_grid(self, found: ObjectRef) -> Grid:
-        """Return where a mask's voxels are (RAS+ mm)."""
-        return read_grid(self.mask_path(self.volume(found.volume_id), found.figure_key))
+        """Return where a mask's voxels are (RAS+ mm); raises as ``iter_mask``."""
+        return read_grid(self._mask_of(found))
+
+    def _mask_of(self, found: ObjectRef) -> Path:
+        """Return the file of an object's mask; refuse one that is not there."""
+        volume = self.volume(found.volume_id)
+        path = self.mask_path(volume, found.figure_key) if found.figure_key else None
+        if path is not None and path.is_file():
+            return path
+        raise NoMask(
+            f"the object {found.id} ({found.class_name}) of the volume {volume.name!r} has no mask",
+            path=path or self.annotation_path(volume),
+            found="no such file" if path is not None else "no figure",
+            expected="a file that the annotation names",
+            remedy="Restore the file, or upload its source with existing='replace'.",
+        )
 
     def mask(self, found: ObjectRef) -> tuple[npt.NDArray[np.bool_], Grid]:
         """Return a mask whole, (i, j, k), with its grid (RAS+ mm)."""

@@ -11,7 +11,7 @@ from nifti_kit.errors import visible
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.plan import Plan, object_rows, update_lines
 from nifti_kit.targets.records import PlannedItem, there_text, updates_text
-from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import Receipt
 from nifti_kit.widgets.parts.table import Column, Row, Table
 
@@ -236,7 +236,8 @@ class ReceiptTables:
     landed
         A row for each object and update of scores that landed.
     proved
-        A row for each volume, object and update that was compared; what differs comes first.
+        A row for each volume, object and update that was compared, and for what is too much; what
+        is not as meant comes first, objects of others come last.
     """
 
     def __init__(self) -> None:
@@ -254,7 +255,11 @@ class ReceiptTables:
     def show_proof(self, proof: Proof | None) -> None:
         """Show how it compares; None empties the table."""
         rows = [] if proof is None else sorted(proof.rows, key=lambda row: row.ok)
-        self.proved.rows = tuple(_proof_row(str(at), row) for at, row in enumerate(rows))
+        extra = () if proof is None else proof.extra
+        self.proved.rows = (
+            *(_proof_row(str(at), row) for at, row in enumerate(rows)),
+            *(_extra_row(f"extra-{at}", one) for at, one in enumerate(extra)),
+        )
 
 
 def first_line(result: Any) -> str:
@@ -263,10 +268,6 @@ def first_line(result: Any) -> str:
 
 
 def _proof_row(key: str, row: ProofRow) -> Row:
-    wrong = [row.problem] * bool(row.problem)
-    if not row.problem:
-        wrong += ["class or colour differ"] * (not row.class_ok)
-        wrong += ["scores differ"] * (not row.scores_ok)
     cells = {
         "verdict": "as meant" if row.ok else "NOT as meant",
         "kind": row.kind,
@@ -275,6 +276,21 @@ def _proof_row(key: str, row: ProofRow) -> Row:
         "compared": row.compared,
         "differing": row.differing,
         "displacement": row.displacement_mm,
-        "problem": "; ".join(wrong),
+        "problem": row.why,
     }
     return Row(key, cells, tone="good" if row.ok else "error")
+
+
+def _extra_row(key: str, one: ExtraObject) -> Row:
+    """Return the row of an object of others, of which nothing is compared: it is no problem."""
+    cells = {
+        "verdict": "of others",
+        "kind": f"object {one.object_id}, {one.what}",
+        "volume": one.volume,
+        "name": one.class_name,
+        "compared": None,
+        "differing": None,
+        "displacement": None,
+        "problem": "",
+    }
+    return Row(key, cells)

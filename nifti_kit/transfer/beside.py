@@ -1,0 +1,169 @@
+"""What is on a volume beside what a receipt has of it: too much of ours, or what others made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from nifti_kit.core.geometry import Grid
+from nifti_kit.core.parallel import ahead
+from nifti_kit.errors import NiftiKitError, UnreadableFile
+from nifti_kit.targets.comparing import is_same_grid
+from nifti_kit.targets.records import ObjectRef
+from nifti_kit.targets.target import Masks, NoMask
+from nifti_kit.transfer.proof import ExtraObject, ProofRow
+from nifti_kit.transfer.receipt import LandedItem
+
+Figure = tuple[str, str]
+"""The keys of an object and of its figure."""
+
+WITH_FIGURE, WITHOUT_FIGURE = "a 3D figure", "no 3D figure"
+"""What an object of others has: one without is drawn on slices, or not at all."""
+
+
+class Drawn(NamedTuple):
+    """A mask, in short: its place in space, and a digest of its voxels."""
+
+    grid: Grid
+    digest: bytes
+
+    def is_same(self, other: Drawn) -> bool:
+        """Say whether two masks have the same voxels in the same places."""
+        return self.digest == other.digest and is_same_grid(self.grid, other.grid)
+
+
+def drawn(target: Masks, ref: ObjectRef) -> Drawn:
+    """Return an object's mask in short; it is read to its end."""
+    digest = hashlib.sha256()
+    for page in target.iter_mask(ref):
+        digest.update(np.packbits(page != 0).tobytes())
+    return Drawn(target.mask_grid(ref), digest.digest())
+
+
+class Beside:
+    """What is on the volume of an item beside what the receipt has of it.
+
+    Parameters
+    ----------
+    target
+        Where it landed.
+    item
+        What the receipt has of it.
+    there
+        All objects that are on its volume now.
+
+    Attributes
+    ----------
+    found
+        What is there of the receipt, by the keys of object and figure.
+    bare
+        The keys of the receipt's objects that have no figure any more.
+    """
+
+    def __init__(self, target: Masks, item: LandedItem, there: Sequence[ObjectRef]) -> None:
+        self.target, self.item = target, item
+        landed = [*(one.ref for one in item.objects), *(one.ref for one in item.updates)]
+        keys, figures = {ref.key for ref in landed}, {figure_of(ref) for ref in landed}
+        self.found: dict[Figure, ObjectRef] = {}
+        self.bare: set[str] = set()
+        self._rest: list[ObjectRef] = []
+        for ref in there:
+            if figure_of(ref) in figures - self.found.keys():
+                self.found[figure_of(ref)] = ref
+            elif ref.key in keys and not ref.has_figure:
+                self.bare.add(ref.key)
+            else:
+                self._rest.append(ref)
+        self._added = [one.ref for one in item.objects if one.added]
+        self._masks: dict[Figure, Drawn] = {}
+
+    def may_be_twice(self, ref: ObjectRef) -> bool:
+        """Say whether there is more that is like an object that was added, but for the voxels."""
+        added = any(figure_of(one) == figure_of(ref) for one in self._added)
+        return added and any(one.has_figure and is_like(ref, one) for one in self._rest)
+
+    def keep(self, ref: ObjectRef) -> None:
+        """Keep the mask of an object of ours in short; one that cannot be read has no twin."""
+        with suppress(NiftiKitError):
+            self._masks[figure_of(ref)] = drawn(self.target, ref)
+
+    def seen(self, width: int) -> Iterator[ProofRow | ExtraObject]:
+        """Yield what is too much, and what is of others, once the masks of ours are kept.
+
+        Several are looked at side by side, ``width`` at most. An object of others is one, however
+        many figures it has.
+        """
+        if not self._rest:
+            return
+        named = {key for key, _ in self.found}
+        with ThreadPoolExecutor(width) as pool:
+            looks = ahead(pool, self._look_at, self._rest, width)
+            for ref, (problem, what) in zip(self._rest, looks, strict=True):
+                if problem:
+                    yield surplus(self.item.volume.name, ref.class_name, problem)
+                elif ref.key not in named:
+                    named.add(ref.key)
+                    yield ExtraObject(self.item.volume.name, ref.id, ref.class_name, what)
+
+    def _look_at(self, ref: ObjectRef) -> tuple[str, str]:
+        """Return what is wrong with an object that nobody planned; else what it has."""
+        problem = self._under_our_keys(ref)
+        if problem or not ref.has_figure:
+            return problem, WITHOUT_FIGURE
+        try:
+            twin = self._twin(ref)
+        except NoMask:
+            return f"the figure {ref.figure_id} of object {ref.id} has no geometry", ""
+        except UnreadableFile:
+            return "", WITH_FIGURE  # a surface, or what only its maker can read
+        except NiftiKitError as error:
+            return f"object {ref.id} of others cannot be read back: {error}", ""
+        if twin is None:
+            return "", WITH_FIGURE
+        same = f"object {ref.id} is the same as object {twin.id}"
+        # On a volume that was there, somebody else may have drawn it before.
+        return (f"twice: {same}", "") if self.item.added else ("", f"the same as object {twin.id}")
+
+    def _under_our_keys(self, ref: ObjectRef) -> str:
+        """Return what is wrong with what bears a key of ours, and is not what landed under it."""
+        if figure_of(ref) in self.found:
+            return f"twice: there is one more object or figure under the keys of object {ref.id}"
+        for one in self._added:
+            if ref.key == one.key:
+                return f"object {ref.id} has a figure ({ref.figure_id}) that nobody planned"
+            if ref.figure_key == one.figure_key:
+                return f"twice: object {ref.id} has the figure of object {one.id}"
+        return ""
+
+    def _twin(self, ref: ObjectRef) -> ObjectRef | None:
+        """Return the object of ours that one is the same as; only what is alike is read whole."""
+        if not self.item.objects:
+            return None  # scores alone leave no figures: those of others are not read for them
+        alike = [f for f in self._masks if is_like(self.found[f], ref)]
+        if not alike:
+            self.target.mask_grid(ref)
+            return None
+        mask = drawn(self.target, ref)
+        return next((self.found[f] for f in alike if mask.is_same(self._masks[f])), None)
+
+
+def surplus(volume: str, class_name: str, problem: str) -> ProofRow:
+    """Return the row of something that should not be there."""
+    row = ProofRow("surplus", volume, class_name, None, "", problem=problem)
+    return replace(row, displacement_mm=0.0, class_ok=True, scores_ok=True)
+
+
+def figure_of(ref: ObjectRef) -> Figure:
+    """Return by what an object's figure is known."""
+    return (ref.key, ref.figure_key)
+
+
+def is_like(one: ObjectRef, other: ObjectRef) -> bool:
+    """Say whether two objects have the same class and the same scores."""
+    return (one.class_name, one.scores) == (other.class_name, other.scores)
