@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.transfer.proof import Proof, ProofRow
+from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.widgets.upload.tables import ReceiptTables, first_line
 from tests.support.landings import land, write_volumes
 
@@ -65,6 +65,23 @@ def test_what_differs_comes_first_with_its_reason() -> None:
         ("", "good"),
     ]
     assert evidence.proved.rows[0].cells["verdict"] == "NOT as meant"
+
+
+def test_objects_of_others_come_last_and_are_no_problem() -> None:
+    facts: tuple[Any, ...] = ("object", "A.nrrd", "femur", 1, "f.nii", 10, 0, 0.0)
+    good = ProofRow(*facts, class_ok=True, scores_ok=True)
+    surplus = ProofRow("surplus", "A.nrrd", "femur", None, "", problem="twice")
+    extra = ExtraObject("A.nrrd", 12, "Bone", "a 3D figure")
+    evidence = ReceiptTables()
+    evidence.show_proof(Proof((good, surplus), extra=(extra,)))
+    shown = [(r.cells["verdict"], r.cells["problem"], r.tone) for r in evidence.proved.rows]
+    assert shown == [
+        ("NOT as meant", "twice", "error"),
+        ("as meant", "", "good"),
+        ("of others", "", ""),
+    ]
+    last = evidence.proved.rows[-1].cells
+    assert (last["kind"], last["name"]) == ("object 12, a 3D figure", "Bone")
 
 
 def test_a_title_is_the_first_line(receipt: Any) -> None:
