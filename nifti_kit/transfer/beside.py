@@ -126,9 +126,7 @@ class Beside:
             return f"object {ref.id} of others cannot be read back: {error}", ""
         if twin is None:
             return "", WITH_FIGURE
-        same = f"object {ref.id} is the same as object {twin.id}"
-        # On a volume that was there, somebody else may have drawn it before.
-        return (f"twice: {same}", "") if self.item.added else ("", f"the same as object {twin.id}")
+        return "", f"the same as object {twin.id}"  # who uploads the same files makes the same
 
     def _under_our_keys(self, ref: ObjectRef) -> str:
         """Return what is wrong with what bears a key of ours, and is not what landed under it."""

@@ -55,9 +55,9 @@ def verify(
     made: the row says how many voxels were planned, and whether as many landed.
 
     What is too much is a row too: a figure without geometry on a volume of the receipt; what bears
-    a key of an object that landed, and did not land; on a volume that the upload added, an object
-    of the same class, scores and voxels as one that landed. All else on these volumes is of others,
-    for people work there at the same time: it is named in :attr:`Proof.extra`, and is no fault.
+    a key of an object that landed, and did not land. All else on these volumes is of others, for
+    people work there at the same time: it is named in :attr:`Proof.extra`, also where it is the
+    same as one that landed, and is no fault.
 
     Slices that an instance has twice cannot be seen: it has no list of them, nor their number.
 

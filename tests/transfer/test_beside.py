@@ -91,15 +91,17 @@ def test_a_figure_without_geometry_is_found(
     assert f"  A.nrrd {title}: {text}" in repr(proof)
 
 
-def test_an_object_that_is_there_twice_is_found(
+def test_the_same_object_of_another_upload_is_named_so_and_is_no_fault(
     source: Path, platform: Platform, target: Instance
 ) -> None:
+    """Who uploads the same files beside ours makes the same."""
     receipt = land(source, target)
     first, second = receipt.objects
     twin = drawn(platform, receipt, geometry_of(platform, second.ref))
     proof = nk.verify(receipt, target)
-    text = f"twice: object {twin} is the same as object {second.ref.id}"
-    assert problems(proof) == [("surplus", "liver", text)]
+    assert proof.ok
+    same = f"the same as object {second.ref.id}"
+    assert proof.extra == (ExtraObject("A.nrrd", twin, "liver", same),)
     assert first.ref.id != second.ref.id
 
 
@@ -277,12 +279,13 @@ def double(folder: ProjectFolder, receipt: Any, *, mask: bool = True) -> Any:
     return change
 
 
-def test_an_object_that_is_twice_in_a_folder_is_found(source: Path, folder: ProjectFolder) -> None:
+def test_the_same_object_under_other_keys_in_a_folder_is_named_so(
+    source: Path, folder: ProjectFolder
+) -> None:
     receipt = land(source, folder)
-    ((kind, _, problem),) = twice(folder, receipt, double(folder, receipt))
-    assert kind == "surplus"
-    assert problem.startswith("twice: object ")
-    assert problem.endswith(f"is the same as object {receipt.objects[0].ref.id}")
+    assert twice(folder, receipt, double(folder, receipt)) == []
+    (found,) = nk.verify(receipt, folder).extra
+    assert found.what == f"the same as object {receipt.objects[0].ref.id}"
 
 
 def test_a_figure_without_a_file_is_found_in_a_folder(source: Path, folder: ProjectFolder) -> None:
