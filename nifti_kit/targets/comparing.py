@@ -114,6 +114,15 @@ class Comparison:
         return True
 
 
+def taken(dataset: str, name: str, path: Any) -> TargetError:
+    """Return the error for a volume of a name that is in the dataset already."""
+    return TargetError(
+        f"the dataset{dataset} has a volume {name!r} already",
+        path=path,
+        remedy=CHOICES,
+    )
+
+
 def occupied(volume: VolumeRef, clashes: Sequence[ObjectRef], path: Any) -> TargetError:
     """Return the error for objects of the same classes that are there, and were not expected."""
     return TargetError(

@@ -111,6 +111,26 @@ def test_a_volume_that_a_colleague_made_meanwhile_stays(
     assert [one.ref for one in receipt.objects] == [one.ref for one in theirs.objects]
 
 
+def test_a_colleague_who_was_quicker_is_named_at_once(
+    source: Path, platform: Platform, target: Instance, colleague: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    strike, begun = platform.faults.strike, []
+
+    def quicker(number: int, method: str) -> Any:
+        if method == "volumes.bulk.add" and not begun:
+            begun.append(method)
+            colleague(source)
+        return strike(number, method)
+
+    monkeypatch.setattr(platform.faults, "strike", quicker)
+    with pytest.raises(TargetError, match=r"has a volume 'A\.nrrd' already") as told:
+        land(source, target)
+    assert "existing='skip'" in told.value.remedy
+    assert len(platform.state.volumes) == 1
+    assert len(platform.state.geometries) == 2
+
+
 def test_a_volume_of_an_interrupted_run_is_known_without_its_id(
     source: Path, platform: Platform, target: Instance
 ) -> None:

@@ -13,12 +13,12 @@ from nifti_kit.core.files import read_json, state_folder
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import (
-    CHOICES,
     Comparison,
     backup_of,
     is_same_volume,
     occupied,
     refuse_other_shapes,
+    taken,
 )
 from nifti_kit.targets.instance.asking import TRIES, lost_each_time
 from nifti_kit.targets.instance.client import AnswerLost, Connection, NotThere
@@ -310,11 +310,7 @@ class Instance(InstanceReader):
             names = self.dataset_names() if self.known is None else self.known.datasets
             return VolumeRef(0, "", name, names[self.dataset_id], grid), None, None
         if existing == "error":
-            raise TargetError(
-                f"the dataset has a volume {name!r} already",
-                path=self.connection.address,
-                remedy=CHOICES,
-            )
+            raise taken("", name, self.connection.address)
         if not is_same_volume(item.volume, there.grid, self.iter_volume(there.id)):
             raise TargetError(
                 f"the dataset has another volume of the name {name!r}",
