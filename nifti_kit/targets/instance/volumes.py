@@ -19,7 +19,7 @@ from nifti_kit.formats.volumes import iter_pages, open_volume
 from nifti_kit.targets.comparing import taken
 from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
-from nifti_kit.targets.instance.client import AnswerLost, Connection, NotThere, Refused, hash_of
+from nifti_kit.targets.instance.client import AnswerLost, Connection, Refused, hash_of
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
 from nifti_kit.targets.instance.reading import InstanceReader
 from nifti_kit.targets.instance.wire import Bytes, FormFile
@@ -254,8 +254,6 @@ def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> int
 
     try:
         return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
-    except NotThere:
-        raise
     except Refused:
         rows = connection.entities("volumes.list", {"datasetId": dataset_id})
         if any(row.get("name") == entry["name"] for row in rows):  # somebody was quicker
