@@ -5,11 +5,13 @@ And what is no regular file: a pipe is named, and never opened.
 
 from __future__ import annotations
 
+import codecs
+import hashlib
 import json
 import os
 import stat
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -63,40 +65,164 @@ def refuse_special(path: str | os.PathLike[str]) -> None:
         )
 
 
+LONGEST_NAME = 255
+"""Bytes of a name that file systems take."""
+
+Whole = Callable[[Path], Any]
+"""Is told of a file that is written to its end, and closed, before it takes its place."""
+
+
 @contextmanager
-def write_beside(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+def write_beside(
+    path: Path, whole: Whole | None = None, *, private: bool = False
+) -> Iterator[IO[bytes]]:
     """Give a file to write; at the end it takes its place, on an error it goes.
 
     The file beside begins with a dot and ends in ``.part``, so that no reader of the folder takes
-    it for data. What is ``private`` is its owner's alone, and so are the folders that are made.
+    it for data. ``whole`` is called with it before it takes its place. What is ``private`` is its
+    owner's alone, and so are the folders that are made.
     """
     if private:
         _made(path.parent)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(_part_name(path.name))
     try:
         if private:
             beside.unlink(missing_ok=True)
             beside.touch(_OWNERS_FILE)
         with beside.open("wb") as out:
             yield out
+        if whole is not None:
+            whole(beside)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
 
-def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+def _part_name(name: str) -> str:
+    """Return the name of a file while it is written; a short one where it would be too long."""
+    ending = f".{os.getpid()}.part"
+    whole = f".{name}{ending}"
+    return whole if name_size(whole) <= LONGEST_NAME else f".{_digest(name)}{ending}"
+
+
+def _digest(name: str) -> str:
+    """Return 16 hex digits, which no other name has."""
+    return hashlib.sha256(_encoded(name)).hexdigest()[:16]
+
+
+def name_size(name: str) -> int:
+    """Return how many bytes a name has on disk."""
+    return len(_encoded(name))
+
+
+def _encoded(name: str) -> bytes:
+    """Return a name's bytes; also of one that is none, half a pair of UTF-16."""
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")
+
+
+def write_bytes(
+    path: Path, content: bytes, whole: Whole | None = None, *, private: bool = False
+) -> None:
     """Write a file whole."""
-    with write_beside(path, private=private) as out:
+    with write_beside(path, whole, private=private) as out:
         out.write(content)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return JSON, UTF-8, indented as the SDK does it."""
+    # Half a pair of UTF-16 is no letter: it stays the escape that it was.
+    text = json.dumps(content, ensure_ascii=False, indent=4)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_json(path: Path, content: Any, *, private: bool = False) -> None:
     """Write a JSON file, UTF-8, indented as the SDK does it."""
-    text = json.dumps(content, ensure_ascii=False, indent=4)
-    write_bytes(path, text.encode(), private=private)
+    write_bytes(path, json_bytes(content), private=private)
+
+
+# Names that others gave, made into paths
+
+
+def path_part(name: str) -> str:
+    """Return a name if it can be that of one file or folder, whoever gave it.
+
+    Raises
+    ------
+    TargetError
+        If it would lead elsewhere (``..``, ``a/b``), or no file system takes it.
+    """
+    if not name.strip(" .") or any(one in name for one in NOT_IN_A_NAME):
+        raise _no_name(name, "a name without '/' that is not '..'")
+    if name_size(name) > LONGEST_NAME:
+        raise _no_name(name, f"at most {LONGEST_NAME} bytes")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise _no_name(name, "letters that can be written") from None
+    return name
+
+
+def not_in_a_name(system: str) -> str:
+    """Return what parts a path, or a drive from it, on a system such as ``os.name``."""
+    return "\0/\\:" if system == "nt" else "\0/"
+
+
+NOT_IN_A_NAME = not_in_a_name(os.name)
+"""What no name has that becomes a part of a path."""
+
+
+def _no_name(name: str, expected: str) -> TargetError:
+    shown = visible(name if len(name) <= _MOST_OF_A_NAME else f"{name[:_MOST_OF_A_NAME]}...")
+    return TargetError(
+        "a name cannot become that of a file or folder",
+        found=f"'{shown}' ({name_size(name)} bytes)",
+        expected=expected,
+        remedy="Choose another name where it was given.",
+    )
+
+
+_MOST_OF_A_NAME = 80
+"""Letters of a name that an error shows."""
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """Return the path that names lead to within a folder, each of them one part of it.
+
+    Raises
+    ------
+    TargetError
+        If a name is none of a file, or a link on the way leads out of the folder.
+    """
+    path = folder.joinpath(*map(path_part, names))
+    real, end = os.path.realpath(folder), os.path.realpath(path)
+    if end != real and not Path(end).is_relative_to(real):
+        raise TargetError(
+            "a link leads out of the folder",
+            path=path,
+            found=visible(end),
+            expected=f"something within {visible(real)}",
+            remedy="Put the file or folder itself there.",
+        )
+    return path
+
+
+def short_name(name: str, ending: str = "") -> str:
+    """Return the name with its ending; where that is too long, a shorter one of its own.
+
+    The same name becomes the same each time.
+    """
+    whole = f"{name}{ending}"
+    if name_size(whole) <= LONGEST_NAME:
+        return whole
+    behind = f"~{_digest(name)}{ending}"
+    kept = _encoded(name)[: LONGEST_NAME - name_size(behind)]
+    return kept.decode(errors="ignore") + behind
 
 
 def save_as(
@@ -224,16 +350,20 @@ def written(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def land_beside(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+def land_beside(
+    path: Path, whole: Whole | None = None, *, private: bool = False
+) -> Iterator[IO[bytes]]:
     """Give a file to write, as :func:`nifti_kit.core.files.write_beside`."""
-    with written(path), write_beside(path, private=private) as out:
+    with written(path), write_beside(path, whole, private=private) as out:
         yield out
 
 
-def land_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write a file whole."""
+def land_bytes(
+    path: Path, content: bytes, whole: Whole | None = None, *, private: bool = False
+) -> None:
+    """Write a file whole, as :func:`nifti_kit.core.files.write_beside`."""
     with written(path):
-        write_bytes(path, content, private=private)
+        write_bytes(path, content, whole, private=private)
 
 
 def land_json(path: Path, content: Any, *, private: bool = False) -> None:
@@ -248,16 +378,55 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     TargetError
-        If it cannot be read: the project was damaged.
+        If it cannot be read, or not in one way alone: the project was damaged.
     """
+    remedy = "Restore the file, or upload to a new project folder."
     try:
         refuse_special(path)
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        raw = path.read_bytes()
+        if raw.startswith(codecs.BOM_UTF8):
+            remedy = "Save the file as UTF-8 without a byte order mark."
+            raise ValueError("a byte order mark in front")
+        content = json.loads(raw.decode(), object_pairs_hook=_each_once)
+        _refuse_deep(content)
+    except (OSError, ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
         raise TargetError(
             "a file of the project cannot be read",
             path=path,
-            found=str(error),
+            found=_TOO_DEEP if deep else visible(error),
             expected="JSON",
-            remedy="Restore the file, or upload to a new project folder.",
+            remedy=remedy,
         ) from error
+    return content
+
+
+DEEPEST = 100
+"""Levels of lists and objects; the platform's own have about ten. What is deeper could be read, but
+not be written again."""
+
+_TOO_DEEP = f"more than {DEEPEST} levels within each other"
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; refuse one of whose fields only the last would be kept."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {twice!r} twice in one object")
+    return content
+
+
+def _refuse_deep(content: Any) -> None:
+    level = _containers([content])
+    for _ in range(DEEPEST):
+        if not level:
+            return
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [found for things in inner for found in _containers(things)]
+    raise ValueError(_TOO_DEEP)
+
+
+def _containers(things: Iterable[Any]) -> list[Any]:
+    return [one for one in things if isinstance(one, dict | list)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.files import land_json, read_json
+from nifti_kit.core.files import inside, land_json, read_json, short_name
 from nifti_kit.core.geometry import SAME_MM, Grid
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.items import MaskFile
@@ -238,7 +238,7 @@ def _gone(volume: VolumeRef, update: ScoreUpdate) -> TargetError:
 
 
 def _kept_scores(backup: Path, volume: VolumeRef) -> Path:
-    return backup / "scores" / volume.dataset / f"{volume.name}.json"
+    return inside(backup, "scores", *_folders(volume), short_name(volume.name, ".json"))
 
 
 def _kept_earlier(path: Path) -> dict[_Figure, SliceScores]:
@@ -249,27 +249,46 @@ def _kept_earlier(path: Path) -> dict[_Figure, SliceScores]:
 def keep_scores(job: ItemJob) -> None:
     """Keep what a job's scores replace, as JSON, before they are written.
 
-    Where the file is there, an earlier try of the same job kept it.
+    Where a file holds just that, an earlier try of the same job kept it; what somebody has changed
+    since is kept beside it.
     """
     if job.backup is None or not any(change.lost for change in job.updates):
         return
-    path = _kept_scores(job.backup, job.volume)
-    if not path.exists():
-        land_json(path, list(_rows(job)), private=True)
+    first, rows = _kept_scores(job.backup, job.volume), list(_rows(job))
+    path = first
+    for number in count(2):
+        if not path.exists():
+            land_json(path, rows, private=True)
+            return
+        if read_json(path) == rows:
+            return
+        path = first.parent / f"kept-{number}" / first.name
 
 
 def _rows(job: ItemJob) -> Iterator[dict[str, Any]]:
     for change in job.updates:
+        has_landed = change.seen == change.landed
         yield {
             "object": change.ref.id,
             "figure": change.ref.figure_id,
             "figure_key": change.ref.figure_key,
             "class": change.ref.class_name,
             "plane": change.update.plane,
-            "scores": change.before,
+            "scores": change.before if has_landed else change.seen,
         }
 
 
 def backup_of(backup: Path, volume: VolumeRef) -> Path:
-    """Return where the annotation of a volume is kept, with the masks that go, before they go."""
-    return backup / volume.dataset / volume.name / f"{volume.name}.json"
+    """Return where the annotation of a volume is kept, with the masks that go, before they go.
+
+    Raises
+    ------
+    TargetError
+        If the name of the volume, or of its dataset, would lead elsewhere.
+    """
+    folder = inside(backup, *_folders(volume), short_name(volume.name))
+    return inside(folder, short_name(volume.name, ".json"))
+
+
+def _folders(volume: VolumeRef) -> list[str]:
+    return [short_name(name) for name in volume.dataset.split("/")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core import files
 from nifti_kit.errors import TargetError
-from nifti_kit.targets import folder as folder_module
+from nifti_kit.targets.folder import landing
 from nifti_kit.targets.records import PlannedClass
 from nifti_kit.transfer.journal import Journal
 from tests.support.builders import AFFINE, labels, volume, write_nifti
@@ -240,7 +241,7 @@ class Writes:
         self._real = files.write_beside
         self.start()
         monkeypatch.setattr(files, "write_beside", self._counted)
-        monkeypatch.setattr(folder_module, "land_beside", self._counted)
+        monkeypatch.setattr(landing, "land_beside", self._counted)
 
     def start(self, crash_at=None, dead=False):
         self.count, self.crash_at, self.dead = itertools.count(), crash_at, dead
@@ -249,11 +250,11 @@ class Writes:
         return next(self.count)
 
     @contextmanager
-    def _counted(self, path):
+    def _counted(self, path, whole=None):
         number = next(self.count)
         fails = self.crash_at is not None and number == self.crash_at
         fails |= self.dead and self.crash_at is not None and number > self.crash_at
-        with self._real(path) as out:
+        with self._real(path, whole) as out:
             if fails:
                 out.write(b"half")
                 raise Crash(f"write {number}: {path.name}")
@@ -386,21 +387,21 @@ import itertools, os, sys
 from contextlib import contextmanager
 import nifti_kit as nk
 from nifti_kit.core import files
-from nifti_kit.targets import folder
+from nifti_kit.targets.folder import landing
 
 root, existing, number = sys.argv[1:]
 count, real = itertools.count(), files.write_beside
 
 @contextmanager
-def dying(path):
-    with real(path) as out:
+def dying(path, whole=None):
+    with real(path, whole) as out:
         if next(count) == int(number):
             out.write(b"half")
             out.flush()
             os._exit(9)
         yield out
 
-files.write_beside = folder.land_beside = dying
+files.write_beside = landing.land_beside = dying
 target = nk.ProjectFolder(f"{root}/p", dataset="d")
 plan = nk.plan(nk.scan(f"{root}/in", on_file=print), on_item=print)  # a bar would be on stderr
 nk.upload(plan, target, existing=existing, journal=f"{root}/journal", on_progress=print)
@@ -463,7 +464,7 @@ def test_masks_that_were_not_yet_dropped_at_a_crash_are_dropped_later(
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(nk.ProjectFolder, "_drop_masks", crash)
+        patch.setattr(landing.Landing, "_drop_masks", crash)
         with pytest.raises(Crash):
             upload(tmp_path / "crashed" / "journal")
     resumed = upload(tmp_path / "crashed" / "journal")
@@ -476,7 +477,7 @@ def test_a_backup_that_was_cut_off_is_made_anew(tmp_path, monkeypatch, number):
     """What is replaced is kept whole before anything of it goes."""
     over("replace")(tmp_path / "undisturbed")(tmp_path / "undisturbed" / "journal")
     upload = over("replace")(tmp_path / "crashed")
-    real, count = folder_module.shutil.copy2, itertools.count(1)
+    real, count = landing.shutil.copy2, itertools.count(1)
 
     def cut(source, copy):
         if next(count) == number:
@@ -485,7 +486,7 @@ def test_a_backup_that_was_cut_off_is_made_anew(tmp_path, monkeypatch, number):
         return real(source, copy)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module.shutil, "copy2", cut)
+        patch.setattr(landing.shutil, "copy2", cut)
         with pytest.raises(Crash):
             upload(tmp_path / "crashed" / "journal")
     upload(tmp_path / "crashed" / "journal")
@@ -498,6 +499,7 @@ def test_without_the_map_of_ids_a_crashed_project_counts_on_from_its_annotations
     with pytest.raises(Crash):
         land(source, project(tmp_path))
     (tmp_path / "p" / "key_id_map.json").unlink()
+    shutil.rmtree(tmp_path / "p.journals")  # else the same call goes on
     found = {ref.name: ref.id for ref in project(tmp_path).volumes()}
     assert found == {"A.nrrd": 1}
     writes.start()

@@ -13,6 +13,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, UnreadableFile
 from nifti_kit.targets.folder.project import ProjectReader
 from nifti_kit.targets.records import ClassRef
+from nifti_kit.targets.target import NoMask
 from tests.support.builders import AFFINE, SHAPE, labels, volume
 from tests.support.landings import (
     KEYS,
@@ -179,15 +180,81 @@ def test_a_mask_is_read_whole_or_by_slices(foreign):
         np.testing.assert_array_equal(np.stack(pages, axis=2), labels() == value)
 
 
-def test_a_missing_mask_is_unreadable(foreign):
+def test_a_mask_that_is_missing_is_named(foreign):
     reader = ProjectReader(foreign)
     ref = reader.objects(2)[0]
     path = reader.mask_path(reader.volume(2), ref.figure_key)
     expected = foreign / "one" / "datasets" / "child" / "mask" / "W.nrrd" / f"{KEYS['f']}.nrrd"
     assert path == expected
     path.unlink()
-    with pytest.raises(UnreadableFile, match="FileNotFoundError"):
-        reader.mask_grid(ref)
+    assert reader.objects(2) == (ref,)
+    for read in (reader.mask_grid, reader.iter_mask, reader.mask):
+        with pytest.raises(NoMask) as caught:
+            read(ref)
+        assert str(caught.value) == (
+            f"{path}: the object 3 (old) of the volume 'W.nrrd' has no mask Found: no such file. "
+            "Expected: a file that the annotation names. "
+            "Remedy: Restore the file, or upload its source with existing='replace'."
+        )
+
+
+def test_an_object_without_a_figure_has_no_mask(foreign):
+    reader = ProjectReader(foreign)
+    flat = reader.objects(1)[2]
+    assert not flat.has_figure
+    with pytest.raises(NoMask, match=r"the object 2 \(flat\).*Found: no figure") as caught:
+        reader.mask_grid(flat)
+    assert caught.value.path == str(foreign / "one" / "ann" / "V.nrrd.json")
+
+
+def test_the_remedy_for_a_mask_that_is_missing_ends_right(tmp_path):
+    source = write_volumes(tmp_path / "in", {"A": {"liver": (1, 2)}})
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = land(source, target)
+    target.mask_path(receipt.items[0].volume, receipt.objects[0].ref.figure_key).unlink()
+    (row,) = nk.verify(receipt, target).failures
+    assert "the object 1 (liver) of the volume 'A.nrrd' has no mask" in row.problem
+    again = land(source, target, existing="replace")
+    assert nk.verify(again, target).ok
+    assert len(target.objects(1)) == 2
+
+
+def test_a_volume_whose_file_is_missing_is_named(foreign):
+    path = foreign / "one" / "volume" / "V.nrrd"
+    path.unlink()
+    reader = ProjectReader(foreign)
+    reads = (
+        reader.volumes,
+        lambda: reader.volume(1),
+        lambda: reader.objects(1),
+        lambda: reader.iter_volume(1),
+        lambda: reader.volume_grid(1),
+        lambda: ProjectReader(foreign, "one").find("V.nrrd"),
+    )
+    for read in reads:
+        with pytest.raises(TargetError) as caught:
+            read()
+        assert caught.value.message == "the volume 'V.nrrd' is annotated, but its file is not there"
+        assert caught.value.path == str(path)
+    assert reader.volume(2).name == "W.nrrd"
+
+
+def test_the_remedy_for_a_volume_whose_file_is_missing_ends_right(tmp_path):
+    source = write_volumes(tmp_path / "in", {"A": {"liver": (1, 2)}})
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = land(source, target)
+    target.volume_path(receipt.items[0].volume).unlink()
+    failures = nk.verify(receipt, target).failures
+    assert {"but its file is not there" in row.problem for row in failures} == {True}
+    with pytest.raises(TargetError) as caught:
+        land(source, target, existing="append")
+    annotation = tmp_path / "p" / "d" / "ann" / "A.nrrd.json"
+    assert caught.value.remedy == (
+        f"Restore the file; or move its annotation away, {annotation}, and upload the volume anew."
+    )
+    annotation.rename(tmp_path / "A.nrrd.json")
+    receipt = land(source, target)
+    assert nk.verify(receipt, target).ok
 
 
 # Classes

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import dataclass, field, replace
+
 import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.comparing import backup_of
 from nifti_kit.targets.folder.keys import derived_key
+from nifti_kit.targets.folder.ownership import ADDED, ANNOTATION, KEPT, MASK, REPLACED, VOLUME
 from nifti_kit.targets.folder.reservation import UNSEEN_ENDINGS
-from tests.support.landings import land, write_volumes
+from nifti_kit.targets.records import Begun
+from nifti_kit.targets.target import Gone
+from tests.support.builders import volume, write_nifti
+from tests.support.landings import edit_json, land, tree, write_volumes
 
 
 @pytest.fixture
@@ -26,8 +34,45 @@ def target(tmp_path, dataset="d"):
     return nk.ProjectFolder(tmp_path / "p", dataset=dataset)
 
 
-def reserve(tmp_path, item, existing="error", mine=None, folder=None):
-    return (folder or target(tmp_path)).reserve(item, existing, "session", mine)
+def reserve(tmp_path, item, existing="error", begun=None, folder=None):
+    return (folder or target(tmp_path)).reserve(item, existing, "session", begun)
+
+
+@dataclass
+class Notes:
+    """What a journal would keep of a job."""
+
+    kept: dict = field(default_factory=dict)
+    is_repeated = False
+
+    def __call__(self, facts):
+        self.kept |= json.loads(json.dumps(facts))
+
+    def facts(self):
+        return self.kept
+
+
+def interrupted(tmp_path, item, existing="error"):
+    """Land an item whose run ends before it says so; return the job, and what is known of it."""
+    folder, notes = target(tmp_path), Notes()
+    job = reserve(tmp_path, item, existing, folder=folder)
+    folder.commit(())
+    folder.write(replace(job, note=notes))
+    return job, Begun("session", tuple(job.marks), notes.kept)
+
+
+def keys(job):
+    return [ref.key for _, ref in job.add]
+
+
+ANN = ("p", "d", "ann", "A.nrrd.json")
+
+
+def rewrite(path):
+    """Write a file again as it is: with another time, as anybody else would."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
 
 
 def test_a_new_volume_gets_keys_of_its_place_and_ids_in_order(tmp_path, item):
@@ -55,55 +100,377 @@ def test_the_keys_of_two_datasets_differ(tmp_path, item):
     assert keys[0].isdisjoint(keys[1])
 
 
-def test_a_resumed_item_keeps_the_keys_it_was_given(tmp_path, item):
-    mine = [format(number, "032x") for number in (7, 8, 9)]
-    job = reserve(tmp_path, item, mine=mine)
-    assert [ref.key for _, ref in job.add] == mine
-    assert [ref.figure_key for _, ref in job.add] == [derived_key(key, "figure") for key in mine]
+# An interrupted run: only what its journal proves is ours
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_an_object_beyond_the_noted_keys_gets_its_own(tmp_path, item, count):
-    """Something that was there when the run began has gone since."""
-    fresh = [ref.key for _, ref in reserve(tmp_path, item).add]
-    mine = [format(number, "032x") for number in range(count)]
-    job = reserve(tmp_path, item, "skip", mine)
-    assert [ref.key for _, ref in job.add] == [*mine, *fresh[count:]]
+def test_what_has_landed_whole_goes_on_and_is_not_written_again(tmp_path, item):
+    job, begun = interrupted(tmp_path, item)
+    before = tree(tmp_path)
+    again = reserve(tmp_path, item, begun=begun)
+    assert (again.begun, again.resumed, again.new_volume) == (begun, True, False)
+    assert (again.add, again.kept, again.replaced) == (job.add, (), ())
+    assert again.volume == job.volume
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "p").rglob("*.nrrd*")}
+    target(tmp_path).write(again)
+    assert tree(tmp_path) == before
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
-@pytest.mark.parametrize("mine", [None, []], ids=["first run", "resumed"])
-def test_a_volume_that_landed_is_not_written_again(tmp_path, source, item, mine):
+def test_a_journal_knows_what_proves_each_file(tmp_path, item):
+    job, begun = interrupted(tmp_path, item)
+    path = tmp_path.joinpath(*ANN)
+    masks = {
+        MASK + ref.key: target(tmp_path).mask_path(job.volume, ref.figure_key) for _, ref in job.add
+    }
+    files = {VOLUME: tmp_path / "p" / "d" / "volume" / "A.nrrd", ANNOTATION: path, **masks}
+    assert begun.facts.keys() == {*files, ADDED, KEPT, REPLACED}
+    for name, file in files.items():
+        assert begun.facts[name][:2] == [file.stat().st_size, file.stat().st_mtime_ns]
+
+
+def others_wrote(tmp_path, names):
+    for name in names:
+        for path in sorted((tmp_path / "p" / "d").glob(name)):
+            rewrite(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [
+        (["volume/*"], True),
+        (["mask/*/*"], True),
+        (["volume/*", "mask/*/*"], True),  # the annotation is still that of the run
+        (["ann/*"], True),
+        (["ann/*", "volume/*"], True),
+        (["ann/*", "mask/*/*"], True),
+        (["ann/*", "volume/*", "mask/*/*"], False),
+    ],
+    ids=str,
+)
+def test_one_file_that_is_as_it_was_written_proves_whose_an_item_is(tmp_path, item, names, ours):
+    _, begun = interrupted(tmp_path, item)
+    others_wrote(tmp_path, names)
+    if ours:
+        assert reserve(tmp_path, item, begun=begun).resumed
+        return
+    with pytest.raises(TargetError, match=r"has a volume 'A\.nrrd' already"):
+        reserve(tmp_path, item, begun=begun)
+    job = reserve(tmp_path, item, "append", begun)
+    assert not job.resumed
+    assert not set(keys(job)) & set(begun.marks)
+
+
+def test_a_mask_that_proves_an_item_must_be_one_of_an_object_in_it(tmp_path, item):
+    """A colleague has replaced our objects: what is left of the masks says nothing."""
+    _, begun = interrupted(tmp_path, item)
+    edit_json(tmp_path.joinpath(*ANN), lambda content: content.update(objects=[]))
+    with pytest.raises(TargetError, match=r"has a volume 'A\.nrrd' already"):
+        reserve(tmp_path, item, begun=begun)
+
+
+def test_a_run_that_noted_nothing_has_nothing(tmp_path, source, item):
+    """A colleague's upload of the same folder has the same keys."""
+    job = reserve(tmp_path, item)
     land(source, target(tmp_path))
-    assert reserve(tmp_path, item, "append", mine).new_volume is False
+    begun = Begun("session", tuple(job.marks), {})
+    assert keys(job) == [ref.key for ref in target(tmp_path).objects(1)]
+    with pytest.raises(TargetError, match=r"has a volume 'A\.nrrd' already"):
+        reserve(tmp_path, item, begun=begun)
+    again = reserve(tmp_path, item, "skip", begun)
+    assert (again.resumed, again.add, len(again.kept)) == (False, (), 3)
 
 
-def test_a_volume_without_an_annotation_was_not_finished(tmp_path, source, item):
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {ADDED: None},
+        {ADDED: [[0], ["0", 1], [99, "k"], None, 5]},
+        {KEPT: {"a": 1}, REPLACED: [[1, 2], "x"]},
+        {ANNOTATION: 5, VOLUME: "x", MASK: None},
+    ],
+)
+def test_a_journal_with_other_facts_proves_less_and_is_no_fault(tmp_path, item, facts):
+    _, begun = interrupted(tmp_path, item)
+    job = reserve(tmp_path, item, "append", replace(begun, facts={**begun.facts, **facts}))
+    assert len(job.add) == 3
+    assert len(set(keys(job))) == 3
+
+
+def test_a_source_that_has_changed_is_an_item_like_any_other(tmp_path, item):
+    _, begun = interrupted(tmp_path, item)
+    with pytest.raises(TargetError, match=r"has a volume 'A\.nrrd' already"):
+        reserve(tmp_path, item, begun=replace(begun, changed=True))
+
+
+# What is missing of an item that is ours is completed
+
+
+def remove(tmp_path, key):
+    """Take an object out of the annotation, as a person does; its mask stays."""
+
+    def change(content):
+        content["objects"] = [o for o in content["objects"] if o["key"] != key]
+        figures = content["spatialFigures"]
+        content["spatialFigures"] = [f for f in figures if f["objectKey"] != key]
+
+    edit_json(tmp_path.joinpath(*ANN), change)
+
+
+def test_an_object_that_was_removed_comes_back_with_its_key(tmp_path, item):
+    job, begun = interrupted(tmp_path, item)
+    remove(tmp_path, job.add[1][1].key)
+    again = reserve(tmp_path, item, begun=begun)
+    assert again.add == job.add
+    target(tmp_path).write(again)
+    assert [ref.key for ref in target(tmp_path).objects(1)] == [
+        keys(job)[0],
+        keys(job)[2],
+        keys(job)[1],
+    ]
+
+
+def test_a_mask_that_somebody_drew_in_stays_when_its_object_is_removed(tmp_path, item):
+    job, begun = interrupted(tmp_path, item)
+    removed = job.add[1][1]
+    remove(tmp_path, removed.key)
+    mask = target(tmp_path).mask_path(job.volume, removed.figure_key)
+    mask.write_bytes(b"drawn by a person")
+    again = reserve(tmp_path, item, begun=begun)
+    assert [a == b for a, b in zip(keys(again), keys(job), strict=True)] == [True, False, True]
+    target(tmp_path).write(again)
+    assert mask.read_bytes() == b"drawn by a person"
+
+
+def test_a_figure_that_was_removed_alone_comes_back_to_its_object(tmp_path, item):
+    job, begun = interrupted(tmp_path, item)
+
+    def change(content):
+        content["objects"][0]["tags"] = ["a person's"]
+        del content["spatialFigures"][0]
+
+    edit_json(tmp_path.joinpath(*ANN), change)
+    again = reserve(tmp_path, item, begun=begun)
+    assert again.add == job.add
+    target(tmp_path).write(again)
+    assert {ref.key for ref in target(tmp_path).objects(1)} == set(keys(job))
+    content = json.loads(tmp_path.joinpath(*ANN).read_bytes())
+    assert len(content["objects"]) == len(content["spatialFigures"]) == 3
+    assert content["objects"][0]["tags"] == ["a person's"]
+
+
+def test_a_volume_and_masks_whose_files_are_gone_are_made_again(tmp_path, item):
+    job, begun = interrupted(tmp_path, item)
+    before = tree(tmp_path)
+    for path in (tmp_path / "p" / "d").rglob("*.nrrd"):
+        if path.is_file():
+            path.unlink()
+    again = reserve(tmp_path, item, begun=begun)
+    assert (again.new_volume, again.resumed, again.add) == (True, True, job.add)
+    target(tmp_path).write(again)
+    assert tree(tmp_path) == before
+
+
+def test_a_volume_that_others_made_is_named_when_its_file_is_gone(tmp_path, source, item):
     land(source, target(tmp_path))
-    (tmp_path / "p" / "d" / "ann" / "A.nrrd.json").unlink()
-    assert reserve(tmp_path, item, mine=["0" * 32] * 3).new_volume is True
+    _, begun = interrupted(tmp_path, item, "append")
+    (tmp_path / "p" / "d" / "volume" / "A.nrrd").unlink()
+    with pytest.raises(TargetError, match="is annotated, but its file is not there"):
+        reserve(tmp_path, item, "append", begun)
 
 
-def test_a_resumed_replace_that_kept_nothing_yet_replaces_what_is_there(tmp_path, source, item):
+def test_what_was_kept_is_known_again_without_a_comparison(tmp_path, source, item, monkeypatch):
+    land(write_volumes(tmp_path / "first", {"A": {"lung": (1,)}}), target(tmp_path))
+    land(source, target(tmp_path), existing="append")
+    job, begun = interrupted(tmp_path, item, "skip")
+    assert len(job.kept) == 3
+    monkeypatch.setattr(nk.ProjectFolder, "iter_mask", None)
+    again = reserve(tmp_path, item, "skip", begun)
+    assert (again.kept, again.add) == (job.kept, job.add)
+
+
+def test_what_was_kept_and_is_gone_is_added(tmp_path, source, item):
     receipt = land(source, target(tmp_path))
-    there = [landed.ref for landed in receipt.objects]
-    job = reserve(tmp_path, item, "replace", mine=[format(n, "032x") for n in range(3)])
-    assert list(job.replaced) == there
-    assert job.backup == tmp_path / "p.replaced" / "session"
+    job, begun = interrupted(tmp_path, item, "skip")
+    assert [at for at, _ in job.kept] == [0, 1, 2]
+    remove(tmp_path, receipt.objects[1].ref.key)
+    again = reserve(tmp_path, item, "skip", begun)
+    assert [at for at, _ in again.kept] == [0, 2]
+    assert [at for at, _ in again.add] == [1]
 
 
-def test_a_resumed_replace_goes_by_what_it_kept(tmp_path, source, item):
-    receipt = land(source, target(tmp_path))
-    there = [landed.ref for landed in receipt.objects]
-    job = reserve(tmp_path, item, "replace")
-    target(tmp_path).write(job)
+# What goes for it
+
+
+def test_a_resumed_replace_replaces_nothing_more(tmp_path, source, item):
+    land(source, target(tmp_path))
+    job, begun = interrupted(tmp_path, item, "replace")
+    assert len(job.replaced) == 3
     assert backup_of(job.backup, job.volume) == (
         tmp_path / "p.replaced" / "session" / "d" / "A.nrrd" / "A.nrrd.json"
     )
-    resumed = reserve(tmp_path, item, "replace", mine=[ref.key for _, ref in job.add])
-    assert [(ref.key, ref.figure_key) for ref in resumed.replaced] == [
-        (ref.key, ref.figure_key) for ref in there
-    ]
-    assert [ref.key for _, ref in resumed.add] == [ref.key for _, ref in job.add]
+    land(
+        write_volumes(tmp_path / "more", {"A": {"lung": (5,)}}), target(tmp_path), existing="append"
+    )
+    before = tree(tmp_path)
+    again = reserve(tmp_path, item, "replace", begun)
+    same = [(ref.key, ref.figure_key, ref.class_name) for ref in job.replaced]
+    assert [(ref.key, ref.figure_key, ref.class_name) for ref in again.replaced] == same
+    assert (again.add, again.backup) == (job.add, job.backup)
+    target(tmp_path).write(again)
+    assert tree(tmp_path) == before
+
+
+def test_what_somebody_put_back_stays(tmp_path, source, item):
+    land(source, target(tmp_path))
+    path = tmp_path.joinpath(*ANN)
+    old = json.loads(path.read_bytes())
+    _, begun = interrupted(tmp_path, item, "replace")
+
+    def change(content):
+        content["objects"].insert(0, old["objects"][0])
+        content["spatialFigures"].insert(0, old["spatialFigures"][0])
+
+    edit_json(path, change)
+    again = reserve(tmp_path, item, "replace", begun)
+    assert len(again.replaced) == 2
+    target(tmp_path).write(again)
+    target(tmp_path).commit([again])
+    assert old["objects"][0]["key"] in {ref.key for ref in target(tmp_path).objects(1)}
+
+
+def test_a_replace_that_was_interrupted_before_it_began_to_land_is_a_first_one(
+    tmp_path, source, item
+):
+    receipt = land(source, target(tmp_path))
+    there = [landed.ref for landed in receipt.objects]
+    fresh = reserve(tmp_path, item, "replace")
+    job = reserve(tmp_path, item, "replace", Begun("session", tuple(fresh.marks)))
+    assert list(job.replaced) == there
+    assert job.backup == tmp_path / "p.replaced" / "session"
+    assert (keys(job), job.resumed) == (keys(fresh), False)
+
+
+def test_what_changed_since_it_was_kept_is_kept_once_more(tmp_path, source, item):
+    receipt = land(source, target(tmp_path))
+    job = reserve(tmp_path, item, "replace")
+    target(tmp_path).write(job)
+    kept = backup_of(job.backup, job.volume)
+    annotation, mask = kept.read_bytes(), receipt.objects[0].ref.figure_key
+    for number, drawn in enumerate((b"drawn", b"drawn more"), start=2):
+        tmp_path.joinpath(*ANN).write_bytes(annotation)
+        path = target(tmp_path).mask_path(job.volume, mask)
+        path.write_bytes(drawn)
+        for _ in range(2):  # a second try keeps nothing twice
+            target(tmp_path).write(replace(job, note=None))
+        assert not path.exists()
+        more = kept.parent / f"kept-{number}"
+        assert (more / f"{mask}.nrrd").read_bytes() == drawn
+        assert (more / kept.name).read_bytes() == annotation
+    assert len(list(kept.parent.rglob("*.json"))) == 3
+
+
+# Items that had landed whole
+
+
+def test_an_item_that_landed_is_recalled_by_its_ids(tmp_path, item):
+    land(write_volumes(tmp_path / "first", {"A": {"lung": (1,), "liver": (1,)}}), target(tmp_path))
+    for existing in ("skip", "replace", "append"):
+        job = reserve(tmp_path, item, existing)
+        target(tmp_path).write(job)
+        record = json.loads(json.dumps(job.record))
+        again = target(tmp_path).recall(item, record, "session")
+        assert (again.add, again.kept, again.volume) == (job.add, job.kept, job.volume)
+        gone = [(ref.id, ref.figure_id, ref.class_name) for ref in job.replaced]
+        assert [(ref.id, ref.figure_id, ref.class_name) for ref in again.replaced] == gone
+        assert again.backup == job.backup
+
+
+@pytest.mark.parametrize("part", ["object", "mask/A.nrrd/*", "volume/A.nrrd", "ann/A.nrrd.json"])
+def test_an_item_of_which_a_part_is_gone_is_not_recalled(tmp_path, item, part):
+    job = reserve(tmp_path, item)
+    target(tmp_path).write(job)
+    if part == "object":
+        remove(tmp_path, keys(job)[0])
+    else:
+        next((tmp_path / "p" / "d").glob(part)).unlink()
+    with pytest.raises(Gone, match="removed since it landed"):
+        target(tmp_path).recall(item, job.record, "session")
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"volume": 2}, {"volume": 1}, {"volume": 1, "objects": [[0, "1"], 5, None]}]
+)
+def test_a_record_that_says_something_else_recalls_nothing(tmp_path, item, record):
+    target(tmp_path).write(reserve(tmp_path, item))
+    with pytest.raises(Gone):
+        target(tmp_path).recall(item, record, "session")
+
+
+# A volume's file without an annotation
+
+
+def test_a_volume_that_was_not_finished_is_written_again(tmp_path, item):
+    _, begun = interrupted(tmp_path, item)
+    before = tree(tmp_path / "p")
+    tmp_path.joinpath(*ANN).unlink()
+    for known in (None, begun):
+        job = reserve(tmp_path, item, begun=known)
+        assert (job.new_volume, job.resumed, keys(job)) == (True, False, list(begun.marks))
+    target(tmp_path).write(job)
+    assert tree(tmp_path / "p") == before
+
+
+@pytest.mark.parametrize("content", ["voxels", b"", b"somebody's notes"])
+def test_a_file_of_somebody_else_in_its_place_is_refused(tmp_path, item, content):
+    path = tmp_path / "p" / "d" / "volume" / "A.nrrd"
+    if content == "voxels":
+        write_nifti(tmp_path / "other" / "A.nii.gz", volume() + 1)
+        land(tmp_path / "other", target(tmp_path))
+        tmp_path.joinpath(*ANN).unlink()
+    else:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    before = tree(tmp_path)
+    for existing in ("error", "skip", "replace", "append"):
+        with pytest.raises(TargetError) as caught:
+            reserve(tmp_path, item, existing)
+        assert caught.value.message == "the dataset 'd' has a file 'A.nrrd' without an annotation"
+        assert caught.value.path == str(path)
+    assert tree(tmp_path) == before
+
+
+def test_ours_in_its_place_is_written_anew_when_the_source_has_changed(tmp_path, item):
+    _, begun = interrupted(tmp_path, item)
+    tmp_path.joinpath(*ANN).unlink()
+    write_nifti(tmp_path / "mended" / "A.nii.gz", volume() + 1)
+    mended = nk.plan(nk.scan(tmp_path / "mended")).items[0]
+    with pytest.raises(TargetError, match="without an annotation"):
+        reserve(tmp_path, mended, begun=None)
+    job = reserve(tmp_path, mended, begun=replace(begun, changed=True))
+    assert job.new_volume
+
+
+# Keys
+
+
+@pytest.mark.parametrize("begun", [None, Begun("session")], ids=["first run", "begun"])
+def test_a_volume_that_landed_is_not_written_again(tmp_path, source, item, begun):
+    land(source, target(tmp_path))
+    assert reserve(tmp_path, item, "append", begun).new_volume is False
+
+
+def test_a_mask_of_which_no_annotation_tells_is_left_alone(tmp_path, item):
+    job = reserve(tmp_path, item)
+    target(tmp_path).write(job)
+    remove(tmp_path, keys(job)[0])
+    mask = target(tmp_path).mask_path(job.volume, job.add[0][1].figure_key)
+    mask.write_bytes(b"somebody's")
+    again = reserve(tmp_path, item, "append")
+    assert not set(keys(again)) & set(keys(job))
+    target(tmp_path).write(again)
+    assert mask.read_bytes() == b"somebody's"
+    begun = Begun("session", tuple(keys(job)))  # this very call was about to write it
+    assert keys(job)[0] in keys(reserve(tmp_path, item, "append", begun))
 
 
 def test_the_keys_of_what_goes_are_not_given_to_what_comes(tmp_path, source, item):

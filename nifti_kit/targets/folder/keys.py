@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.files import read_json, write_json
+from nifti_kit.core.files import write_json
+from nifti_kit.targets.folder.shape import IDS, read_shaped
 
 KINDS = ("tags", "objects", "figures", "videos")
 """The tables of the file; volumes stand under ``videos``."""
@@ -28,15 +29,21 @@ def derived_key(*parts: object, taken: Container[str] = ()) -> str:
 
 
 class KeyIds:
-    """The integer ids of keys: read from the file, completed from the annotations, counted on."""
+    """The integer ids of keys: read from the file, completed from the annotations, counted on.
+
+    What else is in the file is kept: other tables, and keys that have no id.
+    """
 
     def __init__(self, path: Path, annotations: Iterable[dict[str, Any]]) -> None:
         self._path = path
-        stored = read_json(path) if path.exists() else {}
-        self._ids: dict[str, dict[str, int]] = {
-            kind: {key: n for key, n in stored.get(kind, {}).items() if isinstance(n, int)}
-            for kind in KINDS
-        }
+        stored = read_shaped(path, IDS) if path.exists() else {}
+        self._others = {kind: table for kind, table in stored.items() if kind not in KINDS}
+        self._ids: dict[str, dict[str, int]] = {}
+        self._unnumbered: dict[str, dict[str, None]] = {}
+        for kind in KINDS:
+            table = stored.get(kind, {})
+            self._ids[kind] = {key: n for key, n in table.items() if n is not None}
+            self._unnumbered[kind] = {key: None for key, n in table.items() if n is None}
         found = [entry for annotation in annotations for entry in _entries(annotation)]
         self._take(found)
         self._next = {kind: max(ids.values(), default=0) + 1 for kind, ids in self._ids.items()}
@@ -58,6 +65,10 @@ class KeyIds:
         """Return the id of a key; 0 if it has none."""
         return int(self._ids[kind].get(key, 0))
 
+    def key_of(self, kind: str, number: int) -> str:
+        """Return the key that has an id; empty if none has."""
+        return next((key for key, one in self._ids[kind].items() if one == number), "")
+
     def keys(self, kind: str) -> Container[str]:
         """Return the keys of a kind."""
         return self._ids[kind].keys()
@@ -72,16 +83,17 @@ class KeyIds:
     def forget(self, kind: str, key: str) -> None:
         """Drop a key; its number is not given again while this object lives."""
         self._ids[kind].pop(key, None)
+        self._unnumbered[kind].pop(key, None)
 
     def save(self) -> None:
         """Write the file, by rising ids: the same whatever way the ids came about."""
-        write_json(
-            self._path,
-            {
-                kind: dict(sorted(ids.items(), key=lambda pair: pair[1]))
-                for kind, ids in self._ids.items()
-            },
-        )
+        tables = {kind: self._table(kind) for kind in KINDS}
+        write_json(self._path, {**tables, **self._others})
+
+    def _table(self, kind: str) -> dict[str, int | None]:
+        ids = self._ids[kind]
+        numbered = sorted(ids.items(), key=lambda pair: pair[1])
+        return {**dict(numbered), **{k: None for k in self._unnumbered[kind] if k not in ids}}
 
 
 def _entries(annotation: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:

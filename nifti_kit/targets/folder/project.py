@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.files import read_json
+from nifti_kit.core.files import inside
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.folder.keys import KeyIds
+from nifti_kit.targets.folder.shape import ANNOTATION, META, read_shaped, scores_of
 from nifti_kit.targets.records import ClassRef, ObjectRef, VolumeRef
 from nifti_kit.targets.target import NoMask
 
@@ -68,8 +69,13 @@ class ProjectReader:
         """Yield dataset and name of the volumes in scope: those that have an annotation."""
         datasets = [self.dataset] if self.dataset is not None else list(self.dataset_names())
         for dataset in datasets:
-            for path in sorted((self._folder(dataset) / "ann").glob("*.json")):
+            for path in self._annotations(dataset):
                 yield dataset, path.name.removesuffix(".json")
+
+    def _annotations(self, dataset: str) -> list[Path]:
+        """Return the annotation files of a dataset; hidden ones are other programs'."""
+        found = self._place(dataset, "ann").glob("*.json")
+        return sorted(path for path in found if not path.name.startswith("."))
 
     def volume(self, volume_id: int) -> VolumeRef:
         """Return a volume in scope by its id.
@@ -95,10 +101,7 @@ class ProjectReader:
 
     def find(self, name: str) -> VolumeRef | None:
         """Return the volume of a name in the dataset in scope, or None."""
-        if (
-            self.dataset is None
-            or not (self._folder(self.dataset) / "ann" / f"{name}.json").exists()
-        ):
+        if self.dataset is None or not self.annotation_at(self.dataset, name).exists():
             return None
         return self._volume_ref(self.dataset, name)
 
@@ -116,8 +119,15 @@ class ProjectReader:
 
     def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
         """Return the objects of a volume, one for each 3D figure."""
-        volume = self.volume(volume_id)
-        return self.objects_in(volume, read_json(self.annotation_path(volume)))
+        return self.objects_of(self.volume(volume_id))
+
+    def objects_of(self, volume: VolumeRef) -> tuple[ObjectRef, ...]:
+        """Return the objects of a volume that is known, one for each 3D figure."""
+        return self.objects_in(volume, self.annotation(volume))
+
+    def annotation(self, volume: VolumeRef) -> dict[str, Any]:
+        """Return the annotation of a volume as it is written."""
+        return read_shaped(self.annotation_path(volume), ANNOTATION)
 
     def objects_in(self, volume: VolumeRef, content: dict[str, Any]) -> tuple[ObjectRef, ...]:
         """Return the objects of a volume's annotation, one for each 3D figure."""
@@ -133,7 +143,7 @@ class ProjectReader:
                 figure.get("key", ""),
                 found["classTitle"],
                 volume.id,
-                figure.get("customData") or {},
+                scores_of(figure.get("customData")),
             )
             for found in content["objects"]
             for figure in figures.get(found["key"], [{}])
@@ -141,11 +151,11 @@ class ProjectReader:
 
     def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
         """Yield a volume's slices (i, j) in the order of k; the buffer is used again."""
-        return iter_slices(self.volume_path(self.volume(volume_id)))
+        return iter_slices(self._voxels_of(self.volume(volume_id)))
 
     def volume_grid(self, volume_id: int) -> Grid:
         """Return where a volume's voxels are (RAS+ mm), read anew from its file."""
-        return read_grid(self.volume_path(self.volume(volume_id)))
+        return read_grid(self._voxels_of(self.volume(volume_id)))
 
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k; the buffer is used again.
@@ -175,6 +185,21 @@ class ProjectReader:
             remedy="Restore the file, or upload its source with existing='replace'.",
         )
 
+    def _voxels_of(self, volume: VolumeRef) -> Path:
+        return self._voxels_at(volume.dataset, volume.name)
+
+    def _voxels_at(self, dataset: str, name: str) -> Path:
+        """Return the file of a volume that has an annotation; refuse one that is not there."""
+        path = self.volume_at(dataset, name)
+        if not path.is_file():
+            raise TargetError(
+                f"the volume {name!r} is annotated, but its file is not there",
+                path=path,
+                remedy="Restore the file; or move its annotation away, "
+                f"{self.annotation_at(dataset, name)}, and upload the volume anew.",
+            )
+        return path
+
     def mask(self, found: ObjectRef) -> tuple[npt.NDArray[np.bool_], Grid]:
         """Return a mask whole, (i, j, k), with its grid (RAS+ mm)."""
         pages = [page != 0 for page in self.iter_mask(found)]
@@ -185,9 +210,9 @@ class ProjectReader:
         stamp = self.stamp()
         if self._ids is None or stamp != self._ids_stamp:
             annotations = [
-                read_json(path)
+                read_shaped(path, ANNOTATION)
                 for dataset in self.dataset_names()
-                for path in sorted((self._folder(dataset) / "ann").glob("*.json"))
+                for path in self._annotations(dataset)
             ]
             self._ids = KeyIds(self.path / "key_id_map.json", annotations)
             self._ids_stamp = stamp
@@ -203,8 +228,7 @@ class ProjectReader:
     def meta(self) -> dict[str, Any]:
         """Return the project's ``meta.json``; that of an empty project where there is none."""
         path = self.path / "meta.json"
-        meta: dict[str, Any] = read_json(path) if path.exists() else ann.empty_meta()
-        return meta
+        return read_shaped(path, META) if path.exists() else ann.empty_meta()
 
     def dataset_names(self) -> Iterator[str]:
         """Yield the names of the datasets, nested ones as ``parent/child``."""
@@ -214,25 +238,34 @@ class ProjectReader:
     def _below(self, folder: Path, prefix: str) -> Iterator[str]:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.name.startswith("."):
+                inside(self.path, *child.relative_to(self.path).parts)  # no link leads out of it
                 if (child / "ann").is_dir():
                     yield prefix + child.name
                 if (child / _NESTED).is_dir():
                     yield from self._below(child / _NESTED, f"{prefix}{child.name}/")
 
-    def _folder(self, dataset: str) -> Path:
+    def _place(self, dataset: str, *names: str) -> Path:
+        """Return a path within a dataset's folder.
+
+        Raises
+        ------
+        TargetError
+            If a name is none of a file, or a link leads out of the project.
+        """
         first, *rest = dataset.split("/")
-        folder = self.path / first
-        for name in rest:
-            folder = folder / _NESTED / name
-        return folder
+        nested = [part for name in rest for part in (_NESTED, name)]
+        return inside(self.path, first, *nested, *names)
 
     def _volume_ref(self, dataset: str, name: str) -> VolumeRef:
+        return self.volume_on(dataset, name, read_grid(self._voxels_at(dataset, name)))
+
+    def volume_on(self, dataset: str, name: str, grid: Grid) -> VolumeRef:
+        """Return a volume by its annotation, with a grid that is known otherwise."""
         key = self._key_of(dataset, name)
-        grid = read_grid(self._folder(dataset) / "volume" / name)
         return VolumeRef(self.ids().id_of("videos", key), key, name, dataset, grid)
 
     def _key_of(self, dataset: str, name: str) -> str:
-        key: str = read_json(self._folder(dataset) / "ann" / f"{name}.json")["key"]
+        key: str = read_shaped(self.annotation_at(dataset, name), ANNOTATION)["key"]
         return key
 
     def _id_of(self, dataset: str, name: str) -> int:
@@ -240,15 +273,23 @@ class ProjectReader:
 
     def volume_path(self, volume: VolumeRef) -> Path:
         """Return the file of a volume."""
-        return self._folder(volume.dataset) / "volume" / volume.name
+        return self.volume_at(volume.dataset, volume.name)
+
+    def volume_at(self, dataset: str, name: str) -> Path:
+        """Return the file of a volume by its dataset and name."""
+        return self._place(dataset, "volume", name)
 
     def annotation_path(self, volume: VolumeRef) -> Path:
         """Return the annotation file of a volume."""
-        return self._folder(volume.dataset) / "ann" / f"{volume.name}.json"
+        return self.annotation_at(volume.dataset, volume.name)
+
+    def annotation_at(self, dataset: str, name: str) -> Path:
+        """Return the annotation file of a volume by its dataset and name."""
+        return self._place(dataset, "ann", f"{name}.json")
 
     def mask_path(self, volume: VolumeRef, figure_key: str) -> Path:
         """Return the geometry file of a figure."""
-        return self._folder(volume.dataset) / "mask" / volume.name / f"{figure_key}.nrrd"
+        return self._place(volume.dataset, "mask", volume.name, f"{figure_key}.nrrd")
 
 
 def _checked_name(name: str) -> str:

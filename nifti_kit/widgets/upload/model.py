@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,6 +23,7 @@ from nifti_kit.plans.plan import Plan, plan
 from nifti_kit.targets.target import EXISTING, Target
 from nifti_kit.transfer.proof import Proof
 from nifti_kit.transfer.receipt import LandedItem, Receipt
+from nifti_kit.transfer.upload import _own_journal as own_journal
 from nifti_kit.transfer.upload import upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
@@ -68,7 +67,7 @@ class PlanModel(HasTraits):
     planned
         What :func:`nifti_kit.plan` returned, with what is accepted; None until then.
     digest
-        What a journal knows the plan by; it does not depend on what is accepted.
+        What receipts of the plan are named by; it does not depend on what is accepted.
     planning
         The task.
     plan_blockers
@@ -237,33 +236,13 @@ def _picker(source: str | os.PathLike[str] | Dataset) -> SourcePicker:
     return picker
 
 
-# What an upload leaves besides data: its journal, receipt and proof, and what to say of it
+# What an upload leaves besides data: its receipt and proof, and what to say of it
 
 FORMS = (".json", ".html")
 """A receipt is kept for programs and for people."""
 
 RECEIPTS = "nifti_kit_receipts"
 """The folder for receipts, in the current one, where the target is none on disk."""
-
-
-def journal_of(target: Target, digest: str) -> Path | None:
-    """Return the file that remembers what of a plan (by its digest) has landed in a folder.
-
-    It lies beside the project, so that the same plan goes on after the kernel was restarted. None
-    for a target that keeps a journal of its own.
-    """
-    if target.path is None or target.journals is not None:
-        return None
-    name = hashlib.sha256(f"{target!r} {digest}".encode()).hexdigest()[:16]
-    return _beside(target.path, "journals") / f"{name}.jsonl"
-
-
-def forget_journal(journal: Path | None) -> None:
-    """Remove a journal, and its folder if it was the last one: everything has landed."""
-    if journal is not None:
-        journal.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # another upload's journal is in it, or none ever was
-            journal.parent.rmdir()
 
 
 def share_done(progress: Progress) -> float:
@@ -445,24 +424,20 @@ class UploadModel(PlanModel):
 
     @property
     def resumes(self) -> bool:
-        """Whether an earlier upload of this plan to this project folder has not ended."""
+        """Whether an earlier upload of this source to this target has not ended."""
         if self.planned is None or self.target.target is None:
             return False
-        journal = journal_of(self.target.target, self.digest)
+        journal = own_journal(self.target.target, self.planned)
         return journal is not None and journal.exists()
 
     def _land(self, planned: Plan, ticket: Ticket) -> Receipt:
-        target = self._landed_on
-        journal = journal_of(target, self._digest)
         ticket.tell(0.0, "Looking at what is there ...")
 
         def told(progress: Progress) -> None:
             self.progress = progress
             ticket.tell(share_done(progress), str(progress))
 
-        receipt = upload(planned, target, existing=self.existing, on_progress=told, journal=journal)
-        forget_journal(journal)
-        return receipt
+        return upload(planned, self._landed_on, existing=self.existing, on_progress=told)
 
     def _landed(self, receipt: Receipt) -> None:
         self.receipt, self.has_landed = receipt, True
