@@ -110,7 +110,9 @@ def upload(
     _refuse_own_source(plan, "journal", journal)
     own = _own_journal(target, plan) if journal is None else None
     notes = Journal(journal if own is None else own, plan.origin, repr(target))
-    with notes.held(), target.remembering() as landing:
+    # A project folder lets one upload at a time write to it, whatever its plan.
+    guard = nullcontext() if own is not None and target.path is not None else notes.held()
+    with guard, target.remembering() as landing:
         receipt = _landed_plan(plan, landing, existing, notes, executor, on_progress)
         if own is not None:
             notes.close()

@@ -250,11 +250,11 @@ class Writes:
         return next(self.count)
 
     @contextmanager
-    def _counted(self, path, whole=None):
+    def _counted(self, path, whole=None, **options):
         number = next(self.count)
         fails = self.crash_at is not None and number == self.crash_at
         fails |= self.dead and self.crash_at is not None and number > self.crash_at
-        with self._real(path, whole) as out:
+        with self._real(path, whole, **options) as out:
             if fails:
                 out.write(b"half")
                 raise Crash(f"write {number}: {path.name}")
@@ -393,8 +393,8 @@ root, existing, number = sys.argv[1:]
 count, real = itertools.count(), files.write_beside
 
 @contextmanager
-def dying(path, whole=None):
-    with real(path, whole) as out:
+def dying(path, whole=None, **options):
+    with real(path, whole, **options) as out:
         if next(count) == int(number):
             out.write(b"half")
             out.flush()

@@ -256,9 +256,9 @@ root, number = sys.argv[1:]
 real, written = files.write_beside, []
 
 @contextmanager
-def dying(path, whole=None):
+def dying(path, whole=None, **options):
     written.append(path)
-    with real(path, whole) as out:
+    with real(path, whole, **options) as out:
         if len(written) == int(number):
             out.write(b"half")
             out.flush()

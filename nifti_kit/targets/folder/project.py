@@ -130,11 +130,12 @@ class ProjectReader:
         return read_shaped(self.annotation_path(volume), ANNOTATION)
 
     def objects_in(self, volume: VolumeRef, content: dict[str, Any]) -> tuple[ObjectRef, ...]:
-        """Return the objects of a volume's annotation, one for each 3D figure."""
+        """Return the objects of a volume's annotation, one for each 3D mask."""
         ids = self.ids()
         figures: dict[str, list[dict[str, Any]]] = {}
         for figure in content["spatialFigures"]:
-            figures.setdefault(figure["objectKey"], []).append(figure)
+            if figure.get("geometryType", ann.MASK_3D) == ann.MASK_3D:  # others have no mask
+                figures.setdefault(figure["objectKey"], []).append(figure)
         return tuple(
             ObjectRef(
                 ids.id_of("objects", found["key"]),
