@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.errors import TargetError
 from nifti_kit.formats.labels import LabelParts
 from nifti_kit.targets.folder import ProjectFolder
 from nifti_kit.targets.instance import Instance
@@ -210,6 +212,20 @@ def test_a_volume_that_is_gone_is_found(
     assert [row.kind for row in proof.failures][:1] == ["volume"]
 
 
+def test_a_volume_whose_objects_cannot_be_listed_is_not_proved(
+    tmp_path: Path, folder: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = land(write_volumes(tmp_path / "in", {"A": {}}), folder)
+    assert nk.verify(receipt, folder).ok
+
+    def refused(*_: Any) -> Any:
+        raise TargetError("the annotation is damaged")
+
+    monkeypatch.setattr(ProjectFolder, "objects", refused)
+    text = "what else is on it cannot be seen: the annotation is damaged"
+    assert problems(nk.verify(receipt, folder)) == [("surplus", "", text)]
+
+
 # On a volume that was there before
 
 
@@ -231,6 +247,18 @@ def test_an_identical_object_on_a_volume_that_was_there_is_named_and_is_no_fault
     assert list(proof.extra) == (expected if added else [])
 
 
+def test_a_second_figure_of_an_object_that_was_there_is_no_fault(
+    source: Path, platform: Platform, target: Instance
+) -> None:
+    land(source, target)
+    kept = land(source, target, existing="skip")
+    figure = add_figure(platform, kept, kept.objects[0].ref.id)
+    platform.state.geometries[figure] = masks_of_persons()[0]
+    proof = nk.verify(kept, target)
+    assert proof.ok
+    assert proof.extra == ()  # the object is that of the receipt
+
+
 # In a folder
 
 
@@ -240,28 +268,30 @@ def twice(folder: ProjectFolder, receipt: Any, change: Any) -> list[tuple[str, s
     return problems(nk.verify(receipt, nk.ProjectFolder(folder.path, "d")))
 
 
-def test_a_key_that_is_there_twice_in_a_folder_is_found(
-    source: Path, folder: ProjectFolder
+@pytest.mark.parametrize("name", ["objects", "spatialFigures"])
+def test_a_key_that_is_there_twice_in_a_folder_is_a_fault_of_its_file(
+    name: str, source: Path, folder: ProjectFolder
 ) -> None:
     receipt = land(source, folder)
-    found = twice(folder, receipt, lambda c: c["objects"].append(c["objects"][0]))
-    number = receipt.objects[0].ref.id
-    text = f"twice: there is one more object or figure under the keys of object {number}"
-    assert found == [("surplus", "liver", text)]
+    found = twice(folder, receipt, lambda c: c[name].append(c[name][0]))
+    assert [kind for kind, _, _ in found] == ["volume", "object", "object"]
+    for _, _, problem in found:
+        assert f"{name}[2].key" in problem
+        assert "one that no other has" in problem
 
 
-def test_a_figure_of_ours_under_another_object_is_found(
-    source: Path, folder: ProjectFolder
+@pytest.mark.parametrize("other_key", [False, True])
+def test_what_a_target_lists_under_keys_of_ours_once_more_is_found(
+    other_key: bool, source: Path, folder: ProjectFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receipt = land(source, folder)
-
-    def borrow(content: Any) -> None:
-        content["objects"].append({**content["objects"][0], "key": "f" * 32})
-        content["spatialFigures"].append({**content["spatialFigures"][0], "objectKey": "f" * 32})
-
-    ((kind, name, problem),) = twice(folder, receipt, borrow)
-    assert (kind, name) == ("surplus", "liver")
-    assert problem.endswith(f"has the figure of object {receipt.objects[0].ref.id}")
+    there = folder.objects(receipt.items[0].volume.id)
+    again = replace(there[0], id=12, key="f" * 32) if other_key else there[0]
+    monkeypatch.setattr(ProjectFolder, "objects", lambda *_: (*there, again))
+    text = "twice: there is one more object or figure under the keys of object 1"
+    if other_key:
+        text = "twice: object 12 has the figure of object 1"
+    assert problems(nk.verify(receipt, folder)) == [("surplus", "liver", text)]
 
 
 def double(folder: ProjectFolder, receipt: Any, *, mask: bool = True) -> Any:
@@ -388,6 +418,29 @@ def test_a_proof_asks_for_nothing_more_where_nothing_is_too_much(
         "figures.list": 1,
         "figures.bulk.download.geometry": 20,
     }
+
+
+@pytest.mark.parametrize(("others", "readings"), [(0, 2), (1, 5)])
+def test_masks_are_read_again_only_where_something_may_be_twice(
+    others: int,
+    readings: int,
+    source: Path,
+    folder: ProjectFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With one more object of the class: each of ours for its digest too, and that one."""
+    receipt = land(source, folder)
+    if others:
+        twice(folder, receipt, double(folder, receipt))
+    read, masks = ProjectFolder.iter_mask, []
+
+    def counted(self: ProjectFolder, found: Any) -> Any:
+        masks.append(found)
+        return read(self, found)
+
+    monkeypatch.setattr(ProjectFolder, "iter_mask", counted)
+    assert len(nk.verify(receipt, folder).extra) == others
+    assert len(masks) == readings
 
 
 def test_objects_of_others_are_in_every_form_of_a_proof(
