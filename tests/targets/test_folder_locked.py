@@ -88,6 +88,25 @@ def test_the_journals_of_other_uploads_stay(tmp_path, source, other):
     assert beside(tmp_path) == set()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
+def test_what_lies_beside_a_project_is_ones_own_but_others_may_add_theirs(tmp_path, source):
+    land(source, project(tmp_path))
+    before = os.umask(0o002)
+    try:
+        with pytest.raises(Stop):
+            land(source, project(tmp_path), existing="replace", on_progress=stopping(3))
+    finally:
+        os.umask(before)
+    (journal,), (session,) = (
+        (tmp_path / f"p.{what}").iterdir() for what in ("journals", "replaced")
+    )
+    modes = [
+        path.stat().st_mode & 0o777 for path in (journal.parent, journal, session.parent, session)
+    ]
+    assert modes == [0o775, 0o600, 0o775, 0o700]
+    assert nk.verify(land(source, project(tmp_path), existing="replace"), project(tmp_path)).ok
+
+
 def test_a_journal_that_is_given_is_used_and_stays(tmp_path, source):
     land(source, project(tmp_path), journal=tmp_path / "journal")
     assert beside(tmp_path) == set()
@@ -256,9 +275,9 @@ root, number = sys.argv[1:]
 real, written = files.write_beside, []
 
 @contextmanager
-def dying(path, whole=None, **options):
-    written.append(path)
-    with real(path, whole, **options) as out:
+def dying(*given, **options):
+    written.append(given)
+    with real(*given, **options) as out:
         if len(written) == int(number):
             out.write(b"half")
             out.flush()

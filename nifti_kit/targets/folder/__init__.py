@@ -114,6 +114,8 @@ class ProjectFolder(ProjectReader):
             self.meta()
             self.ids()
             remove_leftovers(self.path, self._beside("replaced"))
+            with written(self.journals):  # others who may write here have their journals in it, too
+                self.journals.mkdir(exist_ok=True)
             try:
                 yield self
             finally:

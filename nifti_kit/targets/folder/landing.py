@@ -176,11 +176,15 @@ class Landing:
         The annotation is kept last: where it is, an earlier try of the same job kept everything.
         What was changed since is kept once more.
         """
+        if self.job.backup is None:
+            return
+        with written(self.job.backup):  # others who may write here keep what they replace, too
+            self.job.backup.parent.mkdir(parents=True, exist_ok=True)
         content = self._content() if self.job.replaced else {}
         keep_scores(self.job)
         there = {one["key"] for one in content.get("objects", ())}
         going = [ref for ref in self.job.replaced if ref.key in there]
-        if self.job.backup is None or not going:
+        if not going:
             return
         masks = [path for path in map(self._mask, filter(_has_key, going)) if path.exists()]
         annotation = self._annotation.read_bytes()
