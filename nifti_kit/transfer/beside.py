@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +24,9 @@ from nifti_kit.transfer.receipt import LandedItem
 Figure = tuple[str, str]
 """The keys of an object and of its figure."""
 
+Kind = tuple[str, str]
+"""The class of an object, and its scores."""
+
 WITH_FIGURE, WITHOUT_FIGURE = "a 3D figure", "no 3D figure"
 """What an object of others has: one without is drawn on slices, or not at all."""
 
@@ -32,10 +36,6 @@ class Drawn(NamedTuple):
 
     grid: Grid
     digest: bytes
-
-    def is_same(self, other: Drawn) -> bool:
-        """Say whether two masks have the same voxels in the same places."""
-        return self.digest == other.digest and is_same_grid(self.grid, other.grid)
 
 
 def drawn(target: Masks, ref: ObjectRef) -> Drawn:
@@ -74,24 +74,30 @@ class Beside:
         self.bare: set[str] = set()
         self._rest: list[ObjectRef] = []
         for ref in there:
-            if figure_of(ref) in figures - self.found.keys():
-                self.found[figure_of(ref)] = ref
+            figure = figure_of(ref)
+            if figure in figures and figure not in self.found:
+                self.found[figure] = ref
             elif ref.key in keys and not ref.has_figure:
                 self.bare.add(ref.key)
             else:
                 self._rest.append(ref)
-        self._added = [one.ref for one in item.objects if one.added]
-        self._masks: dict[Figure, Drawn] = {}
+        added = [one.ref for one in item.objects if one.added]
+        self._added = {ref.key for ref in added}
+        self._owners = {ref.figure_key: ref.id for ref in added}
+        # A volume may have thousands of objects: what is alike is looked up, not searched for.
+        self._likes = {kind_of(ref) for ref in self._rest if ref.has_figure}
+        self._masks: dict[Kind, dict[bytes, list[tuple[ObjectRef, Grid]]]] = {}
 
     def may_be_twice(self, ref: ObjectRef) -> bool:
         """Say whether there is more that is like an object that was added, but for the voxels."""
-        added = any(figure_of(one) == figure_of(ref) for one in self._added)
-        return added and any(one.has_figure and is_like(ref, one) for one in self._rest)
+        return bool(self._likes) and ref.key in self._added and kind_of(ref) in self._likes
 
     def keep(self, ref: ObjectRef) -> None:
         """Keep the mask of an object of ours in short; one that cannot be read has no twin."""
         with suppress(NiftiKitError):
-            self._masks[figure_of(ref)] = drawn(self.target, ref)
+            mask = drawn(self.target, ref)
+            alike = self._masks.setdefault(kind_of(ref), {})
+            alike.setdefault(mask.digest, []).append((ref, mask.grid))
 
     def seen(self, width: int) -> Iterator[ProofRow | ExtraObject]:
         """Yield what is too much, and what is of others, once the masks of ours are kept.
@@ -132,23 +138,24 @@ class Beside:
         """Return what is wrong with what bears a key of ours, and is not what landed under it."""
         if figure_of(ref) in self.found:
             return f"twice: there is one more object or figure under the keys of object {ref.id}"
-        for one in self._added:
-            if ref.key == one.key:
-                return f"object {ref.id} has a figure ({ref.figure_id}) that nobody planned"
-            if ref.figure_key == one.figure_key:
-                return f"twice: object {ref.id} has the figure of object {one.id}"
+        if ref.key in self._added:
+            return f"object {ref.id} has a figure ({ref.figure_id}) that nobody planned"
+        if ref.figure_key in self._owners:
+            owner = self._owners[ref.figure_key]
+            return f"twice: object {ref.id} has the figure of object {owner}"
         return ""
 
     def _twin(self, ref: ObjectRef) -> ObjectRef | None:
         """Return the object of ours that one is the same as; only what is alike is read whole."""
         if not self.item.objects:
             return None  # scores alone leave no figures: those of others are not read for them
-        alike = [f for f in self._masks if is_like(self.found[f], ref)]
-        if not alike:
+        alike = self._masks.get(kind_of(ref))
+        if alike is None:
             self.target.mask_grid(ref)
             return None
         mask = drawn(self.target, ref)
-        return next((self.found[f] for f in alike if mask.is_same(self._masks[f])), None)
+        same = alike.get(mask.digest, ())
+        return next((ours for ours, grid in same if is_same_grid(grid, mask.grid)), None)
 
 
 def surplus(volume: str, class_name: str, problem: str) -> ProofRow:
@@ -162,6 +169,6 @@ def figure_of(ref: ObjectRef) -> Figure:
     return (ref.key, ref.figure_key)
 
 
-def is_like(one: ObjectRef, other: ObjectRef) -> bool:
-    """Say whether two objects have the same class and the same scores."""
-    return (one.class_name, one.scores) == (other.class_name, other.scores)
+def kind_of(ref: ObjectRef) -> Kind:
+    """Return an object's class, with its scores as a text: what is the same looks the same."""
+    return (ref.class_name, json.dumps(ref.scores, sort_keys=True))
