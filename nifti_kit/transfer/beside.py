@@ -1,4 +1,4 @@
-"""What is on a volume beside what a receipt has of it: too much of ours, or what others made."""
+"""What is on a target beside what a receipt has of it: too much of ours, or what others made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import numpy as np
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import ahead
+from nifti_kit.core.text import listed
 from nifti_kit.errors import NiftiKitError, UnreadableFile
 from nifti_kit.targets.comparing import is_same_grid
-from nifti_kit.targets.records import ObjectRef
-from nifti_kit.targets.target import Masks, NoMask
+from nifti_kit.targets.records import ObjectRef, VolumeRef
+from nifti_kit.targets.target import Masks, NoMask, Target
 from nifti_kit.transfer.proof import ExtraObject, ProofRow
 from nifti_kit.transfer.receipt import LandedItem
 
@@ -26,6 +27,9 @@ Figure = tuple[str, str]
 
 Kind = tuple[str, str]
 """The class of an object, and its scores."""
+
+SHOWN = 3
+"""Volumes of one name or key that a row lists before it counts the rest."""
 
 WITH_FIGURE, WITHOUT_FIGURE = "a 3D figure", "no 3D figure"
 """What an object of others has: one without is drawn on slices, or not at all."""
@@ -44,6 +48,50 @@ def drawn(target: Masks, ref: ObjectRef) -> Drawn:
     for page in target.iter_mask(ref):
         digest.update(np.packbits(page != 0).tobytes())
     return Drawn(target.mask_grid(ref), digest.digest())
+
+
+class Volumes:
+    """The volumes that a target lists: whether one is there twice, or is no longer in scope.
+
+    An instance refuses a second volume of a name in a dataset, and a folder has one file of a name:
+    what is there twice all the same was made by others.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.problem = ""
+        self._by_id: dict[int, list[VolumeRef]] = {}
+        self._by_name: dict[tuple[str, str], list[VolumeRef]] = {}
+        self._are_listed = False
+        try:
+            for ref in target.volumes():
+                self._by_id.setdefault(ref.id, []).append(ref)
+                self._by_name.setdefault((ref.dataset, ref.name), []).append(ref)
+            self._are_listed = True
+        except NiftiKitError as error:
+            if target.path is None:  # in a folder others' files may be damaged: ours are read
+                self.problem = f"it cannot be seen whether a volume is there twice: {error}"
+
+    def rows(self) -> Iterator[ProofRow]:
+        """Yield a row if the volumes cannot be listed."""
+        if self.problem:
+            yield surplus("", "", self.problem)
+
+    def lacks(self, volume: VolumeRef) -> bool:
+        """Say whether a volume is known not to be in scope any more."""
+        return self._are_listed and volume.id not in self._by_id
+
+    def doubles(self, volume: VolumeRef) -> Iterator[ProofRow]:
+        """Yield a row for other volumes of a volume's key, or of its name in its dataset."""
+        same = self._by_id.get(volume.id, [])
+        if len(same) > 1:
+            names = listed((f"{ref.dataset}/{ref.name}" for ref in same), SHOWN)
+            yield surplus(volume.name, "", f"twice: {names} have the same key")
+        for ours in same[:1]:
+            named = self._by_name[ours.dataset, ours.name]
+            if len(named) > 1:
+                ids = listed((ref.id for ref in named if ref is not ours), SHOWN)
+                text = f"twice: the dataset has the name of volume {ours.id} again (id {ids})"
+                yield surplus(volume.name, "", text)
 
 
 class Beside:

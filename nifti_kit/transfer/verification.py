@@ -27,7 +27,7 @@ from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import Target, a_target
-from nifti_kit.transfer.beside import Beside, figure_of, surplus
+from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
 
@@ -39,6 +39,7 @@ SOURCES, SOURCE_BYTES = 100, 2**25
 
 CHANGED, GONE = "the source has changed since the plan was made", "the source is gone"
 MISSING, WITHOUT_FIGURE = "it is not on the target", "it is on the target without its figure"
+OUT_OF_SCOPE = "the target does not list it any more: it was removed, or moved"
 
 
 def verify(
@@ -55,9 +56,10 @@ def verify(
     made: the row says how many voxels were planned, and whether as many landed.
 
     What is too much is a row too: a figure without geometry on a volume of the receipt; what bears
-    a key of an object that landed, and did not land. All else on these volumes is of others, for
-    people work there at the same time: it is named in :attr:`Proof.extra`, also where it is the
-    same as one that landed, and is no fault.
+    a key of an object that landed, and did not land; another volume of the same key, or of the same
+    name in its dataset. All else on these volumes is of others, for people work there at the same
+    time: it is named in :attr:`Proof.extra`, also where it is the same as one that landed, and is
+    no fault.
 
     Slices that an instance has twice cannot be seen: it has no list of them, nor their number.
 
@@ -81,9 +83,9 @@ def verify(
     verifier = _Verifier(target)
     items = with_progress(receipt.items, on_item, "Verifying", "volume")
     seen = [one for item in items for one in verifier.item(item)]
-    rows = tuple(one for one in seen if isinstance(one, ProofRow))
+    rows = [*verifier.volumes.rows(), *(one for one in seen if isinstance(one, ProofRow))]
     extra = tuple(one for one in seen if isinstance(one, ExtraObject))
-    return Proof(rows, receipt.left_out, extra)
+    return Proof(tuple(rows), receipt.left_out, extra)
 
 
 class _Source:
@@ -142,10 +144,12 @@ class _Verifier:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.colors = {found.name: found.color for found in target.classes()}
+        self.volumes = Volumes(target)
 
     def item(self, item: LandedItem) -> Iterator[ProofRow | ExtraObject]:
-        if item.planned.volume is not None:
+        if item.planned.volume is not None or self.volumes.lacks(item.volume):
             yield self._volume(item)
+        yield from self.volumes.doubles(item.volume)
         there: Sequence[ObjectRef] = ()
         problem = MISSING
         try:
@@ -185,18 +189,19 @@ class _Verifier:
                 yield from ahead(pool, row, pairs, AT_A_TIME)
 
     def _volume(self, item: LandedItem) -> ProofRow:
-        image = item.planned.volume
-        assert image is not None
+        image, volume = item.planned.volume, item.volume
         facts: tuple[int, int, float] = (0, 0, float("inf"))
-        problem = ""
+        problem = OUT_OF_SCOPE if self.volumes.lacks(volume) else ""
+        if image is None:
+            return ProofRow("volume", volume.name, "", None, "", *facts, True, True, problem)
         try:
-            facts = self._compare_volume(image, item.volume.id)
+            facts = self._compare_volume(image, volume.id)
         except NiftiKitError as error:
             problem = str(error)
-        name, source = item.volume.name, str(image.relative)
+        source = str(image.relative)
         fate = _fate(image, item.planned.fingerprints.get(source))
         problem = "; ".join(filter(None, (fate, problem)))
-        return ProofRow("volume", name, "", None, source, *facts, True, True, problem)
+        return ProofRow("volume", volume.name, "", None, source, *facts, True, True, problem)
 
     def _compare_volume(self, image: ImageFile, volume_id: int) -> tuple[int, int, float]:
         landed = self.target.volume_grid(volume_id)

@@ -403,7 +403,7 @@ def test_a_source_that_changed_is_read_once(
 # What it costs, and how it is shown
 
 
-def test_a_proof_asks_for_nothing_more_where_nothing_is_too_much(
+def test_a_proof_asks_for_each_mask_once_and_for_little_else(
     tmp_path: Path, platform: Platform, target: Instance
 ) -> None:
     source = write_volumes(tmp_path / "in", {"A": {"liver": tuple(range(1, 21))}}, (30, 6, 7))
@@ -413,6 +413,8 @@ def test_a_proof_asks_for_nothing_more_where_nothing_is_too_much(
     asked = Counter(one.method for one in platform.requests[before:])
     assert asked == {
         "projects.meta": 1,
+        "datasets.list": 1,
+        "volumes.list": 1,
         "volumes.download": 1,
         "volumes.annotations.bulk.info": 1,
         "figures.list": 1,

@@ -1,8 +1,10 @@
-"""Proofs: masks that nearly are ours, sources that nearly are as planned, and what it costs."""
+"""Proofs: a volume that is there twice or moved away; masks, and sources, that nearly are ours."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +20,8 @@ from tests.platform import Platform
 from tests.platform.endpoints import call
 from tests.support.builders import labels, volume, write_nifti
 from tests.support.histories import draw, masks_of_persons
-from tests.support.landings import land, write_volumes
-from tests.support.uploads import new_target
+from tests.support.landings import land, write_annotations, write_volumes
+from tests.support.uploads import api, new_target
 
 CHANGED = "the source has changed since the plan was made"
 
@@ -43,6 +45,95 @@ def folder(tmp_path: Path) -> ProjectFolder:
 def problems(proof: Any) -> list[tuple[str, str, str]]:
     """Return what is wrong, with its class."""
     return [(row.kind, row.name, row.problem) for row in proof.failures]
+
+
+# Volumes
+
+
+def another_dataset(platform: Platform, target: Instance) -> int:
+    data = {"projectId": target.project_id, "name": "other", "parentId": None}
+    return int(call(platform.state, "datasets.add", data)["id"])
+
+
+def test_a_volume_that_was_moved_to_another_dataset_is_found(
+    source: Path, platform: Platform, target: Instance
+) -> None:
+    receipt = land(source, target)
+    row = platform.state.volumes.rows[receipt.items[0].volume.id]
+    row["datasetId"] = another_dataset(platform, target)
+    text = "the target does not list it any more: it was removed, or moved"
+    assert problems(nk.verify(receipt, target)) == [("volume", "", text)]
+    whole = nk.Instance(api(platform), project_id=target.project_id)
+    assert nk.verify(receipt, whole).ok
+
+
+@pytest.mark.parametrize("on", ["instance", "folder"])
+def test_the_volume_of_annotations_that_is_gone_is_found(
+    on: str, tmp_path: Path, platform: Platform, target: Instance, folder: ProjectFolder
+) -> None:
+    place: Any = target if on == "instance" else folder
+    (item,) = land(write_volumes(tmp_path / "base", {"A": {}}), place).items
+    receipt = land(write_annotations(tmp_path / "again", item.volume.id), place)
+    if on == "instance":
+        call(platform.state, "images.bulk.remove", {"imageIds": [item.volume.id]})
+    else:
+        folder.annotation_path(item.volume).unlink()
+    rows = nk.verify(receipt, place).failures
+    assert [row.kind for row in rows] == ["volume", "object", "object"]
+    assert "was removed, or moved" in rows[0].problem
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_second_volume_of_a_name_is_found_in_the_same_dataset(
+    elsewhere: bool, source: Path, platform: Platform, target: Instance
+) -> None:
+    """The instance refuses to make it: that it is there all the same is what is looked for."""
+    receipt = land(source, target)
+    ours = receipt.items[0].volume.id
+    facts = {k: v for k, v in platform.state.volumes.rows[ours].items() if k != "id"}
+    if elsewhere:
+        facts["datasetId"] = another_dataset(platform, target)
+    twin = platform.state.volumes.add(**facts)["id"]
+    whole = nk.Instance(api(platform), project_id=target.project_id)
+    text = f"twice: the dataset has the name of volume {ours} again (id {twin})"
+    expected = [] if elsewhere else [("surplus", "", text)]
+    assert problems(nk.verify(receipt, whole)) == expected
+
+
+def test_volumes_that_cannot_be_listed_are_told(
+    source: Path, platform: Platform, target: Instance
+) -> None:
+    receipt = land(source, target)
+    platform.faults.on("volumes.list", "403")
+    proof = nk.verify(receipt, target)
+    (row,) = proof.failures
+    assert row.problem.startswith("it cannot be seen whether a volume is there twice: ")
+    assert f"  The target: {row.problem}" in repr(proof).splitlines()
+
+
+def test_a_copy_of_a_volume_with_its_keys_is_found_in_a_folder(
+    source: Path, folder: ProjectFolder
+) -> None:
+    receipt = land(source, folder)
+    dataset = folder.path / "d"
+    shutil.copy(dataset / "ann" / "A.nrrd.json", dataset / "ann" / "B.nrrd.json")
+    shutil.copy(dataset / "volume" / "A.nrrd", dataset / "volume" / "B.nrrd")
+    shutil.copytree(dataset / "mask" / "A.nrrd", dataset / "mask" / "B.nrrd")
+    text = "twice: d/A.nrrd, d/B.nrrd have the same key"
+    found = problems(nk.verify(receipt, nk.ProjectFolder(folder.path, "d")))
+    assert found == [("surplus", "", text)]
+
+
+def test_damage_to_what_others_have_in_a_folder_is_no_fault_of_ours(
+    source: Path, folder: ProjectFolder
+) -> None:
+    receipt = land(source, folder)
+    dataset = folder.path / "d"
+    content = json.loads((dataset / "ann" / "A.nrrd.json").read_text())
+    content |= {"key": "c" * 32, "objects": [], "spatialFigures": [], "volumeId": 77}
+    (dataset / "ann" / "X.nrrd.json").write_text(json.dumps(content))
+    (dataset / "volume" / "X.nrrd").write_bytes(b"no volume")
+    assert nk.verify(receipt, nk.ProjectFolder(folder.path, "d")).ok
 
 
 # Masks that nearly are ours
