@@ -19,11 +19,14 @@ __all__ = ["platform", "state_home"]
 SLOW_FOLDERS = {"benchmarks", "browser", "notebooks", "platform", "plots"}
 SLOW_FILES = {
     "test_align.py",
+    "test_beside.py",
     "test_cancelled.py",
     "test_dask.py",
     "test_exporter.py",
+    "test_floods.py",
     "test_folder.py",
     "test_folder_locked.py",
+    "test_folder_names.py",
     "test_fuzz.py",
     "test_histories.py",
     "test_instance_answers.py",
@@ -36,6 +39,7 @@ SLOW_FILES = {
     "test_orientations.py",
     "test_overlaps.py",
     "test_pictures.py",
+    "test_proved_volumes.py",
     "test_resumed.py",
     "test_samples.py",
     "test_sdk.py",
