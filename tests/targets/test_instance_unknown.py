@@ -22,7 +22,6 @@ from tests.platform.endpoints import CHANGES, call
 from tests.platform.faults import UNKNOWN
 from tests.platform.seeds import nrrd_bytes
 from tests.support import uploads
-from tests.support.histories import draw
 from tests.support.landings import quiet, write_annotations, write_scored_planes, write_volumes
 from tests.support.uploads import (
     api,
@@ -35,6 +34,7 @@ from tests.support.uploads import (
     new_project,
     settle,
 )
+from tests.support.worlds import draw
 
 pytestmark = pytest.mark.usefixtures("one_at_a_time")
 
@@ -366,8 +366,7 @@ def test_an_object_that_a_person_draws_meanwhile_is_not_taken_for_ours(
 def drawn(platform: Platform, title: str) -> tuple[int, Any]:
     """Draw an object on the only volume; return its id, and what there is of it."""
     (row,) = platform.state.volumes
-    target = nk.Instance(api(platform), row["datasetId"])
-    number = draw(platform, target, row["id"], title, nrrd_bytes())
+    number = draw(platform, row["datasetId"], row["id"], title, nrrd_bytes())
     return number, of_object(platform, number)
 
 

@@ -1,28 +1,30 @@
 """Nobody's work is lost, and nothing of ours is twice or missing, whatever happens in which order.
 
-``NIFTI_KIT_HISTORIES=n`` plays every order of up to n things that happen, and more of five; ``-s``
-shows how many histories were played, and how they ended.
+``NIFTI_KIT_HISTORIES=n`` plays every order of up to n things that happen, and n times n as many
+longer ones; ``-s`` shows how many histories were played, and how they ended.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.platform import running_platform
 from tests.support import uploads
-from tests.support.histories import EXISTING, InstanceWorld, sample, words
+from tests.support.histories import EXISTING, KINDS, World, sample, words
 from tests.support.uploads import impatience
+from tests.support.worlds import FolderWorld, InstanceWorld
 
 MOST = int(os.environ.get("NIFTI_KIT_HISTORIES", "1"))
 """So many things happen in every order."""
 
-LONGER = {2: 12, 3: 12, 4: 12, 5: 16 * MOST * MOST}
-"""Of histories of these lengths, so many are played that chance chooses."""
+SAMPLES = {"instance": {2: 5, 3: 3, 4: 2, 5: 2}, "folder": {2: 12, 3: 8, 4: 5, 5: 5}}
+"""Of histories of these lengths, so many are played that chance chooses, for each choice of
+``existing`` and each kind of source. One on an instance takes four times as long."""
 
 ended: Counter[str] = Counter()
 
@@ -36,21 +38,57 @@ def told() -> Iterator[None]:
     print(f"\nplayed {sum(ended.values())} histories: {dict(sorted(ended.items()))}")
 
 
-def histories() -> list[str]:
-    longer = [word for n, count in LONGER.items() if n > MOST for word in sample(count, n, seed=n)]
-    return [*words(MOST), *longer]
+def histories(where: str, kind: str, existing: str) -> list[str]:
+    """Return what happens in the histories of one test."""
+    longer = [
+        word
+        for length, count in SAMPLES[where].items()
+        if length > MOST
+        for word in sample(count * MOST * MOST, length, kind, f"{where} {existing}")
+    ]
+    return [*words(MOST, kind), *longer]
 
 
-@pytest.mark.usefixtures("one_at_a_time")
+def played(world: World) -> str:
+    """Play a history to its end; of what fails, tell all that happened before."""
+    try:
+        world.play()
+        return world.end()
+    except Exception as error:
+        steps = "\n  ".join(world.story)
+        raise AssertionError(f"{world} failed: {error!r}\n  {steps}") from error
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """A folder for each history, with what is kept of uploads."""
+
+    def folder(number: int) -> Path:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"{number}" / "state"))
+        return tmp_path / f"{number}"
+
+    return folder
+
+
 @pytest.mark.parametrize("existing", EXISTING)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("one_at_a_time")
 def test_histories_on_an_instance(
-    existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    existing: str,
+    folders: Callable[[int], Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    impatience(monkeypatch, patience=5)
-    for number, word in enumerate(histories()):
-        folder = tmp_path / str(number)
-        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    impatience(monkeypatch, patience=2)
+    for number, word in enumerate(histories("instance", kind, existing)):
         with running_platform() as platform:
-            world = InstanceWorld(platform, folder, existing, word)
-            world.play(word)  # a failure shows the word and the choice among its variables
-            ended[world.end()] += 1
+            world = InstanceWorld(folders(number), kind, existing, word, platform=platform)
+            ended[played(world)] += 1
+            assert platform.unknown == []
+
+
+@pytest.mark.parametrize("existing", EXISTING)
+@pytest.mark.parametrize("kind", KINDS)
+def test_histories_on_a_folder(kind: str, existing: str, folders: Callable[[int], Path]) -> None:
+    for number, word in enumerate(histories("folder", kind, existing)):
+        ended[played(FolderWorld(folders(number), kind, existing, word))] += 1
