@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import threading
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from nifti_kit.core.files import written
+from nifti_kit.core.files import private_folder, state_folder, written
 from nifti_kit.errors import TargetError, visible
 
 try:
@@ -60,7 +61,7 @@ def _locked(path: Path, doing: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with written(path):
-            lock = path.open("a+b")
+            lock = open(path, "a+b", opener=_itself)  # noqa: SIM115 - closed by the next line
         with lock:
             try:
                 _lock(lock)
@@ -76,6 +77,17 @@ def _locked(path: Path, doing: str) -> Iterator[None]:
                 return
             finally:
                 path.unlink(missing_ok=True)
+
+
+def _itself(path: str, flags: int) -> int:
+    """Open a file, and none that a link of its name points to."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def lock_of(path: Path) -> Path:
+    """Return the lock of something, in the user's own folder: not beside it, where it may show."""
+    name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()
+    return private_folder(state_folder() / "locks") / f".{name[:16]}.lock"
 
 
 def _lock(lock: IO[bytes]) -> None:

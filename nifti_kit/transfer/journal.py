@@ -9,7 +9,6 @@ first item begins: an upload that is refused leaves no journal.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import uuid
@@ -20,9 +19,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.files import private_file, private_folder, state_folder, written
-from nifti_kit.core.locks import held
-from nifti_kit.errors import TargetError, visible
+from nifti_kit.core.files import private_file, refuse_special, written
+from nifti_kit.core.locks import held, lock_of
+from nifti_kit.errors import TargetError, UnreadableFile, visible
 from nifti_kit.targets.records import Begun
 
 _LINES: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -91,7 +90,9 @@ class Journal:
                     path=self.path,
                     found=visible(kept.get(name)),
                     expected=head[name],
-                    remedy="Give another journal file, or delete this one to begin anew.",
+                    remedy="Give another journal file, or delete this one to begin anew."
+                    if "session" in kept
+                    else "It is no journal: give another file.",
                 )
         self.session = _session(kept.get("session"), self.path)
         for line in lines[1:]:
@@ -186,13 +187,10 @@ class Journal:
 
 def _lock_of(journal: Path) -> Path:
     """Return the lock of a journal: not beside it if possible, where a project may be."""
-    name = hashlib.sha256(os.path.realpath(journal).encode("utf-8", "surrogateescape")).hexdigest()
-    folder = state_folder() / "locks"
     try:
-        private_folder(folder)
+        return lock_of(journal)
     except TargetError:  # a home that cannot be written to
-        folder = journal.parent
-    return folder / f".{name[:16]}.lock"
+        return journal.with_name(f".{journal.name}.lock")
 
 
 @dataclass(frozen=True)
@@ -249,10 +247,12 @@ def append(path: Path, lines: Sequence[dict[str, Any]], *, durable: bool = True)
 
 def _text(path: Path) -> str:
     try:
+        refuse_special(path)
         return path.read_bytes().decode("ascii", errors="replace")
-    except OSError as error:
+    except (OSError, UnreadableFile) as error:
+        found = error.found if isinstance(error, UnreadableFile) else str(error)
         raise TargetError(
-            "the journal cannot be read", path=path, found=str(error), remedy="Give another file."
+            "the journal cannot be read", path=path, found=found, remedy="Give another file."
         ) from error
 
 

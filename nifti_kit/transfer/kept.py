@@ -234,9 +234,10 @@ def kept(project: str | os.PathLike[str] | None = None) -> Kept:
     folders, journals, lands = {home / "kept": ""}, [home], None
     if project is not None:
         a_path(project)
-        lands = ProjectFolder(project).path
-        folders[lands.with_name(f"{lands.name}.replaced")] = repr(ProjectFolder(project))
-        journals.append(lands.with_name(f"{lands.name}.journals"))  # those of the app
+        target = ProjectFolder(project)
+        lands = target.path
+        folders[target.kept_in("any").parent] = repr(target)
+        journals += [target.journals] if target.journals != home else []
     unfinished = [_journal(path) for folder in journals for path in _within(folder, ".jsonl")]
     targets = {entry.session: entry.target for entry in unfinished if entry.session}
     whole = [

@@ -37,7 +37,7 @@ def project(tmp_path, dataset="d"):
 
 def beside(tmp_path):
     """What lies beside the project: its locks and journals, and what was kept."""
-    return {path.name for path in tmp_path.iterdir() if path.name.startswith("p.")}
+    return {path.name for path in tmp_path.iterdir() if path.name.startswith(("p.", ".p."))}
 
 
 class Stop(Exception):
@@ -190,7 +190,7 @@ def test_an_upload_of_another_process_is_told_by_name_and_both_land(
                 assert caught.value.expected == "one at a time"
                 assert "is under way already" in caught.value.message
         assert tree(tmp_path / "p") == before
-        assert beside(tmp_path) == {"p.lock", "p.journals"}
+        assert beside(tmp_path) == {".p.nifti_kit.lock", "p.journals"}
         let_go(process)
     receipt = land(other, project(tmp_path, dataset))
     assert nk.verify(receipt, project(tmp_path, dataset)).ok
@@ -210,7 +210,7 @@ def test_a_process_that_was_killed_holds_nothing_any_more(tmp_path, source, othe
             assert process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
         process.wait(PATIENCE_S)
-    assert "p.lock" in beside(tmp_path)
+    assert ".p.nifti_kit.lock" in beside(tmp_path)
     receipts = [land(other, project(tmp_path)), land(source, project(tmp_path))]
     assert all(nk.verify(receipt, project(tmp_path)).ok for receipt in receipts)
     assert [item.added for item in receipts[1].items] == [True, True]

@@ -370,3 +370,74 @@ def test_what_a_person_changed_after_it_was_kept_is_kept_too(
         if figure["id"] == old.figure_id
     ]
     assert scores in kept
+
+
+@pytest.mark.parametrize("what", ["scores", "tag", "class"])
+def test_what_a_person_did_to_an_unfinished_object_stays_when_its_file_is_mended(
+    what: str, source: Path, platform: Platform, target: Instance
+) -> None:
+    method = "figures.bulk.upload.geometry"
+    assert killed(lambda: land(source, target), 1, method=method, heard=True)
+    number = min(platform.state.objects.rows)
+    row = next(one for one in platform.state.figures if one["objectId"] == number)
+    if what == "scores":
+        row["customData"] = {"0-0-1": {"1": {"score": "0.30", "comment": "a person's"}}}
+    elif what == "tag":
+        platform.state.object_tags.add(objectId=number, tagId=1, name="seen", value=None)
+    else:
+        drawn = draw(platform, target, "Bone")
+        platform.state.objects.rows[number]["classId"] = platform.state.objects.rows[drawn][
+            "classId"
+        ]
+    mend(source)
+    land(source, target)
+    assert number in platform.state.objects.rows
+    assert row["id"] in platform.state.figures.rows
+
+
+def test_a_second_figure_and_every_change_of_an_object_that_goes_are_kept(
+    annotations: Path, platform: Platform, target: Instance, state_home: Path
+) -> None:
+    first = land(annotations, target)
+    old = first.objects[0].ref
+
+    def run() -> Any:
+        return land(annotations, target, existing="replace")
+
+    said = ["one", "two"]
+    for comment in said:
+        assert killed(run, 1, method="annotation-objects.bulk.remove")
+        target.set_scores(old, {"0-0-1": {"2": {"score": "0.70", "comment": comment}}})
+    figure = {"objectId": old.id, "geometryType": "mask_3d", "entityId": old.volume_id}
+    data = {"entityId": old.volume_id, "figures": [figure]}
+    (drawn,) = call(platform.state, "figures.bulk.add", data)
+    platform.state.geometries[drawn["id"]] = b"what a person has drawn"
+    receipt = run()
+    assert nk.verify(receipt, target).ok
+    texts = [path.read_text() for path in state_home.rglob("*.nrrd.json")]
+    assert all(any(comment in text for text in texts) for comment in said)
+    (kept,) = state_home.rglob(f"{drawn['id']}.nrrd")
+    assert kept.read_bytes() == b"what a person has drawn"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kept": 5}, {"replaced": 5}, {"replaced": [[1]]}, {"volume": 1e400}, {"objects": []},
+        {"objects": [[99, 1, 1]]}, {"objects": [[-1, 1, 1]]}, {"kept": [[1]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_journal_whose_record_says_nothing_sound_is_no_proof_and_no_traceback(
+    record: dict[str, Any], source: Path, platform: Platform, target: Instance, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    land(source, target, journal=journal)
+    lines = [json.loads(line) for line in journal.read_text().splitlines() if line]
+    for line in lines:
+        line.get("record", {}).update(record)
+    journal.write_text("\n".join(map(json.dumps, lines)))
+    before = content(platform)
+    with pytest.raises(TargetError, match="already"):
+        land(source, target, journal=journal)
+    assert content(platform) == before

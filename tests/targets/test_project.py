@@ -250,9 +250,11 @@ def test_the_remedy_for_a_volume_whose_file_is_missing_ends_right(tmp_path):
         land(source, target, existing="append")
     annotation = tmp_path / "p" / "d" / "ann" / "A.nrrd.json"
     assert caught.value.remedy == (
-        f"Restore the file; or move its annotation away, {annotation}, and upload the volume anew."
+        "Restore the file; or move its annotation and the folder of its masks away, "
+        f"{annotation} and mask/A.nrrd, and upload the volume anew."
     )
     annotation.rename(tmp_path / "A.nrrd.json")
+    (tmp_path / "p" / "d" / "mask" / "A.nrrd").rename(tmp_path / "masks")
     receipt = land(source, target)
     assert nk.verify(receipt, target).ok
 

@@ -6,13 +6,14 @@ a volume without one was not finished.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.files import land_json, short_name, written
-from nifti_kit.core.locks import held
+from nifti_kit.core.files import land_json, short_name, state_folder, written
+from nifti_kit.core.locks import held, lock_of
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import refuse_other_shapes
@@ -51,8 +52,12 @@ class ProjectFolder(ProjectReader):
 
     @property
     def journals(self) -> Path:
-        """Where uploads are remembered until they are whole: a folder beside the project."""
-        return self._beside("journals")
+        """Where uploads are remembered until they are whole: a folder beside the project.
+
+        Where nothing can be written beside it, in the user's own state folder.
+        """
+        beside = self._beside("journals")
+        return beside if _is_open(beside) else state_folder()
 
     def _beside(self, what: str) -> Path:
         """Return a place beside the project, however its path is written."""
@@ -60,6 +65,13 @@ class ProjectFolder(ProjectReader):
         if not whole.name:
             raise self._no_project("the root of all folders")
         return whole.with_name(short_name(whole.name, f".{what}"))
+
+    @property
+    def _lock(self) -> Path:
+        """The file that one upload at a time holds: beside the project, under a name of ours."""
+        beside = self._beside("nifti_kit.lock")
+        hidden = beside.with_name(short_name(f".{beside.name}"))
+        return hidden if _is_open(hidden) else lock_of(self.path)
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there; one that is there keeps its colour.
@@ -108,14 +120,14 @@ class ProjectFolder(ProjectReader):
             If another upload to this project is under way, or no project can be there, or its
             files are damaged.
         """
-        with held(self._beside("lock"), "an upload to this project"):
+        with held(self._lock, "an upload to this project"):
             self.check_place()
             self._ids, self._volumes = None, {}  # others may have written since
             self.meta()
             self.ids()
             remove_leftovers(self.path, self._beside("replaced"))
             with written(self.journals):  # others who may write here have their journals in it, too
-                self.journals.mkdir(exist_ok=True)
+                self.journals.mkdir(parents=True, exist_ok=True)
             try:
                 yield self
             finally:
@@ -185,3 +197,12 @@ class ProjectFolder(ProjectReader):
             expected="an empty or new folder, or a project (with meta.json)",
             remedy="Choose another folder for the project.",
         )
+
+
+def _is_open(path: Path) -> bool:
+    """Say whether a file or folder is there, or can be made.
+
+    A project may be a disk that is mounted, beside which nothing can be written.
+    """
+    there = next((one for one in path.parents if one.exists()), path.parent)
+    return path.exists() or os.access(there, os.W_OK | os.X_OK)

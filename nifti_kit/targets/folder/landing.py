@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -30,7 +30,7 @@ from nifti_kit.targets.folder.ownership import (
 )
 from nifti_kit.targets.folder.project import ProjectReader
 from nifti_kit.targets.folder.shape import scores_of
-from nifti_kit.targets.records import CustomData, ItemJob, ObjectRef, PlannedObject
+from nifti_kit.targets.records import CustomData, ItemJob, ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import Tell
 
 ENCODERS = min(4, os.cpu_count() or 1)
@@ -54,6 +54,7 @@ class Landing:
         self.folder, self.job, self.tell = folder, job, tell
         self._annotation = folder.annotation_path(job.volume)
         self._proofs: dict[str, Any] = {}
+        self._went: list[Path] = []
 
     def landed(self) -> ItemJob:
         """Land the job; return it with its bytes on disk.
@@ -64,8 +65,10 @@ class Landing:
         self._back_up()
         empty = self._write_volume() if self.job.new_volume else {}
         self._write_masks()
+        self._back_up()  # what people have changed meanwhile goes too
         content = self._content() or empty or self.folder.annotation(self.job.volume)
         before = copy.deepcopy(content)
+        self._went = self._masks_of(content, self.job.replaced) if self.job.replaced else []
         self._edit(content)
         if content is empty or content != before:
             whole = json_bytes(content)
@@ -166,7 +169,7 @@ class Landing:
                 figure = ann.figure_json(ref.figure_key, ref.figure_id, ref.key, ref.scores)
                 content["spatialFigures"].append(figure)
         for change in self.job.updates:
-            score_figure(content, change.ref, change.ref.scores, self._annotation)
+            score_plane(content, change, self._annotation)
 
     # What goes is kept
 
@@ -186,7 +189,7 @@ class Landing:
         going = [ref for ref in self.job.replaced if ref.key in there]
         if not going:
             return
-        masks = [path for path in map(self._mask, filter(_has_key, going)) if path.exists()]
+        masks = [path for path in self._masks_of(content, going) if path.exists()]
         annotation = self._annotation.read_bytes()
         for kept in self._places():
             if not kept.exists():
@@ -194,6 +197,13 @@ class Landing:
                 return
             if kept.read_bytes() == annotation and all(_is_kept(path, kept) for path in masks):
                 return
+
+    def _masks_of(self, content: dict[str, Any], refs: Sequence[ObjectRef]) -> list[Path]:
+        """Return the files of all masks of objects: people may have drawn another one."""
+        keys = {ref.key for ref in refs}
+        figures = [f.get("key") for f in content["spatialFigures"] if f["objectKey"] in keys]
+        known = {ref.figure_key for ref in refs} | set(figures)
+        return [self.folder.mask_path(self.job.volume, key) for key in sorted(filter(None, known))]
 
     def _places(self) -> Iterator[Path]:
         """Yield where an annotation, with the masks that go, may be kept."""
@@ -212,8 +222,8 @@ class Landing:
 
     def _drop_masks(self) -> None:
         """Remove the masks of what was replaced; one that was drawn in since it was kept stays."""
-        going = [self._mask(ref) for ref in self.job.replaced if ref.figure_key]
-        content = self._content() if going else {}
+        content = self._content() if self.job.replaced else {}
+        going = self._went
         drawn = {f"{one.get('key')}.nrrd" for one in content.get("spatialFigures", ())}
         for path in going:
             if path.name not in drawn and path.exists() and self._was_kept(path):
@@ -227,10 +237,6 @@ class Landing:
             if _is_kept(mask, kept):
                 return True
         return False
-
-
-def _has_key(ref: ObjectRef) -> bool:
-    return bool(ref.figure_key)
 
 
 def _is_kept(mask: Path, kept: Path) -> bool:
@@ -259,3 +265,25 @@ def score_figure(content: dict[str, Any], ref: ObjectRef, scores: CustomData, pa
     custom = figures[0].get("customData") or {}
     others = {name: what for name, what in custom.items() if name not in scores_of(custom)}
     figures[0]["customData"] = {**others, **scores}
+
+
+def score_plane(content: dict[str, Any], change: ScoreChange, path: Path) -> None:
+    """Give a figure in an annotation the scores of a plane; those of other planes stay.
+
+    Raises
+    ------
+    TargetError
+        If the figure is not there, or somebody has changed the plane since it was looked at.
+    """
+    plane = change.update.plane
+    now = [f for f in content["spatialFigures"] if f.get("key") == change.ref.figure_key]
+    there = scores_of(now[0].get("customData")) if now else {}
+    if now and there.get(plane, {}) not in (change.seen, change.landed):
+        raise TargetError(
+            f"the scores of {change.update.class_name} (object {change.ref.id}) were changed "
+            "meanwhile",
+            path=path,
+            found=f"others on plane {plane} than when the upload began",
+            remedy="Make the same call again: existing= decides about them.",
+        )
+    score_figure(content, change.ref, {**there, plane: change.landed}, path)

@@ -182,7 +182,7 @@ def recalled(
         raise Gone(f"a part of {item.name!r} was removed since it landed", path=folder.path)
     used = {ref.key for ref in there.values()}
     replaced = tuple(_replaced_in(record, volume, folder.ids(), used))
-    kept = record.get("kept", ())
+    kept = _rows(record, "kept")
     return ItemJob(
         item,
         volume,

@@ -196,8 +196,8 @@ class ProjectReader:
             raise TargetError(
                 f"the volume {name!r} is annotated, but its file is not there",
                 path=path,
-                remedy="Restore the file; or move its annotation away, "
-                f"{self.annotation_at(dataset, name)}, and upload the volume anew.",
+                remedy="Restore the file; or move its annotation and the folder of its masks away, "
+                f"{self.annotation_at(dataset, name)} and mask/{name}, and upload the volume anew.",
             )
         return path
 

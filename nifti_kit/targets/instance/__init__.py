@@ -160,7 +160,7 @@ class Instance(InstanceReader):
         there = () if new_volume else self.objects(volume.id)
         own: dict[int, int] = {}
         if begun is not None and not new_volume:
-            own = made_objects(self, begun, volume.id)
+            own = made_objects(self, begun, volume.id, len(item.objects))
             begun = begun if own or MADE in begun.marks else None
         names = {planned.class_name for planned in item.objects}
         clashes = [ref for ref in there if ref.class_name in names and ref.id not in own.values()]
@@ -231,13 +231,15 @@ class Instance(InstanceReader):
             volume = self.volume(int(record["volume"]))
             there = {(ref.id, ref.figure_id): ref for ref in self.objects(volume.id)}
             refs = [(int(at), there[int(o), int(f)]) for at, o, f in record["objects"]]
-        except (NotThere, KeyError, TypeError, ValueError):
+            was_there = set(record.get("kept", ()))  # journals of earlier releases do not say
+            replaced = tuple(
+                object_ref(int(number), int(figure), str(title), volume.id, {})
+                for number, figure, title in record.get("replaced", ())
+            )
+        except (NotThere, KeyError, TypeError, ValueError, OverflowError):
             raise Gone(f"{item.name!r} was removed since it landed") from None
-        was_there = set(record.get("kept", ()))  # journals of earlier releases do not say
-        replaced = tuple(
-            object_ref(int(number), int(figure), title, volume.id, {})
-            for number, figure, title in record.get("replaced", ())
-        )
+        if sorted(at for at, _ in refs) != list(range(len(item.objects))):
+            raise Gone(f"a part of {item.name!r} was removed since it landed")
         return ItemJob(
             item,
             volume,
@@ -336,5 +338,5 @@ class Instance(InstanceReader):
         if whole:
             return None
         if not self.is_bare(own.id):
-            raise half_made(self.connection, own.id, own.name)
+            raise half_made(self.connection, own.id, own.name, mended=has_slices(begun))
         return own.id

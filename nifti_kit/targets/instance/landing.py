@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nifti_kit.targets.comparing import backup_of, keep_scores
 from nifti_kit.targets.instance.crew import Encoders
 from nifti_kit.targets.instance.ownership import (
     FIGURES,
+    KINDS,
     MADE,
     MAKING,
     OBJECTS,
@@ -21,7 +23,7 @@ from nifti_kit.targets.instance.ownership import (
     mark_of,
     own_objects,
 )
-from nifti_kit.targets.instance.reading import FigureRow, InstanceReader, object_ref
+from nifti_kit.targets.instance.reading import InstanceReader, object_ref
 from nifti_kit.targets.instance.volumes import add_volume, remove_bare, send_files
 from nifti_kit.targets.instance.writing import (
     add_figures,
@@ -30,7 +32,7 @@ from nifti_kit.targets.instance.writing import (
     score_planes,
     upload_masks,
 )
-from nifti_kit.targets.records import ItemJob, Note, ObjectRef, VolumeRef
+from nifti_kit.targets.records import CustomData, ItemJob, Note, ObjectRef, VolumeRef
 from nifti_kit.targets.target import Tell
 
 REPLACED = "replaced"
@@ -63,6 +65,7 @@ class Landing:
         self.note: Note = job.note or (lambda _: None)
         self.connection = reader.connection
         self._objects = 0
+        self._scores: dict[int, CustomData] = {}
 
     def _step(self, objects: int = 0) -> None:
         self._objects += objects
@@ -107,6 +110,7 @@ class Landing:
         planned = self.job.item.objects
         left = [(own.figures[at], planned[at]) for at, _ in self.job.add if at not in own.whole]
         self._objects = len(self.job.add) - len(left)
+        self._scores = {figure: one.scores for figure, one in left}
         upload_masks(self.reader, self.crew, left, sending=self._note_sent, landed=self._step)
         return tuple(
             (at, replace(ref, **_ids(own.objects[at], own.figures[at]), volume_id=volume.id))
@@ -127,7 +131,13 @@ class Landing:
         self.note({MAKING: [list(pair) for pair in zip(left, kinds, strict=True)]})
         ids = add_objects(self.reader, volume.id, kinds, known)
         own.objects |= dict(zip(left, ids, strict=True))
-        self.note({OBJECTS: [list(pair) for pair in own.objects.items()]})
+        own.kinds |= dict(zip(ids, kinds, strict=True))
+        self.note(
+            {
+                OBJECTS: [list(pair) for pair in own.objects.items()],
+                KINDS: [list(pair) for pair in own.kinds.items()],
+            }
+        )
 
     def _make_figures(self, own: Own, volume: VolumeRef) -> None:
         planned = self.job.item.objects
@@ -146,7 +156,7 @@ class Landing:
 
     def _note_sent(self, masks: dict[int, bytes]) -> None:
         """Note what figures are sent, before: what is there later, and differs, is a person's."""
-        sent = {str(figure): digest(mask) for figure, mask in masks.items()}
+        sent = {str(f): digest(mask, self._scores[f]) for f, mask in masks.items()}
         self.note({f"{SENT}{min(masks)}": sent})
 
     def _remove_replaced(self) -> None:
@@ -155,55 +165,44 @@ class Landing:
         if not self.job.replaced:
             return
         there = {row.id for row in self.reader.object_rows(volume_id)}
-        old = [ref for ref in self.job.replaced if ref.id in there]
-
-        def look() -> None:
-            changed = self._changed_since(old)
-            if changed:
-                self._keep(changed, f"{REPLACED}-{max(ref.id for ref in changed)}")
-
-        remove_objects(self.reader, volume_id, [ref.id for ref in old], look)
-
-    def _changed_since(self, refs: Sequence[ObjectRef]) -> list[ObjectRef]:
-        """Return the objects that a person has changed since they were kept."""
-        assert self.job.backup is not None
-        kept = backup_of(self.job.backup / REPLACED, self.job.volume)
-        figures = [f for path in kept.parent.rglob(kept.name) for f in _figures_kept(path)]
-        then = {int(figure["id"]): figure for figure in figures}
-        now = {row.id: row for row in self.reader.figure_rows(self.job.volume.id)}
-        return [
-            replace(ref, scores=now[ref.figure_id].scores)
-            for ref in refs
-            if ref.figure_id in now
-            and ref.figure_id in then
-            and _has_changed(then[ref.figure_id], now[ref.figure_id])
-        ]
+        old = list(dict.fromkeys(ref.id for ref in self.job.replaced if ref.id in there))
+        remove_objects(self.reader, volume_id, old, look=lambda: self._keep(old))
 
     def _back_up(self) -> None:
         """Keep what a job replaces, annotation and masks, next to the journal."""
         keep_scores(self.job)
         if self.job.replaced:
-            self._keep(self.job.replaced, REPLACED)
+            self._keep([ref.id for ref in self.job.replaced])
 
-    def _keep(self, refs: Sequence[ObjectRef], why: str) -> None:
-        """Save objects of a job's volume: the mask of each, then the annotation with scores."""
-        assert self.job.backup is not None
-        kept = backup_of(self.job.backup / why, self.job.volume)
-        if kept.exists():
-            there = {int(found["id"]) for found in read_json(kept)["objects"]}
-            if there.issuperset(ref.id for ref in refs):
-                return
-            # The item had landed, a part of it was removed, and the rest is replaced now.
-            kept = kept.parent / f"after-{max(there, default=0)}" / kept.name
+    def _keep(self, ids: Collection[int]) -> None:
+        """Save objects of the job's volume that are there: all masks, then the annotation.
+
+        What was kept as it is now is not kept again; what differs has a place of its own.
+        """
         content = self.reader.annotation(self.job.volume.id)  # with the times of last changes
-        for ref in refs:
-            if ref.figure_id and (mask := self.reader.mask_of(ref.figure_id)) is not None:
-                land_bytes(kept.parent / f"{ref.figure_id}.nrrd", mask, private=True)
-        scores = {ref.figure_id: ref.scores for ref in refs}
+        scores = {row.id: row.scores for row in self.reader.figure_rows(self.job.volume.id)}
         for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
-            if int(figure["id"]) in scores:
-                figure["customData"] = scores[int(figure["id"])]
+            figure["customData"] = scores.get(int(figure["id"]), {})
+        now = _going(content, ids)
+        for kept in self._places():
+            if not kept.exists():
+                break
+            if now.items() <= _going(read_json(kept), ids).items():
+                return
+        for figure in content["spatialFigures"]:
+            if int(figure["objectId"]) in ids:
+                mask = self.reader.mask_of(int(figure["id"]))
+                if mask is not None:
+                    land_bytes(kept.parent / f"{int(figure['id'])}.nrrd", mask, private=True)
         land_json(kept, content, private=True)
+
+    def _places(self) -> Iterator[Path]:
+        """Yield where an annotation, with the masks that go, may be kept."""
+        assert self.job.backup is not None
+        first = backup_of(self.job.backup / REPLACED, self.job.volume)
+        yield first
+        for number in count(2):
+            yield first.parent / f"kept-{number}" / first.name
 
 
 def _ids(object_id: int, figure_id: int) -> dict[str, Any]:
@@ -212,14 +211,16 @@ def _ids(object_id: int, figure_id: int) -> dict[str, Any]:
     return {"id": ref.id, "key": ref.key, "figure_id": ref.figure_id, "figure_key": ref.figure_key}
 
 
-def _figures_kept(path: Path) -> list[dict[str, Any]]:
-    """Return the figures of an annotation that was kept."""
-    figures: list[dict[str, Any]] = read_json(path)["spatialFigures"]
-    return figures
-
-
-def _has_changed(then: dict[str, Any], now: FigureRow) -> bool:
-    """Say whether a figure has other scores than when it was kept, or was written later."""
-    times = then.get("updatedAt"), now.updated
-    scores = (then.get("customData") or {}) != now.scores
-    return scores or (None not in times and times[0] != times[1])
+def _going(content: dict[str, Any], ids: Collection[int]) -> dict[str, Any]:
+    """Return the objects of an annotation that go, with their tags and figures, to compare them."""
+    objects = {
+        f"object {one['id']}": [one.get("classTitle"), one.get("tags") or []]
+        for one in content["objects"]
+        if int(one["id"]) in ids
+    }
+    figures = {
+        f"figure {one['id']}": [one.get("updatedAt"), one.get("customData") or {}]
+        for one in content["spatialFigures"]
+        if int(one["objectId"]) in ids
+    }
+    return {**objects, **figures}

@@ -7,6 +7,7 @@ ended before it heard an answer, what a request of its has made is known by what
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,14 +17,14 @@ from nifti_kit.targets.comparing import Comparison
 from nifti_kit.targets.instance.reading import FigureRow, InstanceReader, object_ref
 from nifti_kit.targets.instance.volumes import SLICES, VOLUME
 from nifti_kit.targets.instance.writing import unheard
-from nifti_kit.targets.records import Begun, ItemJob, VolumeRef
+from nifti_kit.targets.records import Begun, CustomData, ItemJob, VolumeRef
 
 MADE = "made"
 """In a journal: the item's volume is made by the run itself."""
 
-MAKING, OBJECTS = "making", "objects"
+MAKING, OBJECTS, KINDS = "making", "objects", "kinds"
 """In a journal: the places of planned objects and their classes' ids, before they are made; then
-places and ids of the objects."""
+places and ids of the objects, and the ids of their classes."""
 
 FIGURES, SENT = "figures of ", "sent to "
 """In a journal, followed by which: objects and their figures; figures and what they are sent."""
@@ -34,9 +35,10 @@ def mark_of(session: str) -> str:
     return f"nifti_kit: {session}"
 
 
-def digest(content: bytes) -> str:
-    """Return a text for a geometry, to know it again."""
-    return hashlib.sha256(content).hexdigest()[:32]
+def digest(content: bytes, scores: CustomData) -> str:
+    """Return a text for a geometry and the scores of its figure, to know them again."""
+    told = json.dumps(scores, sort_keys=True).encode()
+    return hashlib.sha256(content + told).hexdigest()[:32]
 
 
 def own_volume(reader: InstanceReader, begun: Begun, name: str) -> VolumeRef | None:
@@ -72,17 +74,24 @@ class Own:
         Those whose geometry has landed, and is as it was sent, or as a person has changed it
         since.
     changed
-        Those that a person has changed, or has drawn on.
+        Those that a person has changed, has drawn on, or has given a tag or another class.
+    kinds
+        The ids of the classes that objects were made of, where they are known.
     """
 
     objects: dict[int, int] = field(default_factory=dict)
     figures: dict[int, int] = field(default_factory=dict)
     whole: set[int] = field(default_factory=set)
     changed: set[int] = field(default_factory=set)
+    kinds: dict[int, int] = field(default_factory=dict)
 
 
-def made_objects(reader: InstanceReader, begun: Begun, volume_id: int) -> dict[int, int]:
+def made_objects(
+    reader: InstanceReader, begun: Begun, volume_id: int, count: int
+) -> dict[int, int]:
     """Return the objects that a run has made and that are there, by their places in the item.
+
+    ``count`` is how many objects the item has.
 
     Raises
     ------
@@ -91,6 +100,9 @@ def made_objects(reader: InstanceReader, begun: Begun, volume_id: int) -> dict[i
     """
     noted = dict(_pairs(begun.facts.get(OBJECTS)))
     making = {at: kind for at, kind in _pairs(begun.facts.get(MAKING)) if at not in noted}
+    if not begun.changed:  # else places are those of another item
+        noted = {at: number for at, number in noted.items() if 0 <= at < count}
+        making = {at: kind for at, kind in making.items() if 0 <= at < count}
     if not noted and not making:
         return {}
     if making:
@@ -124,7 +136,10 @@ class _Search:
         self._figures = reader.figure_rows(job.volume.id)
 
     def found(self) -> Own:
-        own = Own(made_objects(self.reader, self.begun, self.job.volume.id))
+        volume_id, count = self.job.volume.id, len(self.job.item.objects)
+        own = Own(made_objects(self.reader, self.begun, volume_id, count))
+        own.kinds = dict(_pairs(self.begun.facts.get(KINDS)))
+        self._look_at_objects(own)
         heard: dict[int, set[int]] = {}
         for name, pairs in self.begun.facts.items():
             for number, figure in _pairs(pairs) if name.startswith(FIGURES) else ():
@@ -134,6 +149,14 @@ class _Search:
                 if row.object_id == number:
                     self._look_at(own, at, row, heard.get(number, set()))
         return own
+
+    def _look_at_objects(self, own: Own) -> None:
+        """Find which objects a person has given a tag, or another class."""
+        rows = {row.id: row for row in self.reader.object_rows(self.job.volume.id)}
+        for at, number in own.objects.items():
+            row = rows.get(number)
+            if row is None or row.has_tags or row.class_id != own.kinds.get(number, row.class_id):
+                own.changed.add(at)
 
     def _look_at(self, own: Own, at: int, row: FigureRow, heard: set[int]) -> None:
         """Take a figure of an object for its own, or for one that a person has drawn.
@@ -151,12 +174,13 @@ class _Search:
                 own.changed.add(at)
 
     def _is_as_sent(self, at: int, row: FigureRow, mask: bytes) -> bool:
+        sent = self._sent().get(str(row.id))
         if self.begun.changed:  # what it was to be is not known any more
-            return digest(mask) == self._sent().get(str(row.id))
+            return digest(mask, row.scores) == sent
         planned, volume_id = self.job.item.objects[at], self.job.volume.id
         if row.scores != planned.scores:
             return False
-        if digest(mask) == self._sent().get(str(row.id)):
+        if digest(mask, planned.scores) == sent:
             return True
         ref = object_ref(row.object_id, row.id, planned.class_name, volume_id, planned.scores)
         try:  # an instance may give back other bytes for the same voxels

@@ -297,13 +297,21 @@ def remove_bare(reader: InstanceReader, dataset_id: int, volume_id: int, name: s
     remove(connection, "images.bulk.remove", [volume_id], body, ask, look)
 
 
-def half_made(connection: Connection, volume_id: int, name: str) -> TargetError:
-    """Return the error for an unfinished volume on which others have drawn."""
+def half_made(
+    connection: Connection, volume_id: int, name: str, *, mended: bool = False
+) -> TargetError:
+    """Return the error for a volume that has to be made anew, and on which there is something.
+
+    ``mended`` says that its file holds something else by now; else some of its slices are missing.
+    """
+    said = f"the volume {name!r} was left without some of its slices, and others have drawn on it"
+    if mended:
+        said = f"the file of the volume {name!r} was mended since it landed, and objects are on it"
     return TargetError(
-        f"the volume {name!r} was left without some of its slices, and others have drawn on it",
+        said,
         path=connection.address,
-        found=f"volume {volume_id}, with objects or tags that this upload has not made",
+        found=f"volume {volume_id}, with objects or tags",
         expected="a volume that can be removed and made anew",
-        remedy=f"Save what they drew (download the volume), remove volume {volume_id} on the "
+        remedy=f"Save what people drew (download the volume), remove volume {volume_id} on the "
         "platform, then make the same call again.",
     )
