@@ -23,9 +23,10 @@ from nifti_kit.transfer.proof import ExtraObject
 from tests.platform import Platform
 from tests.platform.endpoints import call
 from tests.support.builders import labels, volume, write_nifti
-from tests.support.histories import draw, masks_of_persons
+from tests.support.history_sources import masks_of_persons
 from tests.support.landings import edit_json, land, write_annotations, write_volumes
 from tests.support.uploads import api, new_target
+from tests.support.worlds import draw
 
 LIVERS = {"A": {"liver": (1, 2)}}
 
@@ -75,7 +76,7 @@ def drawn(platform: Platform, receipt: Any, content: bytes, title: str = "liver"
     """Draw an object on the volume of a receipt; return its id."""
     (item,) = receipt.items
     target = nk.Instance(api(platform), platform.state.volumes.rows[item.volume.id]["datasetId"])
-    return draw(platform, target, item.volume.id, title, content)
+    return draw(platform, target.dataset_id, item.volume.id, title, content)
 
 
 @pytest.mark.parametrize("title", ["liver", "Bone"])

@@ -19,9 +19,10 @@ from nifti_kit.transfer import beside
 from tests.platform import Platform
 from tests.platform.endpoints import call
 from tests.support.builders import labels, volume, write_nifti
-from tests.support.histories import draw, masks_of_persons
+from tests.support.history_sources import masks_of_persons
 from tests.support.landings import land, write_annotations, write_volumes
 from tests.support.uploads import api, new_target
+from tests.support.worlds import draw
 
 CHANGED = "the source has changed since the plan was made"
 
@@ -148,7 +149,7 @@ def test_the_same_voxels_in_another_place_are_not_the_same_object(
     place = b"space origin: (-10.5,4.25,7.125)"
     assert place in mask
     moved = mask.replace(place, b"space origin: (-10.5,4.25,7.625)")
-    draw(platform, target, item.volume.id, "liver", moved)
+    draw(platform, target.dataset_id, item.volume.id, "liver", moved)
     proof = nk.verify(receipt, target)
     assert proof.ok
     assert [one.what for one in proof.extra] == ["a 3D figure"]
