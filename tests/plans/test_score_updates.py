@@ -665,3 +665,53 @@ def test_the_bytes_of_each_item_are_those_of_its_requests(
         assert seen[-1] == sum(one.size for one in platform.requests[min(begun) :])
         assert seen == sorted(seen)
         assert 0 < seen[0] < seen[-1]
+
+
+# A person who gives scores while the call runs
+
+
+CORONAL = "0-1-0"
+THEIRS: SliceScores = {"1": entry("0.30", "a person's")}
+
+
+def scoring(target: Any, plane: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the scored figure of the axial volume scores, once a call has looked at it."""
+    kind = type(target)
+    write = kind.write
+
+    def writing(self: Any, job: Any, *args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(kind, "write", write)
+        other = next(ref for ref in self.objects(job.volume.id) if ref.class_name == "Femur")
+        self.set_scores(other, {**other.scores, plane: THEIRS})
+        return write(self, job, *args, **options)
+
+    monkeypatch.setattr(kind, "write", writing)
+
+
+@pytest.mark.parametrize("existing", ["skip", "replace", "append"])
+def test_scores_that_a_person_gives_on_another_plane_meanwhile_stay(
+    existing: str, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_table(tmp_path / "in", "axl_score.csv", TABLE)
+    target = make()
+    plan = planned(source, target)
+    scoring(target, CORONAL, monkeypatch)
+    receipt = nk.upload(plan, target, on_progress=quiet, existing=existing)
+    assert scores_of(make(), plane=CORONAL)["Femur"] == THEIRS
+    assert scores_of(make())["Femur"] == receipt.updates[0].landed
+
+
+@pytest.mark.parametrize("existing", ["skip", "replace", "append"])
+def test_scores_that_a_person_gives_on_the_same_plane_meanwhile_are_not_written_over(
+    existing: str, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_table(tmp_path / "in", "axl_score.csv", TABLE)
+    target = make()
+    plan = planned(source, target)
+    scoring(target, AXIAL, monkeypatch)
+    with pytest.raises(TargetError, match="were changed meanwhile"):
+        nk.upload(plan, target, on_progress=quiet, existing=existing)
+    assert scores_of(make())["Femur"] == THEIRS
+    nk.upload(plan, target, on_progress=quiet, existing=existing)
+    kept = scores_of(make())["Femur"].get("1")
+    assert kept == (None if existing == "replace" else THEIRS["1"])

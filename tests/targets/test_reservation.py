@@ -506,3 +506,31 @@ def test_the_sdk_sees_exactly_the_datasets_that_are_taken(tmp_path, sly, source,
     opened = sly.VolumeProject(str(tmp_path / "p"), sly.OpenMode.READ)
     found = {found.name for found in opened.datasets}
     assert found == ({"seen", dataset} if dataset == "mask_1" else {"seen"})
+
+
+def test_what_a_person_does_to_an_object_that_goes_while_masks_are_written_is_kept(
+    tmp_path, source
+):
+    """Its scores, and a second mask that they draw of it."""
+    folder = target(tmp_path)
+    land(source, folder)
+    annotation = tmp_path / "p" / "d" / "ann" / "A.nrrd.json"
+    second, drawn, done = "5" * 32, b"what a person has drawn", []
+
+    def working(_):
+        if done:
+            return
+        done.append(True)
+        content = json.loads(annotation.read_text())
+        first = content["spatialFigures"][0]
+        first["customData"] = {"0-0-1": {"1": {"score": "0.77", "comment": None}}}
+        content["spatialFigures"].append({**first, "key": second})
+        (tmp_path / "p" / "d" / "mask" / "A.nrrd" / f"{second}.nrrd").write_bytes(drawn)
+        annotation.write_text(json.dumps(content))
+
+    mended = write_volumes(tmp_path / "more", {"A": {"liver": (1, 2), "spine": (1,)}})
+    receipt = land(mended, folder, existing="replace", on_progress=working)
+    kept = [path.read_text() for path in receipt.backup.rglob("A.nrrd.json")]
+    assert any("0.77" in text for text in kept)
+    assert [path.read_bytes() for path in receipt.backup.rglob(f"{second}.nrrd")] == [drawn]
+    assert not list((tmp_path / "p").rglob(f"{second}.nrrd"))
