@@ -291,3 +291,8 @@ def test_a_journal_beside_a_project_is_listed_with_it(tmp_path: Path) -> None:
     journal, replaced = nk.kept(tmp_path / "p")
     assert (journal.what, journal.target) == ((JOURNAL,), "ProjectFolder('p')")
     assert (replaced.what, replaced.is_needed) == (("replaced", "scores"), True)
+
+
+def test_what_is_no_path_has_nothing_kept_beside_it() -> None:
+    with pytest.raises(TargetError, match="this is no path"):
+        nk.kept("a\0b")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.files import inside
 from nifti_kit.core.geometry import Grid
-from nifti_kit.errors import TargetError
+from nifti_kit.errors import TargetError, visible
 from nifti_kit.formats.nrrd import iter_slices, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.folder.keys import KeyIds
@@ -39,6 +39,10 @@ class ProjectReader:
     """
 
     def __init__(self, path: str | os.PathLike[str], dataset: str | None = None) -> None:
+        if "\0" in os.fspath(path):
+            raise TargetError(
+                "this is no path", found=visible(path), remedy="Choose another folder."
+            )
         self.path = Path(path).expanduser()
         self.dataset = _checked_name(dataset) if dataset is not None else None
         self._ids: KeyIds | None = None
