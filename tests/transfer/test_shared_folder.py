@@ -47,7 +47,7 @@ FIRST = {"A": {"liver": (2, 3), "spine": (5,)}}
 SOURCE = {"A": {"liver": (1, 2), "lung": (1,)}, "B": {"liver": (3,)}}
 """What is uploaded: one of the objects on A is identical with one that is there."""
 
-STEP = 1 if int(os.environ.get("NIFTI_KIT_HISTORIES", "1")) > 1 else 3
+STEP = 1 if int(os.environ.get("NIFTI_KIT_HISTORIES", "1")) > 1 else 7
 """Every so many files a call is killed; at which ones, is another for each choice."""
 
 MOST_WRITES = 60
