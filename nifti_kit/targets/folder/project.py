@@ -107,7 +107,9 @@ class ProjectReader:
         """Return the volume of a name in the dataset in scope, or None."""
         if self.dataset is None or not self.annotation_at(self.dataset, name).exists():
             return None
-        return self._volume_ref(self.dataset, name)
+        found = self._volume_ref(self.dataset, name)
+        self._volumes[found.id] = found  # else it is looked for among all, by its id
+        return found
 
     def classes(self) -> tuple[ClassRef, ...]:
         """Return the classes of the project."""
