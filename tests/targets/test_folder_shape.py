@@ -229,6 +229,7 @@ def test_content_that_we_do_not_know_is_kept(project, tmp_path):
     target = nk.ProjectFolder(project, dataset="one")
     receipt = land(tmp_path / "more", target, existing="append")
     assert nk.verify(receipt, target).ok
+    assert [ref.has_figure for ref in target.objects(1)] == [True, True, False, True]
     after = {name: json.loads((project / name).read_bytes()) for name in OTHERS}
     for name, more in OTHERS.items():
         assert {field: after[name][field] for field in more} == more

@@ -229,6 +229,19 @@ def test_an_object_that_was_removed_comes_back_with_its_key(tmp_path, item):
     ]
 
 
+def test_with_skip_an_object_that_was_removed_and_is_there_of_others_is_kept(tmp_path, item):
+    job, begun = interrupted(tmp_path, item, "skip")
+    remove(tmp_path, keys(job)[2])
+    folder = target(tmp_path)
+    theirs = reserve(tmp_path, item, "skip", folder=folder)
+    folder.write(theirs)
+    assert len(theirs.add) == 1
+    again = reserve(tmp_path, item, "skip", begun)
+    assert [at for at, _ in again.add] == [0, 1]
+    assert [(at, ref.key) for at, ref in again.kept] == [(2, keys(theirs)[0])]
+    assert [at for at, _ in reserve(tmp_path, item, "append", begun).add] == [0, 1, 2]
+
+
 def test_a_mask_that_somebody_drew_in_stays_when_its_object_is_removed(tmp_path, item):
     job, begun = interrupted(tmp_path, item)
     removed = job.add[1][1]
@@ -397,8 +410,22 @@ def test_an_item_of_which_a_part_is_gone_is_not_recalled(tmp_path, item, part):
         target(tmp_path).recall(item, job.record, "session")
 
 
+def test_a_record_with_other_things_in_it_recalls_what_landed(tmp_path, item):
+    job = reserve(tmp_path, item)
+    target(tmp_path).write(job)
+    record = {**job.record, "kept": 5, "replaced": [5, "x", [1]], "more": None}
+    again = target(tmp_path).recall(item, record, "session")
+    assert (again.add, again.kept, again.replaced) == (job.add, (), ())
+
+
 @pytest.mark.parametrize(
-    "record", [{}, {"volume": 2}, {"volume": 1}, {"volume": 1, "objects": [[0, "1"], 5, None]}]
+    "record",
+    [
+        {},
+        {"volume": 2},
+        {"volume": 1},
+        {"volume": 1, "objects": [[0, "1"], 5, None], "kept": 5, "replaced": "x"},
+    ],
 )
 def test_a_record_that_says_something_else_recalls_nothing(tmp_path, item, record):
     target(tmp_path).write(reserve(tmp_path, item))

@@ -465,6 +465,19 @@ def test_a_failed_upload_goes_on_in_another_session(source: Path, project: Path)
     assert again.proof.ok
 
 
+def test_what_an_app_has_begun_the_same_call_in_code_ends(source: Path, project: Path) -> None:
+    target = Broken(project, "knees")
+    app = planned(UploadModel(source, target))
+    with pytest.raises(TargetError, match="the disk is full"):
+        app.upload().join(PATIENCE_S)
+    assert app.resumes
+    target.full = False
+    receipt = land(source, target)
+    assert [item.added for item in receipt.items] == [True, True]
+    assert not app.resumes
+    assert not project.with_name("project.journals").exists()
+
+
 def test_while_it_is_verified_nothing_else_begins(app: UploadModel) -> None:
     landed(app)
     seen: list[Any] = []
