@@ -60,6 +60,10 @@ class Object:
     entries: tuple[Any, ...]
     mask: bytes | None
 
+    @property
+    def scores(self) -> list[Any]:
+        return [figure.get("customData") for figure in self.entries[1:]]
+
     def is_in(self, others: dict[str, Object], key: str) -> bool:
         return key in others and others[key] == self
 
@@ -294,6 +298,17 @@ class History:
     def without_mask(self) -> set[str]:
         return {key for key, one in self.world.objects().items() if one.mask is None}
 
+    def drawn_in(self, keys: set[str]) -> bool:
+        """Say whether objects of ours have other voxels or scores than they had.
+
+        A colleague who replaces twice gets our keys, for the same voxels.
+        """
+        there = self.world.objects()
+        return any(
+            there[key].mask != self.ours[key].mask or there[key].scores != self.ours[key].scores
+            for key in keys
+        )
+
     def theirs(self) -> dict[str, Object]:
         """Return the objects that are not ours, or not any more: they have to stay as they are."""
         changed, bare, there = self.changed, self.without_mask, self.world.objects()
@@ -350,7 +365,7 @@ class History:
         assert len(set(landed)) == len(landed) == 3
         assert set(landed) <= now
         assert self.lost or now <= {*theirs, *landed, *bare, *changed}
-        is_as_meant = not (changed - bare).intersection(landed) and not self.without_mask
+        is_as_meant = not self.drawn_in(changed.intersection(landed)) and not self.without_mask
         assert nk.verify(came, self.world.target).ok is is_as_meant
         is_left_tidy(self.world)
         return came
