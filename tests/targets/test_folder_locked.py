@@ -343,13 +343,14 @@ def test_only_what_an_upload_was_about_to_write_is_removed(tmp_path, source):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"half")
     (tmp_path / "p" / "d" / "ann" / ".C.nrrd.json.12.part").mkdir()
-    (tmp_path / "p" / "d" / "ann" / ".D.nrrd.json.12.part").symlink_to(tmp_path / "q")
+    link = tmp_path / "p" / "d" / "ann" / ".D.nrrd.json.12.part"
+    link.symlink_to(tmp_path / "q" / ".meta.json.12.part")
     receipt = land(source, project(tmp_path), existing="skip")
     assert nk.verify(receipt, project(tmp_path)).ok
     assert [name for name in OURS if (tmp_path / name).exists()] == []
     assert [name for name in OTHERS if not (tmp_path / name).exists()] == []
     assert (tmp_path / "p" / "d" / "ann" / ".C.nrrd.json.12.part").is_dir()
-    assert (tmp_path / "p" / "d" / "ann" / ".D.nrrd.json.12.part").is_symlink()
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("name", [".notes.txt.12.part", ".A.nrrd.12.part", "meta.json.12.part"])

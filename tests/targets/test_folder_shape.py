@@ -120,6 +120,7 @@ def project(tmp_path):
     """A project of another writer, with a map of ids, and a source that could land in it."""
     path = write_foreign(tmp_path / "p")
     (path / IDS).write_text(json.dumps({kind: {} for kind in ("tags", "objects", "figures")}))
+    (path / ".meta.json.12.part").touch()  # of a run that was killed: not even that goes
     write_volumes(tmp_path / "in", {"Z": {"new": (1,)}})
     return path
 

@@ -117,6 +117,15 @@ def test_a_volume_is_found_by_its_name_in_its_dataset(foreign):
     assert ProjectReader(foreign).find("W.nrrd") is None
 
 
+def test_a_volume_that_was_found_is_known_by_its_id_without_a_look_at_the_others(
+    foreign, monkeypatch
+):
+    reader = ProjectReader(foreign, "one/child")
+    found = reader.find("W.nrrd")
+    monkeypatch.setattr(ProjectReader, "_names", None)
+    assert reader.volume(2) is found
+
+
 def test_a_damaged_volume_hides_no_other_one(foreign):
     (foreign / "one" / "volume" / "V.nrrd").write_bytes(b"")
     reader = ProjectReader(foreign)

@@ -128,6 +128,18 @@ def test_a_journal_knows_what_proves_each_file(tmp_path, item):
         assert begun.facts[name][:2] == [file.stat().st_size, file.stat().st_mtime_ns]
 
 
+def test_the_proofs_are_noted_before_anybody_can_see_the_item(tmp_path, item):
+    there = {}
+
+    class Looking(Notes):
+        def __call__(self, facts):
+            files = (tmp_path / "p" / "d" / "volume" / "A.nrrd", tmp_path.joinpath(*ANN))
+            there.update({name: [path.exists() for path in files] for name in facts})
+
+    target(tmp_path).write(replace(reserve(tmp_path, item), note=Looking()))
+    assert (there[VOLUME], there[ANNOTATION]) == ([False, False], [True, False])
+
+
 def others_wrote(tmp_path, names):
     for name in names:
         for path in sorted((tmp_path / "p" / "d").glob(name)):
@@ -349,6 +361,40 @@ def test_what_somebody_put_back_stays(tmp_path, source, item):
     target(tmp_path).write(again)
     target(tmp_path).commit([again])
     assert old["objects"][0]["key"] in {ref.key for ref in target(tmp_path).objects(1)}
+
+
+def left_masks(tmp_path, source, item):
+    """Land with replace, killed before the masks that go went; return the first, and the rest."""
+    land(source, target(tmp_path))
+    before = tree(tmp_path / "p" / "d" / "mask")
+    job, begun = interrupted(tmp_path, item, "replace")
+    for name, content in before.items():
+        (tmp_path / "p" / "d" / "mask" / name).write_bytes(content)
+    paths = [target(tmp_path).mask_path(job.volume, ref.figure_key) for ref in job.replaced]
+    assert all(path.exists() for path in paths)
+    return begun, paths[0], paths[1:]
+
+
+def test_a_mask_that_was_to_go_and_that_somebody_drew_in_since_stays(tmp_path, source, item):
+    begun, mask, others = left_masks(tmp_path, source, item)
+    mask.write_bytes(b"drawn by a person")
+    target(tmp_path).write(reserve(tmp_path, item, "replace", begun))
+    assert mask.read_bytes() == b"drawn by a person"
+    assert not any(path.exists() for path in others)
+
+
+def test_a_mask_that_was_to_go_and_is_another_objects_by_now_stays(tmp_path, source, item):
+    begun, mask, others = left_masks(tmp_path, source, item)
+
+    def change(content):
+        content["objects"].append({"key": "9" * 32, "classTitle": "mine", "tags": []})
+        figure = {**content["spatialFigures"][0], "key": mask.stem, "objectKey": "9" * 32}
+        content["spatialFigures"].append(figure)
+
+    edit_json(tmp_path.joinpath(*ANN), change)
+    target(tmp_path).write(reserve(tmp_path, item, "replace", begun))
+    assert mask.exists()
+    assert not any(path.exists() for path in others)
 
 
 def test_a_replace_that_was_interrupted_before_it_began_to_land_is_a_first_one(
