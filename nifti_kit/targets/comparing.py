@@ -114,12 +114,18 @@ class Comparison:
         return True
 
 
-def taken(dataset: str, name: str, path: Any) -> TargetError:
-    """Return the error for a volume of a name that is in the dataset already."""
+def name_taken(dataset: str, name: str, path: Any) -> TargetError:
+    """Return the error for a volume of a name that is there; ``dataset`` is where, in words."""
+    return TargetError(f"{dataset} has a volume {name!r} already", path=path, remedy=CHOICES)
+
+
+def other_volume(dataset: str, name: str, path: Any) -> TargetError:
+    """Return the error for a volume of a name that is there with another content."""
     return TargetError(
-        f"the dataset{dataset} has a volume {name!r} already",
+        f"{dataset} has another volume of the name {name!r}",
         path=path,
-        remedy=CHOICES,
+        found="other voxels, or another place in space",
+        remedy="Rename the file, or choose another dataset.",
     )
 
 
@@ -254,15 +260,13 @@ def keep_scores(job: ItemJob) -> None:
     """
     if job.backup is None or not any(change.lost for change in job.updates):
         return
-    first, rows = _kept_scores(job.backup, job.volume), list(_rows(job))
-    path = first
-    for number in count(2):
+    rows = list(_rows(job))
+    for path in places_of(_kept_scores(job.backup, job.volume)):
         if not path.exists():
             land_json(path, rows, private=True)
             return
         if read_json(path) == rows:
             return
-        path = first.parent / f"kept-{number}" / first.name
 
 
 def _rows(job: ItemJob) -> Iterator[dict[str, Any]]:
@@ -276,6 +280,31 @@ def _rows(job: ItemJob) -> Iterator[dict[str, Any]]:
             "plane": change.update.plane,
             "scores": change.before if has_landed else change.seen,
         }
+
+
+def is_scored(now: SliceScores, change: ScoreChange, path: Any) -> bool:
+    """Say whether a figure has the scores of a change already; ``now`` are those of its plane.
+
+    Raises
+    ------
+    TargetError
+        If somebody has changed them since they were looked at.
+    """
+    if now in (change.landed, change.seen):
+        return now == change.landed
+    raise TargetError(
+        f"the scores of {change.update.class_name} (object {change.ref.id}) were changed meanwhile",
+        path=path,
+        found=f"others on plane {change.update.plane} than when the upload began",
+        remedy="Make the same call again: existing= decides about them.",
+    )
+
+
+def places_of(first: Path) -> Iterator[Path]:
+    """Yield where something is kept: the first place; then others, for what has changed since."""
+    yield first
+    for number in count(2):
+        yield first.parent / f"kept-{number}" / first.name
 
 
 def backup_of(backup: Path, volume: VolumeRef) -> Path:

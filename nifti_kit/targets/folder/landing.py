@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from nifti_kit.core.parallel import ahead
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.targets import annotation as ann
-from nifti_kit.targets.comparing import backup_of, keep_scores
+from nifti_kit.targets.comparing import backup_of, is_scored, keep_scores, places_of
 from nifti_kit.targets.encoding import MaskFiles, VolumeFile, by_source
 from nifti_kit.targets.folder.ownership import (
     ANNOTATION,
@@ -208,10 +207,7 @@ class Landing:
     def _places(self) -> Iterator[Path]:
         """Yield where an annotation, with the masks that go, may be kept."""
         assert self.job.backup is not None
-        first = backup_of(self.job.backup, self.job.volume)
-        yield first
-        for number in count(2):
-            yield first.parent / f"kept-{number}" / first.name
+        return places_of(backup_of(self.job.backup, self.job.volume))
 
     def _keep(self, kept: Path, annotation: bytes, masks: list[Path]) -> None:
         private_folder(kept.parent)
@@ -278,12 +274,5 @@ def score_plane(content: dict[str, Any], change: ScoreChange, path: Path) -> Non
     plane = change.update.plane
     now = [f for f in content["spatialFigures"] if f.get("key") == change.ref.figure_key]
     there = scores_of(now[0].get("customData")) if now else {}
-    if now and there.get(plane, {}) not in (change.seen, change.landed):
-        raise TargetError(
-            f"the scores of {change.update.class_name} (object {change.ref.id}) were changed "
-            "meanwhile",
-            path=path,
-            found=f"others on plane {plane} than when the upload began",
-            remedy="Make the same call again: existing= decides about them.",
-        )
-    score_figure(content, change.ref, {**there, plane: change.landed}, path)
+    if not now or not is_scored(there.get(plane, {}), change, path):
+        score_figure(content, change.ref, {**there, plane: change.landed}, path)

@@ -10,7 +10,13 @@ from pathlib import Path
 from nifti_kit.core.files import LONGEST_NAME, name_size, path_part
 from nifti_kit.errors import TargetError, UnreadableFile, visible
 from nifti_kit.formats.nrrd import iter_slices, read_grid
-from nifti_kit.targets.comparing import CHOICES, Comparison, is_same_volume, occupied
+from nifti_kit.targets.comparing import (
+    Comparison,
+    is_same_volume,
+    name_taken,
+    occupied,
+    other_volume,
+)
 from nifti_kit.targets.folder.keys import derived_key
 from nifti_kit.targets.folder.ownership import Own, figure_key_of, is_own_volume, own_item
 from nifti_kit.targets.folder.project import ProjectReader
@@ -142,18 +148,9 @@ class Reservation:
             number = self.folder.ids().reserve("videos", key)
             return VolumeRef(number, key, self.item.name, dataset, grid), True
         if self.existing == "error":
-            raise TargetError(
-                f"the dataset {dataset!r} has a volume {self.item.name!r} already",
-                path=self.folder.path,
-                remedy=CHOICES,
-            )
+            raise name_taken(f"the dataset {dataset!r}", self.item.name, self.folder.path)
         if not is_same_volume(self.item.volume, there.grid, self.folder.iter_volume(there.id)):
-            raise TargetError(
-                f"the dataset {dataset!r} has another volume of the name {self.item.name!r}",
-                path=self.folder.path,
-                found="other voxels, or another place in space",
-                remedy="Rename the file, or choose another dataset.",
-            )
+            raise other_volume(f"the dataset {dataset!r}", self.item.name, self.folder.path)
         return there, False
 
     def _refuse_leftover(self, dataset: str, begun: Begun | None) -> None:

@@ -16,9 +16,10 @@ from nifti_kit.targets.comparing import (
     Comparison,
     backup_of,
     is_same_volume,
+    name_taken,
     occupied,
+    other_volume,
     refuse_other_shapes,
-    taken,
 )
 from nifti_kit.targets.instance.asking import TRIES, lost_each_time
 from nifti_kit.targets.instance.client import AnswerLost, Connection, NotThere
@@ -312,14 +313,9 @@ class Instance(InstanceReader):
             names = self.dataset_names() if self.known is None else self.known.datasets
             return VolumeRef(0, "", name, names[self.dataset_id], grid), None, None
         if existing == "error":
-            raise taken("", name, self.connection.address)
+            raise name_taken("the dataset", name, self.connection.address)
         if not is_same_volume(item.volume, there.grid, self.iter_volume(there.id)):
-            raise TargetError(
-                f"the dataset has another volume of the name {name!r}",
-                path=self.connection.address,
-                found="other voxels, or another place in space",
-                remedy="Rename the file, or choose another dataset.",
-            )
+            raise other_volume("the dataset", name, self.connection.address)
         return there, None, begun if begun is not None and MADE not in begun.marks else None
 
     def _stale(self, item: PlannedItem, own: VolumeRef, begun: Begun) -> int | None:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance.client import AnswerLost, Connection
 from nifti_kit.targets.instance.wire import field, of_shape
 
 _LOG = logging.getLogger("nifti_kit.targets")
-
-R = TypeVar("R")
 
 TRIES = 10
 """How often a step is begun anew whose answer was lost."""
@@ -96,11 +94,12 @@ def remove(
 ) -> None:
     """Remove what has these ids.
 
-    The instance refuses to remove what is gone, so that a request whose answer is lost is not
-    sent again before ``ask`` has said what is still there, and ``look`` has seen that it still may
-    go: people work on it meanwhile.
+    ``look`` sees first that it may go. The instance refuses to remove what is gone, so that a
+    request whose answer is lost is not sent again before ``ask`` has said what is still there, and
+    ``look`` has seen that it still may go: people work on it meanwhile.
     """
     left = list(ids)
+    look()
 
     def are_gone() -> bool:
         there = set(ask())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 from nifti_kit.core.files import land_bytes, land_json, read_json
-from nifti_kit.targets.comparing import backup_of, keep_scores
+from nifti_kit.targets.comparing import backup_of, keep_scores, places_of
 from nifti_kit.targets.instance.crew import Encoders
 from nifti_kit.targets.instance.ownership import (
     FIGURES,
@@ -113,8 +111,8 @@ class Landing:
         self._scores = {figure: one.scores for figure, one in left}
         upload_masks(self.reader, self.crew, left, sending=self._note_sent, landed=self._step)
         return tuple(
-            (at, replace(ref, **_ids(own.objects[at], own.figures[at]), volume_id=volume.id))
-            for at, ref in self.job.add
+            (at, object_ref(own.objects[at], own.figures[at], r.class_name, volume.id, r.scores))
+            for at, r in self.job.add
         )
 
     def _make_objects(self, own: Own, volume: VolumeRef) -> None:
@@ -184,7 +182,8 @@ class Landing:
         for figure in content["spatialFigures"]:  # the instance's own annotations have no scores
             figure["customData"] = scores.get(int(figure["id"]), {})
         now = _going(content, ids)
-        for kept in self._places():
+        assert self.job.backup is not None
+        for kept in places_of(backup_of(self.job.backup / REPLACED, self.job.volume)):
             if not kept.exists():
                 break
             if now.items() <= _going(read_json(kept), ids).items():
@@ -195,20 +194,6 @@ class Landing:
                 if mask is not None:
                     land_bytes(kept.parent / f"{int(figure['id'])}.nrrd", mask, private=True)
         land_json(kept, content, private=True)
-
-    def _places(self) -> Iterator[Path]:
-        """Yield where an annotation, with the masks that go, may be kept."""
-        assert self.job.backup is not None
-        first = backup_of(self.job.backup / REPLACED, self.job.volume)
-        yield first
-        for number in count(2):
-            yield first.parent / f"kept-{number}" / first.name
-
-
-def _ids(object_id: int, figure_id: int) -> dict[str, Any]:
-    """Return the fields of an object's reference that its ids give."""
-    ref = object_ref(object_id, figure_id, "", 0, {})
-    return {"id": ref.id, "key": ref.key, "figure_id": ref.figure_id, "figure_key": ref.figure_key}
 
 
 def _going(content: dict[str, Any], ids: Collection[int]) -> dict[str, Any]:

@@ -133,7 +133,15 @@ class _Search:
     def __init__(self, reader: InstanceReader, job: ItemJob, begun: Begun) -> None:
         self.reader, self.job, self.begun = reader, job, begun
         self._same = Comparison(reader, job.item)
-        self._figures = reader.figure_rows(job.volume.id)
+        self._figures: dict[int, list[FigureRow]] = {}
+        for row in reader.figure_rows(job.volume.id):
+            self._figures.setdefault(row.object_id, []).append(row)
+        self._sent = {
+            figure: sent
+            for name, facts in begun.facts.items()
+            if name.startswith(SENT) and isinstance(facts, Mapping)
+            for figure, sent in facts.items()
+        }
 
     def found(self) -> Own:
         volume_id, count = self.job.volume.id, len(self.job.item.objects)
@@ -145,9 +153,8 @@ class _Search:
             for number, figure in _pairs(pairs) if name.startswith(FIGURES) else ():
                 heard.setdefault(number, set()).add(figure)
         for at, number in own.objects.items():
-            for row in self._figures:
-                if row.object_id == number:
-                    self._look_at(own, at, row, heard.get(number, set()))
+            for row in self._figures.get(number, ()):
+                self._look_at(own, at, row, heard.get(number, set()))
         return own
 
     def _look_at_objects(self, own: Own) -> None:
@@ -174,7 +181,7 @@ class _Search:
                 own.changed.add(at)
 
     def _is_as_sent(self, at: int, row: FigureRow, mask: bytes) -> bool:
-        sent = self._sent().get(str(row.id))
+        sent = self._sent.get(str(row.id))
         if self.begun.changed:  # what it was to be is not known any more
             return digest(mask, row.scores) == sent
         planned, volume_id = self.job.item.objects[at], self.job.volume.id
@@ -187,14 +194,6 @@ class _Search:
             return self._same.is_same(planned, ref)
         except NiftiKitError:
             return False
-
-    def _sent(self) -> dict[str, str]:
-        return {
-            figure: sent
-            for name, facts in self.begun.facts.items()
-            if name.startswith(SENT) and isinstance(facts, Mapping)
-            for figure, sent in facts.items()
-        }
 
 
 def _pairs(facts: Any) -> Iterator[tuple[int, int]]:

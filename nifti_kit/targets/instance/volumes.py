@@ -16,7 +16,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
 from nifti_kit.formats.volumes import iter_pages, open_volume
-from nifti_kit.targets.comparing import taken
+from nifti_kit.targets.comparing import name_taken
 from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
 from nifti_kit.targets.instance.client import AnswerLost, Connection, Refused, hash_of
@@ -248,17 +248,21 @@ def _made(connection: Connection, dataset_id: int, entry: dict[str, Any]) -> int
     data = {"datasetId": dataset_id, "volumes": [entry]}
 
     def ask() -> list[int]:
-        rows = connection.entities("volumes.list", {"datasetId": dataset_id})
         ours = entry["name"], entry["hash"]
+        rows = _rows(connection, dataset_id)
         return [int(row["id"]) for row in rows if (row.get("name"), row.get("hash")) == ours]
 
     try:
         return once(connection, "volumes.bulk.add", data, ask, expected=1)[0]
     except Refused:
-        rows = connection.entities("volumes.list", {"datasetId": dataset_id})
+        rows = _rows(connection, dataset_id)
         if any(row.get("name") == entry["name"] for row in rows):  # somebody was quicker
-            raise taken("", entry["name"], connection.address) from None
+            raise name_taken("the dataset", entry["name"], connection.address) from None
         raise
+
+
+def _rows(connection: Connection, dataset_id: int) -> list[dict[str, Any]]:
+    return connection.entities("volumes.list", {"datasetId": dataset_id})
 
 
 def _add_slices(
@@ -289,12 +293,10 @@ def remove_bare(reader: InstanceReader, dataset_id: int, volume_id: int, name: s
             raise half_made(connection, volume_id, name)
 
     def ask() -> list[int]:
-        rows = connection.entities("volumes.list", {"datasetId": dataset_id})
-        return [int(row["id"]) for row in rows]
+        return [int(row["id"]) for row in _rows(connection, dataset_id)]
 
-    look()
-    body: Callable[[list[int]], Any] = lambda ids: {"imageIds": ids}  # noqa: E731
-    remove(connection, "images.bulk.remove", [volume_id], body, ask, look)
+    method = "images.bulk.remove"
+    remove(connection, method, [volume_id], lambda ids: {"imageIds": ids}, ask, look)
 
 
 def half_made(

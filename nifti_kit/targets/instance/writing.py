@@ -13,6 +13,7 @@ from nifti_kit.core.parallel import ahead, batched, bounded
 from nifti_kit.core.text import listed
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
+from nifti_kit.targets.comparing import is_scored
 from nifti_kit.targets.encoding import MaskFiles, by_source
 from nifti_kit.targets.instance.asking import once, remove, settled
 from nifti_kit.targets.instance.client import Connection, Refused
@@ -44,7 +45,6 @@ def remove_objects(
         return [row.id for row in reader.object_rows(volume_id)]
 
     for batch in batched(object_ids, REMOVED_AT_ONCE):
-        look()
         method = "annotation-objects.bulk.remove"
         remove(reader.connection, method, batch, lambda ids: ids, ask, look)
 
@@ -164,11 +164,12 @@ def score_planes(reader: InstanceReader, volume_id: int, changes: Sequence[Score
 
         def has_them(figure: int = figure, change: ScoreChange = change) -> bool:
             there.update({row.id: row.scores for row in reader.figure_rows(volume_id)})
-            return _is_scored(there.get(figure, {}), change, reader.connection)
+            now = there.get(figure, {}).get(change.update.plane, {})
+            return is_scored(now, change, reader.connection.address)
 
         def send(figure: int = figure, change: ScoreChange = change, plane: str = plane) -> None:
             now = there.get(figure, {})
-            if not _is_scored(now, change, reader.connection):
+            if not is_scored(now.get(plane, {}), change, reader.connection.address):
                 _score(reader, figure, {**now, plane: change.landed})
 
         settled(reader.connection, SCORING, send, has_them)
@@ -180,19 +181,6 @@ SCORING = "figures.custom-data.update"
 def _score(reader: InstanceReader, figure_id: int, scores: CustomData) -> None:
     data = {"id": figure_id, "customData": scores, "updateStrategy": "replace"}
     reader.connection.post(SCORING, data, repeatable=False)
-
-
-def _is_scored(now: CustomData, change: ScoreChange, connection: Connection) -> bool:
-    """Say whether a figure has the scores of a change; raise where it has others than before."""
-    plane = now.get(change.update.plane, {})
-    if plane in (change.landed, change.seen):
-        return plane == change.landed
-    raise TargetError(
-        f"the scores of {change.update.class_name} (object {change.ref.id}) were changed meanwhile",
-        path=connection.address,
-        found=f"others on plane {change.update.plane} than when the upload began",
-        remedy="Make the same call again: existing= decides about them.",
-    )
 
 
 def upload_masks(
