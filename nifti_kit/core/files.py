@@ -105,12 +105,12 @@ def _part_name(name: str) -> str:
     """Return the name of a file while it is written; a short one where it would be too long."""
     ending = f".{os.getpid()}.part"
     whole = f".{name}{ending}"
-    return whole if name_size(whole) <= LONGEST_NAME else f".{_digest(name)}{ending}"
+    return whole if name_size(whole) <= LONGEST_NAME else f".{digest(name)}{ending}"
 
 
-def _digest(name: str) -> str:
-    """Return 16 hex digits, which no other name has."""
-    return hashlib.sha256(_encoded(name)).hexdigest()[:16]
+def digest(text: str) -> str:
+    """Return 16 hex digits, which no other text has."""
+    return hashlib.sha256(_encoded(text)).hexdigest()[:16]
 
 
 def name_size(name: str) -> int:
@@ -220,7 +220,7 @@ def short_name(name: str, ending: str = "") -> str:
     whole = f"{name}{ending}"
     if name_size(whole) <= LONGEST_NAME:
         return whole
-    behind = f"~{_digest(name)}{ending}"
+    behind = f"~{digest(name)}{ending}"
     kept = _encoded(name)[: LONGEST_NAME - name_size(behind)]
     return kept.decode(errors="ignore") + behind
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import threading
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from nifti_kit.core.files import private_folder, state_folder, written
+from nifti_kit.core.files import digest, private_folder, state_folder, written
 from nifti_kit.errors import TargetError, visible
 
 try:
@@ -86,8 +85,7 @@ def _itself(path: str, flags: int) -> int:
 
 def lock_of(path: Path) -> Path:
     """Return the lock of something, in the user's own folder: not beside it, where it may show."""
-    name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()
-    return private_folder(state_folder() / "locks") / f".{name[:16]}.lock"
+    return private_folder(state_folder() / "locks") / f".{digest(os.path.realpath(path))}.lock"
 
 
 def _lock(lock: IO[bytes]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from nifti_kit.checks import findings_of
 from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
 from nifti_kit.checks.files import going_along, shared_ids
 from nifti_kit.core import html
+from nifti_kit.core.files import digest
 from nifti_kit.core.findings import Finding, Findings, Waiver, finding, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.text import counted, listed
@@ -244,7 +244,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """A text that is the same for the same plan of files that hold the same."""
-        return _digest([[item.name, item.volume_id, item.identity] for item in self.items])
+        return digest(json.dumps([[i.name, i.volume_id, i.identity] for i in self.items]))
 
     @property
     def origin(self) -> str:
@@ -252,7 +252,7 @@ class Plan:
 
         A journal is kept for it: so it is found again where a file was mended between two calls.
         """
-        return _digest(str(self.source.given.resolve()))
+        return digest(json.dumps(str(self.source.given.resolve())))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
@@ -296,10 +296,6 @@ class Plan:
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)
-
-
-def _digest(facts: Any) -> str:
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def plan(

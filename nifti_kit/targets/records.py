@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from nifti_kit.core.files import digest
 from nifti_kit.core.geometry import Cutout, Grid, Orientation
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.items import MaskFile, TableFile
@@ -184,7 +184,7 @@ class PlannedItem:
             ],
             [update.facts for update in self.updates],
         ]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return digest(json.dumps(facts, sort_keys=True))
 
     def changed_files(self) -> list[str]:
         """Return its files, by their relative paths, that do not hold any more what was planned."""

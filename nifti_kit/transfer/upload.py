@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.checks.geometry import landing, misaligned
+from nifti_kit.core.files import digest
 from nifti_kit.core.findings import Finding, Findings
 from nifti_kit.core.geometry import NORMALS, PLANES, Cutout, compare_grids
 from nifti_kit.core.memory import give_back
@@ -108,7 +108,7 @@ def upload(
     _refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", target.path)
     _refuse_own_source(plan, "journal", journal)
-    own = _own_journal(target, plan) if journal is None else None
+    own = own_journal(target, plan) if journal is None else None
     notes = Journal(journal if own is None else own, plan.origin, repr(target))
     # A project folder lets one upload at a time write to it, whatever its plan.
     guard = nullcontext() if own is not None and target.path is not None else notes.held()
@@ -260,13 +260,13 @@ def _moved(scores: CustomData, cutout: Cutout) -> CustomData:
 def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) -> ItemJob:
     """Return an item's job; one that landed in an earlier run keeps the keys it got there."""
     name, recalled = job_name(item), None
-    try:
-        if notes.is_done(name, item.identity):
+    if notes.is_done(name, item.identity):
+        try:
             recalled = target.recall(item, notes.record_of(name), notes.session)
-    except Gone:
-        _LOG.info("%s: removed since it landed; it lands anew", name)
-        notes.forget(name)  # what is there now is not of this run
-    if notes.is_done(name) and recalled is None and not notes.is_done(name, item.identity):
+        except Gone:
+            _LOG.info("%s: removed since it landed; it lands anew", name)
+            notes.forget(name)  # what is there now is not of this run
+    elif notes.is_done(name):
         _LOG.info("%s: its files have changed since it landed; it lands anew", name)
         notes.forget(name)
     begun = notes.begun(name, item.identity)
@@ -280,12 +280,11 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
     return with_scores(job, target, existing, notes.session)
 
 
-def _own_journal(target: Target, plan: Plan) -> Path | None:
-    """Return the journal of a target that keeps one of its own, in the user's state folder."""
+def own_journal(target: Target, plan: Plan) -> Path | None:
+    """Return the journal that a target keeps of uploads of a plan's source; None for none."""
     if target.journals is None:
         return None
-    text = f"{target!r} {plan.origin}"
-    return target.journals / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
+    return target.journals / f"{digest(f'{target!r} {plan.origin}')}.jsonl"
 
 
 def _run(

@@ -23,8 +23,7 @@ from nifti_kit.plans.plan import Plan, plan
 from nifti_kit.targets.target import EXISTING, Target
 from nifti_kit.transfer.proof import Proof
 from nifti_kit.transfer.receipt import LandedItem, Receipt
-from nifti_kit.transfer.upload import _own_journal as own_journal
-from nifti_kit.transfer.upload import upload
+from nifti_kit.transfer.upload import own_journal, upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
 from nifti_kit.widgets.parts.acts import join
