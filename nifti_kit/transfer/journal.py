@@ -51,14 +51,22 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str] | None, plan: str, target: str) -> None:
         self.path = None if path is None else Path(path)
         stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-        self.session = f"{stamp}-{uuid.uuid4().hex[:12]}"
+        self._head = {
+            "plan": plan,
+            "target": target,
+            "session": f"{stamp}-{uuid.uuid4().hex[:12]}",
+        }
+        self.read()
+
+    def read(self) -> None:
+        """Take what the file says now: another call may have ended since it was read."""
+        self.session = self._head["session"]
         self._begun: dict[str, dict[str, Any]] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._done: dict[str, dict[str, Any]] = {}
-        head = {"plan": plan, "target": target, "session": self.session}
-        self._unwritten = [head]
+        self._unwritten = [self._head]
         if self.path is not None and self.path.exists():
-            self._load(head)
+            self._load(self._head)
 
     @contextmanager
     def held(self) -> Iterator[None]:

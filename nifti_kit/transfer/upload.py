@@ -113,6 +113,7 @@ def upload(
     # A project folder lets one upload at a time write to it, whatever its plan.
     guard = nullcontext() if own is not None and target.path is not None else notes.held()
     with guard, target.remembering() as landing:
+        notes.read()
         receipt = _landed_plan(plan, landing, existing, notes, executor, on_progress)
         if own is not None:
             notes.close()

@@ -253,3 +253,15 @@ def test_one_call_at_a_time_uses_a_journal(path):
             pass
     with Journal(path, "p", "t").held():
         pass
+
+
+def test_a_journal_that_another_call_has_ended_meanwhile_is_a_new_one(path):
+    Journal(path, "p", "t").begin("a", ["k"])
+    waiting = Journal(path, "p", "t")
+    other = Journal(path, "p", "t")
+    other.done("a")
+    other.close()
+    waiting.read()
+    assert (waiting.begun("a", ""), waiting.is_done("a")) == (None, False)
+    waiting.begin("b", [])
+    assert Journal(path, "p", "t").begun("b", "").session == waiting.session

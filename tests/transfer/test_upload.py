@@ -368,6 +368,37 @@ def test_the_journal_of_another_target_is_refused(tmp_path, source, target):
         land(source, other, journal=tmp_path / "journal")
 
 
+class Overtaken(nk.ProjectFolder):
+    """Another call of the same upload ends just before this one may write."""
+
+    before = None
+
+    @contextmanager
+    def remembering(self):
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+        with super().remembering() as landing:
+            yield landing
+
+
+def test_a_call_that_was_overtaken_by_the_same_call_does_not_go_on_with_what_it_had_read(
+    tmp_path, source, expected
+):
+    def stop(progress):
+        if progress.items_done == 1:
+            raise Stop
+
+    target = Overtaken(tmp_path / "p", dataset="d")
+    with pytest.raises(Stop):
+        land(source, target, on_progress=stop)
+    target.before = lambda: land(source, Overtaken(tmp_path / "p", dataset="d"))
+    with pytest.raises(TargetError, match=r"has a volume 'A\.nrrd' already"):
+        land(source, target)
+    assert tree(tmp_path / "p") == expected
+    assert not (tmp_path / "p.journals").exists()
+
+
 # Executors
 
 
