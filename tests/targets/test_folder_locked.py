@@ -40,6 +40,16 @@ def beside(tmp_path):
     return {path.name for path in tmp_path.iterdir() if path.name.startswith(("p.", ".p."))}
 
 
+def ends_as_an_undisturbed_one(tmp_path, source):
+    """Make the same call to its end: it is as if nothing had interrupted it."""
+    receipt = land(source, project(tmp_path))
+    assert [item.added for item in receipt.items] == [True, True]
+    assert nk.verify(receipt, project(tmp_path)).ok
+    land(source, nk.ProjectFolder(tmp_path / "undisturbed", dataset="d"))
+    assert tree(tmp_path / "p") == tree(tmp_path / "undisturbed")
+    assert beside(tmp_path) == set()
+
+
 class Stop(Exception):
     """What a person's function raises."""
 
@@ -61,12 +71,7 @@ def test_the_same_call_goes_on_without_a_journal_of_ones_own(tmp_path, source, a
         land(source, project(tmp_path), on_progress=stopping(at))
     (journal,) = (tmp_path / "p.journals").iterdir()
     assert journal.suffix == ".jsonl"
-    receipt = land(source, project(tmp_path))
-    assert [item.added for item in receipt.items] == [True, True]
-    assert nk.verify(receipt, project(tmp_path)).ok
-    land(source, nk.ProjectFolder(tmp_path / "undisturbed", dataset="d"))
-    assert tree(tmp_path / "p") == tree(tmp_path / "undisturbed")
-    assert beside(tmp_path) == set()
+    ends_as_an_undisturbed_one(tmp_path, source)
 
 
 def test_after_the_end_it_is_a_first_call_again(tmp_path, source):
@@ -302,12 +307,7 @@ def test_what_a_killed_process_left_half_written_goes_and_the_same_call_goes_on(
     if number == 1:
         assert half.name.startswith(".meta.json.")
         assert set(tree(tmp_path / "p")) == {half.name}
-    receipt = land(source, project(tmp_path))
-    assert [item.added for item in receipt.items] == [True, True]
-    assert nk.verify(receipt, project(tmp_path)).ok
-    land(source, nk.ProjectFolder(tmp_path / "undisturbed", dataset="d"))
-    assert tree(tmp_path / "p") == tree(tmp_path / "undisturbed")
-    assert beside(tmp_path) == set()
+    ends_as_an_undisturbed_one(tmp_path, source)
 
 
 OURS = [

@@ -15,26 +15,17 @@ from nifti_kit.errors import TargetError
 from nifti_kit.targets.instance import Instance
 from tests.platform import Platform
 from tests.platform.endpoints import call
-from tests.platform.multipart import Part
-from tests.support import uploads
+from tests.support import livers, uploads, worlds
 from tests.support.builders import labels, volume, write_nifti
 from tests.support.landings import write_annotations, write_volumes
-from tests.support.uploads import api, facts, killed, land, new_target
+from tests.support.uploads import api, facts, killed, land
 
 pytestmark = pytest.mark.usefixtures("one_at_a_time")
 
 one_at_a_time = uploads.one_at_a_time
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A volume with two objects of one class."""
-    return write_volumes(tmp_path / "in", {"A": {"liver": (1, 2)}})
-
-
-@pytest.fixture
-def target(platform: Platform) -> Instance:
-    return new_target(platform)
+source, target = livers.source, livers.target
 
 
 @pytest.fixture
@@ -71,26 +62,8 @@ def is_left(before: dict[str, Any], after: dict[str, Any]) -> bool:
 def draw(platform: Platform, target: Instance, title: str = "liver") -> int:
     """Draw an object with its figure, as a person does; return its id."""
     (row,) = platform.state.volumes
-    kinds = {one["name"]: one["id"] for one in platform.state.classes}
-    if title not in kinds:
-        meta = target.meta()
-        new = {"title": title, "shape": "mask_3d", "color": "#102030", "description": ""}
-        data = {"id": target.project_id, "meta": {**meta, "classes": [*meta["classes"], new]}}
-        call(platform.state, "projects.meta.update", data)
-        kinds = {one["name"]: one["id"] for one in platform.state.classes}
-    one = {"classId": kinds[title], "entityId": row["id"]}
-    data = {"datasetId": target.dataset_id, "annotationObjects": [one]}
-    (made,) = call(platform.state, "annotation-objects.bulk.add", data)
-    figure = {"objectId": made["id"], "geometryType": "mask_3d", "entityId": row["id"]}
-    (drawn,) = call(
-        platform.state, "figures.bulk.add", {"entityId": row["id"], "figures": [figure]}
-    )
-    parts = [
-        Part("figureId", None, str(drawn["id"]).encode()),
-        Part("geometry", "g", b"what a person has drawn"),
-    ]
-    call(platform.state, "figures.bulk.upload.geometry", parts)
-    return int(made["id"])
+    assert target.dataset_id is not None
+    return worlds.draw(platform, target.dataset_id, row["id"], title, b"what a person has drawn")
 
 
 @pytest.mark.parametrize("method", ["images.bulk.upload", "volumes.bulk.add"])

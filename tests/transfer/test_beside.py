@@ -22,34 +22,15 @@ from nifti_kit.transfer import verification
 from nifti_kit.transfer.proof import ExtraObject
 from tests.platform import Platform
 from tests.platform.endpoints import call
+from tests.support import livers
 from tests.support.builders import labels, volume, write_nifti
 from tests.support.history_sources import masks_of_persons
 from tests.support.landings import edit_json, land, write_annotations, write_volumes
-from tests.support.uploads import api, new_target
+from tests.support.livers import LIVERS, problems
+from tests.support.uploads import api
 from tests.support.worlds import draw
 
-LIVERS = {"A": {"liver": (1, 2)}}
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A volume with two objects of one class."""
-    return write_volumes(tmp_path / "in", LIVERS)
-
-
-@pytest.fixture
-def target(platform: Platform) -> Instance:
-    return new_target(platform)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> ProjectFolder:
-    return nk.ProjectFolder(tmp_path / "p", dataset="d")
-
-
-def problems(proof: Any) -> list[tuple[str, str, str]]:
-    """Return what is too much, with its class."""
-    return [(row.kind, row.name, row.problem) for row in proof.failures]
+source, target, folder = livers.source, livers.target, livers.folder
 
 
 # On an instance
