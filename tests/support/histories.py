@@ -116,6 +116,10 @@ class World:
         """What a person has changed."""
         self.aside: list[list[Any]] = []
         """What was replaced since our last receipt."""
+        self.before: Facts = {}
+        """What was there before our last call."""
+        self.begun = False
+        """Whether something of ours was, of an earlier call of the same run."""
         self.story: list[str] = []
         self.seen = self.there()
         if kind == "annotations":
@@ -125,7 +129,7 @@ class World:
         return f"<{type(self).__name__} {self.source.kind} {self.existing} {self.word!r}>"
 
     keys_recur = False
-    """Whether the key of what was removed may be that of something new."""
+    """Whether the key of what was removed may be that of something new, whoever makes it."""
 
     others_may_come = False
     """Whether others may upload to it while we do."""
@@ -175,6 +179,8 @@ class World:
 
     @contextmanager
     def by_us(self) -> Iterator[None]:
+        self.before = self.seen
+        self.begun = self.run in self.ours.values()
         try:
             yield
         finally:
@@ -450,6 +456,7 @@ class World:
         """Nothing of ours is twice or missing, what went is kept; return what the proof says."""
         self.check_once()
         self.check_landed(receipt)
+        self.check_choice(receipt)
         proof = nk.verify(receipt, target)
         edited = [key for key in self.keys_of(receipt) if key in self.edited]
         assert proof.ok == (not edited), f"{proof}, and a person has changed {edited}"
@@ -508,11 +515,29 @@ class World:
         if len(whole) == len(planned):
             assert sorted(map(json.dumps, whole)) == sorted(map(json.dumps, planned))
         for key, landed in zip(keys, receipt.objects, strict=True):
-            assert not landed.added or key in self.ours, f"said to be added by us: {key}"
+            added = key in self.ours or self.keys_recur
+            assert added or not landed.added, f"said to be added by us: {key}"
         if self.mended_in < self.run:  # else ``existing`` decides about what had landed before
             own = {key for key in self.objects(self.seen) if self.ours.get(key) == self.run}
             extra = own - set(keys) - self.theirs.keys()
             assert not extra, f"of ours is there what nobody planned: {extra}"
+
+    def check_choice(self, receipt: Any) -> None:
+        """See that ``existing`` was kept to where nothing of ours was begun."""
+        added = {key for key in self.keys_of(receipt) if key not in self.before}
+        rooms = {self.seen[key]["volume"] for key in added}
+        there = {
+            key
+            for key, one in self.objects(self.before).items()
+            if one["class"] in self.titles() and one["volume"] in rooms
+        }
+        if self.begun or not added:
+            return
+        assert self.now != "error" or not there, f"added beside what was there: {there}"
+        assert self.now != "replace" or not there & self.seen.keys(), f"not replaced: {there}"
+        if self.now == "append":
+            landed = {key for key in self.keys_of(receipt) if self.seen[key]["volume"] in rooms}
+            assert landed == added, "append adds all"
 
     # The end
 

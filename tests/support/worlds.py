@@ -23,6 +23,10 @@ from tests.support.uploads import api, digest, dying, new_dataset, new_project, 
 REQUESTS, CHANGES_ON_DISK = 18, 16
 """About how many requests, and changes of its journal, an upload to the platform makes at most."""
 
+DIES_ON_DISK, DIES_WHILE_IT_CHANGES = 0.2, 0.8
+"""Of all deaths: those at a change of the journal, and up to here those at a request that changes
+something; the rest dies at any request."""
+
 CHANGES_OF_A_PROJECT = 40
 """About how many changes of files an upload to a folder makes."""
 
@@ -86,17 +90,19 @@ class InstanceWorld(World):
 
     @contextmanager
     def killing(self) -> Iterator[None]:
-        if self.chance.random() < 0.7:
-            number, heard = self.chance.randint(1, REQUESTS), self.chance.random() < 0.5
-            self.story.append(f"at request {number}, carried out: {heard}")
-            with dying(number, heard=heard):
+        way, heard = self.chance.random(), self.chance.random() < 0.5
+        if way < DIES_ON_DISK:
+            number = self.chance.randint(1, CHANGES_ON_DISK)
+            self.story.append(f"at change {number} of the journal")
+            with disks.watched(disks.killed_at((self.folder,), number)):
                 yield
-            settle(self.platform)
             return
-        number = self.chance.randint(1, CHANGES_ON_DISK)
-        self.story.append(f"at change {number} of the journal")
-        with disks.watched(disks.killed_at((self.folder,), number)):
+        method = self.chance.choice(SENT) if way < DIES_WHILE_IT_CHANGES else None
+        number = 1 if method else self.chance.randint(1, REQUESTS)
+        self.story.append(f"at request {number} of {method or 'any kind'}, carried out: {heard}")
+        with dying(number, method=method, heard=heard):
             yield
+        settle(self.platform)
 
     @contextmanager
     def faulty(self) -> Iterator[None]:
