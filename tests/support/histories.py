@@ -110,8 +110,6 @@ class World:
         """What our calls have made, with the number of the run."""
         self.run = 0
         """How many of our calls have ended well: each begins a new run."""
-        self.mended_in = -1
-        """The last run in which the source was mended."""
         self.edited: set[Key] = set()
         """What a person has changed."""
         self.aside: list[list[Any]] = []
@@ -202,7 +200,7 @@ class World:
         self.seen = now
 
     def leave_to_the_choice(self, volumes: set[Any]) -> None:
-        """Count what had landed as of an earlier run where a person has removed a part of it.
+        """Count what had landed as of an earlier run: something of it is gone, or is mended.
 
         ``existing`` decides about such an item as in a first call, and ``append`` adds all of it.
         """
@@ -218,12 +216,9 @@ class World:
 
     def rooms_of(self, items: Collection[str]) -> set[Any]:
         """Return the volumes of items of a journal."""
-        rooms = {key[1]: one["name"] for key, one in self.seen.items() if key[0] == "volume"}
-        if self.source.kind == "volumes":
-            return {room for room, name in rooms.items() if name in items}
-        cases = {number: f"{'AB'[case]}.nrrd" for case, number in self.source.volume_ids.items()}
-        names = {cases.get(int(item.removeprefix("volume "))) for item in items}
-        return {room for room, name in rooms.items() if name in names}
+        source = self.source
+        names = {source.volume_name(case) for case in (0, 1) if source.item_name(case) in items}
+        return {key[1] for key, one in self.seen.items() if one.get("name") in names}
 
     def forget(self, gone: Iterable[Key]) -> None:
         """Know nothing more of what is gone: its key may be given again."""
@@ -346,7 +341,9 @@ class World:
         with self.by_others("a person makes the volumes"):
             self.colleague(base)
         names = {one["name"]: key[1] for key, one in self.seen.items() if key[0] == "volume"}
-        self.source.volume_ids = {case: self.id_of(names[f"{'AB'[case]}.nrrd"]) for case in (0, 1)}
+        self.source.volume_ids = {
+            case: self.id_of(names[self.source.volume_name(case)]) for case in (0, 1)
+        }
         self.source.write()
         shutil.rmtree(base)
 
@@ -400,7 +397,7 @@ class World:
             self.remove(key)
 
     def _m(self) -> None:
-        self.mended_in = self.run
+        self.leave_to_the_choice(self.rooms_of([self.source.item_name(0)]))
         if self.chance.random() < 0.3:
             self.source.values = (1, 5 - self.source.values[1])  # 3, and then 2 again
         self.source.version += 1
@@ -517,10 +514,9 @@ class World:
         for key, landed in zip(keys, receipt.objects, strict=True):
             added = key in self.ours or self.keys_recur
             assert added or not landed.added, f"said to be added by us: {key}"
-        if self.mended_in < self.run:  # else ``existing`` decides about what had landed before
-            own = {key for key in self.objects(self.seen) if self.ours.get(key) == self.run}
-            extra = own - set(keys) - self.theirs.keys()
-            assert not extra, f"of ours is there what nobody planned: {extra}"
+        own = {key for key in self.objects(self.seen) if self.ours.get(key) == self.run}
+        extra = own - set(keys) - self.theirs.keys()
+        assert not extra, f"of ours is there what nobody planned: {extra}"
 
     def check_choice(self, receipt: Any) -> None:
         """See that ``existing`` was kept to where nothing of ours was begun."""
@@ -575,7 +571,7 @@ class World:
                 self.remove(("volume", number))
         elif "Correct the id in the mapping" in remedy:
             names = {one["name"] for key, one in self.seen.items() if key[0] == "volume"}
-            gone = tuple(case for case in (0, 1) if f"{'AB'[case]}.nrrd" not in names)
+            gone = tuple(case for case in (0, 1) if self.source.volume_name(case) not in names)
             self.add_bases(gone)
         else:
             assert "the same call" in remedy, f"a remedy that cannot be followed: {error}"

@@ -61,6 +61,15 @@ class Source:
     def mask_name(case: int) -> str:
         return f"axl_inference_{case + 1}.nii.gz"
 
+    @staticmethod
+    def volume_name(case: int) -> str:
+        return f"{'AB'[case]}.nrrd"
+
+    def item_name(self, case: int) -> str:
+        """Return what a journal calls a case."""
+        by_volume = self.kind == "volumes"
+        return self.volume_name(case) if by_volume else f"volume {self.volume_ids.get(case)}"
+
     def write_volume(self, folder: Path, case: int) -> None:
         write_nifti(folder / f"{'AB'[case]}.nii.gz", volume(SHAPE) + case, self.affine(case))
 
