@@ -117,7 +117,7 @@ class Target(Masks, Volumes, Protocol):
         Raises
         ------
         Gone
-            If it was removed since, or a part of it: it is an item like any other then.
+            If it was removed since, or a part of it: it is an item that was begun then.
         """
 
     def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:

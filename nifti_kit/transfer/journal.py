@@ -150,6 +150,10 @@ class Journal:
         """Say whether an item's volume was new when the item was first begun."""
         return bool(self._begun.get(item, {}).get("made"))
 
+    def reopen(self, item: str) -> None:
+        """Take an item for one that goes on: a part of what had landed is gone."""
+        self._done.pop(item, None)
+
     def forget(self, item: str) -> None:
         """Take an item for one that was never begun."""
         for known in (self._done, self._begun, self._facts):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Findings
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import counted
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import visible
 from nifti_kit.plans.left_out import LeftOut
@@ -57,11 +57,10 @@ class Receipt:
     findings
         What the plan found: what was waived, what did not land, and why.
     backup
-        The folder that keeps what was replaced; None where nothing was.
+        The folder that keeps what was replaced or changed, by this call or by an earlier one that
+        did not end; None where nothing was.
     left_out
         The files that did not land, because a person accepted their faults.
-    kept
-        Every file or folder in which something was kept aside before it was replaced or changed.
     """
 
     target: str
@@ -70,7 +69,6 @@ class Receipt:
     backup: Path | None = None
     source: Source | None = field(default=None, repr=False)
     left_out: tuple[LeftOut, ...] = ()
-    kept: tuple[Path, ...] = ()
 
     @property
     def objects(self) -> tuple[LandedObject, ...]:
@@ -94,7 +92,6 @@ class Receipt:
         content = {
             "target": self.target,
             "backup": None if self.backup is None else str(self.backup),
-            "kept": [str(path) for path in self.kept],
             "volumes": [_item_json(item) for item in self.items],
             "left_out": [one.facts() for one in self.left_out],
             "findings": [asdict(found) for found in self.findings],
@@ -125,26 +122,16 @@ class Receipt:
         if lost:
             updated += f" ({counted(lost, 'earlier score')} kept in {self.backup})"
         more = f" ({'; '.join(extra)})" if extra else ""
-        aside = self._kept_too
-        out += f"; kept aside in {listed(aside, SHOWN)}" if aside else ""
+        if self.backup is not None and not replaced and not lost:
+            out += f"; kept aside in {self.backup}"
         return (
             f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
             f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}{out}"
         )
 
-    @property
-    def _kept_too(self) -> list[str]:
-        """Where something is kept, beside the folder that the title names with what is in it."""
-        is_named = any(item.replaced for item in self.items) or any(c.lost for c in self.updates)
-        paths = [*self.kept, self.backup]
-        named = {None, self.backup} if is_named else {None}
-        return [str(path) for path in dict.fromkeys(paths) if path not in named]
-
     def _lines(self) -> list[str]:
-        """Return what did not land, and what is kept where, as far as the title does not say it."""
-        aside = self._kept_too if len(self._kept_too) > SHOWN else []
-        lines = [f"Left out: {one}" for one in self.left_out]
-        return lines + [f"Kept aside in {path}" for path in aside]
+        """Return what did not land."""
+        return [f"Left out: {one}" for one in self.left_out]
 
     def __repr__(self) -> str:
         lines = [self._title(), *(f"  {line}" for line in self._lines())]
@@ -174,9 +161,6 @@ class Receipt:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)
 
-
-SHOWN = 3
-"""Places of what is kept that a title names; where there are more, a line each names them all."""
 
 _COLUMNS = ["volume id", "volume", "object id", "class", "value", "voxels", "scores", "from"]
 

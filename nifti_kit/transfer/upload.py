@@ -138,10 +138,9 @@ def _landed_plan(
     with bar as told:
         jobs = _run(jobs, target, notes, executor, Reporter(told, jobs))
     landed = tuple(_landed(job, notes) for job in jobs)
-    losing = [job for job in jobs if job.replaced or any(one.lost for one in job.updates)]
-    kept = tuple(sorted({job.backup for job in losing if job.backup is not None}))
-    backup = losing[0].backup if losing else None
-    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out, kept)
+    kept = target.kept_in(notes.session)  # also by an earlier try, which did not come to say so
+    backup = kept if kept.exists() else None
+    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out)
 
 
 def _refuse_changed(items: Sequence[PlannedItem]) -> None:
@@ -265,8 +264,8 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
         try:
             recalled = target.recall(item, notes.record_of(name), notes.session)
         except Gone:
-            _LOG.info("%s: removed since it landed; it lands anew", name)
-            notes.forget(name)  # what is there now is not of this run
+            _LOG.info("%s: removed since it landed, or a part of it", name)
+            notes.reopen(name)
     elif notes.is_done(name):
         _LOG.info("%s: its files have changed since it landed; it lands anew", name)
         notes.forget(name)

@@ -192,33 +192,11 @@ class World:
         yield
         now = self.there()
         gone = self.seen.keys() - now.keys()
-        self.leave_to_the_choice({self.seen[key].get("volume") for key in gone & self.ours.keys()})
         self.forget(gone)
         new = {key: one for key, one in now.items() if self.seen.get(key) != one}
         self.edited |= {key for key in new if key in self.seen}
         self.theirs |= new
         self.seen = now
-
-    def leave_to_the_choice(self, volumes: set[Any]) -> None:
-        """Count what had landed as of an earlier run: something of it is gone, or is mended.
-
-        ``existing`` decides about such an item as in a first call, and ``append`` adds all of it.
-        """
-        done = [
-            json.loads(line)["done"]
-            for path in self.journals()
-            for line in path.read_text().splitlines()
-            if line.startswith('{"done"')
-        ]
-        for key, one in self.objects(self.seen).items():
-            if key in self.ours and one["volume"] in volumes & self.rooms_of(done):
-                self.ours[key] = -1
-
-    def rooms_of(self, items: Collection[str]) -> set[Any]:
-        """Return the volumes of items of a journal."""
-        source = self.source
-        names = {source.volume_name(case) for case in (0, 1) if source.item_name(case) in items}
-        return {key[1] for key, one in self.seen.items() if one.get("name") in names}
 
     def forget(self, gone: Iterable[Key]) -> None:
         """Know nothing more of what is gone: its key may be given again."""
@@ -397,11 +375,25 @@ class World:
             self.remove(key)
 
     def _m(self) -> None:
-        self.leave_to_the_choice(self.rooms_of([self.source.item_name(0)]))
+        self.leave_to_the_choice()
         if self.chance.random() < 0.3:
             self.source.values = (1, 5 - self.source.values[1])  # 3, and then 2 again
         self.source.version += 1
         self.source.write()
+
+    def leave_to_the_choice(self) -> None:
+        """Count what had landed whole of the case that is mended as of an earlier run.
+
+        ``existing`` decides about it as in a first call, and ``append`` adds all of it.
+        """
+        done = json.dumps({"done": self.source.item_name(0)})[:-1]
+        if not any(done in path.read_text() for path in self.journals()):
+            return
+        name = self.source.volume_name(0)
+        rooms = {key[1] for key, one in self.seen.items() if one.get("name") == name}
+        for key, one in self.objects(self.seen).items():
+            if key in self.ours and one["volume"] in rooms:
+                self.ours[key] = -1
 
     def _n(self) -> None:
         self.source.cases = 2
@@ -458,10 +450,9 @@ class World:
         edited = [key for key in self.keys_of(receipt) if key in self.edited]
         assert proof.ok == (not edited), f"{proof}, and a person has changed {edited}"
         if self.aside:
-            places = {receipt.backup, *receipt.kept} - {None}
-            kept = [one for place in places for one in self.kept(place)]
+            kept = [] if receipt.backup is None else self.kept(receipt.backup)
             left = [one for one in self.aside if one not in kept]
-            assert not left, f"what went is not where the receipt says, {places}: {left}"
+            assert not left, f"what went is not where the receipt says, {receipt.backup}: {left}"
         self.check_files()
         assert self.journals() <= {self.journal}, "the upload is whole, and its journal is there"
         self.begin_anew()

@@ -179,23 +179,26 @@ def test_what_a_replacement_keeps_has_its_scores(
     assert {f["id"]: f["customData"] for f in figures}[scored.figure_id] == scores
 
 
-def test_what_had_landed_and_is_replaced_after_all_is_kept_too(
-    occupied: tuple[Path, State, int], tmp_path: Path, state_home: Path
+@pytest.mark.parametrize("existing", ["replace", "append"])
+def test_of_what_had_landed_only_what_was_removed_since_is_made_again(
+    existing: str, occupied: tuple[Path, State, int], tmp_path: Path, state_home: Path
 ) -> None:
     source, state, dataset = occupied
     with running_platform(state=copy_of(state)) as platform:
         target = nk.Instance(api(platform), dataset)
-        options = {"existing": "replace", "journal": tmp_path / "journal"}
+        options = {"existing": existing, "journal": tmp_path / "journal"}
         first = land(source, target, **options)
+        objects = set(platform.state.objects.rows)
         removed, left = (landed.ref for landed in first.items[0].objects)
-        mask = platform.state.geometries[left.figure_id]
         call(platform.state, "annotation-objects.bulk.remove", [removed.id])
         receipt = land(source, target, **options)
-        assert [item.replaced for item in receipt.items] == [1, 2]
-        assert len(platform.state.objects) == 4
+        there = set(platform.state.objects.rows)
+        assert left in [landed.ref for landed in receipt.objects]
+        assert objects - there == {removed.id}
+        assert len(there - objects) == 1
+        assert receipt.backup == first.backup
         assert nk.verify(receipt, target).ok
-    (kept,) = state_home.rglob(f"{left.figure_id}.nrrd")
-    assert kept.read_bytes() == mask
+    assert not list(state_home.rglob(f"{left.figure_id}.nrrd"))
 
 
 # A project folder

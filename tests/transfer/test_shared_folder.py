@@ -285,8 +285,6 @@ class History:
     world: World
     plan: Plan
     ours: dict[str, Object] = field(default_factory=dict)
-    lost: bool = False
-    """Whether a part was removed of what had landed whole: the rest is as what others made."""
 
     @property
     def changed(self) -> set[str]:
@@ -324,8 +322,6 @@ class History:
         That is a receipt; or an error, and nothing has changed; or None, where it was killed.
         """
         theirs, before = self.theirs(), set(self.world.objects())
-        whole = self.ours.keys() <= before and not self.without_mask
-        self.lost |= is_done(self.world) and not whole
         files_before = tree(self.world.root / "p")
         came: Any = None
         try:
@@ -364,7 +360,7 @@ class History:
         now = set(self.world.objects())
         assert len(set(landed)) == len(landed) == 3
         assert set(landed) <= now
-        assert self.lost or now <= {*theirs, *landed, *bare, *changed}
+        assert now <= {*theirs, *landed, *bare, *changed}
         is_as_meant = not self.drawn_in(changed.intersection(landed)) and not self.without_mask
         assert nk.verify(came, self.world.target).ok is is_as_meant
         is_left_tidy(self.world)
