@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from nifti_kit.checks.geometry import share_text
 from nifti_kit.checks.rules import rule
+from nifti_kit.core.files import MOST_OF_A_NAME, name_size
 from nifti_kit.core.findings import Finding, Findings, Waiver, file_fault, finding
 from nifti_kit.core.geometry import Grid, gap_mm, share_inside
 from nifti_kit.core.text import listed
@@ -41,22 +42,13 @@ def volume_voxels(dataset: Dataset, item: Item) -> Iterator[Finding]:
         yield file_fault(item.volume.relative, fault)
 
 
-LONGEST_NAME = 255
-"""Bytes of a name that file systems take, and the platform."""
-
-ADDED_TO_NAME = 26
-"""Bytes that a project folder puts around a volume's name while it writes its annotation:
-a dot in front, ``.json``, the number of the process (7 digits at most) and ``.part`` behind."""
-
-
 @rule("dataset")
 def names_long(dataset: Dataset) -> Iterator[Finding]:
     """The names of volumes are not longer than a file system takes."""
-    most = LONGEST_NAME - ADDED_TO_NAME
     for item in dataset.items:
-        size = len(item.name.encode())
-        if item.volume is not None and size > most:
-            message = f"it lands as a name of {size} bytes, at most {most} are taken"
+        size = name_size(item.name)
+        if item.volume is not None and size > MOST_OF_A_NAME:
+            message = f"it lands as a name of {size} bytes, at most {MOST_OF_A_NAME} are taken"
             yield finding("name-long", item.volume.relative, message)
 
 

@@ -113,6 +113,10 @@ def digest(text: str) -> str:
     return hashlib.sha256(_encoded(text)).hexdigest()[:16]
 
 
+MOST_OF_A_NAME = 250
+"""Bytes of a volume's name in a project: that of its annotation ends in ``.json`` besides."""
+
+
 def name_size(name: str) -> int:
     """Return how many bytes a name has on disk."""
     return len(_encoded(name))

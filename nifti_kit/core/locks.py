@@ -6,7 +6,7 @@ import os
 import platform
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,9 +59,7 @@ def _locked(path: Path, doing: str) -> Iterator[None]:
     with written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with written(path):
-            lock = open(path, "a+b", opener=_itself)  # noqa: SIM115 - closed by the next line
-        with lock:
+        with _opened(path, doing) as lock:
             try:
                 _lock(lock)
             except OSError:
@@ -75,12 +73,31 @@ def _locked(path: Path, doing: str) -> Iterator[None]:
                 yield
                 return
             finally:
-                path.unlink(missing_ok=True)
+                with suppress(PermissionError):  # where only its owner may remove a file
+                    path.unlink(missing_ok=True)
+
+
+def _opened(path: Path, doing: str) -> IO[bytes]:
+    """Open a lock file; who else may write to its folder may use it, too."""
+    with written(path):
+        try:
+            lock = open(path, "a+b", opener=_itself)  # noqa: SIM115 - closed by the caller
+        except PermissionError:
+            if not path.exists():
+                raise
+            remedy = "Wait until it has ended; where nobody uploads any more, remove the file."
+            raise _is_held(path, doing, "a file of another user", remedy) from None
+        with suppress(OSError):  # it is another user's, who has seen to it
+            os.chmod(lock.fileno(), path.parent.stat().st_mode & _WRITABLE)  # noqa: PTH101
+    return lock
+
+
+_WRITABLE = 0o666
 
 
 def _itself(path: str, flags: int) -> int:
     """Open a file, and none that a link of its name points to."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), _WRITABLE)
 
 
 def lock_of(path: Path) -> Path:
@@ -110,11 +127,16 @@ _MOST_OF_A_HOLDER = 200
 """Bytes of a lock file that an error shows."""
 
 
-def _is_held(path: Path, doing: str, holder: str) -> TargetError:
+def _is_held(
+    path: Path,
+    doing: str,
+    holder: str,
+    remedy: str = "Wait until it has ended, then make the same call again.",
+) -> TargetError:
     return TargetError(
         f"{doing} is under way already",
         path=path,
         found=holder,
         expected="one at a time",
-        remedy="Wait until it has ended, then make the same call again.",
+        remedy=remedy,
     )

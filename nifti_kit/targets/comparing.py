@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from nifti_kit.core.files import inside, land_json, read_json, short_name
 from nifti_kit.core.geometry import SAME_MM, Grid
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.items import MaskFile
-from nifti_kit.errors import TargetError, UnreadableFile
+from nifti_kit.errors import TargetError, UnreadableFile, visible
 from nifti_kit.formats.labels import read_labels
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.volumes import open_volume
@@ -248,8 +248,18 @@ def _kept_scores(backup: Path, volume: VolumeRef) -> Path:
 
 
 def _kept_earlier(path: Path) -> dict[_Figure, SliceScores]:
-    rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
-    return {(row["figure_key"], row["plane"]): row["scores"] for row in rows}
+    return read_kept(path, _scores_in) if path.exists() else {}
+
+
+def _scores_in(content: Any) -> dict[_Figure, SliceScores]:
+    found: dict[_Figure, SliceScores] = {}
+    for row in content:
+        match row:
+            case {"figure_key": str(key), "plane": str(plane), "scores": dict(scores)}:
+                found[key, plane] = scores
+            case _:
+                raise ValueError(f"{visible(row)} in it")
+    return found
 
 
 def keep_scores(job: ItemJob) -> None:
@@ -265,7 +275,7 @@ def keep_scores(job: ItemJob) -> None:
         if not path.exists():
             land_json(path, rows, private=True)
             return
-        if read_json(path) == rows:
+        if read_kept(path, list) == rows:
             return
 
 
@@ -298,6 +308,29 @@ def is_scored(now: SliceScores, change: ScoreChange, path: Any) -> bool:
         found=f"others on plane {change.update.plane} than when the upload began",
         remedy="Make the same call again: existing= decides about them.",
     )
+
+
+T = TypeVar("T")
+
+
+def read_kept(path: Path, parse: Callable[[Any], T]) -> T:
+    """Return what an earlier try of an upload has kept in a JSON file.
+
+    Raises
+    ------
+    TargetError
+        If the file was damaged, or holds something else.
+    """
+    try:
+        return parse(read_json(path))
+    except (TargetError, AttributeError, KeyError, TypeError, ValueError) as error:
+        found = error.found if isinstance(error, TargetError) else error
+        raise TargetError(
+            "what an earlier try of this upload has kept cannot be read",
+            path=path,
+            found=found,
+            remedy="Move the file away, then make the same call again.",
+        ) from error
 
 
 def places_of(first: Path) -> Iterator[Path]:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from nifti_kit.core import locks
 from nifti_kit.core.locks import held
 from nifti_kit.errors import TargetError
 
 HOLDING = """
 import os, sys, time
 from pathlib import Path
+from nifti_kit.core import locks
 from nifti_kit.core.locks import held
 with held(Path(sys.argv[1]), "an upload"):
     if sys.argv[2:]:  # a worker, forked with all that is open
@@ -70,6 +72,39 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         with held(path, "an upload"):
             pass
     assert not path.exists()
+
+
+@needs_posix
+def test_who_may_write_to_the_folder_may_use_what_a_killed_process_has_left(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o2775)
+    before = os.umask(0o077)
+    try:
+        with held(folder / "lock", "an upload"):
+            mode = (folder / "lock").stat().st_mode
+    finally:
+        os.umask(before)
+    assert mode & 0o777 == 0o664
+
+
+def test_a_lock_of_another_user_that_cannot_be_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+
+    def refuse(path: str, _: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(locks, "_itself", refuse)
+    second = held(path, "an upload")
+    with pytest.raises(TargetError, match="an upload is under way already") as told, second:
+        pass
+    assert told.value.found == "a file of another user"
+    path.unlink()
+    with pytest.raises(TargetError, match="cannot be written"), held(path, "an upload"):
+        pass
 
 
 @needs_posix

@@ -465,6 +465,26 @@ def test_what_is_replaced_is_kept(tmp_path: Path, make: Make) -> None:
     assert f"1 score update (1 earlier score kept in {receipt.backup})" in repr(receipt)
 
 
+@pytest.mark.parametrize("content", ["", "5", '{"plane": 1}', '[{"figure_key": "x"}]', "[1]"])
+def test_damaged_scores_of_an_earlier_try_are_named_and_stay(
+    content: str, tmp_path: Path, make: Make
+) -> None:
+    source = write_table(tmp_path / "in", "axl_score.csv", TABLE)
+    options = {"journal": tmp_path / "journal", "existing": "replace", "on_progress": quiet}
+    receipt = nk.upload(planned(source, make()), make(), **options)
+    assert receipt.backup is not None
+    kept = receipt.backup / "scores/d/axl_anatomic.nrrd.json"
+    kept.write_text(content)
+    before = scores_of(make())
+    with pytest.raises(TargetError, match="has kept cannot be read") as told:
+        nk.upload(planned(source, make()), make(), **options)
+    assert (told.value.path, kept.read_text()) == (str(kept), content)
+    assert scores_of(make()) == before
+    assert "Move the file away" in told.value.remedy
+    kept.rename(tmp_path / "away")
+    assert nk.verify(nk.upload(planned(source, make()), make(), **options), make()).ok
+
+
 def test_other_scores_are_refused_and_nothing_is_touched(tmp_path: Path, folder: Make) -> None:
     source = write_table(tmp_path / "in", "axl_score.csv", TABLE)
     write_table(source, "cor_score.csv", "Layer,Label-1\n1,0.4\n")

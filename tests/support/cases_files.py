@@ -219,7 +219,7 @@ CASES: dict[str, tuple[Case, Case]] = {
         complex_numbers("CT/lung.nii"),
         complex_numbers("MR.nii"),
     ),
-    "name-long": (named(f"{'a' * 225}.nii"), named(f"{'a' * 224}.nii")),
+    "name-long": (named(f"{'a' * 246}.nii"), named(f"{'a' * 245}.nii")),
     # geometry
     "grid-unusable": (header(**{**FORM, "srow_z": np.zeros(4)}), header(**FORM)),
     "grid-sheared": (sheared(degrees=0.07), sheared(degrees=0.05)),

@@ -368,6 +368,29 @@ def test_what_a_person_did_to_an_unfinished_object_stays_when_its_file_is_mended
     assert row["id"] in platform.state.figures.rows
 
 
+@pytest.mark.parametrize("content", ["", "[]", "5", '{"objects": 3}', '{"objects": [{"id": 1}]}'])
+def test_a_damaged_file_of_what_was_kept_is_named_and_stays(
+    content: str, annotations: Path, platform: Platform, target: Instance, state_home: Path
+) -> None:
+    land(annotations, target)
+
+    def run() -> Any:
+        return land(annotations, target, existing="replace")
+
+    assert killed(run, 1, method="annotation-objects.bulk.remove")
+    (kept,) = state_home.rglob("*.nrrd.json")
+    whole = kept.read_bytes()
+    kept.write_text(content)
+    before = set(platform.state.objects.rows)
+    with pytest.raises(TargetError, match="has kept cannot be read") as told:
+        run()
+    assert told.value.path == str(kept)
+    assert kept.read_text() == content
+    assert before == set(platform.state.objects.rows)
+    kept.write_bytes(whole)
+    assert nk.verify(run(), target).ok
+
+
 def test_a_second_figure_and_every_change_of_an_object_that_goes_are_kept(
     annotations: Path, platform: Platform, target: Instance, state_home: Path
 ) -> None:

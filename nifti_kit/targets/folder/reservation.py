@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nifti_kit.core.files import LONGEST_NAME, name_size, path_part
+from nifti_kit.core.files import MOST_OF_A_NAME, name_size, path_part
 from nifti_kit.errors import TargetError, UnreadableFile, visible
 from nifti_kit.formats.nrrd import iter_slices, read_grid
 from nifti_kit.targets.comparing import (
@@ -42,10 +42,6 @@ UNSEEN_ENDINGS = (
 )
 """The SDK (6.74) takes a folder whose name *ends* so for one of its own, and passes a dataset of
 that name over without a word when it opens a project."""
-
-
-MOST_OF_A_NAME = LONGEST_NAME - len(".json")
-"""Bytes of a volume's name: that of its annotation is longer."""
 
 
 class _Taken:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.core.files import read_json, state_folder
+from nifti_kit.core.files import state_folder
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import (
@@ -19,6 +19,7 @@ from nifti_kit.targets.comparing import (
     name_taken,
     occupied,
     other_volume,
+    read_kept,
     refuse_other_shapes,
 )
 from nifti_kit.targets.instance.asking import TRIES, lost_each_time
@@ -219,7 +220,7 @@ class Instance(InstanceReader):
         kept = backup_of(self.kept_in(session) / REPLACED, volume)
         if not kept.exists():
             return ()
-        there = objects_in(read_json(kept), volume.id)
+        there = read_kept(kept, lambda content: objects_in(content, volume.id))
         return tuple(ref for ref in there if str(ref.id) in marks)
 
     def kept_in(self, session: str) -> Path:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from nifti_kit.core.files import land_bytes, land_json, read_json
-from nifti_kit.targets.comparing import backup_of, keep_scores, places_of
+from nifti_kit.core.files import land_bytes, land_json
+from nifti_kit.targets.comparing import backup_of, keep_scores, places_of, read_kept
 from nifti_kit.targets.instance.crew import Encoders
 from nifti_kit.targets.instance.ownership import (
     FIGURES,
@@ -186,7 +186,7 @@ class Landing:
         for kept in places_of(backup_of(self.job.backup / REPLACED, self.job.volume)):
             if not kept.exists():
                 break
-            if now.items() <= _going(read_json(kept), ids).items():
+            if now.items() <= read_kept(kept, lambda content: _going(content, ids)).items():
                 return
         for figure in content["spatialFigures"]:
             if int(figure["objectId"]) in ids:

@@ -31,7 +31,7 @@ FINDINGS_TAB = 3
 """Its place among the tabs of the plan."""
 
 RESUMES = (
-    "An earlier upload of this plan to this project did not end. Upload goes on from there: "
+    "An earlier upload of this source to this project did not end. Upload goes on from there: "
     "nothing lands twice."
 )
 
