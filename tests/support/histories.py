@@ -117,7 +117,7 @@ class World:
         self.before: Facts = {}
         """What was there before our last call."""
         self.begun = False
-        """Whether something of ours was, of an earlier call of the same run."""
+        """Whether something of ours was, of an earlier call with the same journal."""
         self.story: list[str] = []
         self.seen = self.there()
         if kind == "annotations":
@@ -128,6 +128,9 @@ class World:
 
     keys_recur = False
     """Whether the key of what was removed may be that of something new, whoever makes it."""
+
+    mended_is_made_anew = False
+    """Whether what had begun to land of a file goes when that is mended; unless it was changed."""
 
     others_may_come = False
     """Whether others may upload to it while we do."""
@@ -178,7 +181,8 @@ class World:
     @contextmanager
     def by_us(self) -> Iterator[None]:
         self.before = self.seen
-        self.begun = self.run in self.ours.values()
+        stays = self.journal is not None and self.journal.exists()
+        self.begun = bool(self.ours) if stays else self.run in self.ours.values()
         try:
             yield
         finally:
@@ -382,12 +386,14 @@ class World:
         self.source.write()
 
     def leave_to_the_choice(self) -> None:
-        """Count what had landed whole of the case that is mended as of an earlier run.
+        """Count what has landed of the case that is mended as of an earlier run.
 
-        ``existing`` decides about it as in a first call, and ``append`` adds all of it.
+        ``existing`` decides about it as in a first call, and ``append`` adds all of it. So it is
+        everywhere with what had landed whole.
         """
         done = json.dumps({"done": self.source.item_name(0)})[:-1]
-        if not any(done in path.read_text() for path in self.journals()):
+        is_done = any(done in path.read_text() for path in self.journals())
+        if self.mended_is_made_anew and not is_done:
             return
         name = self.source.volume_name(0)
         rooms = {key[1] for key, one in self.seen.items() if one.get("name") == name}
@@ -511,20 +517,21 @@ class World:
 
     def check_choice(self, receipt: Any) -> None:
         """See that ``existing`` was kept to where nothing of ours was begun."""
-        added = {key for key in self.keys_of(receipt) if key not in self.before}
+        landed = self.keys_of(receipt)
+        added = {key for key in landed if key not in self.before}
         rooms = {self.seen[key]["volume"] for key in added}
+        planned = {(self.seen[key]["volume"], self.seen[key]["class"]) for key in landed}
         there = {
             key
             for key, one in self.objects(self.before).items()
-            if one["class"] in self.titles() and one["volume"] in rooms
+            if (one["volume"], one["class"]) in planned and one["volume"] in rooms
         }
         if self.begun or not added:
             return
         assert self.now != "error" or not there, f"added beside what was there: {there}"
         assert self.now != "replace" or not there & self.seen.keys(), f"not replaced: {there}"
         if self.now == "append":
-            landed = {key for key in self.keys_of(receipt) if self.seen[key]["volume"] in rooms}
-            assert landed == added, "append adds all"
+            assert added == {key for key in landed if self.seen[key]["volume"] in rooms}
 
     # The end
 

@@ -46,6 +46,7 @@ FAULTS = (*UNKNOWN, "429")
 class InstanceWorld(World):
     """A history on the stand-in platform."""
 
+    mended_is_made_anew = True
     others_may_come = True
 
     def __init__(
