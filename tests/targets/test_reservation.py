@@ -479,6 +479,13 @@ def test_a_record_that_says_something_else_recalls_nothing(tmp_path, item, recor
         target(tmp_path).recall(item, record, "session")
 
 
+def test_a_record_of_another_volume_recalls_nothing(tmp_path, item):
+    job = reserve(tmp_path, item)
+    target(tmp_path).write(job)
+    with pytest.raises(Gone):
+        target(tmp_path).recall(item, {**job.record, "volume": job.volume.id + 1}, "session")
+
+
 # A volume's file without an annotation
 
 
