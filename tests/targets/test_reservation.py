@@ -323,6 +323,24 @@ def test_what_was_kept_and_is_gone_is_added(tmp_path, source, item):
     assert [at for at, _ in again.add] == [1]
 
 
+def test_what_was_kept_beside_what_was_added_and_is_gone_is_added(tmp_path, item):
+    first = land(write_volumes(tmp_path / "first", {"A": {"liver": (1, 2)}}), target(tmp_path))
+    job, begun = interrupted(tmp_path, item, "skip")
+    assert ([at for at, _ in job.kept], [at for at, _ in job.add]) == ([0, 1], [2])
+    remove(tmp_path, first.objects[1].ref.key)
+    again = reserve(tmp_path, item, "skip", begun)
+    assert again.resumed
+    assert ([at for at, _ in again.kept], [at for at, _ in again.add]) == ([0], [1, 2])
+
+
+def test_of_two_objects_alike_one_does_not_stand_for_both(tmp_path, item):
+    twice = replace(item, objects=(item.objects[0], item.objects[0]))
+    job, begun = interrupted(tmp_path, twice, "skip")
+    remove(tmp_path, keys(job)[1])
+    again = reserve(tmp_path, twice, "skip", begun)
+    assert (again.kept, again.add) == ((), job.add)
+
+
 # What goes for it
 
 
