@@ -1,20 +1,20 @@
 """Components: the parts and the profiles of every label of a label map, for a closer look.
 
-One pass over the frames. A frame is cut into runs (neighbours along i of one value); runs that
+One pass over the frames, which are cut into runs (neighbours along i of one value); runs that
 touch make the pieces of a frame, and pieces that touch from frame to frame make the parts of a
-label. Runs take far less memory than voxels, and no step goes label by label.
+label. Runs take far less memory than voxels, and no step goes label by label or frame by frame.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from nifti_kit.formats.labels import label_frames
+from nifti_kit.formats.labels import Box, survey_labels
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.runs import Indices, Runs, Table, coded, stacked
 
 MAX_PIECES = 250_000
 """Above this many pieces (noise, a gradient) parts are no longer kept: they would fill memory."""
@@ -25,8 +25,6 @@ MAX_PROFILES = 4096
 SPECK_VOXELS = 10
 """Fewer voxels than this are rather a slip of the brush than a structure: 10 mm3 at 1 mm."""
 
-Box = tuple[slice, slice, slice]
-Indices = npt.NDArray[np.int64]
 Profiles = tuple[Indices, Indices, Indices]
 
 
@@ -81,49 +79,69 @@ def survey_shapes(image: ImageFile) -> ShapeSurvey:
     UnreadableFile
         If the file is damaged.
     """
-    profiles, parts, neighbours = _Profiles(image.shape), _Pieces(image.shape[0]), _Neighbours()
-    for k, frame in enumerate(label_frames(image)):
-        neighbours.add(frame)
-        runs = _runs_of(frame)
-        profiles.add(runs, k)
-        parts.add(runs, k)
-    return ShapeSurvey(profiles.by_value, parts.result(), neighbours.share())
+    shapes = Shapes(image.shape)
+    survey_labels(image, shapes.add)
+    return shapes.result()
 
 
-class _Runs(NamedTuple):
-    """Neighbours along i of one value in one frame; stop is exclusive. In the order of (j, i)."""
+class Shapes:
+    """Collects what a :class:`ShapeSurvey` tells, from the runs of a label map of this shape."""
 
-    value: Indices
-    column: Indices
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self._places = _Places(shape)
+        self._profiles, self._neighbours = _Profiles(shape), _Neighbours()
+        self._pieces = _Pieces(self._places)
+
+    def add(self, runs: Runs) -> None:
+        """Take the runs of whole frames, which come in their order."""
+        extents = self._places.of(runs)
+        beside = _touching(extents, extents, self._places.column)
+        self._neighbours.add(runs, extents, beside)
+        self._profiles.add(runs)
+        self._pieces.add(runs, extents, _alike(runs, runs, beside))
+
+    def result(self) -> ShapeSurvey:
+        """Return what they tell."""
+        profiles, parts = self._profiles.by_value, self._pieces.result()
+        return ShapeSurvey(profiles, parts, self._neighbours.share())
+
+
+Pairs = tuple[Indices, Indices]
+"""Positions in one list and in another, side by side."""
+
+
+class _Extents(NamedTuple):
+    """Where runs begin and end (exclusive), as one number for all three axes."""
+
     start: Indices
     stop: Indices
 
 
-def _runs_of(frame: npt.NDArray[Any]) -> _Runs:
-    flat, rows = frame.ravel(order="F"), frame.shape[0]
-    edge = np.ones(flat.size + 1, dtype=bool)
-    np.not_equal(flat[1:], flat[:-1], out=edge[1:-1])
-    edge[::rows] = True
-    edges = np.flatnonzero(edge)
-    value = flat[edges[:-1]].astype(np.int64)
-    labelled = value > 0
-    start, stop = edges[:-1][labelled], edges[1:][labelled]
-    column = start // rows
-    return _Runs(value[labelled], column, start - column * rows, stop - column * rows)
+class _Places:
+    """Makes one number of a place: what ends a column or a frame does not touch the next."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.column = shape[0] + 2
+        self.frame = self.column * (shape[1] + 1)
+
+    def of(self, runs: Runs) -> _Extents:
+        before = runs.frame * self.frame + runs.column * self.column
+        return _Extents(before + runs.start, before + runs.stop)
 
 
-def _touching(first: _Runs, second: _Runs, shift: int, rows: int) -> tuple[Indices, Indices]:
-    """Return the pairs of runs of one value that touch, corners too, by their positions.
-
-    ``shift`` is what the second one's column lies beyond the first one's.
-    """
-    stride = rows + 2  # a run that ends a column does not touch the one that begins the next
-    here = (first.column + shift) * stride
-    low = np.searchsorted(second.column * stride + second.stop, here + first.start, "left")
-    high = np.searchsorted(second.column * stride + second.start, here + first.stop, "right")
+def _touching(first: _Extents, second: _Extents, ahead: int) -> Pairs:
+    """Return the pairs of runs that touch, corners too, where the second ones are so far ahead."""
+    low = np.searchsorted(second.stop, first.start + ahead, "left")
+    high = np.searchsorted(second.start, first.stop + ahead, "right")
     count = high - low
     one = np.repeat(np.arange(len(count)), count)
-    other = np.arange(len(one)) + np.repeat(low - (np.cumsum(count) - count), count)
+    other = np.arange(len(one)) + (low - (np.cumsum(count) - count))[one]
+    return one, other
+
+
+def _alike(first: Runs, second: Runs, pairs: Pairs) -> Pairs:
+    """Return the pairs of one value."""
+    one, other = pairs
     same = first.value[one] == second.value[other]
     return one[same], other[same]
 
@@ -138,86 +156,67 @@ def _groups(count: int, one: Indices, other: Indices) -> tuple[int, Indices]:
     return int(groups), group.astype(np.int64)
 
 
-class _Table(NamedTuple):
-    """Pieces, or parts: one row each. Boxes as the first and the last index (exclusive)."""
+class _Pieced(NamedTuple):
+    """Runs with their places, and the piece of a frame that each is of."""
 
-    value: Indices
-    voxels: Indices
-    low: Indices
-    high: Indices
-    seed: Indices
+    runs: Runs
+    extents: _Extents
+    piece: Indices
 
-    def merged(self, count: int, group: Indices) -> _Table:
-        """Return one row for each group."""
-        order = np.argsort(group, kind="stable")
-        first = np.searchsorted(group[order], np.arange(count))
-        return _Table(
-            self.value[order][first],
-            np.add.reduceat(self.voxels[order], first),
-            np.minimum.reduceat(self.low[order], first, axis=0),
-            np.maximum.reduceat(self.high[order], first, axis=0),
-            self.seed[order][first],
-        )
-
-
-def _as_table(runs: _Runs, k: int) -> _Table:
-    depth = np.full_like(runs.start, k)
-    low = np.stack([runs.start, runs.column, depth], axis=1)
-    high = np.stack([runs.stop, runs.column + 1, depth + 1], axis=1)
-    return _Table(runs.value, runs.stop - runs.start, low, high, low)
+    def last_frame(self) -> _Pieced:
+        last = self.runs.frame == self.runs.frame[-1]
+        extents = _Extents(self.extents.start[last], self.extents.stop[last])
+        return _Pieced(self.runs.chosen(last), extents, self.piece[last])
 
 
 class _Pieces:
     """Collects the pieces of frames that come in the order of k, and which of them touch."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, places: _Places) -> None:
+        self._places = places
         self._count = 0
-        self._tables: list[_Table] = []
-        self._links: list[tuple[Indices, Indices]] = []
-        self._last: tuple[_Runs, Indices] | None = None
+        self._tables: list[Table] = []
+        self._links: list[Pairs] = []
+        self._last: _Pieced | None = None
 
-    def add(self, runs: _Runs, k: int) -> None:
+    def add(self, runs: Runs, extents: _Extents, beside: Pairs) -> None:
+        """Take the runs of whole frames, and the pairs that are one piece of a frame."""
         if self._count > MAX_PIECES:
             return
-        if not len(runs.value):
-            self._last = None
-            return
-        count, group = _groups(len(runs.value), *_touching(runs, runs, 1, self._rows))
-        self._tables.append(_as_table(runs, k).merged(count, group))
-        piece = group + self._count
+        count, group = _groups(runs.total, *beside)
+        self._tables.append(runs.table().merged(count, group))
+        found = _Pieced(runs, extents, group + self._count)
         if self._last is not None:
-            self._link(*self._last, runs, piece)
-        self._last = runs, piece
+            self._link(self._last, found)
+        self._link(found, found)
+        self._last = found.last_frame()
         self._count += count
         if self._count > MAX_PIECES:
             self._tables, self._links, self._last = [], [], None
 
-    def _link(self, before: _Runs, old: Indices, runs: _Runs, new: Indices) -> None:
-        span = int(new.max()) + 1  # two positions as one number: that sorts much faster
+    def _link(self, before: _Pieced, after: _Pieced) -> None:
+        """Add which pieces touch from frame to frame."""
+        span = int(after.piece.max()) + 1  # two positions as one number: that sorts much faster
         for shift in (-1, 0, 1):
-            one, other = _touching(before, runs, shift, self._rows)
-            pairs = np.unique(old[one] * span + new[other])
+            ahead = self._places.frame + shift * self._places.column
+            touching = _touching(before.extents, after.extents, ahead)
+            one, other = _alike(before.runs, after.runs, touching)
+            pairs = np.unique(before.piece[one] * span + after.piece[other])
             self._links.append((pairs // span, pairs % span))
 
     def result(self) -> dict[int, tuple[Part, ...]]:
         if not self._tables:
             return {}
-        pieces = _Table(*(np.concatenate(column) for column in zip(*self._tables, strict=True)))
-        none = np.zeros(0, dtype=np.int64)
-        one, other = (
-            np.concatenate([none, *(link[side] for link in self._links)]) for side in (0, 1)
-        )
-        return _parts_of(pieces.merged(*_groups(self._count, one, other)))
+        one, other = map(np.concatenate, zip(*self._links, strict=True))
+        return _parts_of(stacked(self._tables).merged(*_groups(self._count, one, other)))
 
 
-def _parts_of(table: _Table) -> dict[int, tuple[Part, ...]]:
+def _parts_of(table: Table) -> dict[int, tuple[Part, ...]]:
     """Return the rows as parts: by rising value, then from large to small."""
     parts: dict[int, list[Part]] = {}
     for row in np.lexsort((-table.voxels, table.value)).tolist():
-        low, high, seed = (table[at][row].tolist() for at in (2, 3, 4))
-        box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
-        part = Part(int(table.voxels[row]), box, (seed[0], seed[1], seed[2]))
+        i, j, k = table.seed[:, row].tolist()
+        part = Part(int(table.voxels[row]), table.box(row), (i, j, k))
         parts.setdefault(int(table.value[row]), []).append(part)
     return {value: tuple(found) for value, found in parts.items()}
 
@@ -230,33 +229,41 @@ class _Profiles:
         self._full = False
         self.by_value: dict[int, Profiles] = {}
 
-    def add(self, runs: _Runs, k: int) -> None:
+    def add(self, runs: Runs) -> None:
         if self._full:
             return
-        values, at = np.unique(runs.value, return_inverse=True)
+        values, at = coded(runs.value)
         for value in values.tolist():
             if value not in self.by_value:
-                i, j, depth = (np.zeros(size, dtype=np.int64) for size in self._shape)
-                self.by_value[value] = (i, j, depth)
+                i, j, k = (np.zeros(size, dtype=np.int64) for size in self._shape)
+                self.by_value[value] = (i, j, k)
         self._full = len(self.by_value) > MAX_PROFILES
         if self._full:
             self.by_value = {}
-        elif len(values):
-            self._count(values, at.ravel(), runs, k)
+        else:
+            self._count(values.tolist(), at, runs)
 
-    def _count(self, values: Indices, at: Indices, runs: _Runs, k: int) -> None:
-        rows, columns, _ = self._shape
-        stride, total = rows + 1, len(values)
-        begun = np.bincount(at * stride + runs.start, minlength=total * stride)
-        ended = np.bincount(at * stride + runs.stop, minlength=total * stride)
-        along_i = np.cumsum((begun - ended).reshape(total, stride), axis=1)[:, :rows]
-        along_j = np.zeros((total, columns), dtype=np.int64)
-        np.add.at(along_j, (at, runs.column), runs.stop - runs.start)
-        for row, value in enumerate(values.tolist()):
-            i, j, depth = self.by_value[value]
+    def _count(self, values: list[int], at: Indices, runs: Runs) -> None:
+        rows, columns, frames = self._shape
+        begun = _spread(at, runs.start, len(values), rows + 1)
+        ended = _spread(at, runs.stop, len(values), rows + 1)
+        along_i = np.cumsum(begun - ended, axis=1)[:, :rows]
+        voxels = runs.stop - runs.start
+        along_j = _spread(at, runs.column, len(values), columns, voxels)
+        along_k = _spread(at, runs.frame, len(values), frames, voxels)
+        for row, value in enumerate(values):
+            i, j, k = self.by_value[value]
             i += along_i[row]
             j += along_j[row]
-            depth[k] = along_j[row].sum()
+            k += along_k[row]
+
+
+def _spread(
+    row: Indices, column: Indices, rows: int, columns: int, weights: Indices | None = None
+) -> Indices:
+    """Return how often each place of a table is named, or what is put there in all."""
+    counts = np.bincount(row * columns + column, weights, minlength=rows * columns)
+    return counts.astype(np.int64, copy=False).reshape(rows, columns)
 
 
 class _Neighbours:
@@ -265,11 +272,16 @@ class _Neighbours:
     def __init__(self) -> None:
         self._pairs = self._equal = 0
 
-    def add(self, frame: npt.NDArray[Any]) -> None:
-        for one, other in ((frame[1:], frame[:-1]), (frame[:, 1:], frame[:, :-1])):
-            labelled = (one > 0) & (other > 0)
-            self._pairs += int(np.count_nonzero(labelled))
-            self._equal += int(np.count_nonzero(labelled & (one == other)))
+    def add(self, runs: Runs, extents: _Extents, beside: Pairs) -> None:
+        """Take the runs of whole frames, and the pairs that touch from column to column."""
+        inside = int((runs.stop - runs.start - 1).sum())
+        in_row = int(np.count_nonzero(extents.start[1:] == extents.stop[:-1]))
+        one, other = beside
+        low = np.maximum(runs.start[one], runs.start[other])
+        shared = np.maximum(np.minimum(runs.stop[one], runs.stop[other]) - low, 0)
+        alike = runs.value[one] == runs.value[other]
+        self._pairs += inside + in_row + int(shared.sum())
+        self._equal += inside + int(shared[alike].sum())
 
     def share(self) -> float:
         return self._equal / self._pairs if self._pairs else 1.0

@@ -7,7 +7,7 @@ a float64 label map of a large CT never takes more memory than two bytes a voxel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from nifti_kit.core.memory import mapped_array
 from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import BadLabels
 from nifti_kit.formats.nifti import ImageFile, iter_blocks, iter_frames
+from nifti_kit.formats.runs import Runs, Table, joined, runs_of, stacked
 
 MAX_LABEL = 65535
 """Label values above this are refused: they would be an index of 64-bit ids, not classes."""
@@ -77,6 +78,10 @@ REMEDY_NAN = (
 )
 
 Box = tuple[slice, slice, slice]
+
+RUNS_AT_ONCE = 2**16
+"""Runs worked on together: some megabytes, and the work on each frame by itself would take longer
+than reading it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +160,10 @@ class LabelMap:
         return found.result(self.rounded, self.scaled, self.off)
 
 
-def survey_labels(image: ImageFile) -> LabelSurvey:
+def survey_labels(image: ImageFile, take: Callable[[Runs], object] | None = None) -> LabelSurvey:
     """Return every value of a label file, its count and box; the voxels are not kept.
+
+    ``take`` gets the runs of the same reading, of many whole frames at a time, in their order.
 
     Raises
     ------
@@ -165,7 +172,7 @@ def survey_labels(image: ImageFile) -> LabelSurvey:
     UnreadableFile
         If the file is damaged.
     """
-    survey, frames = _Survey(), label_frames(image)
+    survey, frames = _Survey(take), label_frames(image)
     for block in frames.blocks():
         survey.add(block)
     return survey.result(frames.rounded, image.is_scaled, frames.off)
@@ -210,44 +217,43 @@ def _read(
 
 
 class _Survey:
-    """Collects counts and boxes over blocks (i, j, n) that come in the order of k."""
+    """Collects counts and boxes over blocks (i, j, n) that come in the order of k.
 
-    def __init__(self) -> None:
-        from scipy.ndimage import find_objects
+    ``take`` gets the runs too, of many frames at a time.
+    """
 
-        self._boxes_of = find_objects
-        self._done = 0
-        self._counts: dict[int, int] = {}
-        self._boxes: dict[int, list[tuple[int, int]]] = {}
+    def __init__(self, take: Callable[[Runs], object] | None = None) -> None:
+        self._take = take
+        self._frames = self._count = 0
+        self._waiting: list[Runs] = []
+        self._table: Table | None = None
 
     def add(self, block: npt.NDArray[Any]) -> None:
-        across = block.max(axis=2, initial=0)
-        rows, columns = (np.flatnonzero(across.max(axis=n, initial=0)) for n in (1, 0))
-        if rows.size:  # most frames of most masks are empty, and most of the others nearly so
-            i, j = int(rows[0]), int(columns[0])
-            self._count(block[i : rows[-1] + 1, j : columns[-1] + 1], (i, j, self._done))
-        self._done += block.shape[2]
+        runs = runs_of(block, self._frames)
+        self._frames += block.shape[2]
+        if runs is not None:
+            self._waiting.append(runs)
+            self._count += runs.total
+        if self._count >= RUNS_AT_ONCE:
+            self._work()
 
-    def _count(self, part: npt.NDArray[Any], start: tuple[int, int, int]) -> None:
-        """Add a part of the label map that begins at a voxel."""
-        part = np.asfortranarray(part)
-        counts = np.bincount(part.ravel(order="K"))
-        boxes = self._boxes_of(part)
-        values = np.flatnonzero(counts)
-        for value in values[values > 0].tolist():
-            self._counts[value] = self._counts.get(value, 0) + int(counts[value])
-            found = [
-                (s + b.start, s + b.stop) for s, b in zip(start, boxes[value - 1], strict=True)
-            ]
-            known = self._boxes.get(value, found)
-            self._boxes[value] = [
-                (min(a, c), max(b, d)) for (a, b), (c, d) in zip(known, found, strict=True)
-            ]
+    def _work(self) -> None:
+        runs = joined(self._waiting)
+        self._waiting, self._count = [], 0
+        found = runs.table().by_value()
+        self._table = stacked([self._table, found]).by_value() if self._table else found
+        if self._take is not None:
+            self._take(runs)
 
     def result(self, rounded: int, scaled: bool, off: float) -> LabelSurvey:
+        if self._waiting:
+            self._work()
+        if self._table is None:
+            return LabelSurvey((), rounded, scaled, off)
+        values, voxels = self._table.value.tolist(), self._table.voxels.tolist()
         labels = [
-            Label(value, self._counts[value], (slice(*i), slice(*j), slice(*k)))
-            for value, (i, j, k) in sorted(self._boxes.items())
+            Label(value, count, self._table.box(row))
+            for row, (value, count) in enumerate(zip(values, voxels, strict=True))
         ]
         return LabelSurvey(tuple(labels), rounded, scaled, off)
 
