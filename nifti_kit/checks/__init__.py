@@ -8,10 +8,9 @@ content) is found by :func:`check` alone: warnings and notes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 
-from nifti_kit.checks import geometry, labels  # noqa: F401  (their rules enter themselves)
+from nifti_kit.checks import geometry, labels, overlaps  # noqa: F401  (their rules enter themselves)
 from nifti_kit.checks.classes import class_names_alike
 from nifti_kit.checks.files import content_repeated, going_along, unmatched
 from nifti_kit.checks.label_maps import volumes_of_labels
@@ -22,7 +21,8 @@ from nifti_kit.core.findings import Finding, Findings, Waiver, refuse_strays, wa
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
-from nifti_kit.datasets.surveys import ItemSurvey, read_item, shapes_of
+from nifti_kit.datasets.reading import Looks, look_at_items, read_items
+from nifti_kit.datasets.surveys import ItemSurvey
 from nifti_kit.errors import of_kind
 
 __all__ = ["check", "findings_of"]
@@ -83,7 +83,7 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
 
 
 def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
-    surveys = [read_item(dataset, item) for item in dataset.items]
+    surveys = list(read_items(dataset, dataset.items))
     for survey in surveys:
         yield from found_in("volume", dataset=dataset, volume=survey.item)
         for mask in survey.masks:
@@ -94,17 +94,17 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
-    for item in with_progress(dataset.items, on_item, "Checking", "item"):
-        yield from _closer_look_at(item, read_item(dataset, item))
+    items = with_progress(dataset.items, on_item, "Checking", "item")
+    for survey, looks in look_at_items(dataset, items):
+        yield from _closer_look_at(survey, looks)
     yield from content_repeated(dataset)
 
 
-def _closer_look_at(item: Item, survey: ItemSurvey) -> Iterator[Finding]:
-    # Kept for one item only: the profiles of a thousand masks would fill memory.
-    shapes = lru_cache(maxsize=None)(shapes_of)
-    yield from found_in("masks", masks=survey)
+def _closer_look_at(survey: ItemSurvey, looks: Looks) -> Iterator[Finding]:
+    yield from found_in("masks", looks=looks, masks=survey)
+    shapes = {image: look.shapes for image, look in looks.items()}
     for mask in survey.masks:
-        found = shapes(mask.mask.image) if mask.labels is not None else None
-        if found is not None:
-            yield from found_in("parts", item=item, mask=mask, parts=found)
-    yield from score_evidence(survey, shapes)
+        if mask.mask.image in shapes:
+            parts = shapes[mask.mask.image]
+            yield from found_in("parts", item=survey.item, mask=mask, parts=parts)
+    yield from score_evidence(survey, shapes.get)

@@ -18,7 +18,8 @@ def rule(*given: str) -> Callable[[F], F]:
 
     ``dataset``, ``item``: headers and names. ``volume`` (an item whose volume was read to its end),
     ``mask`` (its survey), ``survey`` (of an item), ``surveys`` (of all items): what a plan needs
-    too. ``parts`` (of each label of a mask), ``masks`` (an item's survey): a closer look.
+    too. ``parts`` (of each label of a mask), ``masks`` (an item's survey), ``looks`` (at its masks,
+    by their images): a closer look.
     """
 
     def enter(function: F) -> F:

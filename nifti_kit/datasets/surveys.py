@@ -22,9 +22,10 @@ from nifti_kit.core.geometry import ras_orientation as to_ras
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.components import ShapeSurvey, survey_shapes
+from nifti_kit.formats.components import CloserLook, ShapeSurvey, look_closer, survey_shapes
 from nifti_kit.formats.fingerprint import Fingerprint, fingerprint
 from nifti_kit.formats.labels import LabelSurvey, survey_labels
+from nifti_kit.formats.marks import Room
 from nifti_kit.formats.nifti import ImageFile, iter_blocks
 from nifti_kit.formats.scores import Score, ScoreTable, read_scores
 from nifti_kit.formats.scores.sheet import LAYER
@@ -111,24 +112,18 @@ class ItemSurvey:
     tables: tuple[TableSurvey, ...] = ()
 
 
-def read_item(dataset: Dataset, item: Item) -> ItemSurvey:
-    """Return the survey of an item whose volume was read to its end too, to its checksum."""
-    if item.volume is not None:
-        volume_fault(dataset, item.volume)
-    return survey_item(dataset, item)
-
-
 def volume_fault(dataset: Dataset, image: ImageFile) -> NiftiKitError | None:
     """Return why a volume cannot be read to its end, or None; it is read once for a dataset."""
     key = ("volume", image)
     if key not in dataset.memory:
-        dataset.memory[key] = None
         fingerprint_of(dataset, image)
+        fault: NiftiKitError | None = None
         try:
             for _ in iter_blocks(image):
                 pass
-        except NiftiKitError as fault:
-            dataset.memory[key] = fault.with_traceback(None)
+        except NiftiKitError as error:
+            fault = error.with_traceback(None)
+        dataset.memory[key] = fault
     found: NiftiKitError | None = dataset.memory[key]
     return found
 
@@ -159,7 +154,7 @@ def survey_item(dataset: Dataset, item: Item) -> ItemSurvey:
 def survey_mask(dataset: Dataset, item: Item, mask: MaskFile) -> MaskSurvey:
     """Return the survey of one annotation file."""
     if mask not in dataset.memory:
-        labels, error = _labels_of(dataset, mask.image)
+        labels, error = labels_of(dataset, mask.image)
         alignment = mask.image.aligned_to(item.volume) if item.volume else None
         orientation = _into_ras(item, mask, alignment)
         cutout = alignment.cutout(item.volume.grid) if alignment and item.volume else None
@@ -180,9 +175,10 @@ def class_is_name(dataset: Dataset, item: Item, survey: MaskSurvey) -> bool:
     return survey.labels is not None and len(survey.labels.labels) <= 1
 
 
-def _labels_of(
+def labels_of(
     dataset: Dataset, image: ImageFile
 ) -> tuple[LabelSurvey | None, NiftiKitError | None]:
+    """Return what a label map holds, or why it cannot be used; it is read once for a dataset."""
     key = ("labels", image)
     if key not in dataset.memory:
         fingerprint_of(dataset, image)
@@ -193,6 +189,24 @@ def _labels_of(
             dataset.memory[key] = (None, fault.with_traceback(None))
     labels, error = dataset.memory[key]
     return labels, error
+
+
+def look_at(dataset: Dataset, image: ImageFile, room: Room) -> CloserLook | None:
+    """Return a closer look at a label map; None where it cannot be used.
+
+    The same reading gives what :func:`labels_of` returns, where that is not known yet.
+    """
+    key = ("labels", image)
+    if key in dataset.memory and dataset.memory[key][0] is None:
+        return None
+    fingerprint_of(dataset, image)
+    try:
+        labels, look = look_closer(image, room)
+    except NiftiKitError as fault:
+        dataset.memory.setdefault(key, (None, fault.with_traceback(None)))
+        return None
+    dataset.memory.setdefault(key, (labels, None))
+    return look
 
 
 def shapes_of(image: ImageFile) -> ShapeSurvey | None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nifti_kit.formats.labels import Box, survey_labels
+from nifti_kit.formats.labels import Box, LabelSurvey, survey_labels
+from nifti_kit.formats.marks import Marks, MarksKept, Room
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.runs import Indices, Runs, Table, coded, stacked
 
@@ -82,6 +83,38 @@ def survey_shapes(image: ImageFile) -> ShapeSurvey:
     shapes = Shapes(image.shape)
     survey_labels(image, shapes.add)
     return shapes.result()
+
+
+@dataclass(frozen=True, eq=False)
+class CloserLook:
+    """What a closer look at a label file tells beside its labels.
+
+    Attributes
+    ----------
+    shapes
+        How its labels are spread.
+    marks
+        Where it has labels; None where there was no room to keep that.
+    """
+
+    shapes: ShapeSurvey
+    marks: Marks | None
+
+
+def look_closer(image: ImageFile, room: Room) -> tuple[LabelSurvey, CloserLook]:
+    """Return the labels of a file and a closer look at them, of one reading.
+
+    ``room`` is what the marks of all files that are compared with it may take. Raises as
+    :func:`survey_shapes`.
+    """
+    shapes, marks = Shapes(image.shape), MarksKept(image.shape, room)
+
+    def take(runs: Runs) -> None:
+        shapes.add(runs)
+        marks.add(runs)
+
+    labels = survey_labels(image, take)
+    return labels, CloserLook(shapes.result(), marks.result())
 
 
 class Shapes:

@@ -19,8 +19,9 @@ from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.reading import read_items
 from nifti_kit.datasets.sources import Source
-from nifti_kit.datasets.surveys import read_item, survey_item
+from nifti_kit.datasets.surveys import survey_item
 from nifti_kit.errors import of_kind, visible
 from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.mappings import Mapping, read_mapping
@@ -360,8 +361,8 @@ def plan(
     accepted = waivers(waive)  # an unknown code ends it before the work
     if mapping is not None and not isinstance(mapping, Mapping):
         mapping = read_mapping(mapping, dataset)
-    for item in with_progress(dataset.items, on_item, "Reading images", "item"):
-        read_item(dataset, item)
+    for _ in read_items(dataset, with_progress(dataset.items, on_item, "Reading images", "item")):
+        pass
     findings = findings_of(dataset, voxels=True)
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
     content = None if target is None else ProjectContent(target)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import nifti_kit as nk
-from nifti_kit.checks import labels as overlap_checks
-from nifti_kit.checks.labels import masks_overlap
+from nifti_kit.checks import overlaps
+from nifti_kit.checks.overlaps import masks_overlap
 from nifti_kit.core.findings import Finding
-from nifti_kit.datasets.surveys import survey_item
+from nifti_kit.datasets import reading
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti, write_planes
 from tests.support.handmade import write_array
 from tests.support.properties import untimed
@@ -40,7 +40,8 @@ def found(folder: Path, masks: dict[str, np.ndarray], affines: dict[str, np.ndar
 
 def found_in(folder: Path) -> list[Finding]:
     dataset = nk.scan(folder)
-    return [f for item in dataset.items for f in masks_overlap(survey_item(dataset, item))]
+    looked = reading.look_at_items(dataset, dataset.items)
+    return [f for survey, looks in looked for f in masks_overlap(looks, survey)]
 
 
 LUNG = filled(slice(0, 3), slice(1, 5), slice(2, 6))
@@ -120,8 +121,12 @@ MASKS = st.lists(
 
 
 @untimed
-@given(masks=MASKS, open_files=st.sampled_from([2, 3, 4, 100]))
-def test_every_pair_is_counted_once_whatever_is_read_at_once(tmp_path_factory, masks, open_files):
+@given(
+    masks=MASKS, open_files=st.sampled_from([2, 3, 4, 100]), kept=st.sampled_from([0, 400, 2**20])
+)
+def test_every_pair_is_counted_once_whatever_is_kept_and_read_at_once(
+    tmp_path_factory, masks, open_files, kept
+):
     folder = tmp_path_factory.mktemp("overlaps")
     for array, order in masks:
         if order == len(ORDERS) - 1:  # it holds a part: there is nothing beside it
@@ -136,8 +141,10 @@ def test_every_pair_is_counted_once_whatever_is_read_at_once(tmp_path_factory, m
         for one in range(other)
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlap_checks, "OPEN_FILES", open_files)
-        patch.setattr(overlap_checks, "PIXELS_AT_ONCE", 4)
+        patch.setattr(overlaps, "OPEN_FILES", open_files)
+        patch.setattr(overlaps, "PIECES_AT_ONCE", 4)
+        patch.setattr(overlaps, "MARKS_BYTES", kept)
+        patch.setattr(reading, "MARKS_BYTES", kept)
         seen = found_in(folder)
     names = [("abcde".index(f.message[0]), "abcde".index(f.path[3])) for f in seen]
     counts = [int(f.message.split(": ")[1].split(" ")[0]) for f in seen]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from nifti_kit.datasets import surveys
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.surveys import ItemSurvey, SliceScore, survey_item, survey_mask, targets_of
 from nifti_kit.errors import BadLabels, UnreadableFile
+from nifti_kit.formats import nifti
 from tests.support.builders import labels, write_nifti
 
 PLANES = ("axl", "cor", "sag")
@@ -139,30 +142,35 @@ def test_labels_that_cannot_be_used_are_kept_as_an_error(kind: type, tmp_path: P
     assert isinstance(mask.error, kind)
 
 
-def test_each_mask_and_table_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", [nk.check, nk.plan])
+def test_each_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Callable[[Dataset], object]
+) -> None:
     dataset = knee(tmp_path, "axl_inference.nii", "cor_inference.nii")
     table(tmp_path, "axl_score.csv", "Layer,Label-1\n1,0.5\n")
     dataset = nk.scan(tmp_path)
-    read: list[str] = []
-    survey_labels, read_scores = surveys.survey_labels, surveys.read_scores
-
-    def labels_once(image: Any) -> Any:
-        read.append(str(image.relative))
-        return survey_labels(image)
+    read: Counter[str] = Counter()
+    read_scores, enter = surveys.read_scores, nifti._Reader.__enter__
 
     def scores_once(path: Path, **choices: Any) -> Any:
-        read.append(path.name)
+        read[path.name] += 1
         return read_scores(path, **choices)
 
-    monkeypatch.setattr(surveys, "survey_labels", labels_once)
+    def opened(reader: Any) -> Any:
+        read[str(reader._image.relative)] += 1
+        return enter(reader)
+
+    monkeypatch.setattr(nifti._Reader, "__enter__", opened)
     monkeypatch.setattr(surveys, "read_scores", scores_once)
-    nk.check(dataset)
+    first(dataset)
     nk.plan(dataset)
-    nk.check(dataset)
-    assert sorted(read) == ["axl_inference.nii", "axl_score.csv", "cor_inference.nii"]
+    assert dict(read) == dict.fromkeys(map(str, dataset.source.files), 1)
     (item, *_) = dataset.items
     assert survey_mask(dataset, item, item.masks[0]) is survey_item(dataset, item).masks[0]
-    assert len(read) == 3
+    nk.check(dataset)  # a closer look is not kept: each mask is read for it, and nothing else
+    again = {name for name, count in read.items() if count != 1}
+    assert again == {"axl_inference.nii", "cor_inference.nii"}
+    assert sum(read.values()) == len(read) + len(again)
 
 
 # Scores: slices. The volumes have 5 x 6 x 7 voxels.
