@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -28,9 +27,9 @@ from nifti_kit.datasets.names import (
     speaks_of_annotation,
     stem,
 )
-from nifti_kit.datasets.surveys import survey_mask, volume_fault
+from nifti_kit.datasets.surveys import fingerprint_of, survey_mask, volume_fault
 from nifti_kit.formats import mappings
-from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS
+from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS, checksum
 from nifti_kit.formats.nifti import ImageFile, open_stream
 
 
@@ -181,16 +180,21 @@ def content_repeated(dataset: Dataset) -> Iterator[Finding]:
     owners = {mask.image: (item, mask) for item in dataset.items for mask in item.masks}
     # A mask of several images is one file.
     images = list(dict.fromkeys(image for item in dataset.items for image in item.images))
-    groups = [images]
-    for key in (_length, _checksum, _digest):
-        groups = [alike for group in groups for alike in _alike(group, key)]
+    kept = [image for image in images if not _is_empty(dataset, owners.get(image))]
+    groups = [alike for group in _alike(kept, _length) for alike in _of_one_checksum(group)]
     for group in groups:
-        kept = [image for image in group if not _is_empty(dataset, owners.get(image))]
-        kept.sort(key=lambda image: natural_key(image.relative))
-        if len(kept) > 1:
-            others = listed((image.relative for image in kept[1:]), SHOWN)
+        for same in _alike(group, _Digests(dataset)):
+            same.sort(key=lambda image: natural_key(image.relative))
+            others = listed((image.relative for image in same[1:]), SHOWN)
             message = f"it has the same content as {others}"
-            yield finding("content-repeated", kept[0].relative, message)
+            yield finding("content-repeated", same[0].relative, message)
+
+
+def _of_one_checksum(images: list[ImageFile]) -> list[list[ImageFile]]:
+    """Return groups that may have one content."""
+    # Gzip files say their checksum, others have to be read for it; where none is packed, what is
+    # known of their bytes tells as much.
+    return _alike(images, _checksum) if any(image.is_packed for image in images) else [images]
 
 
 def _alike(
@@ -230,21 +234,40 @@ def _checksum(image: ImageFile) -> int | None:
         if image.is_packed:
             return int.from_bytes(_trailer(image)[:4], "little")
         for piece in _pieces(image):
-            total = zlib.crc32(piece, total)
+            total = checksum(piece, total)
     except STREAM_FAULTS:
         return None
     return total
 
 
-def _digest(image: ImageFile) -> bytes | None:
-    """Return the SHA-256 of an image's content; None if it cannot be read to its end."""
+class _Digests:
+    """Gives the SHA-256 of images' content; None if it cannot be read to its end.
+
+    That of the stored bytes is known since they were read. Files of the same bytes are unpacked
+    once.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._known: dict[str, str | None] = {}
+
+    def __call__(self, image: ImageFile) -> str | None:
+        found = fingerprint_of(self._dataset, image)
+        if found is None or not image.is_packed:
+            return None if found is None else found.sha256
+        if found.sha256 not in self._known:
+            self._known[found.sha256] = _digest(image)
+        return self._known[found.sha256]
+
+
+def _digest(image: ImageFile) -> str | None:
     total = hashlib.sha256()
     try:
         for piece in _pieces(image):
             total.update(piece)
     except STREAM_FAULTS:
         return None  # that it is damaged is found where its voxels are read
-    return total.digest()
+    return total.hexdigest()
 
 
 def _pieces(image: ImageFile) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.checks import files
 from nifti_kit.checks.files import content_repeated, names_alike, planes_apart
 from nifti_kit.core.findings import Finding
 from tests.support.builders import AFFINE, SHAPE, labels, volume, write_nifti, write_planes
@@ -178,3 +179,20 @@ def test_a_file_that_is_damaged_or_gone_is_compared_with_nothing(
         f"b.{ending}",
         f"it has the same content as c.{ending}",
     )
+
+
+def test_of_files_with_the_same_bytes_one_is_unpacked_and_of_empty_masks_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_nifti(tmp_path / "a.nii").read_bytes()
+    for name in "bcd":
+        (tmp_path / f"{name}.nii.gz").write_bytes(gzip.compress(raw, 1, mtime=1))
+    for name in "xyz":
+        write_nifti(tmp_path / "a" / f"{name}.nii.gz", np.zeros(SHAPE, np.uint8))
+    unpacked: list[str] = []
+    digest = files._digest
+    monkeypatch.setattr(files, "_digest", lambda one: unpacked.append(one.path.name) or digest(one))
+    assert repeated(tmp_path) == [
+        ("a.nii", "it has the same content as b.nii.gz, c.nii.gz, d.nii.gz")
+    ]
+    assert unpacked == ["b.nii.gz"]
