@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.datasets import reading, surveys
 from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.formats import nifti
 from tests.support.builders import labels, volume, write_nifti
 
@@ -118,12 +120,12 @@ def test_no_more_items_are_taken_ahead_than_there_are_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_cores", lambda: 2)
-    dataset, taken = cases(tmp_path), []
+    dataset, taken = cases(tmp_path, 1), []
 
-    def items() -> Any:
-        for item in dataset.items:
-            taken.append(item)
-            yield item
+    def items() -> Iterator[Item]:
+        for number in range(CASES):
+            taken.append(number)
+            yield Item(f"{number}.nrrd", None)  # without files: nothing is waited for
 
     for done, _ in enumerate(reading.read_items(dataset, items()), start=1):
         assert len(taken) <= done + 2

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from nifti_kit.errors import BadLabels
-from nifti_kit.formats import components
+from nifti_kit.formats import components, labels, nifti
 from nifti_kit.formats.components import Part, ShapeSurvey, survey_shapes
 from nifti_kit.formats.nifti import read_header
 from tests.support.builders import write_nifti
@@ -41,9 +41,16 @@ VALUES = st.sampled_from([0, 0, 0, 1, 2, 300])
 
 
 @untimed
-@given(arrays(np.uint16, SHAPES, elements=VALUES))
-def test_parts_and_profiles_are_those_of_the_whole_volume(tmp_path_factory, array):
-    survey = surveyed(tmp_path_factory.mktemp("shapes"), array)
+@given(
+    array=arrays(np.uint16, SHAPES, elements=VALUES),
+    block=st.sampled_from([1, 200, 2**17]),
+    runs=st.sampled_from([1, 6, 2**16]),
+)
+def test_parts_and_profiles_are_those_of_the_whole_volume(tmp_path_factory, array, block, runs):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nifti, "READ_AT_ONCE", block)
+        patch.setattr(labels, "RUNS_AT_ONCE", runs)
+        survey = surveyed(tmp_path_factory.mktemp("shapes"), array)
     values = sorted(set(array.ravel().tolist()) - {0})
     assert list(survey.parts) == values
     assert sorted(survey.profiles) == values
@@ -63,8 +70,11 @@ def test_parts_and_profiles_are_those_of_the_whole_volume(tmp_path_factory, arra
 
 
 @untimed
-@given(arrays(np.uint8, SHAPES, elements=VALUES.filter(lambda value: value < 256)))
-def test_equal_neighbours_are_counted_within_frames(tmp_path_factory, array):
+@given(
+    arrays(np.uint8, SHAPES, elements=VALUES.filter(lambda value: value < 256)),
+    st.sampled_from([1, 6, 2**16]),
+)
+def test_equal_neighbours_are_counted_within_frames(tmp_path_factory, array, runs):
     pairs = [
         (one, other)
         for a, b in ((array[1:], array[:-1]), (array[:, 1:], array[:, :-1]))
@@ -72,7 +82,10 @@ def test_equal_neighbours_are_counted_within_frames(tmp_path_factory, array):
         if one and other
     ]
     expected = sum(one == other for one, other in pairs) / len(pairs) if pairs else 1.0
-    assert surveyed(tmp_path_factory.mktemp("shapes"), array).equal_neighbours == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(labels, "RUNS_AT_ONCE", runs)
+        found = surveyed(tmp_path_factory.mktemp("shapes"), array)
+    assert found.equal_neighbours == expected
 
 
 def test_corners_connect_and_two_steps_do_not(tmp_path):
