@@ -88,11 +88,18 @@ def _no_text(path: Path, found: str) -> UnreadableFile:
 # Numbers in words, the same in every text form
 
 
-def listed(things: Iterable[object], most: int, join: str = ", ") -> str:
-    """Return the first few things, and how many more there are: ``a, b and 4 more``."""
-    named = [str(thing) for thing in things]
-    more = f" and {len(named) - most} more" if len(named) > most else ""
-    return join.join(named[:most]) + (";" if more and ";" in join else "") + more
+def listed(
+    things: Iterable[object], most: int, join: str = ", ", *, count: int | None = None
+) -> str:
+    """Return the first few things, and how many more there are: ``a, b and 4 more``.
+
+    ``count`` is how many there are in all, where ``things`` are the first of them.
+    """
+    known = list(things)
+    named = [str(thing) for thing in known[:most]]
+    left = (len(known) if count is None else count) - len(named)
+    more = f" and {left} more" if left > 0 else ""
+    return join.join(named) + (";" if more and ";" in join else "") + more
 
 
 def counted(count: int, noun: str) -> str:

@@ -63,6 +63,8 @@ class MappingRow:
         The ids that could be meant, the likeliest first.
     why
         Why it is unmatched, where that is known.
+    further
+        How many more could be meant; :func:`nifti_kit.match` lists a hundred.
     """
 
     annotation: PurePosixPath
@@ -70,6 +72,7 @@ class MappingRow:
     rule: str = ""
     candidates: tuple[int, ...] = ()
     why: str = ""
+    further: int = 0
 
 
 class Mapping:
@@ -189,6 +192,7 @@ class Mapping:
                 "rule": [row.rule for row in self.rows],
                 "candidates": [row.candidates for row in self.rows],
                 "why": [row.why for row in self.rows],
+                "further": [row.further for row in self.rows],
             }
         )
 
@@ -207,7 +211,11 @@ class Mapping:
                 row.annotation,
                 "" if row.volume is None else self._shown(row.volume),
                 row.rule or row.why or "unmatched",
-                listed(map(self._shown, row.candidates), SHOWN),
+                listed(
+                    map(self._shown, row.candidates),
+                    SHOWN,
+                    count=len(row.candidates) + row.further,
+                ),
             )
             for row in ordered[:SHOWN_ROWS]
         ]

@@ -9,21 +9,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from nifti_kit.core.findings import Finding, finding
-from nifti_kit.core.geometry import Grid, compare_grids, lattice_orientation
+from nifti_kit.core.geometry import compare_grids
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.datasets.names import natural_key
 from nifti_kit.errors import BadSource, of_kind
 from nifti_kit.formats.mappings import Mapping, MappingRow
+from nifti_kit.plans.lattices import Lattices
 from nifti_kit.plans.name_rules import (
     CASE,
     EXACT,
     DatasetFolders,
+    NameIndex,
     PlainName,
+    Positions,
     name_rules,
     one_in_other,
     plain_name,
@@ -39,6 +45,9 @@ _LAST = (RULES.index(ONLY), 0)
 
 SHOWN = 4
 """Names that a message lists before it counts the rest."""
+
+CANDIDATES = 100
+"""Volumes that a row lists; 10,000 files with 10,000 each would be a gigabyte that nobody reads."""
 
 
 def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
@@ -58,7 +67,8 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
         which its voxels land.
 
     A volume is taken only if the file's voxels are voxels of it (in whatever order), and if no
-    other case or folder claims it for the same plane as well.
+    other case or folder claims it for the same plane as well. A row lists the hundred likeliest
+    volumes of those that its file may be for (``candidates``), and counts the others (``further``).
 
     Parameters
     ----------
@@ -83,15 +93,15 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
             expected="the layout annotations",
             remedy="scan(..., layout='annotations')",
         )
-    there = [_Volume(ref, plain_name(ref.name)) for ref in volumes]
+    there = list(volumes)
     folders = DatasetFolders(
-        {volume.ref.dataset for volume in there},
+        {ref.dataset for ref in there},
         {path.parent.parts for path in dataset.annotation_paths},
     )
     matcher = _Matcher(there, folders, dataset.choices.annotation_words)
     claims = [matcher.claim(item, file) for item in dataset.items for file in _files(item)]
     _settle(claims)
-    names = {volume.ref.id: f"{volume.ref.dataset}/{volume.ref.name}" for volume in there}
+    names = {ref.id: f"{ref.dataset}/{ref.name}" for ref in there}
     rows = [_row(claim) for claim in claims]
     doubts = [*_differing(claims), *_numbered_alike(dataset, claims)]
     return Mapping(rows, "", doubts, names=names, project=folders.in_force)
@@ -134,6 +144,17 @@ class _Volume:
         return f"{self.ref.dataset}/{self.ref.name} (id {self.ref.id})"
 
 
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """Volumes that a file may be for, the likeliest first: the first of them, and their number."""
+
+    first: tuple[_Volume, ...] = ()
+    count: int = 0
+
+    def __str__(self) -> str:
+        return listed(self.first, SHOWN, count=self.count)
+
+
 @dataclass(eq=False)
 class _Claim:
     """An annotation file, or a score table that stands alone, and the volumes its name fits.
@@ -146,21 +167,66 @@ class _Claim:
     name: PlainName
     rule: str = ""
     rank: tuple[int, int] = (0, 0)
-    fits: tuple[_Volume, ...] = ()
+    fits: _Fits = _Fits()
     meant: _Volume | None = None
     why: str = ""
+
+
+Lands = npt.NDArray[np.bool_]
+"""(n,), one for each volume of the target: whether a file's voxels are voxels of it."""
+
+
+class _Group:
+    """Volumes of some datasets, in the order of their names; ``at`` are their positions."""
+
+    def __init__(self, there: Sequence[_Volume], at: Iterable[int]) -> None:
+        self.there = there
+        self.at = np.array(sorted(at), np.int64)
+        self._planes: dict[str | None, _Group] = {}
+
+    @cached_property
+    def names(self) -> NameIndex:
+        """What their names say."""
+        return NameIndex([self.there[position].name for position in self.at])
+
+    def of_plane(self, plane: str | None) -> _Group:
+        """Return those with a plane in their names, or those without one."""
+        if plane not in self._planes:
+            at = (position for position in self.at if self.there[position].name.plane == plane)
+            self._planes[plane] = _Group(self.there, at)
+        return self._planes[plane]
+
+    def ranked(self, name: PlainName, lands: Lands, among: Positions | None = None) -> Positions:
+        """Return the likeliest first: by words in common, then by place, then by their names.
+
+        ``among`` are some of them, all by default; what comes back are positions as in ``at``.
+        """
+        common = self.names.in_common(name.case)
+        at, common = (self.at, common) if among is None else (self.at[among], common[among])
+        return at[np.argsort(-2 * common - lands[at], kind="stable")]
+
+    def fits(self, positions: Sequence[int] | Positions) -> _Fits:
+        """Return volumes as a claim has them."""
+        first = tuple(self.there[position] for position in positions[:CANDIDATES])
+        return _Fits(first, len(positions))
 
 
 class _Matcher:
     """Finds the volumes that a file's folder and name fit."""
 
     def __init__(
-        self, there: Sequence[_Volume], folders: DatasetFolders, further: tuple[str, ...]
+        self, refs: Sequence[VolumeRef], folders: DatasetFolders, further: tuple[str, ...]
     ) -> None:
         self.folders, self.further = folders, further
-        self.by_dataset: defaultdict[str, list[_Volume]] = defaultdict(list)
-        for volume in there:
-            self.by_dataset[volume.ref.dataset].append(volume)
+        keys = [natural_key(f"{ref.dataset}/{ref.name}") for ref in refs]
+        order = sorted(range(len(refs)), key=keys.__getitem__)
+        there = [_Volume(refs[place], plain_name(refs[place].name)) for place in order]
+        self._lattices = Lattices([volume.ref.grid for volume in there])
+        self._all = _Group(there, range(len(there)))
+        self._by_dataset: defaultdict[str, list[int]] = defaultdict(list)
+        for position in np.argsort(order).tolist():  # in the order in which they were given
+            self._by_dataset[there[position].ref.dataset].append(position)
+        self._groups: dict[tuple[str, ...], _Group] = {}
 
     def claim(self, item: Item, file: MaskFile | TableFile) -> _Claim:
         """Return a file's claim: the one volume it means, or why there is none."""
@@ -168,36 +234,56 @@ class _Matcher:
         claim = _Claim(item, file, plain_name(relative.name, self.further))
         datasets, inner, why = self.folders.of(relative.parent.parts)
         if why:
-            claim.fits = tuple(v for name in datasets for v in self.by_dataset[name])
+            claim.fits = self._all.fits(self._of_datasets(datasets))
             claim.why = why
             return claim
-        pool = [v for name in datasets for v in self.by_dataset[name]]
-        self._fit(claim, inner, pool)
+        group, lands = self._group(datasets), self._lands(file)
+        found = self._fitting(claim, inner, group, lands)
+        claim.fits = group.fits(found)
         if not claim.rule:
             where = f"dataset {datasets[0]}" if len(datasets) == 1 else "the target"
             kind = f"of plane {claim.name.plane}" if claim.name.plane else "with such a name"
-            claim.why = f"{where} has no volume {kind}" if pool else f"{where} has no volumes"
-        elif len(claim.fits) == 1:
-            _take(claim, claim.fits[0], pool)
+            what = f"no volume {kind}" if len(group.at) else "no volumes"
+            claim.why = f"{where} has {what}"
+        elif len(found) == 1:
+            _take(claim, int(found[0]), group, lands)
         else:
-            _narrow(claim)
+            _narrow(claim, found, group, lands)
         return claim
 
-    def _fit(self, claim: _Claim, inner: tuple[str, ...], pool: Sequence[_Volume]) -> None:
-        """Put the first rule that any volume fits into a claim, with those that fit."""
-        plane = claim.name.plane
-        own = [v for v in pool if plane is None or v.name.plane == plane]
-        bare = [v for v in pool if plane is not None and v.name.plane is None]
+    def _of_datasets(self, datasets: Iterable[str]) -> list[int]:
+        return [position for name in datasets for position in self._by_dataset[name]]
+
+    def _group(self, datasets: tuple[str, ...]) -> _Group:
+        if datasets is self.folders.datasets:  # thousands of names are not hashed for each file
+            return self._all
+        if datasets not in self._groups:
+            self._groups[datasets] = _Group(self._all.there, self._of_datasets(datasets))
+        return self._groups[datasets]
+
+    def _lands(self, file: MaskFile | TableFile) -> Lands:
+        """Return where a file lands; a table, which has no voxels, is no proof."""
+        if isinstance(file, TableFile):
+            return np.ones(len(self._all.there), bool)
+        return self._lattices.same_as(file.grid)
+
+    def _fitting(
+        self, claim: _Claim, inner: tuple[str, ...], group: _Group, lands: Lands
+    ) -> Positions:
+        """Put the first rule that any volume fits into a claim; return those that fit, ranked."""
+        name = claim.name
+        own = group if name.plane is None else group.of_plane(name.plane)
+        bare = _Group((), ()) if name.plane is None else group.of_plane(None)
         for rule in name_rules(claim.file.relative.name, inner, self.further):
-            fits = [v for v in (bare if rule.planeless else own) if rule.fits(v.name)]
-            if fits:
-                claim.rule, claim.fits = rule.name, _ranked(claim, fits)
-                claim.rank = (RULES.index(rule.name), rule.looseness)
-                return
-        if own and plane is not None:
-            claim.rule, claim.rank, claim.fits = ONLY, _LAST, _ranked(claim, own)
-        else:
-            claim.fits = _ranked(claim, bare)
+            some = bare if rule.planeless else own
+            found = rule.fitting(some.names)
+            if len(found):
+                claim.rule, claim.rank = rule.name, (RULES.index(rule.name), rule.looseness)
+                return some.ranked(name, lands, found)
+        if len(own.at) and name.plane is not None:
+            claim.rule, claim.rank = ONLY, _LAST
+            return own.ranked(name, lands)
+        return bare.ranked(name, lands)
 
 
 def _differ(claim: _Claim, volume: _Volume) -> bool:
@@ -206,45 +292,14 @@ def _differ(claim: _Claim, volume: _Volume) -> bool:
     return bool(own and others) and not one_in_other(own, others)
 
 
-def _ranked(claim: _Claim, volumes: Iterable[_Volume]) -> tuple[_Volume, ...]:
-    """Return volumes, the likeliest first: by words in common, then by place, then by name."""
-    return tuple(
-        sorted(
-            volumes,
-            key=lambda v: (
-                -len(claim.name.case & v.name.case),
-                not _lands(claim, v),
-                natural_key(f"{v.ref.dataset}/{v.ref.name}"),
-            ),
-        )
-    )
-
-
-def _lands(claim: _Claim, volume: _Volume) -> bool:
-    """Say whether a file's voxels are voxels of a volume; a table, which has none, is no proof."""
-    file = claim.file
-    return isinstance(file, TableFile) or _is_same_lattice(file.grid, volume.ref.grid)
-
-
-@lru_cache(maxsize=4096)
-def _is_same_lattice(mask: Grid, there: Grid) -> bool:
-    """Say whether the voxels of one grid are those of the other, in whatever order.
-
-    The same pairs are asked for again and again: instance files share their grid.
-    """
-    if sorted(mask.shape) != sorted(there.shape) or lattice_orientation(mask, there) is None:
-        return False
-    return compare_grids(mask, there).lands
-
-
-def _take(claim: _Claim, volume: _Volume, pool: Iterable[_Volume]) -> None:
+def _take(claim: _Claim, position: int, group: _Group, lands: Lands) -> None:
     """Take the volume that the name means, or say that the file's voxels do not land on it."""
-    claim.meant = volume
+    claim.meant = volume = group.there[position]
     if isinstance(claim.file, TableFile):
         if claim.rule == ONLY and _differ(claim, volume):
             claim.why = f"by its plane it is for {volume}, but its name is not, and it has no grid"
         return
-    if _lands(claim, volume):
+    if lands[position]:
         return
     found = compare_grids(claim.file.grid, volume.ref.grid)
     if found.lands:  # it covers a part of the volume that its name means
@@ -254,23 +309,23 @@ def _take(claim: _Claim, volume: _Volume, pool: Iterable[_Volume]) -> None:
         far = f", by up to {found.displacement_mm:.3g} mm ({found.displacement_voxels:.3g} voxels)"
     says = "plane" if claim.rule == ONLY else "name"
     claim.why = f"by its {says} it is for {volume}, but its grid is not: {found.verdict}{far}"
-    plane = volume.name.plane
-    others = _ranked(claim, (v for v in pool if v.name.plane == plane and _lands(claim, v)))
-    if others:
-        claim.why += f"; it fits {listed(others, SHOWN)}"
-    claim.fits = (volume, *others)
+    alike = group.of_plane(volume.name.plane)
+    others = alike.ranked(claim.name, lands, np.flatnonzero(lands[alike.at]))
+    if len(others):
+        claim.why += f"; it fits {group.fits(others)}"
+    claim.fits = group.fits([position, *others])
 
 
-def _narrow(claim: _Claim) -> None:
+def _narrow(claim: _Claim, found: Positions, group: _Group, lands: Lands) -> None:
     """Take the one of several volumes on which the voxels land, if its name is not against it."""
-    landing = [volume for volume in claim.fits if _lands(claim, volume)]
-    if len(landing) == 1 and not _differ(claim, landing[0]):
-        claim.rule, claim.rank, claim.meant = ONLY, _LAST, landing[0]
-        claim.fits = (landing[0], *(v for v in claim.fits if v is not landing[0]))
+    landing = found[lands[found]]
+    if len(landing) == 1 and not _differ(claim, group.there[landing[0]]):
+        claim.rule, claim.rank, claim.meant = ONLY, _LAST, group.there[landing[0]]
+        claim.fits = group.fits(np.concatenate([landing, found[~lands[found]]]))
         return
     what = "by its plane" if claim.rule == ONLY else f"by {claim.rule}"
-    claim.why = f"{len(claim.fits)} volumes fit {what}: {listed(claim.fits, SHOWN)}"
-    if not landing:
+    claim.why = f"{len(found)} volumes fit {what}: {claim.fits}"
+    if not len(landing):
         claim.why += "; its grid is that of none of them"
 
 
@@ -286,20 +341,25 @@ def _settle(claims: Iterable[_Claim]) -> None:
             # Of two that fit equally by name, one whose grid was refused is out.
             rank = (*claim.rank, bool(claim.why))
             ranks[claim.item] = min(rank, ranks.get(claim.item, rank))
-        best = [item for item in ranks if ranks[item] == min(ranks.values())]
+        least = min(ranks.values())
+        best = [item for item in ranks if ranks[item] == least]
         for claim in group if len(ranks) > 1 else ():
-            others = [item.annotation_paths[0] for item in best if item is not claim.item]
-            if others:
-                how = "as well" if claim.item in best else "better"
-                fits = "fits" if len(others) == 1 else "fit"
-                claim.why = claim.why or f"{listed(others, SHOWN)} {fits} {claim.meant} {how}"
+            is_best = ranks[claim.item] == least
+            others = len(best) - is_best
+            if others and not claim.why:
+                # Of thousands that claim one volume, no more are looked at than are named.
+                near = [one for one in best[: SHOWN + 1] if one is not claim.item]
+                named = listed((one.annotation_paths[0] for one in near), SHOWN, count=others)
+                fits = "fits" if others == 1 else "fit"
+                claim.why = f"{named} {fits} {claim.meant} {'as well' if is_best else 'better'}"
 
 
 def _row(claim: _Claim) -> MappingRow:
-    ids = tuple(volume.ref.id for volume in claim.fits)
+    ids = tuple(volume.ref.id for volume in claim.fits.first)
+    further = claim.fits.count - len(ids)
     if claim.meant is None or claim.why:
-        return MappingRow(claim.file.relative, None, "", ids, claim.why)
-    return MappingRow(claim.file.relative, claim.meant.ref.id, claim.rule, ids)
+        return MappingRow(claim.file.relative, None, "", ids, claim.why, further)
+    return MappingRow(claim.file.relative, claim.meant.ref.id, claim.rule, ids, further=further)
 
 
 def _differing(claims: Iterable[_Claim]) -> Iterator[Finding]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.names import parse_name, words_of
@@ -34,11 +38,6 @@ class PlainName:
     words: tuple[str, ...]
     case: frozenset[str]
     tail: tuple[int, ...]
-
-    def is_name_of(self, volume: PlainName) -> bool:
-        """Say whether an annotation's name is a volume's, with or without an index at its end."""
-        same = (self.plane, self.words, self.case) == (volume.plane, volume.words, volume.case)
-        return same and volume.tail in (self.tail, self.tail[:-1])
 
 
 def plain_name(name: str, further: tuple[str, ...] = ()) -> PlainName:
@@ -73,6 +72,62 @@ def _words_of(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(word for text in texts for word in words_of(text))
 
 
+Positions = npt.NDArray[np.int64]
+"""Places of things in their order, from 0, ascending."""
+
+_NOWHERE: Positions = np.array([], np.int64)
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class NameIndex:
+    """The names of volumes, and which of them are like another: none is compared with each.
+
+    Parameters
+    ----------
+    names
+        Volumes' names; what is found of them are their positions here.
+    """
+
+    def __init__(self, names: Sequence[PlainName]) -> None:
+        self._sizes = np.array([len(name.case) for name in names], np.int16)
+        self._equal = _grouped((name, at) for at, name in enumerate(names))
+        self._of_case = _grouped((name.case, at) for at, name in enumerate(names))
+        self._having = _grouped((word, at) for at, name in enumerate(names) for word in name.case)
+
+    def named(self, name: PlainName) -> Positions:
+        """Return where an annotation's name is a volume's, with or without an index at its end."""
+        tails = dict.fromkeys((name.tail, name.tail[:-1]))
+        found = (self._equal.get(replace(name, tail=tail), _NOWHERE) for tail in tails)
+        return np.sort(np.concatenate(list(found)))
+
+    def in_common(self, words: Iterable[str]) -> npt.NDArray[np.int16]:
+        """Return how many words the case of each name has in common with others."""
+        counts = np.zeros_like(self._sizes)
+        for word in words:
+            counts[self._having.get(word, _NOWHERE)] += 1
+        return counts
+
+    def of_case(self, words: frozenset[str]) -> Positions:
+        """Return where the case words are these, and there are any."""
+        return self._of_case.get(words, _NOWHERE) if words else _NOWHERE
+
+    def of_part(self, words: frozenset[str]) -> Positions:
+        """Return where the case words are among these, or these among them, and there are any."""
+        if self._having.keys().isdisjoint(words):
+            return _NOWHERE
+        counts = self.in_common(words)
+        return np.flatnonzero((counts > 0) & ((counts == len(words)) | (counts == self._sizes)))
+
+
+def _grouped(pairs: Iterable[tuple[Key, int]]) -> dict[Key, Positions]:
+    """Return the positions of each key."""
+    found: defaultdict[Key, list[int]] = defaultdict(list)
+    for key, position in pairs:
+        found[key].append(position)
+    return {key: np.array(positions) for key, positions in found.items()}
+
+
 @dataclass(frozen=True)
 class NameRule:
     """One way in which a volume's name may fit a file's.
@@ -85,14 +140,14 @@ class NameRule:
         How loose the rule is, from 0.
     planeless
         Whether it is for volumes without a plane in their names, or for those of the file's plane.
-    fits
-        Says whether a volume's name fits.
+    fitting
+        Returns where a volume's name fits.
     """
 
     name: str
     looseness: int
     planeless: bool
-    fits: Callable[[PlainName], bool]
+    fitting: Callable[[NameIndex], Positions]
 
 
 def name_rules(
@@ -108,26 +163,14 @@ def name_rules(
         The dataset's own type words of annotations.
     """
     for number, spelled in enumerate(_spellings(name, folders, further)):
-        yield NameRule(EXACT, number, False, spelled.is_name_of)
+        yield NameRule(EXACT, number, False, partial(NameIndex.named, name=spelled))
     own = plain_name(name, further).case
     number = 0
-    for alike in (_same, one_in_other):
+    for alike in (NameIndex.of_case, NameIndex.of_part):
         for words in (own, own | _words_of(folders)):
             for planeless in (False, True):
-                yield NameRule(CASE, number, planeless, partial(_case_fits, alike, words))
+                yield NameRule(CASE, number, planeless, partial(alike, words=words))
                 number += 1
-
-
-def _case_fits(
-    alike: Callable[[frozenset[str], frozenset[str]], bool],
-    words: frozenset[str],
-    volume: PlainName,
-) -> bool:
-    return bool(words and volume.case) and alike(words, volume.case)
-
-
-def _same(words: frozenset[str], others: frozenset[str]) -> bool:
-    return words == others
 
 
 def one_in_other(words: frozenset[str], others: frozenset[str]) -> bool:

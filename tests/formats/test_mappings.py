@@ -431,7 +431,8 @@ def test_the_text_form_says_why_files_are_unmatched(open_mapping: Mapping) -> No
 
 def test_the_table_of_a_mapping_keeps_large_ids(open_mapping: Mapping) -> None:
     frame = open_mapping.to_frame()
-    assert list(frame.columns) == ["annotation", "volume", "name", "rule", "candidates", "why"]
+    columns = ["annotation", "volume", "name", "rule", "candidates", "why", "further"]
+    assert list(frame.columns) == columns
     assert frame["volume"].tolist()[0] == 3
     assert frame["volume"].isna().tolist() == [False, True, True]
     assert frame["name"].tolist() == ["knee/axl_anatomic.nrrd", "", ""]

@@ -15,6 +15,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadSource
 from nifti_kit.formats.mappings import Mapping
+from nifti_kit.plans import matching
 from nifti_kit.targets.records import VolumeRef
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti, write_planes
 from tests.support.landings import land, quiet, tree, write_foreign
@@ -423,6 +424,36 @@ def test_of_two_folders_that_fit_a_volume_equally_the_one_that_lands_goes_to_it(
     mapping = nk.match(nk.scan(tmp_path), volumes("axl_anatomic"))
     assert matched(mapping) == {"a/axl_mask.nii": (None, ""), "b/axl_mask.nii": (1, EXACT)}
     assert "its grid is not: translated" in mapping.rows[0].why
+
+
+# Many
+
+
+def test_of_many_volumes_a_row_lists_the_likeliest_and_counts_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "CANDIDATES", 3)
+    there = volumes(*(f"p{n}_axl" for n in range(1, 8)), n7=5.0)
+    mapping = nk.match(annotations(tmp_path, "x_axl_mask.nii", x=5.0), there)
+    (row,) = mapping.rows
+    assert (row.candidates, row.further) == ((7, 1, 2), 4)
+    assert row.why == (
+        "7 volumes fit by its plane: d/p7_axl.nrrd (id 7), d/p1_axl.nrrd (id 1), "
+        "d/p2_axl.nrrd (id 2) and 4 more"
+    )
+    assert "2 (d/p2_axl.nrrd) and 4 more" in mapping._repr_html_()
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_of_many_files_that_claim_one_volume_some_are_named(count: int, tmp_path: Path) -> None:
+    files = [f"f{n}/axl_mask.nii" for n in range(count)]
+    mapping = nk.match(annotations(tmp_path, *files), volumes("axl_anatomic"))
+    for row in mapping:
+        others = [file for file in files if file != str(row.annotation)]
+        more = f" and {len(others) - 4} more" if len(others) > 4 else ""
+        fit = "fits" if len(others) == 1 else "fit"
+        named = f"{', '.join(others[:4])}{more}"
+        assert row.why == f"{named} {fit} d/axl_anatomic.nrrd (id 1) as well"
 
 
 # Whatever there is

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from nifti_kit.plans.name_rules import CASE, EXACT, PlainName, name_rules, one_in_other, plain_name
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nifti_kit.plans.name_rules import (
+    CASE,
+    EXACT,
+    NameIndex,
+    PlainName,
+    name_rules,
+    one_in_other,
+    plain_name,
+)
+from tests.support.properties import untimed
 
 
 def words(*found: str) -> frozenset[str]:
@@ -47,13 +60,14 @@ SAME = {
 def test_a_name_is_that_of_a_volume_but_for_role_and_index(
     file: str, volume: str, expected: bool
 ) -> None:
-    assert plain_name(file).is_name_of(plain_name(volume)) is expected
+    found = NameIndex([plain_name("x.nrrd"), plain_name(volume)]).named(plain_name(file))
+    assert found.tolist() == [1] * expected
 
 
 def first(file: str, folders: tuple[str, ...], volume: str) -> tuple[str, int, bool] | None:
     """Return the first rule that fits."""
     for rule in name_rules(file, folders):
-        if rule.fits(plain_name(volume)):
+        if len(rule.fitting(NameIndex([plain_name(volume)]))):
             return (rule.name, rule.looseness, rule.planeless)
     return None
 
@@ -94,3 +108,35 @@ def test_words_are_compared_as_sets() -> None:
     assert one_in_other(words("a"), words("a", "b"))
     assert one_in_other(words("a", "b"), words("b"))
     assert not one_in_other(words("a", "b"), words("b", "c"))
+
+
+SOME_WORDS = st.frozensets(st.sampled_from("abc"))
+SOME_NAMES = st.builds(
+    PlainName,
+    st.sampled_from([None, "axl"]),
+    st.sampled_from([(), ("axl", "a"), ("a", "axl")]),
+    SOME_WORDS,
+    st.sampled_from([(), (1,), (2,), (1, 2), (1, 2, 1)]),
+)
+
+
+@untimed
+@given(st.lists(SOME_NAMES, max_size=8), SOME_NAMES, SOME_WORDS)
+def test_an_index_finds_what_a_look_at_every_name_finds(
+    names: list[PlainName], own: PlainName, case: frozenset[str]
+) -> None:
+    index = NameIndex(names)
+
+    def named(name: PlainName) -> bool:
+        alike = (name.plane, name.words, name.case) == (own.plane, own.words, own.case)
+        return alike and name.tail in (own.tail, own.tail[:-1])
+
+    def at(fits: Callable[[PlainName], object]) -> list[int]:
+        return [place for place, name in enumerate(names) if fits(name)]
+
+    assert index.named(own).tolist() == at(named)
+    assert index.of_case(case).tolist() == at(lambda name: case and name.case == case)
+    assert index.of_part(case).tolist() == at(
+        lambda name: case and name.case and one_in_other(case, name.case)
+    )
+    assert index.in_common(case).tolist() == [len(case & name.case) for name in names]

@@ -107,10 +107,10 @@ def _is_rounding(mm: float, voxels: float, *grids: Grid) -> bool:
     """Say whether corners that lie so far apart are one place in two headers."""
     if voxels <= LATTICE_VOXELS:
         return True
-    return voxels < NEAREST_VOXELS and mm <= max(ROUNDING_MM, *map(_float32_step, grids))
+    return voxels < NEAREST_VOXELS and mm <= max(ROUNDING_MM, *map(float32_step, grids))
 
 
-def _float32_step(grid: Grid) -> float:
+def float32_step(grid: Grid) -> float:
     """Return the distance of neighbouring float32 numbers at a grid's coordinates (mm)."""
     reach = np.abs(grid.affine[:3, :3]) @ grid.shape + np.abs(grid.origin)
     return float(np.linalg.norm(np.spacing(reach.astype(np.float32))))

@@ -335,10 +335,11 @@ class MappingRows:
         rows = []
         for one in self.annotations.values():
             likely = self._suggested.row_of(one.file.relative)
-            ids = likely.candidates if likely else ()
             row = mapping.row_of(one.file.relative) or MappingRow(one.file.relative, None)
             why = row.why or ("" if row.volume else "the mapping has no volume for it")
-            rows.append(replace(row, candidates=ids or row.candidates, why=why))
+            known = likely if likely and likely.candidates else row
+            ids, further = known.candidates, known.further
+            rows.append(replace(row, candidates=ids, why=why, further=further))
         return rows
 
     def __getitem__(self, key: str) -> Standing:
