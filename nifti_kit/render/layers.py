@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid, Orientation, placed_on, ras_orientation
+from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.panes import Pane
 
@@ -162,7 +164,8 @@ class Stack:
         Parameters
         ----------
         numbers
-            (i, j, k), axes in any order; it may be cropped.
+            (i, j, k), axes in any order; it may be cropped. The array is the stack's from then
+            on: one of the image's size becomes a layer, and others are written into it.
         grid
             Where they are (RAS+ mm).
 
@@ -193,10 +196,9 @@ class Stack:
         piece = piece[
             tuple(slice(s.start - at, s.stop - at) for s, at in zip(box, first, strict=True))
         ]
-        present = piece != 0
-        if not present.any():
+        if not any(frame.any() for frame, _ in _frames(piece, piece)):
             return
-        under = [at for at, there in enumerate(self._shared) if (present & (there[box] != 0)).any()]
+        under = [at for at, there in enumerate(self._shared) if _meet(piece, there[box])]
         level = under[-1] + 1 if under else 0
         if level == MOST_SHARED:
             affine = self.image.affine.copy()
@@ -204,5 +206,23 @@ class Stack:
             self._apart.append(Layer(piece, Grid(piece.shape, affine)))
             return
         if level == len(self._shared):
-            self._shared.append(np.zeros(self.image.shape, dtype=self.dtype, order="F"))
-        np.copyto(self._shared[level][box], piece, where=present)
+            if piece.shape == self.image.shape and piece.flags.writeable:
+                self._shared.append(piece)
+                return
+            self._shared.append(mapped_array(self.image.shape, self.dtype))
+        for above, below in _frames(piece, self._shared[level][box]):
+            np.copyto(below, above, where=above != 0)
+
+
+def _meet(one: Numbers, other: Numbers) -> bool:
+    """Say whether two label maps of one shape have a voxel in common."""
+    return any(np.logical_and(a, b).any() for a, b in _frames(one, other))
+
+
+def _frames(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    """Yield the slices of two arrays in the order of the first one's memory.
+
+    What is worked out of all voxels at once would take as much memory as they do.
+    """
+    axis = max(range(one.ndim), key=lambda axis: abs(one.strides[axis]))
+    return zip(np.moveaxis(one, axis, 0), np.moveaxis(other, axis, 0), strict=True)

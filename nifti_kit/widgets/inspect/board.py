@@ -24,6 +24,7 @@ from nifti_kit.targets.records import PlannedItem
 from nifti_kit.widgets.parts.pages import Pages
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.viewer.model import ViewerModel
+from nifti_kit.widgets.viewer.opening import open_item
 
 MARKS = ("pass", "fail", "?")
 """What a person can say of an item; nothing is said by ``""``."""
@@ -257,7 +258,8 @@ def miniature(dataset: Dataset, item: Item | PlannedItem) -> Illustration | None
         alone = [str(mask.relative) for mask in source.masks]
         return Illustrator(dataset)(Finding("", "note", alone[0], "", "")) if alone else None
     try:
-        viewer = ViewerModel.of_item(dataset, item)
+        # Not kept: the item that a person looks at stays at hand.
+        viewer = ViewerModel(*open_item(dataset, item, is_kept=False))
     except NiftiKitError:
         return None  # a finding says what is wrong with the file
     return _cut_out(viewer, source.plane or "axl")

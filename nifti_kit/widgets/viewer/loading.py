@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid, Orientation, fields_meet, ras_orientation
+from nifti_kit.core.geometry import Grid, Orientation, fields_meet, placed_on, ras_orientation
+from nifti_kit.core.memory import mapped_array
+from nifti_kit.core.parallel import ahead
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import Box, common_box, read_box
-from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.formats.volumes import open_volume
+from nifti_kit.formats.nifti import ImageFile, iter_blocks
+from nifti_kit.formats.volumes import RasVolume, open_volume, value_dtype
 from nifti_kit.plans.plan import Plan
 from nifti_kit.plans.planner import ItemPlanner
 from nifti_kit.plans.project import ProjectClasses
 from nifti_kit.render.layers import Layer, Stack
 from nifti_kit.render.paint import mark_of
+from nifti_kit.render.position import Position, Window, best_position, presets_of
 from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.reading import landed_masks
 from nifti_kit.targets.records import ObjectRef, PlannedItem, VolumeRef
 from nifti_kit.targets.target import Target
+from nifti_kit.widgets.viewer.reading import KeptLabels, Stamp
+
+READERS = 2
+"""Label maps that are read side by side, and so are in memory together: beyond it Python's lock
+leaves little to gain."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +91,16 @@ class Piece:
     grid
         Where its voxels are (RAS+ mm).
     read
-        Gives the values, (i, j, k) in the order of the grid.
+        Gives the values, (i, j, k) in the order of the grid, as an array of the caller's own.
+    source
+        What they are read from: the same voxels where it is equal. None where that is not known.
     """
 
     origin: str
     parts: dict[int, Named]
     grid: Grid
     read: Callable[[], npt.NDArray[Any]]
+    source: Hashable = None
 
     @property
     def voxels(self) -> int:
@@ -96,17 +109,19 @@ class Piece:
 
 
 class Drawing(NamedTuple):
-    """The legend, and the overlays that it speaks of."""
+    """The legend, the overlays that it speaks of, and the position that shows most of them."""
 
     classes: tuple[ViewClass, ...]
     overlays: tuple[Overlay, ...]
+    position: Position
 
 
 def drawn(image: Grid, sets: Sequence[tuple[str, Sequence[Piece]]]) -> Drawing:
     """Return the legend and layers of sets of label maps, each with a title.
 
     Of label maps that lie on one another the one with fewer voxels is on top: a lesion stays
-    visible on its organ. One label map is in memory at a time, besides the layers.
+    visible on its organ. Besides the layers, as many label maps are in memory as are read side by
+    side; one that has the image's voxels becomes a layer itself.
 
     Parameters
     ----------
@@ -117,8 +132,9 @@ def drawn(image: Grid, sets: Sequence[tuple[str, Sequence[Piece]]]) -> Drawing:
     """
     classes = _legend(sets)
     numbers = {found.name: found.number for found in classes}
-    overlays = (_overlay(image, title, pieces, numbers) for title, pieces in sets)
-    return Drawing(classes, tuple(overlays))
+    overlays = [_overlay(image, title, pieces, numbers) for title, pieces in sets]
+    every = [layer for overlay in overlays for layer in overlay.layers]
+    return Drawing(classes, tuple(overlays), best_position(image, every))
 
 
 def _legend(sets: Sequence[tuple[str, Sequence[Piece]]]) -> tuple[ViewClass, ...]:
@@ -139,34 +155,76 @@ def _legend(sets: Sequence[tuple[str, Sequence[Piece]]]) -> tuple[ViewClass, ...
 
 def _overlay(image: Grid, title: str, pieces: Sequence[Piece], numbers: dict[str, int]) -> Overlay:
     stack, notes = Stack(image, len(numbers)), []
-    for piece in sorted(pieces, key=lambda piece: -piece.voxels):
-        values = piece.read()
-        # Values without a class are background.
-        most = max((int(values.max(initial=0)), *piece.parts))
-        table = np.zeros(most + 1, dtype=stack.dtype)
-        for value, part in piece.parts.items():
-            table[value] = numbers[part.name]
-        fits = stack.add(table[values], piece.grid)
-        if not fields_meet(piece.grid, image):
-            notes.append(f"{piece.origin} lies outside the volume")
-        elif not fits:
-            notes.append(f"{piece.origin} is not on the volume's voxels: drawn where it lies")
+    ordered = sorted(pieces, key=lambda piece: -piece.voxels)
+    with ThreadPoolExecutor(READERS) as pool:
+        read = ahead(pool, lambda piece: _numbered(piece, numbers, stack.dtype), ordered, READERS)
+        for piece, found in zip(ordered, read, strict=True):
+            fits = stack.add(found, piece.grid)
+            if not fields_meet(piece.grid, image):
+                notes.append(f"{piece.origin} lies outside the volume")
+            elif not fits:
+                notes.append(f"{piece.origin} is not on the volume's voxels: drawn where it lies")
     return Overlay(title, stack.layers, tuple(notes))
 
 
-def planned(item: PlannedItem) -> list[Piece]:
-    """Return the label maps of a planned item; they are read when they are drawn."""
+def _numbered(piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return a label map with the numbers of its classes in place of its values."""
+    values = piece.read()
+    # Values without a class are background.
+    most = max((int(values.max(initial=0)), *piece.parts))
+    table = np.zeros(most + 1, dtype=dtype)
+    for value, part in piece.parts.items():
+        table[value] = numbers[part.name]
+    if values.dtype == dtype and np.array_equal(table, np.arange(most + 1)):
+        return values
+    if most == 1 and values.dtype == dtype:
+        values *= table[1]
+        return values
+    # Frame by frame, and where it can be in its own place: a large map is in memory once.
+    found = values if values.dtype == dtype else np.empty_like(values, dtype=dtype)
+    axis = max(range(values.ndim), key=lambda axis: abs(values.strides[axis]))
+    for before, after in zip(*(np.moveaxis(v, axis, 0) for v in (values, found)), strict=True):
+        after[...] = table[before]
+    return found
+
+
+def planned(
+    item: PlannedItem,
+    kept: Mapping[ImageFile, KeptLabels] | None = None,
+    stamps: Mapping[ImageFile, Stamp] | None = None,
+) -> list[Piece]:
+    """Return the label maps of a planned item; they are read when they are drawn.
+
+    ``kept`` are those that were read already, ``stamps`` what the files were then.
+    """
     pieces = []
     for mask, objects in groupby(item.objects, key=lambda planned: planned.mask):
-        found = list(objects)
-        box = common_box(one.label.box for one in found)
+        found, image = list(objects), mask.image
         parts = {one.value: Named(one.class_name, one.color, one.voxels) for one in found}
+        box = common_box(one.label.box for one in found)
+        stamp = (stamps or {}).get(image)
+        source = None if stamp is None else (stamp, box)
+        known = (kept or {}).get(image)
+        if known is not None and known.is_whole and _covers(image.grid, item.volume):
+            box = known.box
 
-        def read(image: ImageFile = mask.image, box: Box = box) -> npt.NDArray[Any]:
-            return read_box(image, box)
+        def read(
+            image: ImageFile = image, box: Box = box, known: KeptLabels | None = known
+        ) -> npt.NDArray[Any]:
+            voxels = None if known is None else known.taken(box)
+            return read_box(image, box) if voxels is None else voxels
 
-        pieces.append(Piece(str(mask.relative), parts, mask.grid.cropped(box), read))
+        pieces.append(Piece(str(mask.relative), parts, mask.grid.cropped(box), read, source))
     return pieces
+
+
+def _covers(grid: Grid, volume: ImageFile | None) -> bool:
+    """Say whether a label map has all voxels of a volume, and no others."""
+    if volume is None:
+        return False
+    whole = volume.grid.to_ras()
+    place = placed_on(grid, whole)
+    return place is not None and (place.first, place.shape) == ((0, 0, 0), whole.shape)
 
 
 def landed(target: Target, objects: Iterable[ObjectRef]) -> list[Piece]:
@@ -236,8 +294,11 @@ class RasImage:
             If the file is cut short or damaged.
         """
         _usable(str(image.relative), image.grid)
-        opened = open_volume(image)
-        return cls(name, opened.array(), opened.grid, ras_orientation(image.grid), image.shape)
+        orientation, grid = ras_orientation(image.grid), image.grid.to_ras()
+        voxels = (
+            orientation.apply(_scaled(image)) if image.is_scaled else open_volume(image).array()
+        )
+        return cls(name, voxels, grid, orientation, image.shape)
 
     @classmethod
     def of_target(cls, target: Target, ref: VolumeRef) -> RasImage:
@@ -245,11 +306,29 @@ class RasImage:
         voxels = np.stack([page.copy() for page in target.iter_volume(ref.id)], axis=2)
         return cls.of_array(ref.name, voxels, ref.grid)
 
+    @cached_property
+    def presets(self) -> dict[str, Window]:
+        """The windows to choose from, by name; the first one is shown at the beginning."""
+        return presets_of(self.voxels)
+
     def stored(self, indices: tuple[int, int, int]) -> tuple[int, int, int]:
         """Return the indices in the stored order for those in RAS+ order, from 0."""
         there = self.orientation.index_map(self.stored_shape) @ (*indices, 1)
         i, j, k = (int(index) for index in there[:3])
         return i, j, k
+
+
+def _scaled(image: ImageFile) -> npt.NDArray[Any]:
+    """Return the values of a scaled volume in file order; stored numbers are there in blocks."""
+    values, done = mapped_array(image.shape, value_dtype(image)), 0
+    for block in iter_blocks(image):
+        count = block.shape[2]
+        part = RasVolume(
+            Grid((*image.shape[:2], count), image.grid.affine), values.dtype, block, image
+        )
+        values[:, :, done : done + count] = part.array()
+        done += count
+    return values
 
 
 def _usable(name: str, grid: Grid) -> None:
@@ -261,16 +340,25 @@ def chosen_item(source: Plan | Dataset, item: PlannedItem | Item | str | int) ->
     """Return an item of a plan or dataset: itself, by its name, or by its place (from 0).
 
     For an item of a dataset only its own masks are read: classes that the class map gives no
-    colour may get another one than in a plan of the whole dataset.
+    colour may get another one than in a plan of the whole dataset. Raises as :func:`found_item`.
+    """
+    found = found_item(source, item)
+    if isinstance(found, PlannedItem):
+        return found
+    assert isinstance(source, Dataset)
+    return ItemPlanner(source, None, ProjectClasses((), source.classes), None).volume(found)
+
+
+def found_item(source: Plan | Dataset, item: PlannedItem | Item | str | int) -> PlannedItem | Item:
+    """Return an item as its source has it; nothing is read.
 
     Raises
     ------
     NiftiKitError
         If there is no such item.
     """
-    found: PlannedItem | Item
     if isinstance(item, (PlannedItem, Item)):
-        found = item
+        found: PlannedItem | Item = item
     else:
         there: tuple[PlannedItem | Item, ...] = source.items
         among = [one for at, one in enumerate(there) if item in (at, one.name)]
@@ -278,9 +366,7 @@ def chosen_item(source: Plan | Dataset, item: PlannedItem | Item | str | int) ->
             names = ", ".join(repr(one.name) for one in there[:10]) or "no item"
             raise NiftiKitError("there is no such item", found=repr(item), expected=names)
         found = among[0]
-    if isinstance(found, PlannedItem):
-        return found
-    if not isinstance(source, Dataset):
+    if isinstance(found, Item) and not isinstance(source, Dataset):
         message = "an item of a dataset is looked up in a dataset"
         raise NiftiKitError(message, found=type(source).__name__, expected="Dataset")
-    return ItemPlanner(source, None, ProjectClasses((), source.classes), None).volume(found)
+    return found

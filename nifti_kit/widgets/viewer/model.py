@@ -23,7 +23,7 @@ from nifti_kit.plans.plan import Plan
 from nifti_kit.render.layers import Layer
 from nifti_kit.render.panes import Layout, Pane
 from nifti_kit.render.picture import Artist, Look
-from nifti_kit.render.position import CUSTOM, Window, best_position, position_of, presets_of
+from nifti_kit.render.position import CUSTOM, Window, position_of
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Mask
 from nifti_kit.targets.reading import chosen_volume
 from nifti_kit.targets.records import PlannedItem, VolumeRef
@@ -34,12 +34,11 @@ from nifti_kit.widgets.viewer.loading import (
     Piece,
     RasImage,
     ViewClass,
-    chosen_item,
     drawn,
     landed,
     of_mask,
-    planned,
 )
+from nifti_kit.widgets.viewer.opening import TITLES, open_item
 
 DIGITS = 6
 """Of a grey value with fractions."""
@@ -169,13 +168,11 @@ class Viewing(HasTraits):
 
     def __init__(self, image: RasImage, drawing: Drawing, title: str = "") -> None:
         self.image, self.title = image, title or image.name
-        self.classes, self.overlays = drawing
-        self.presets = presets_of(image.voxels)
+        self.classes, self.overlays, position = drawing
+        self.presets = image.presets
         layers = [(overlay.title, overlay.layers) for overlay in self.overlays]
         colors = [found.color for found in self.classes]
         self._artist = Artist(image.voxels, image.grid, layers, colors)
-        every = [layer for overlay in self.overlays for layer in overlay.layers]
-        position = best_position(image.grid, every)
         self._focus: tuple[float, float, float] = position
         super().__init__(position=position, window=tuple(next(iter(self.presets.values()))))
 
@@ -280,9 +277,6 @@ class Viewing(HasTraits):
         return names[0] if names else CUSTOM
 
 
-TITLES = ("As in the files", "Repaired")
-"""Of two overlays that are shown one above the other, unless they are named."""
-
 NARROWEST = 1e-4
 """Dragging changes a window by steps of this share of all values; it is no narrower."""
 
@@ -354,13 +348,10 @@ class ViewerModel(Viewing):
         NiftiKitError
             If there is no such item or volume, or a file is damaged.
         """
-        chosen = chosen_item(source, item)
-        image = _image_of(chosen, target, volume)
-        if compare is None:
-            return cls(image, drawn(image.grid, [("", planned(chosen))]))
-        other = planned(chosen_item(compare, chosen.name))
-        sets = list(zip(titles, (planned(chosen), other), strict=True))
-        return cls(image, drawn(image.grid, sets))
+        opened = open_item(
+            source, item, target=target, volume=volume, compare=compare, titles=titles
+        )
+        return cls(*opened)
 
     @classmethod
     def of_target(cls, target: Target, volume: VolumeRef | str | int | None = None) -> ViewerModel:
@@ -513,18 +504,3 @@ class ViewerModel(Viewing):
                 self.position = position
                 return True
         return False
-
-
-def _image_of(
-    item: PlannedItem, target: Target | None, volume: VolumeRef | str | int | None
-) -> RasImage:
-    """Return the volume of a planned item: its file, or what is on the target."""
-    wanted = item.volume_id if volume is None else volume
-    if target is not None and wanted is not None:
-        return RasImage.of_target(target, chosen_volume(target, wanted))
-    if item.volume is not None:
-        return RasImage.of_file(item.name, item.volume)
-    raise NiftiKitError(
-        f"the volume of {item.name!r} is on the target, not in the source",
-        remedy="Give the target, and the volume: of_item(..., target=target, volume=...).",
-    )
