@@ -79,9 +79,9 @@ REMEDY_NAN = (
 
 Box = tuple[slice, slice, slice]
 
-RUNS_AT_ONCE = 2**16
-"""Runs worked on together: some megabytes, and the work on each frame by itself would take longer
-than reading it."""
+RUNS_AT_ONCE = 2**14
+"""Runs worked on together: work on each frame by itself would take longer than reading it, and
+more of them are more new pages of memory each time."""
 
 
 @dataclass(frozen=True, slots=True)
