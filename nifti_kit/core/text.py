@@ -110,6 +110,40 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {plural}"
 
 
+# How much a repr shows: a notebook keeps it in its file, and a page of megabytes takes seconds
+
+REPR_ROWS = 500
+"""Objects that a repr shows in all: 0.3 MB of HTML, where 10,000 are 6 MB."""
+
+REPR_ITEMS = 200
+"""Volumes that a repr shows."""
+
+REPR_LINES = 50
+"""Files that do not land that a repr names."""
+
+
+def shares(sizes: Iterable[int], most: int) -> list[int]:
+    """Return how many rows of each table are shown, of ``most`` in all: the first ones first.
+
+    >>> shares([2, 4, 1], 3)
+    [2, 1, 0]
+    """
+    shown = []
+    for size in sizes:
+        shown.append(min(size, most))
+        most -= shown[-1]
+    return shown
+
+
+def and_more(count: int, noun: str, where: str) -> list[str]:
+    """Return the line that counts what is not shown, and says where it is; none for nothing.
+
+    >>> and_more(9500, "object", "to_frame()")
+    ['... and 9,500 more objects; all are in to_frame()']
+    """
+    return [f"... and {counted(count, f'more {noun}')}; all are in {where}"] * (count > 0)
+
+
 # Cells of tables that people open with a spreadsheet, which calculates what begins like a formula
 
 _FORMULA = re.compile(r"[=+\-@\t\r](?=.*\w)", re.DOTALL)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from nifti_kit.core.findings import Finding
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import REPR_LINES, and_more, counted, listed
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
 from nifti_kit.errors import visible
 
@@ -58,6 +58,12 @@ class LeftOut:
     def facts(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {**self.__dict__, "files": list(self.files)}
+
+
+def left_out_lines(left_out: Sequence[LeftOut], most: int = REPR_LINES) -> list[str]:
+    """Return what does not land in lines of text: ``most`` files, and how many more there are."""
+    lines = [f"Left out: {one}" for one in left_out[:most]]
+    return lines + and_more(len(left_out) - most, "file", "left_out")
 
 
 def of_volume(survey: ItemSurvey) -> LeftOut:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from nifti_kit.core import html
 from nifti_kit.core.files import digest
 from nifti_kit.core.findings import Finding, Findings, Waiver, finding, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import REPR_ITEMS, REPR_ROWS, and_more, counted, listed, shares
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.reading import read_items
@@ -25,7 +25,7 @@ from nifti_kit.datasets.surveys import survey_item
 from nifti_kit.errors import of_kind, visible
 from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.mappings import Mapping, read_mapping
-from nifti_kit.plans.left_out import LeftOut, left_out
+from nifti_kit.plans.left_out import LeftOut, left_out, left_out_lines
 from nifti_kit.plans.matching import RULES, match, only_exact
 from nifti_kit.plans.planner import ItemPlanner, instance_too_old
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
@@ -76,19 +76,37 @@ def _update_row(item: PlannedItem, update: ScoreUpdate) -> dict[str, Any]:
     return dict(zip(OBJECT_COLUMNS, cells, strict=True))
 
 
-def item_lines(item: PlannedItem, kind: str) -> list[str]:
-    """Return an item in lines of text; ``kind`` is ``semantic``, ``instance`` or empty."""
+def item_lines(item: PlannedItem, kind: str, most: int) -> list[str]:
+    """Return an item in lines of text; ``kind`` is ``semantic``, ``instance`` or empty.
+
+    ``most`` objects and updates are shown, and the others counted.
+    """
     shown = [f"  {item.name}{_where(item)}{f' [{kind}]' if kind else ''}"]
     shown += [f"    {line}" for line in there(item)]
-    for planned in item.objects:
+    for planned in item.objects[:most]:
         scores = f", {planned.score_count} scores" if planned.scores else ""
         shown.append(
             f"    {planned.class_name}: value {planned.value_text}, {planned.voxels} voxels"
             f"{scores} <- {planned.mask.relative}"
         )
-    for update in item.updates:
+    for update in _first_updates(item, most):
         shown += [f"    {update.text}", *(f"      {line}" for line in update_lines(update))]
-    return shown
+    return [*shown, *(f"    {line}" for line in _rest(item, most))]
+
+
+def _size(item: PlannedItem) -> int:
+    """Return how many rows an item has: objects, and updates after them."""
+    return len(item.objects) + len(item.updates)
+
+
+def _first_updates(item: PlannedItem, most: int) -> Sequence[ScoreUpdate]:
+    """Return the updates among the first rows of an item."""
+    return item.updates[: max(0, most - len(item.objects))]
+
+
+def _rest(item: PlannedItem, most: int) -> list[str]:
+    """Return how many rows of an item are not shown."""
+    return and_more(_size(item) - most, "row" if item.updates else "object", "to_frame()")
 
 
 def _where(item: PlannedItem) -> str:
@@ -144,22 +162,27 @@ def entry_text(entry: dict[str, str | None] | None) -> str:
 
 
 def item_markup(
-    item: PlannedItem, kind: str, colors: MappingABC[str, Color], *, unfolded: bool
+    item: PlannedItem, kind: str, colors: MappingABC[str, Color], most: int, *, unfolded: bool
 ) -> html.Markup:
-    """Return an item as a table that folds; ``colors`` are those of the plan's classes."""
+    """Return an item as a table that folds; ``colors`` are those of the plan's classes.
+
+    ``most`` objects and updates are shown, and the others counted.
+    """
     summary = f"{item.name}{_where(item)}: {counted(len(item.objects), 'object')}"
     summary += f"{updates_text(item.updates)}{f' - {kind}' if kind else ''}"
     cells = [
         (html.join([html.swatch(colors[planned.class_name]), html.text(name)]), *rest)
-        for planned in item.objects
+        for planned in item.objects[:most]
         for _, name, *rest in [_row(item, planned).values()]
     ]
+    updates = _first_updates(item, most)
     cells += [
         (html.text(update.class_name), *list(_update_row(item, update).values())[2:])
-        for update in item.updates
+        for update in updates
     ]
     parts = [*_paragraphs(there(item)), html.table(OBJECT_COLUMNS[1:], cells)]
-    for update in item.updates:
+    parts += _paragraphs(_rest(item, most))
+    for update in updates:
         name = f"{update.class_name} (object {update.object_id}). "
         parts += _paragraphs(name + said for said in update_lines(update))
     return html.details(summary, html.join(parts), unfolded=unfolded)
@@ -276,11 +299,20 @@ class Plan:
             f"{updates_text(self.updates)}{there}{blocked}"
         )
 
+    def _shown(self) -> Iterable[tuple[PlannedItem, int]]:
+        """Return the items that a repr shows, each with the number of its rows that it shows."""
+        items = self.items[:REPR_ITEMS]
+        return zip(items, shares(map(_size, items), REPR_ROWS), strict=True)
+
+    def _rest(self) -> list[str]:
+        """Return how many items a repr does not show."""
+        return and_more(len(self.items) - REPR_ITEMS, "item", "items and to_frame()")
+
     def __repr__(self) -> str:
         lines = [self._title()]
-        for item in self.items:
-            lines += map(visible, item_lines(item, self.kinds.get(item.name, "")))
-        lines += [f"  Left out: {one}" for one in self.left_out]
+        for item, most in self._shown():
+            lines += map(visible, item_lines(item, self.kinds.get(item.name, ""), most))
+        lines += [f"  {line}" for line in (*self._rest(), *left_out_lines(self.left_out))]
         lines += [f"  {one}" for one in self.blockers if one.code == "plan-empty"]
         if self.findings:
             lines.append(repr(self.findings))
@@ -289,10 +321,10 @@ class Plan:
     def _repr_html_(self) -> str:
         colors = {found.name: found.color for found in self.classes}
         parts = [html.title(self._title())]
-        for position, item in enumerate(self.items):
+        for position, (item, most) in enumerate(self._shown()):
             kind = self.kinds.get(item.name, "")
-            parts.append(item_markup(item, kind, colors, unfolded=position == 0))
-        parts += _paragraphs(f"Left out: {one}" for one in self.left_out)
+            parts.append(item_markup(item, kind, colors, most, unfolded=position == 0))
+        parts += _paragraphs([*self._rest(), *left_out_lines(self.left_out)])
         parts += _paragraphs(str(one) for one in self.blockers if one.code == "plan-empty")
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))

@@ -207,6 +207,9 @@ SliceScores = dict[str, dict[str, "str | None"]]
 SHOWN_IDS = 8
 """Ids of objects of a class that a text lists before it counts the rest."""
 
+SHOWN_CLASSES = 200
+"""Classes of such a text: more than any atlas of the whole body has."""
+
 
 @dataclass(frozen=True)
 class ThereObject:
@@ -230,7 +233,7 @@ def there_text(objects: Iterable[ThereObject]) -> str:
     by_class: dict[str, list[ThereObject]] = {}
     for found in objects:
         by_class.setdefault(found.class_name, []).append(found)
-    return ", ".join(_class_text(name, own) for name, own in by_class.items())
+    return listed((_class_text(name, own) for name, own in by_class.items()), SHOWN_CLASSES)
 
 
 def _class_text(name: str, objects: Sequence[ThereObject]) -> str:

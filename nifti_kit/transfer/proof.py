@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from nifti_kit.core.files import save_as
 from nifti_kit.core.geometry import SAME_MM
 from nifti_kit.core.text import counted
 from nifti_kit.errors import visible
-from nifti_kit.plans.left_out import LeftOut
+from nifti_kit.plans.left_out import LeftOut, left_out_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,14 +184,14 @@ class Proof:
         head = [name.replace("_", " ") for name in _FIELDS]
         rows = [tuple(asdict(row).values()) for row in self.rows]
         title = html.title(self._title())
-        return html.page("Proof", title, html.table(head, rows), *self._beside(len(self.extra)))
+        return html.page("Proof", title, html.table(head, rows), *self._beside(sys.maxsize))
 
     def _beside(self, most: int) -> list[html.Markup]:
         """Return what was not compared: files that did not land, and objects of others."""
         return [html.element("p", line) for line in self._lines(most)]
 
     def _lines(self, most: int) -> list[str]:
-        lines = [f"Left out: {one}" for one in self.left_out]
+        lines = left_out_lines(self.left_out, most)
         lines += [f"Of others: {one}" for one in self.extra[:most]]
         more = len(self.extra) - most
         return lines + [f"Of others: {counted(more, 'more object')}"] * (more > 0)
@@ -229,7 +230,7 @@ class Proof:
 
 
 _SHOWN = 20
-"""Failures, and objects of others, that a repr shows; ``failures`` and ``extra`` have them all."""
+"""What a repr shows of each: ``failures``, ``left_out`` and ``extra`` have all of them."""
 
 _FIELDS = list(ProofRow.__dataclass_fields__)
 

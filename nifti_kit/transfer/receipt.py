@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Findings
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import (
+    REPR_ITEMS,
+    REPR_LINES,
+    REPR_ROWS,
+    and_more,
+    counted,
+    listed,
+    shares,
+)
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import visible
-from nifti_kit.plans.left_out import LeftOut
+from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, ScoreChange, VolumeRef
 
 if TYPE_CHECKING:
@@ -106,7 +116,7 @@ class Receipt:
         NiftiKitError
             If the name has another ending, or the file cannot be written.
         """
-        page = lambda: html.page("Receipt", html.Markup(self._repr_html_()))  # noqa: E731
+        page = lambda: html.page("Receipt", self._markup())  # noqa: E731
         save_as(path, "receipt", {".json": self.to_json, ".html": page})
 
     def _title(self) -> str:
@@ -129,40 +139,61 @@ class Receipt:
             f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}{out}"
         )
 
-    def _lines(self) -> list[str]:
-        """Return what did not land."""
-        return [f"Left out: {one}" for one in self.left_out]
-
     def __repr__(self) -> str:
-        lines = [self._title(), *(f"  {line}" for line in self._lines())]
-        for item in self.items:
+        lines = [self._title(), *(f"  {line}" for line in left_out_lines(self.left_out))]
+        for item in self.items[:REPR_ITEMS]:
             names: dict[str, int] = {}
             for landed in item.objects:
                 names[landed.ref.class_name] = names.get(landed.ref.class_name, 0) + 1
-            classes = ", ".join(f"{name} x {n}" if n > 1 else name for name, n in names.items())
-            lines.append(f"  {item.volume.id} {item.volume.name}: {classes or 'no objects'}")
-            lines += [f"    {_update_text(change)}" for change in item.updates]
+            classes = [f"{name} x {n}" if n > 1 else name for name, n in names.items()]
+            said = listed(classes, REPR_ITEMS) or "no objects"
+            lines.append(f"  {item.volume.id} {item.volume.name}: {said}")
+            lines += [f"    {_update_text(change)}" for change in item.updates[:REPR_LINES]]
+            left = len(item.updates) - REPR_LINES
+            lines += [f"    {line}" for line in and_more(left, "score update", "to_frame()")]
+        lines += [f"  {line}" for line in self._rest(REPR_ITEMS)]
         lines = [visible(line) for line in lines]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
 
+    def _rest(self, most: int) -> list[str]:
+        """Return how many volumes are not shown."""
+        return and_more(len(self.items) - most, "volume", "items and to_frame()")
+
     def _repr_html_(self) -> str:
+        return self._markup(REPR_ROWS, REPR_ITEMS, REPR_LINES)
+
+    def _markup(
+        self, rows: int = sys.maxsize, items: int = sys.maxsize, lines: int = sys.maxsize
+    ) -> html.Markup:
+        """Return the receipt as HTML: so many rows of tables, volumes and files left out."""
         parts = [html.title(self._title())]
-        for item in self.items:
-            rows = [list(row.values())[2:] for row in _rows(item)]
-            objects = counted(len(item.objects), "object")
-            if item.updates:
-                objects += f", {counted(len(item.updates), 'score update')}"
-            summary = f"{item.volume.id} {item.volume.name}: {objects}"
-            parts.append(html.details(summary, html.table(_COLUMNS[2:], rows)))
-        parts += [html.element("p", line) for line in self._lines()]
+        some = self.items[:items]
+        sizes = (len(item.objects) + len(item.updates) for item in some)
+        for item, most in zip(some, shares(sizes, rows), strict=True):
+            parts.append(_item_markup(item, most))
+        said = [*self._rest(items), *left_out_lines(self.left_out, lines)]
+        parts += [html.element("p", line) for line in said]
         if self.findings:
             parts.append(html.Markup(self.findings._repr_html_()))
         return html.join(parts)
 
 
 _COLUMNS = ["volume id", "volume", "object id", "class", "value", "voxels", "scores", "from"]
+
+
+def _item_markup(item: LandedItem, most: int) -> html.Markup:
+    """Return a volume as a table that folds; ``most`` rows are shown, and the others counted."""
+    objects = counted(len(item.objects), "object")
+    if item.updates:
+        objects += f", {counted(len(item.updates), 'score update')}"
+    rows = [list(row.values())[2:] for row in islice(_rows(item), most)]
+    left = len(item.objects) + len(item.updates) - most
+    rest = and_more(left, "row" if item.updates else "object", "to_frame()")
+    table = html.table(_COLUMNS[2:], rows)
+    content = html.join([table, *(html.element("p", line) for line in rest)])
+    return html.details(f"{item.volume.id} {item.volume.name}: {objects}", content)
 
 
 def _rows(item: LandedItem) -> Iterator[dict[str, Any]]:
