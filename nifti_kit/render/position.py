@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.render.layers import Layer
-from nifti_kit.render.scene import PERCENTILES
+from nifti_kit.render.layers import Layer, Numbers
+from nifti_kit.render.scene import AXIAL, PERCENTILES
 
 CUSTOM = "Custom"
 """What a window is called that is no preset."""
@@ -118,15 +119,54 @@ def position_of(grid: Grid, layers: Iterable[Layer], number: int) -> Position | 
 
     None where none of its voxels lies in the image.
     """
-    found = []
-    for layer in layers:
-        alone = Layer((layer.numbers == number).view(np.uint8), layer.grid)
-        found.append(alone.points(grid)[0])
-    points = np.concatenate(found) if found else np.zeros((0, 3), dtype=np.int64)
-    if not len(points):
+    found = [_AxialAreas.of(grid, layer, number) for layer in layers]
+    areas = np.sum([one.areas for one in found], axis=0) if found else np.zeros(1)
+    if not areas.any():
         return None
-    largest = np.bincount(points[:, 2]).argmax()
-    section = points[points[:, 2] == largest]
+    largest = int(areas.argmax())
+    section = np.concatenate([one.points(largest) for one in found])
     away = np.abs(section - section.mean(axis=0)).sum(axis=1)
     i, j, k = section[away.argmin()].tolist()
     return i, j, k
+
+
+class _AxialAreas(NamedTuple):
+    """A class in one layer: how many voxels of each axial slice it has, and which of one."""
+
+    areas: npt.NDArray[np.int64]
+    points: Callable[[int], npt.NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, grid: Grid, layer: Layer, number: int) -> _AxialAreas:
+        if layer.grid == grid:
+            return cls(_areas(layer.numbers, number), partial(_points, layer.numbers, number))
+        alone = Layer((layer.numbers == number).view(np.uint8), layer.grid)
+        points = alone.points(grid)[0]
+        areas = np.bincount(points[:, 2], minlength=grid.shape[2])
+        return cls(areas, lambda k: points[points[:, 2] == k])
+
+
+def _areas(numbers: Numbers, number: int) -> npt.NDArray[np.int64]:
+    """Return how many voxels of each axial slice have a number; frame by frame, as memory has it.
+
+    A person waits for it: of a gigabyte no more is written than a frame at a time.
+    """
+    slowest = max(range(numbers.ndim), key=lambda axis: abs(numbers.strides[axis]))
+    # Forwards, wherever the order does not count: backwards it takes six times longer.
+    forwards = tuple(
+        slice(None, None, -1 if stride < 0 and axis not in (slowest, AXIAL.normal) else 1)
+        for axis, stride in enumerate(numbers.strides)
+    )
+    frames = np.moveaxis(numbers[forwards], slowest, 0)
+    if slowest == AXIAL.normal:
+        return np.array([np.count_nonzero(frame == number) for frame in frames], dtype=np.int64)
+    areas = np.zeros(numbers.shape[AXIAL.normal], dtype=np.int64)
+    for frame in frames:
+        areas += np.count_nonzero(frame == number, axis=0)
+    return areas
+
+
+def _points(numbers: Numbers, number: int, k: int) -> npt.NDArray[np.int64]:
+    """Return which voxels (n, 3) of an axial slice have a number."""
+    i, j = np.nonzero(numbers[:, :, k] == number)
+    return np.stack([i, j, np.full_like(i, k)], axis=1)
