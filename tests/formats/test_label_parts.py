@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nifti_kit.errors import UnreadableFile
-from nifti_kit.formats.labels import LabelParts, common_box, survey_labels
+from nifti_kit.formats.labels import LabelParts, add_counts, common_box, survey_labels
 from nifti_kit.formats.nifti import read_header
 from tests.support.builders import write_nifti
 
@@ -43,6 +43,20 @@ def test_voxels_outside_of_the_boxes_are_counted_too(tmp_path, array):
     array[8, 7, 6] = array[0, 0, 6] = 1
     changed = read_header(write_nifti(tmp_path / "a.nii.gz", array))
     assert LabelParts(changed, [labels[1]], counted=True).counts == {1: labels[1].voxels + 2}
+
+
+@given(
+    st.tuples(*[st.integers(1, 9)] * 3),
+    st.sampled_from([np.uint8, np.uint16]),
+    st.lists(st.tuples(st.integers(0, 728), st.integers(0, 255)), max_size=9),
+)
+def test_a_block_is_counted_as_if_each_voxel_were_looked_at(shape, kind, spots):
+    block = np.zeros(shape, kind, order="F")
+    for at, value in spots:
+        block.flat[at % block.size] = value
+    counts = np.ones(65_536, np.int64)
+    add_counts(block, counts)
+    np.testing.assert_array_equal(counts - 1, np.bincount(block.ravel(), minlength=65_536))
 
 
 def test_nothing_is_counted_unasked_and_only_the_common_box_is_kept(tmp_path, array):
