@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,25 @@ class RasVolume:
         for k in range(self._stored.shape[2]):
             yield _values(self._stored[:, :, k], self._image, self.dtype)
 
+    def pages(self, axis: int, start: int, stop: int) -> Iterator[npt.NDArray[Any]]:
+        """Yield the slices from ``start`` to below ``stop`` along an axis; see `iter_pages`."""
+        for page in iter_pages(self._stored, axis, start, stop):
+            yield _values(page, self._image, self.dtype)
+
     def array(self) -> npt.NDArray[Any]:
         """Return the values whole, (i, j, k)."""
-        return _values(self._stored, self._image, self.dtype)
+        if not self._image.is_scaled:
+            return self._stored
+        # Slice by slice: what they are worked out in is wider than they are.
+        values = np.empty_like(self._stored, self.dtype)
+        for k, page in enumerate(self.slices()):
+            values[:, :, k] = page
+        return values
+
+    def reordered(self, orientation: Orientation) -> RasVolume:
+        """Return the same voxels in another order."""
+        grid = self.grid.reoriented(orientation)
+        return replace(self, grid=grid, _stored=orientation.apply(self._stored))
 
 
 def open_volume(image: ImageFile) -> RasVolume:

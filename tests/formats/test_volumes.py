@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
 
-from nifti_kit.core.geometry import Grid, ras_orientation
+from nifti_kit.core.geometry import Grid, Orientation, ras_orientation
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.formats import volumes
 from nifti_kit.formats.labels import read_labels
@@ -145,3 +147,33 @@ def test_pages_are_the_slices_along_an_axis(
         pages = list(iter_pages(voxels, axis, start, stop))
         expected = np.take(voxels, range(start, stop), axis=axis)
         assert np.array_equal(np.stack(pages, axis=axis), expected)
+
+
+@pytest.mark.parametrize(("slope", "inter"), [(1, 0), (0.5, 3), (2, -1)])
+@pytest.mark.parametrize("affine", ORDERS.values(), ids=ORDERS)
+def test_a_volumes_pages_and_its_other_orders_are_those_of_the_whole(
+    tmp_path, affine, slope, inter
+):
+    path = write_array(
+        tmp_path / "a.nii", volume(), affine=affine, scl_slope=slope, scl_inter=inter
+    )
+    opened = open_volume(read_header(path))
+    whole = opened.array()
+    assert whole.dtype == opened.dtype
+    for axis, count in enumerate(whole.shape):
+        pages = np.stack(list(opened.pages(axis, 1, count)), axis=axis)
+        np.testing.assert_array_equal(pages, np.moveaxis(np.moveaxis(whole, axis, 0)[1:], 0, axis))
+    turned = Orientation((2, 0, 1), (True, False, True))
+    other = opened.reordered(turned)
+    np.testing.assert_array_equal(other.array(), turned.apply(whole))
+    assert other.grid == opened.grid.reoriented(turned)
+
+
+def test_a_scaled_volume_takes_no_more_than_its_values_and_what_is_stored(tmp_path):
+    path = write_array(tmp_path / "a.nii", np.ones((64, 64, 64), np.int16), scl_slope=0.5)
+    opened = open_volume(read_header(path))
+    tracemalloc.start()
+    values = opened.array()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert values.nbytes <= peak < 1.2 * values.nbytes

@@ -15,7 +15,7 @@ from nifti_kit.core.parallel import ahead, batched, together
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
-from nifti_kit.formats.volumes import iter_pages, open_volume
+from nifti_kit.formats.volumes import open_volume
 from nifti_kit.targets.comparing import name_taken
 from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
@@ -213,7 +213,6 @@ def _encoded(crew: Encoders, image: ImageFile, comment: str) -> Generator[_Encod
 
 def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile, comment: str) -> Iterator[_Encoded]:
     opened = pool.submit(open_volume, image).result()
-    voxels = pool.submit(opened.array).result()
 
     def encode(places: list[SliceKey]) -> _Encoded:
         shelf = PageBuffer()
@@ -223,11 +222,11 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile, comment: str) -> Ite
         pages = [
             [shelf.keep(page_bytes(page))]
             for axis, group in groupby(places, key=lambda place: place[0])
-            for page in iter_pages(voxels, axis, *_range_of(group))
+            for page in opened.pages(axis, *_range_of(group))
         ]
         return _Encoded(places, pages, {})
 
-    slices = [(axis, at) for axis in range(3) for at in range(voxels.shape[axis])]
+    slices = [(axis, at) for axis in range(3) for at in range(opened.grid.shape[axis])]
     batches = [[WHOLE], *batched(slices, SLICES_AT_ONCE)]
     # The volume's own file takes longest, and begins first; what is ready goes on its way.
     yield from together(batches, lambda places: pool.submit(encode, places), width=ENCODERS)
