@@ -149,7 +149,7 @@ class SparseGzip:
 
     def finish(self) -> bytes:
         """Return the whole stream, with its checksum and size; nothing may be added any more."""
-        trailer = struct.pack("<LL", self._crc, self._size & 0xFFFFFFFF)
+        trailer = TRAILER.pack(self._crc, self._size & 0xFFFFFFFF)
         return b"".join([*self._pieces, self._packer.flush(), trailer])
 
 
@@ -174,6 +174,97 @@ def _power_of_two(power: int) -> tuple[bytes, int]:
     coder = packer(RAW, BEST)
     packed = coder.compress(zeros) + coder.flush(FULL_FLUSH)
     return packed, checksum(zeros)
+
+
+# Such streams read back: runs of zeros are known by their packed bytes, and not unpacked
+
+FLUSHED = b"\x00\x00\xff\xff"
+"""How a full flush ends (RFC 1951, an empty stored block): the next block begins with a byte."""
+
+TRAILER = struct.Struct("<LL")
+"""Behind a gzip stream: the checksum of what it holds, and its size (modulo 2 to the 32)."""
+
+
+def sparse_pieces(content: bytes, size: int, most: int) -> list[bytes | int] | None:
+    """Return what a stream of :class:`SparseGzip` holds: data, and the lengths of runs of zeros.
+
+    Every byte of it is looked at: where a block may begin, what is to the byte what zeros are
+    packed to stands for as many zeros, and all else is unpacked. Checksum and size are compared, so
+    that it is what unpacking the whole would give.
+
+    Parameters
+    ----------
+    content
+        The gzip stream.
+    size
+        How many bytes it must hold.
+    most
+        Of these, how many may be data.
+
+    Returns
+    -------
+    list or None
+        None if it is another stream, is damaged, or holds something else: only unpacking the whole
+        says what.
+    """
+    if not content.startswith(_HEADER):
+        return None
+    end = len(content) - TRAILER.size
+    try:
+        found = _Pieces(content[:end], most).read()
+    except FAULTS:
+        return None
+    same = found.size == size and content[end:] == TRAILER.pack(found.crc, size & 0xFFFFFFFF)
+    return found.pieces if same else None
+
+
+class _Pieces:
+    """Takes a stream apart, without its trailer."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        self.pieces: list[bytes | int] = []
+        self.crc = self.size = 0
+        self._content, self._left = content, most
+        self._unpacker = (isal_zlib or zlib).decompressobj(RAW)
+
+    def read(self) -> _Pieces:
+        """Take it apart to its end; EOFError if it has another."""
+        at, end = len(_HEADER), len(self._content)
+        while at < end and not self._unpacker.eof:
+            at = self._after_zeros(at) or self._after_data(at)
+        if at < end or not self._unpacker.eof:
+            raise EOFError
+        return self
+
+    def _after_zeros(self, at: int) -> int:
+        """Take a run of zeros, and return where it ends; 0 if there is none at a place."""
+        for packed, crc, count in _known_runs():
+            if self._content.startswith(packed, at):
+                self.pieces.append(count)
+                self.crc = joined_checksum(self.crc, crc, count)
+                self.size += count
+                return at + len(packed)
+        return 0
+
+    def _after_data(self, at: int) -> int:
+        """Unpack what stands before the next flush, and return where it ends."""
+        flush = self._content.find(FLUSHED, at)
+        stop = len(self._content) if flush < 0 else flush + len(FLUSHED)
+        data = self._unpacker.decompress(self._content[at:stop], self._left + 1)
+        self._left -= len(data)
+        if self._left < 0 or self._unpacker.unused_data or self._unpacker.unconsumed_tail:
+            raise EOFError
+        self.pieces.append(data)
+        self.crc = checksum(data, self.crc)
+        self.size += len(data)
+        return stop
+
+
+@lru_cache(maxsize=1)
+def _known_runs() -> list[tuple[bytes, int, int]]:
+    """Return runs of zeros, the longest first: packed, their checksum, how many."""
+    powers = range(_LARGEST_PACKED, -1, -1)
+    return [(*_power_of_two(power), 1 << power) for power in powers]
 
 
 # Compressed streams read into buffers, without a copy of the whole

@@ -8,10 +8,12 @@ number is written with all its digits.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,13 @@ from nifti_kit.core.files import refuse_special
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.formats import deflate
-from nifti_kit.formats.deflate import MAX_DEFLATE_RATIO, STREAM_FAULTS, SparseGzip, fill
+from nifti_kit.formats.deflate import (
+    MAX_DEFLATE_RATIO,
+    STREAM_FAULTS,
+    SparseGzip,
+    fill,
+    sparse_pieces,
+)
 
 SMALLEST_FILE = 10_240
 """A mask's file is padded to this size (bytes) with comment lines: the SDK's ``Mask3D.from_bytes``
@@ -239,9 +247,12 @@ def _header_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a file, as many as a header may have, until it points to other files."""
     left = MAX_HEADER_BYTES
     while line := stream.readline(left):
+        is_first = left == MAX_HEADER_BYTES
         left -= len(line)
         if not left:
             raise EOFError(f"no end of the header within {MAX_HEADER_BYTES:,} bytes")
+        if line.startswith(b"#") and not is_first:
+            continue  # a mask's file is filled up with a hundred comments
         field, _, value = line.decode("ascii", "ignore").partition(":")  # as pynrrd reads it
         if "".join(field.split()).casefold() == "datafile":
             raise UnreadableFile(
@@ -275,17 +286,55 @@ def iter_slices(path: Path) -> Iterator[npt.NDArray[Any]]:
     UnreadableFile
         If the file is damaged, or its header points to other files.
     """
+    with _named(path):
+        yield from _slices(path, _layout_of(_read_header(path)))
+
+
+Drawn = Iterator[tuple[int, npt.NDArray[Any]]]
+"""Index (from 0) and values (i, j) of slices in the order of k; those left out are zeros."""
+
+
+def read_drawn(path: Path) -> tuple[Grid, Drawn]:
+    """Return the grid (RAS+ mm) of an NRRD mask, and its slices that have something drawn in them.
+
+    The zeros of a mask that :func:`box_bytes` made are known by their packed bytes; all else is
+    read slice by slice. Raises as :func:`read_grid`, and going through the slices as
+    :func:`iter_slices`.
+    """
     header = _read_header(path)
+    return grid_from_header(header, str(path)), _drawn(path, header)
+
+
+def _drawn(path: Path, header: Mapping[str, Any]) -> Drawn:
+    with _named(path):
+        layout = _layout_of(header)
+        drawn = None if layout is None else _sparse(path, layout)
+        if drawn is None:
+            pages = enumerate(_slices(path, layout))
+            drawn = ((k, page) for k, page in pages if page.any())
+        yield from drawn
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into an error that names it."""
     try:
-        streamed = _stream_reader(path, header)
-        yield from streamed if streamed is not None else _whole(path)
+        yield
     except _FAULTS as error:
         if isinstance(error, UnreadableFile):
             raise
         raise _broken(path, error) from error
 
 
-def _stream_reader(path: Path, header: Mapping[str, Any]) -> Iterator[npt.NDArray[Any]] | None:
+class _Layout(NamedTuple):
+    """How the data lie behind a header, where they can be streamed."""
+
+    opener: Callable[[IO[bytes]], Any]
+    dtype: np.dtype[Any]
+    sizes: tuple[int, int, int]
+
+
+def _layout_of(header: Mapping[str, Any]) -> _Layout | None:
     names = {name: kind for kind, name in _TYPES.items()}
     kind = names.get(str(header["type"]))
     openers: dict[str, Callable[[IO[bytes]], Any]] = {
@@ -298,7 +347,11 @@ def _stream_reader(path: Path, header: Mapping[str, Any]) -> Iterator[npt.NDArra
     if kind is None or opener is None or skips or len(header["sizes"]) != len("ijk"):
         return None
     order = ">" if header.get("endian") == "big" else "<"
-    return _streamed(path, opener, np.dtype(order + kind), _sizes(header))
+    return _Layout(opener, np.dtype(order + kind), _sizes(header))
+
+
+def _slices(path: Path, layout: _Layout | None) -> Iterator[npt.NDArray[Any]]:
+    return _whole(path) if layout is None else _streamed(path, *layout)
 
 
 def _streamed(
@@ -312,14 +365,57 @@ def _streamed(
         raise EOFError("the data end before the last slice")
     page = np.empty(sizes[0] * sizes[1], dtype=dtype)
     with path.open("rb") as raw:
-        while (line := raw.readline()).strip():
-            if not line.endswith(b"\n"):
-                raise EOFError("the file ends within its header")
+        _skip_header(raw)
         data = opener(raw)
         for _ in range(sizes[2]):
             fill(data, page, "the data end before the last slice")
             yield page.reshape((sizes[0], sizes[1]), order="F")
         data.read(1)  # at the end of the stream the gzip checksum is compared
+
+
+def _skip_header(raw: IO[bytes]) -> None:
+    while (line := raw.readline()).strip():
+        if not line.endswith(b"\n"):
+            raise EOFError("the file ends within its header")
+
+
+MOST_PACKED, MOST_DRAWN = 2**22, 2**24
+"""Bytes of a mask's file, and of what is drawn in it, that are in memory at once: those of a large
+organ in a CT. What has more is streamed."""
+
+
+def _sparse(path: Path, layout: _Layout) -> Drawn | None:
+    """Return the slices of a mask that has long runs of zeros; None for all other files."""
+    if layout.dtype != np.uint8 or layout.opener is not deflate.open_gzip:
+        return None
+    with path.open("rb") as raw:
+        if os.fstat(raw.fileno()).st_size > MOST_PACKED:
+            return None
+        _skip_header(raw)
+        content = raw.read()
+    pieces = sparse_pieces(content, math.prod(layout.sizes), MOST_DRAWN)
+    return None if pieces is None else _drawn_pages(pieces, *layout.sizes[:2])
+
+
+def _drawn_pages(pieces: Iterable[bytes | int], columns: int, rows: int) -> Drawn:
+    size, at, is_drawn = columns * rows, 0, False
+    page = np.zeros(size, np.uint8)
+    for piece in pieces:
+        if isinstance(piece, int):  # zeros
+            if is_drawn and at % size + piece >= size:
+                yield at // size, page.reshape((columns, rows), order="F")
+                page[:], is_drawn = 0, False
+            at += piece
+            continue
+        values = np.frombuffer(piece, np.uint8)
+        while values.size:
+            start = at % size
+            part, values = np.split(values, [size - start])
+            page[start : start + part.size], is_drawn = part, True
+            at += part.size
+            if at % size == 0:
+                yield at // size - 1, page.reshape((columns, rows), order="F")
+                page[:], is_drawn = 0, False
 
 
 def _whole(path: Path) -> Iterator[npt.NDArray[Any]]:

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import UnreadableFile
+from nifti_kit.formats import nrrd as nrrd_files
+from nifti_kit.formats.deflate import SparseGzip
 from nifti_kit.formats.nrrd import (
     box_bytes,
     grid_from_header,
     header_of,
     iter_slices,
+    read_drawn,
     read_grid,
     volume_pieces,
 )
@@ -476,3 +479,90 @@ def test_a_flipped_bit_is_found_by_the_checksum(tmp_path, position):
     path.write_bytes(content)
     with pytest.raises(UnreadableFile, match="cannot be read to the end"):
         slices(path)
+
+
+# Masks: only what is drawn
+
+
+def drawn(path):
+    """The slices with something drawn in them, put in their places among zeros."""
+    grid, pages = read_drawn(path)
+    array = np.zeros(grid.shape)
+    for k, page in pages:
+        array[:, :, k] = page
+    return grid, array
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.tuples(*[st.integers(1, 40)] * 3),
+    seed=st.integers(0, 2**32 - 1),
+    share=st.sampled_from([0.0, 0.01, 0.5, 1.0]),
+)
+def test_what_is_drawn_in_a_mask_is_the_whole_mask(tmp_path, shape, seed, share):
+    random = np.random.default_rng(seed)
+    ends = [sorted(random.choice(n + 1, 2, replace=False)) for n in shape]
+    box = tuple(slice(*map(int, end)) for end in ends)
+    part = random.random([side.stop - side.start for side in box]) < share
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(box_bytes(Grid(shape, AFFINE), box, part))
+    grid, array = drawn(path)
+    assert grid == read_grid(path)
+    np.testing.assert_array_equal(array, slices(path))
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_others_draw_is_read_too(tmp_path, kind):
+    """No slice but the empty ones is left out, whatever the numbers are."""
+    array = np.zeros(SHAPE, kind)
+    array[1, 2, 3] = 1 if kind.startswith("u") else -1
+    if kind.startswith("f"):
+        array[0, 0, 5] = np.nan
+    path = write(tmp_path / "a.nrrd", array)
+    np.testing.assert_array_equal(drawn(path)[1], array)
+
+
+def test_a_slice_has_nothing_of_the_one_before(tmp_path):
+    """What others pack as we do need not be drawn within a box."""
+    array = np.zeros((100, 10, 4), np.uint8)
+    array[5, 1, 0] = array[:, 9, 1] = array[7, 7, 3] = 1
+    path = write(tmp_path / "a.nrrd", array)
+    packed = SparseGzip()
+    for row in array.T.reshape(-1, 100):
+        packed.add(row.tobytes()) if row.any() else packed.add_zeros(100)
+    path.write_bytes(path.read_bytes().partition(b"\n\n")[0] + b"\n\n" + packed.finish())
+    np.testing.assert_array_equal(slices(path), array)
+    np.testing.assert_array_equal(drawn(path)[1], array)
+    assert [k for k, _ in read_drawn(path)[1]] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("most", ["MOST_PACKED", "MOST_DRAWN"])
+def test_a_mask_of_more_than_is_kept_in_memory_is_streamed(tmp_path, monkeypatch, most):
+    array = np.zeros((30, 20, 9), np.uint8)
+    array[3:9, 4:, 2:5] = 1
+    path = tmp_path / "a.nrrd"
+    box = np.s_[3:9, 4:20, 2:5]
+    path.write_bytes(box_bytes(Grid(array.shape, AFFINE), box, array[box]))
+    np.testing.assert_array_equal(drawn(path)[1], array)
+    monkeypatch.setattr(nrrd_files, most, 100)
+    monkeypatch.setattr(nrrd_files, "_drawn_pages", None)
+    np.testing.assert_array_equal(drawn(path)[1], array)
+
+
+@pytest.mark.parametrize("cut", [1, 8, 40, 9_000])
+def test_a_mask_that_is_cut_short_is_refused_as_any_other(tmp_path, cut):
+    path = tmp_path / "a.nrrd"
+    array = np.random.default_rng(1).random((30, 20, 9)) < 0.5
+    path.write_bytes(box_bytes(Grid(array.shape, AFFINE), np.s_[0:30, 0:20, 0:9], array)[:-cut])
+    with pytest.raises(UnreadableFile) as plain:
+        slices(path)
+    with pytest.raises(UnreadableFile) as sparse:
+        drawn(path)
+    assert str(sparse.value) == str(plain.value)
+
+
+def test_a_first_line_that_is_a_comment_is_no_header(tmp_path):
+    content = write(tmp_path / "a.nrrd", volume()).read_bytes()
+    (tmp_path / "a.nrrd").write_bytes(b"# a comment\n" + content)
+    with pytest.raises(UnreadableFile):
+        read_grid(tmp_path / "a.nrrd")
