@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, wrong_argument
+from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.targets.records import (
     Begun,
     ClassRef,
@@ -51,6 +52,9 @@ class Masks(Protocol):
 
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k."""
+
+    def drawn(self, found: ObjectRef) -> tuple[Grid, Drawn]:
+        """Return ``mask_grid``, and k and slice (i, j) of the slices that are not all zeros."""
 
     def mask_grid(self, found: ObjectRef) -> Grid:
         """Return where a mask's voxels are (RAS+ mm)."""

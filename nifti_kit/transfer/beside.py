@@ -45,9 +45,12 @@ class Drawn(NamedTuple):
 def drawn(target: Masks, ref: ObjectRef) -> Drawn:
     """Return an object's mask in short; it is read to its end."""
     digest = hashlib.sha256()
-    for page in target.iter_mask(ref):
-        digest.update(np.packbits(page != 0).tobytes())
-    return Drawn(target.mask_grid(ref), digest.digest())
+    grid, pages = target.drawn(ref)
+    for k, page in pages:
+        inside = page != 0
+        if inside.any():
+            digest.update(b"%d " % k + np.packbits(inside).tobytes())
+    return Drawn(grid, digest.digest())
 
 
 class Volumes:

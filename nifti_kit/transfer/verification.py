@@ -24,7 +24,8 @@ from nifti_kit.errors import NiftiKitError, of_kind
 from nifti_kit.formats.fingerprint import Fingerprint
 from nifti_kit.formats.labels import Box, LabelParts, common_box
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.formats.volumes import open_volume
+from nifti_kit.formats.nrrd import Drawn
+from nifti_kit.formats.volumes import RasVolume, open_volume
 from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import Target, a_target
 from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
@@ -209,10 +210,9 @@ class _Verifier:
         place = _place(source.grid, landed, landed.shape)
         if place is None or place.shape != landed.shape:
             return 0, 0, float("inf")
-        ordered = place.orientation.apply(source.array())
-        pages = self.target.iter_volume(volume_id)
-        compared, differing = _differences(ordered, pages)
-        return compared, differing, place.mm
+        ordered = source.reordered(place.orientation)
+        differing = _differences(ordered, self.target.iter_volume(volume_id))
+        return math.prod(ordered.grid.shape), differing, place.mm
 
     def _checked(
         self, item: LandedItem, landed: LandedObject, found: ObjectRef, source: _Source
@@ -231,7 +231,7 @@ class _Verifier:
     def _as_planned(self, found: ObjectRef, planned: PlannedObject) -> str:
         """Return how what landed compares with the plan; empty where it cannot be read."""
         try:
-            landed = sum(int(np.count_nonzero(page)) for page in self.target.iter_mask(found))
+            landed = sum(int(np.count_nonzero(page)) for _, page in self.target.drawn(found)[1])
         except NiftiKitError:
             return ""
         if landed == planned.voxels:
@@ -243,7 +243,8 @@ class _Verifier:
     ) -> ProofRow:
         planned = landed.planned
         grid = planned.mask.grid
-        place = _place(grid, self.target.mask_grid(found), planned.grid.shape)
+        landed_grid, drawn = self.target.drawn(found)
+        place = _place(grid, landed_grid, planned.grid.shape)
         compared = differing = 0
         if place is not None:
             parts = source.parts()
@@ -251,7 +252,7 @@ class _Verifier:
             box = place.orientation.apply_box(planned.label.box, grid.shape)
             differing = _mask_differences(
                 place.orientation.apply(parts[planned.label] == planned.value),
-                self.target.iter_mask(found),
+                drawn,
                 Cutout(planned.grid.shape, place.first).moved(box),
                 parts.counts[planned.value],
             )
@@ -318,35 +319,33 @@ def _place(source: Grid, landed: Grid, shape: tuple[int, ...]) -> Placement | No
     return place if fits else None
 
 
-def _differences(source: npt.NDArray[Any], pages: Iterator[npt.NDArray[Any]]) -> tuple[int, int]:
-    """Return how many voxels of a volume were compared, and how many differ."""
-    differing = seen = 0
-    for k, page in enumerate(pages):
-        expected = source[:, :, k]
+def _differences(source: RasVolume, pages: Iterator[npt.NDArray[Any]]) -> int:
+    """Return how many voxels of a volume differ; those of slices that are not there do."""
+    same_voxels = 0
+    # What landed first: it is read to its end, where its checksum is compared.
+    for page, expected in zip(pages, source.slices(), strict=False):
         same = page == expected
         if page.dtype.kind == "f":
             same |= np.isnan(page) & np.isnan(expected)
-        differing += same.size - int(np.count_nonzero(same))
-        seen += 1
-    return source.size, differing + (source.shape[2] - seen) * source[:, :, 0].size
+        same_voxels += int(np.count_nonzero(same))
+    return math.prod(source.grid.shape) - same_voxels
 
 
 def _mask_differences(
-    source: npt.NDArray[np.bool_], pages: Iterator[npt.NDArray[Any]], box: Box, total: int
+    source: npt.NDArray[np.bool_],
+    drawn: Drawn,
+    box: Box,
+    total: int,
 ) -> int:
     """Return how many voxels of a mask differ from those of a label map in a box.
 
     Only ``box`` is compared voxel by voxel. Outside of it every landed voxel is one too many, and
     every source voxel (``total`` is counted anew over the whole map) is one that is missing.
     """
-    differing = seen = 0
-    for k, page in enumerate(pages):
-        landed = int(np.count_nonzero(page))
+    landed = both = 0
+    for k, page in drawn:
+        landed += int(np.count_nonzero(page))
         if box[2].start <= k < box[2].stop:
             expected = source[:, :, k - box[2].start]
-            inside = page[box[0], box[1]] != 0
-            differing += int(np.count_nonzero(inside != expected))
-            landed -= int(np.count_nonzero(inside))
-            seen += int(np.count_nonzero(expected))
-        differing += landed
-    return differing + total - seen
+            both += int(np.count_nonzero(expected & (page[box[0], box[1]] != 0)))
+    return landed + total - 2 * both

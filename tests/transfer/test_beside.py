@@ -416,13 +416,13 @@ def test_masks_are_read_again_only_where_something_may_be_twice(
     receipt = land(source, folder)
     if others:
         twice(folder, receipt, double(folder, receipt))
-    read, masks = ProjectFolder.iter_mask, []
+    read, masks = ProjectFolder.drawn, []
 
     def counted(self: ProjectFolder, found: Any) -> Any:
         masks.append(found)
         return read(self, found)
 
-    monkeypatch.setattr(ProjectFolder, "iter_mask", counted)
+    monkeypatch.setattr(ProjectFolder, "drawn", counted)
     assert len(nk.verify(receipt, folder).extra) == others
     assert len(masks) == readings
 

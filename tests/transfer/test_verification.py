@@ -540,9 +540,9 @@ def test_masks_of_one_file_are_read_side_by_side_and_their_rows_keep_the_order(t
     class Meeting(nk.ProjectFolder):
         """Two masks at a time: whoever reads alone waits in vain."""
 
-        def mask_grid(self, found):
+        def drawn(self, found):
             together.wait(30)
-            return super().mask_grid(found)
+            return super().drawn(found)
 
     proof = nk.verify(receipt, Meeting(tmp_path / "p", dataset="d"))
     assert proof.ok

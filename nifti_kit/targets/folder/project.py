@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nifti_kit.core.files import inside
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, visible
-from nifti_kit.formats.nrrd import iter_slices, read_grid
+from nifti_kit.formats.nrrd import Drawn, iter_slices, read_drawn, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.folder.keys import KeyIds
 from nifti_kit.targets.folder.shape import ANNOTATION, META, read_shaped, scores_of
@@ -173,6 +173,13 @@ class ProjectReader:
             If the object has none, or its file is gone.
         """
         return iter_slices(self._mask_of(found))
+
+    def drawn(self, found: ObjectRef) -> tuple[Grid, Drawn]:
+        """Return ``mask_grid``, and k and slice (i, j) of the slices that are not all zeros.
+
+        The buffer is used again; raises as ``iter_mask``.
+        """
+        return read_drawn(self._mask_of(found))
 
     def mask_grid(self, found: ObjectRef) -> Grid:
         """Return where a mask's voxels are (RAS+ mm); raises as ``iter_mask``."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import TargetError, visible
-from nifti_kit.formats.nrrd import comments_of, iter_slices, read_grid
+from nifti_kit.formats.nrrd import Drawn, comments_of, iter_slices, read_drawn, read_grid
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.instance.client import Connection, NotThere
 from nifti_kit.targets.instance.places import dataset_paths
@@ -352,6 +352,10 @@ class InstanceReader:
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k; the buffer is used again."""
         return iter_slices(self._mask_file(found.figure_id))
+
+    def drawn(self, found: ObjectRef) -> tuple[Grid, Drawn]:
+        """Return ``mask_grid``, and k and slice (i, j) of the slices that are not all zeros."""
+        return read_drawn(self._mask_file(found.figure_id))
 
     def mask_grid(self, found: ObjectRef) -> Grid:
         """Return where a mask's voxels are (RAS+ mm), read anew from its geometry."""
