@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.parallel import T
-from nifti_kit.formats.labels import LabelParts
+from nifti_kit.core.parallel import T, bounded
+from nifti_kit.formats.labels import LabelParts, common_box
 from nifti_kit.formats.nrrd import volume_pieces
 from nifti_kit.formats.volumes import RasVolume, mask_bytes
 from nifti_kit.targets import annotation as ann
@@ -52,20 +53,51 @@ class VolumeFile:
 # The files of the masks that a label map holds
 
 
-class MaskFiles:
-    """The NRRD files of objects of one label map, which is read once, within their boxes.
+SOURCES, SOURCE_BYTES = 100, 2**25
+"""Of the label maps in memory: 32 MB, or one that is larger."""
 
-    Raises as :func:`nifti_kit.formats.labels.survey_labels`.
+
+class MaskFiles:
+    """The NRRD files of objects of one label map, within their boxes.
+
+    It is read once, when the first is asked for, whichever thread asks.
     """
 
     def __init__(self, objects: Sequence[PlannedObject]) -> None:
-        self._parts = LabelParts(objects[0].mask.image, [planned.label for planned in objects])
+        self._image = objects[0].mask.image
+        self._labels = [planned.label for planned in objects]
+        self._lock = Lock()
+        self._parts: LabelParts | None = None
+
+    def __len__(self) -> int:
+        """The bytes that their voxels take in memory at most."""
+        box = common_box(label.box for label in self._labels)
+        voxels = math.prod(side.stop - side.start for side in box)
+        return int(voxels) * np.dtype(np.uint16).itemsize
 
     def file_of(self, planned: PlannedObject) -> bytes:
-        """Return the file of one of the objects; see ``formats.volumes.mask_bytes``."""
+        """Return the file of one of the objects; see ``formats.volumes.mask_bytes``.
+
+        Raises as :func:`nifti_kit.formats.labels.survey_labels`.
+        """
+        with self._lock:
+            if self._parts is None:
+                self._parts = LabelParts(self._image, self._labels)
         part = self._parts[planned.label]
         grid, label, cutout = planned.mask.grid, planned.label, planned.cutout
         return mask_bytes(part, grid, label, planned.orientation, cutout)
+
+
+def mask_batches(
+    pairs: Iterable[tuple[T, PlannedObject]],
+) -> Iterator[list[tuple[T, PlannedObject, MaskFiles]]]:
+    """Yield pairs in their order with what encodes them: those that can be worked on side by side.
+
+    Once all of a batch are encoded and the next one is taken, its label maps can go.
+    """
+    groups = ((group, MaskFiles([planned for _, planned in group])) for group in by_source(pairs))
+    for batch in bounded(groups, count=SOURCES, size=SOURCE_BYTES):
+        yield [(key, planned, files) for group, files in batch for key, planned in group]
 
 
 def by_source(pairs: Iterable[tuple[T, PlannedObject]]) -> Iterator[list[tuple[T, PlannedObject]]]:

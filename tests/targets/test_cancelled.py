@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.targets.instance import writing
+from nifti_kit.targets.instance import volumes, writing
 from nifti_kit.transfer.workers import Progress
 from tests.platform import running_platform
 from tests.support import uploads
@@ -195,7 +195,10 @@ def test_workers_that_are_other_processes_tell_whole_items(tmp_path: Path, sourc
     assert [progress.items_done for progress in seen] == [1, 2]
 
 
-def test_a_volume_with_many_slices_is_told_after_each_request(tmp_path: Path) -> None:
+def test_a_volume_with_many_slices_is_told_after_each_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumes, "FILE_BYTES_AT_ONCE", 1000)  # else all of it goes at once
     seen: list[Progress] = []
     source = write_volumes(tmp_path / "in", {"A": {}}, (150, 30, *SHAPE[2:]))
     with instance(tmp_path) as place:

@@ -18,7 +18,7 @@ from nifti_kit.errors import TargetError
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import backup_of, is_scored, keep_scores, places_of
-from nifti_kit.targets.encoding import MaskFiles, VolumeFile, by_source
+from nifti_kit.targets.encoding import MaskFiles, VolumeFile, mask_batches
 from nifti_kit.targets.folder.ownership import (
     ANNOTATION,
     MASK,
@@ -131,22 +131,20 @@ class Landing:
                 self._told(size, objects)
 
     def _masks(self, left: list[tuple[int, ObjectRef]]) -> Generator[int]:
-        """Write masks, and yield the bytes of each; one label map is in memory at a time."""
+        """Write masks, and yield the bytes of each; some small label maps are in memory, or one."""
         added = [(ref, self.job.item.objects[at]) for at, ref in left]
         with ThreadPoolExecutor(ENCODERS) as pool:
-            for group in by_source(added):
-                files = MaskFiles([planned for _, planned in group])
 
-                def land(pair: tuple[ObjectRef, PlannedObject], files: MaskFiles = files) -> int:
-                    ref, planned = pair
-                    content = files.file_of(planned)
-                    land_bytes(self._mask(ref), content)
-                    self._proofs[MASK + ref.key] = stamp_of(self._mask(ref))
-                    return len(content)
+            def land(one: tuple[ObjectRef, PlannedObject, MaskFiles]) -> int:
+                ref, planned, files = one
+                content = files.file_of(planned)
+                land_bytes(self._mask(ref), content)
+                self._proofs[MASK + ref.key] = stamp_of(self._mask(ref))
+                return len(content)
 
-                # All of a file are written before the next one is read: its label map can go.
-                yield from ahead(pool, land, group, ENCODERS)
-                del files, land
+            for batch in mask_batches(added):
+                yield from ahead(pool, land, batch, ENCODERS)
+                batch.clear()  # before the next ones are read
 
     # The annotation
 

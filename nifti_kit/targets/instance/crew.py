@@ -33,6 +33,8 @@ class Encoders:
 
     room: MemoryBudget
     senders: ThreadPoolExecutor
+    asks: bool
+    """Whether the instance is asked which files of a small volume it has: it had some so far."""
     _encoders: ThreadPoolExecutor
     _encoder: ThreadPoolExecutor
 
@@ -58,6 +60,7 @@ class Encoders:
                 self._encoders = ThreadPoolExecutor(ENCODERS)
                 self._encoder = ThreadPoolExecutor(1)
                 self.senders = ThreadPoolExecutor(SENDERS)
+                self.asks = True
             self._users += 1
         return self
 

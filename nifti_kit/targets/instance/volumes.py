@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,18 +16,23 @@ from nifti_kit.core.parallel import ahead, batched, together
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
-from nifti_kit.formats.volumes import open_volume
+from nifti_kit.formats.volumes import open_volume, value_dtype
 from nifti_kit.targets.comparing import name_taken
 from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
 from nifti_kit.targets.instance.client import AnswerLost, Connection, Refused, hash_of
-from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
+from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, VOXEL_BYTES, Encoders
 from nifti_kit.targets.instance.reading import InstanceReader
 from nifti_kit.targets.instance.wire import Bytes, FormFile
 from nifti_kit.targets.records import Note
 
-SLICES_AT_ONCE = 100
-"""Slices of one request; the SDK sends 50. A slice of a CT is some 100 kB."""
+FILES_AT_ONCE, FILE_BYTES_AT_ONCE = 100, 4 * VOXEL_BYTES
+"""Files of slices of one request: a hundred (of a CT some 10 MB), or more where all of them have
+not so many bytes before they are packed: a small volume and its three planes go together."""
+
+SLICES_AT_ONCE, SLICES_OF_SDK = 500, 50
+"""Slices of one request, of which it has only the hashes; and as many as the SDK sends, where an
+instance refuses so many, or does not answer in time."""
 
 _NORMALS = ({"x": 1, "y": 0, "z": 0}, {"x": 0, "y": 1, "z": 0}, {"x": 0, "y": 0, "z": 1})
 """Sagittal, coronal, axial: the RAS+ axis that is the plane's normal."""
@@ -37,11 +43,15 @@ class Files:
 
     The instance is asked which ones it has, until it has none of those asked about: the volume is
     new then, or so is the rest of it, and a file that is there all the same does no harm.
+
+    Attributes
+    ----------
+    asks
+        Whether it is still asked.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._asks = True
+    def __init__(self, connection: Connection, *, asks: bool = True) -> None:
+        self.connection, self.asks = connection, asks
         self._asking = Lock()
         self._there: set[str] = set()
 
@@ -61,10 +71,10 @@ class Files:
         """Return which files the instance does not have, as far as is known."""
         with self._asking:  # who comes at the same time has the answer to this question too
             missing = [name for name in names if name not in self._there]
-            if self._asks and missing:
+            if self.asks and missing:
                 there = set(self.connection.post("images.internal.hashes.list", missing))
                 self._there |= there
-                self._asks = bool(there)
+                self.asks = bool(there)
                 missing = [name for name in missing if name not in there]
             return missing
 
@@ -128,7 +138,9 @@ def send_files(
     before there is a volume. The SDK's ``upload_np`` is not used: it passes over batches of slices
     that are refused.
     """
-    files = Files(connection)
+    # To ask takes as long as to send a small volume: what is true of one is taken for the others.
+    is_small = _goes_together(image)
+    files = Files(connection, asks=crew.asks or not is_small)
     meta: dict[str, Any] = {}
     named: dict[SliceKey, str] = {}
 
@@ -142,6 +154,8 @@ def send_files(
         with closing(sends):
             for _ in sends:
                 landed()
+    if is_small:
+        crew.asks &= files.asks
     whole = named.pop(WHOLE)
     slices = [
         {"hash": name, "sliceIndex": index, "normal": _NORMALS[axis]}
@@ -168,13 +182,15 @@ def add_volume(
     TargetError
         If it would have to be made again, and others have drawn on it meanwhile.
     """
+    at_once = SLICES_AT_ONCE
     for _ in range(TRIES):
         number = _made(reader.connection, dataset_id, {"name": name, **sent.entry})
         note({VOLUME: number, SLICES: False})
         try:
-            _add_slices(reader.connection, crew, number, sent.slices)
+            _add_slices(reader.connection, crew, number, sent.slices, at_once)
         except AnswerLost:
             remove_bare(reader, dataset_id, number, name)
+            at_once = SLICES_OF_SDK  # it may have taken too long
         else:
             note({SLICES: True})
             return number
@@ -216,20 +232,39 @@ def _encoded_by(pool: ThreadPoolExecutor, image: ImageFile, comment: str) -> Ite
 
     def encode(places: list[SliceKey]) -> _Encoded:
         shelf = PageBuffer()
-        if places == [WHOLE]:
-            whole = VolumeFile(opened, comment)
-            return _Encoded(places, [[shelf.keep(piece) for piece in whole]], whole.meta)
-        pages = [
-            [shelf.keep(page_bytes(page))]
-            for axis, group in groupby(places, key=lambda place: place[0])
-            for page in opened.pages(axis, *_range_of(group))
-        ]
-        return _Encoded(places, pages, {})
+        files: list[list[memoryview]] = []
+        meta: dict[str, Any] = {}
+        for axis, group in groupby(places, key=lambda place: place[0]):
+            if axis == WHOLE[0]:
+                whole = VolumeFile(opened, comment)
+                files.append([shelf.keep(piece) for piece in whole])
+                meta = whole.meta
+            else:
+                pages = opened.pages(axis, *_range_of(group))
+                files += [[shelf.keep(page_bytes(page))] for page in pages]
+        return _Encoded(places, files, meta)
 
-    slices = [(axis, at) for axis in range(3) for at in range(opened.grid.shape[axis])]
-    batches = [[WHOLE], *batched(slices, SLICES_AT_ONCE)]
     # The volume's own file takes longest, and begins first; what is ready goes on its way.
-    yield from together(batches, lambda places: pool.submit(encode, places), width=ENCODERS)
+    yield from together(_batches(image), lambda places: pool.submit(encode, places), width=ENCODERS)
+
+
+def _batches(image: ImageFile) -> list[list[SliceKey]]:
+    """Return which files of a volume go together."""
+    i, j, k = image.grid.to_ras().shape
+    slices = [(axis, at) for axis, size in enumerate((i, j, k)) for at in range(size)]
+    if _goes_together(image):
+        return [[WHOLE, *slices]]
+    mean = 3 * _landed_bytes(image) // len(slices)
+    return [[WHOLE], *batched(slices, max(FILES_AT_ONCE, FILE_BYTES_AT_ONCE // mean))]
+
+
+def _goes_together(image: ImageFile) -> bool:
+    """Say whether the files of a volume and of the slices of its three planes go at once."""
+    return 4 * _landed_bytes(image) <= FILE_BYTES_AT_ONCE
+
+
+def _landed_bytes(image: ImageFile) -> int:
+    return math.prod(image.shape) * value_dtype(image).itemsize
 
 
 def _range_of(places: Iterable[SliceKey]) -> tuple[int, int]:
@@ -265,15 +300,25 @@ def _rows(connection: Connection, dataset_id: int) -> list[dict[str, Any]]:
 
 
 def _add_slices(
-    connection: Connection, crew: Encoders, volume_id: int, slices: Sequence[dict[str, Any]]
+    connection: Connection,
+    crew: Encoders,
+    volume_id: int,
+    slices: Sequence[dict[str, Any]],
+    at_once: int,
 ) -> None:
     """Give a volume its slices, whose files are there."""
 
     def add(batch: list[dict[str, Any]]) -> None:
         data = {"volumeId": volume_id, "volumeSlices": batch}
-        connection.post("volumes.slices.bulk.add", data, repeatable=False)
+        try:
+            connection.post("volumes.slices.bulk.add", data, repeatable=False)
+        except Refused:
+            if len(batch) <= SLICES_OF_SDK:
+                raise
+            for some in batched(batch, SLICES_OF_SDK):  # so many the SDK sends: that must do
+                add(some)
 
-    for _ in ahead(crew.senders, add, batched(slices, SLICES_AT_ONCE), SENT_AHEAD):
+    for _ in ahead(crew.senders, add, batched(slices, at_once), SENT_AHEAD):
         pass
 
 

@@ -14,7 +14,7 @@ from nifti_kit.core.text import listed
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import is_scored
-from nifti_kit.targets.encoding import MaskFiles, by_source
+from nifti_kit.targets.encoding import MaskFiles, mask_batches
 from nifti_kit.targets.instance.asking import once, remove, settled
 from nifti_kit.targets.instance.client import Connection, Refused
 from nifti_kit.targets.instance.crew import ENCODERS, SENT_AHEAD, Encoders
@@ -194,7 +194,7 @@ def upload_masks(
 
     (The SDK's ``Mask3D`` rounds its origin to whole millimetres, and sends one after the other.)
     Geometries are sent in batches, whatever mask files they are of, while the next ones are
-    encoded. One label map is in memory at a time, and a few batches.
+    encoded. One label map is in memory at a time, or some small ones, and a few batches.
 
     ``sending`` takes the geometries by figure before they are sent. ``landed`` is called, in this
     thread, after each request, with the number of its geometries.
@@ -239,20 +239,14 @@ def _geometries(
     crew: Encoders, pairs: Sequence[tuple[int, PlannedObject]]
 ) -> Generator[tuple[int, bytes]]:
     """Yield the number and the geometry of each figure, in order."""
-    for group in by_source(pairs):
-        objects = [planned for _, planned in group]
-        size = math.prod(objects[0].mask.grid.shape)
-        with crew.room.taken(size):
-            pool = crew.encoders(size)
-            files = pool.submit(MaskFiles, objects).result()
 
-            def encode(
-                pair: tuple[int, PlannedObject], files: MaskFiles = files
-            ) -> tuple[int, bytes]:
-                number, planned = pair
-                return number, files.file_of(planned)
+    def encode(one: tuple[int, PlannedObject, MaskFiles]) -> tuple[int, bytes]:
+        number, planned, files = one
+        return number, files.file_of(planned)
 
-            # All of a file are encoded before the next one is read: its label map can go.
-            yield from ahead(pool, encode, group, ENCODERS)
-            del files, encode
+    for batch in mask_batches(pairs):
+        size = math.prod(batch[0][1].mask.grid.shape)
+        with crew.room.taken(sum(len(files) for files in {one[2] for one in batch})):
+            yield from ahead(crew.encoders(size), encode, batch, ENCODERS)
+        batch.clear()  # before the next ones are read
     give_back()
