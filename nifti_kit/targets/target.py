@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -60,6 +60,24 @@ class Masks(Protocol):
         """Return where a mask's voxels are (RAS+ mm)."""
 
 
+class ReadBack(NamedTuple):
+    """What will be read back of a volume.
+
+    Attributes
+    ----------
+    volume
+        Which one.
+    has_voxels
+        Whether its voxels are.
+    masks
+        The objects whose masks are, in their order.
+    """
+
+    volume: VolumeRef
+    has_voxels: bool
+    masks: tuple[ObjectRef, ...]
+
+
 @runtime_checkable
 class Target(Masks, Volumes, Protocol):
     """Where a plan lands, and where what landed is read back."""
@@ -98,6 +116,9 @@ class Target(Masks, Volumes, Protocol):
 
     def remembering(self) -> AbstractContextManager[Target]:
         """Give the target for the time of one upload: it may list what is there only once."""
+
+    def reading_back(self, items: Sequence[ReadBack]) -> AbstractContextManager[Target]:
+        """Give the target for reading volumes back once, in an order: it may fetch ahead."""
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there."""

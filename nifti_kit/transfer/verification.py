@@ -27,7 +27,7 @@ from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.formats.volumes import RasVolume, open_volume
 from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
-from nifti_kit.targets.target import Target, a_target
+from nifti_kit.targets.target import ReadBack, Target, a_target
 from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
@@ -81,12 +81,18 @@ def verify(
     """
     of_kind(receipt, Receipt, "nk.upload(...)")
     a_target(target)
-    verifier = _Verifier(target)
-    items = with_progress(receipt.items, on_item, "Verifying", "volume")
-    seen = [one for item in items for one in verifier.item(item)]
+    with target.reading_back([_read_back(item) for item in receipt.items]) as there:
+        verifier = _Verifier(there)
+        items = with_progress(receipt.items, on_item, "Verifying", "volume")
+        seen = [one for item in items for one in verifier.item(item)]
     rows = [*verifier.volumes.rows(), *(one for one in seen if isinstance(one, ProofRow))]
     extra = tuple(one for one in seen if isinstance(one, ExtraObject))
     return Proof(tuple(rows), receipt.left_out, extra)
+
+
+def _read_back(item: LandedItem) -> ReadBack:
+    masks = tuple(landed.ref for landed in item.objects)
+    return ReadBack(item.volume, item.planned.volume is not None, masks)
 
 
 class _Source:

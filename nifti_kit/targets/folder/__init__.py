@@ -30,7 +30,7 @@ from nifti_kit.targets.records import (
     PlannedClass,
     PlannedItem,
 )
-from nifti_kit.targets.target import Tell
+from nifti_kit.targets.target import ReadBack, Tell
 
 __all__ = ["ProjectFolder"]
 
@@ -107,6 +107,14 @@ class ProjectFolder(ProjectReader):
     def kept_in(self, session: str) -> Path:
         """Return the folder in which a run keeps what it replaces, beside the project."""
         return self._beside("replaced") / session
+
+    @contextmanager
+    def reading_back(
+        self,
+        items: Sequence[ReadBack],  # noqa: ARG002 - it is the same for whatever is read
+    ) -> Iterator[ProjectFolder]:
+        """Give the target itself: there is nothing to wait for."""
+        yield self
 
     @contextmanager
     def remembering(self) -> Iterator[ProjectFolder]:

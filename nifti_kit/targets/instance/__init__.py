@@ -25,6 +25,7 @@ from nifti_kit.targets.comparing import (
 from nifti_kit.targets.instance.asking import TRIES, lost_each_time
 from nifti_kit.targets.instance.client import AnswerLost, Connection, NotThere
 from nifti_kit.targets.instance.crew import Encoders
+from nifti_kit.targets.instance.fetching import Fetched
 from nifti_kit.targets.instance.landing import REPLACED, Landing
 from nifti_kit.targets.instance.ownership import MADE, has_slices, made_objects, own_volume
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
@@ -40,7 +41,7 @@ from nifti_kit.targets.records import (
     PlannedItem,
     VolumeRef,
 )
-from nifti_kit.targets.target import Gone, Tell
+from nifti_kit.targets.target import Gone, ReadBack, Tell
 
 __all__ = ["Instance", "Place", "Places"]
 
@@ -69,6 +70,8 @@ class Instance(InstanceReader):
     ) -> None:
         super().__init__(Connection(api.server_address, api.token), project_id, dataset_id)
         self.crew = Encoders()
+        self.fetched: Fetched | None = None
+        """What was asked for ahead, for the time in which volumes are read back."""
 
     @classmethod
     def from_env(cls, *, dataset_id: int | None = None, project_id: int | None = None) -> Instance:
@@ -124,6 +127,37 @@ class Instance(InstanceReader):
         other.class_ids = {}
         with other.crew:
             yield other
+
+    @contextmanager
+    def reading_back(self, items: Sequence[ReadBack]) -> Iterator[Instance]:
+        """Give the same target for reading volumes back once: some are on their way meanwhile.
+
+        The list of volumes is that of the beginning.
+        """
+        plain = copy(self)
+        with suppress(TargetError):  # who asks for the list is told
+            plain.known = plain.listing()
+        other = copy(plain)
+        with Fetched(plain, items) as other.fetched:
+            yield other
+
+    def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:
+        """Return the objects of a volume, one for each 3D figure; ids stand for keys."""
+        if self.fetched is not None:
+            return self.fetched.objects(volume_id)
+        return super().objects(volume_id)
+
+    def mask_of(self, figure_id: int) -> bytes | None:
+        """Return the geometry of a figure, or None where it has none."""
+        if self.fetched is not None:
+            return self.fetched.mask_of(figure_id)
+        return super().mask_of(figure_id)
+
+    def volume_file(self, volume_id: int) -> bytes:
+        """Return the file of a volume: NRRD."""
+        if self.fetched is not None:
+            return self.fetched.volume_file(volume_id)
+        return super().volume_file(volume_id)
 
     def add_classes(self, classes: Sequence[PlannedClass]) -> None:
         """Make the classes that are not there; one that is there keeps its colour.

@@ -375,16 +375,27 @@ class InstanceReader:
     def mask_of(self, figure_id: int) -> bytes | None:
         """Return the geometry of a figure, or None where it has none."""
         try:
-            method = "figures.bulk.download.geometry"
-            return self.connection.parts_of(method, {"ids": [figure_id]}).get(str(figure_id))
+            return self.masks_of([figure_id]).get(figure_id)
         except NotThere:
             return None
 
+    def masks_of(self, figure_ids: list[int]) -> dict[int, bytes]:
+        """Return the geometries of figures.
+
+        Raises
+        ------
+        NotThere
+            If one of them has none.
+        """
+        parts = self.connection.parts_of("figures.bulk.download.geometry", {"ids": figure_ids})
+        return {number: parts[str(number)] for number in figure_ids if str(number) in parts}
+
+    def volume_file(self, volume_id: int) -> bytes:
+        """Return the file of a volume: NRRD."""
+        return self.connection.bytes_of("volumes.download", {"id": volume_id})
+
     def _volume_file(self, volume_id: int) -> Path:
-        return self.scratch.file(
-            f"volume-{volume_id}",
-            lambda: self.connection.bytes_of("volumes.download", {"id": volume_id}),
-        )
+        return self.scratch.file(f"volume-{volume_id}", lambda: self.volume_file(volume_id))
 
     def _mask_file(self, figure_id: int) -> Path:
         return self.scratch.file(f"figure-{figure_id}", lambda: self.geometry(figure_id))
