@@ -44,7 +44,7 @@ class RasVolume:
             yield _values(self._stored[:, :, k], self._image, self.dtype)
 
     def pages(self, axis: int, start: int, stop: int) -> Iterator[npt.NDArray[Any]]:
-        """Yield the slices (2D) from ``start`` to below ``stop`` along an axis; never the whole."""
+        """Yield the slices from ``start`` to below ``stop`` along an axis; see `iter_pages`."""
         for page in iter_pages(self._stored, axis, start, stop):
             yield _values(page, self._image, self.dtype)
 
