@@ -6,8 +6,10 @@ made from it, so that they cannot disagree.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import (
@@ -322,6 +324,8 @@ class _Scoring:
         self.item, self.masks = item, masks
         self.findings: list[Finding] = []
         self.placed: dict[tuple[int, int], dict[int, SliceScore]] = {}
+        # Once for each mask: a table may have a million cells, and a mask thousands of frames.
+        self._slices = cache(lambda position: masks[position].slices(item.plane))
 
     def _find(
         self, code: str, table: TableSurvey, message: str, cell: tuple[int, int] | None = None
@@ -337,9 +341,10 @@ class _Scoring:
             return
         if said := self._two_readings(table, positions):
             self._find("scores-by-class", table, said)
+        counts = Counter(score.value for score in table.read)
         for value, targets in table.targets.items():
             if not targets:
-                self._name_absent(table, value, len(positions) > 1)
+                self._name_absent(table, value, counts[value], len(positions) > 1)
         for score in table.read:
             for position, pixel in table.targets.get(score.value, ()):
                 self._put(table, score, position, pixel)
@@ -367,8 +372,7 @@ class _Scoring:
             f"the class index {index}: every object of the file"
         )
 
-    def _name_absent(self, table: TableSurvey, value: int, by_class: bool) -> None:
-        count = sum(score.value == value for score in table.read)
+    def _name_absent(self, table: TableSurvey, value: int, count: int, by_class: bool) -> None:
         what = f"no annotation file has index {value}" if by_class else f"no voxel is {value}"
         message = f"column Label-{value}: {what}; its {count} scores do not land"
         place = table.read.heads.get(f"Label-{value}")
@@ -376,7 +380,7 @@ class _Scoring:
 
     def _put(self, table: TableSurvey, score: Score, position: int, pixel: int) -> None:
         survey = self.masks[position]
-        slices = survey.slices(self.item.plane)
+        slices = self._slices(position)
         if not slices:
             return
         layer = score.frame - 1 + table.read.base

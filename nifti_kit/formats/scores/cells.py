@@ -30,8 +30,9 @@ MAX_ROWS = 32_767
 HEADER_LINES = 20
 """Lines among which the header is: the others above it are a title."""
 
-MAX_CELLS = 1_000_000
-"""Of a score table: 2,000 slices of 117 labels with comments are 470,000; these take 4 s."""
+MAX_CELLS = 500_000
+"""Of a score table: 2,000 slices of 117 labels with comments are 470,000, and take 1 s; where none
+of so many is a number, each is a fault, and they take 4 s."""
 
 PAIR = 2
 """Two numbers in a row are written one by one; only more are a range."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.formats.scores.cells import as_written, decimal, table_text
@@ -73,16 +76,16 @@ def read_sheet(sheet: ScoreSheet, shown: str, base: int) -> ScoreTable:
     faults += [*_columns(sheet, shown), *lost]
     scores: list[Score] = []
     unread: list[Unread] = []
+    places = _places(sheet)
     for row in sheet.rows:
         if row.number not in layers:
             continue
         if beyond := sheet.beyond(row):
             message = f"row {row.number}: cells without a header: {', '.join(beyond)}"
             faults.append(_fault("scores-cell-unheaded", shown, message, sheet, row))
-        cells = list(_cells(sheet, row, layers[row.number] - base + 1))
+        cells = list(_cells(row, places, layers[row.number] - base + 1))
         scores += [cell for cell in cells if isinstance(cell, Score)]
         unread += [cell for cell in cells if isinstance(cell, Unread)]
-    texts = {v: [sheet.cell(row, f"Label-{v}") for row in sheet.rows] for v in sheet.values}
     table = ScoreTable(
         shown,
         base,
@@ -90,7 +93,7 @@ def read_sheet(sheet: ScoreSheet, shown: str, base: int) -> ScoreTable:
         tuple(scores),
         tuple(faults),
         tuple(unread),
-        tuple(value for value, cells in texts.items() if not any(cells)),
+        tuple(place.value for place in places if not _has_any(sheet, place.score)),
         sheet.heads,
         sheet.exported,
     )
@@ -144,15 +147,45 @@ def _columns(sheet: ScoreSheet, shown: str) -> Iterator[Finding]:
         yield finding("scores-column", shown, message, cell=(line, column))
 
 
-def _cells(sheet: ScoreSheet, row: SheetRow, frame: int) -> Iterator[Score | Unread]:
+def _has_any(sheet: ScoreSheet, at: int) -> bool:
+    """Say whether a column has any text."""
+    return any(at < len(row.cells) and row.cells[at] for row in sheet.rows)
+
+
+class _Place(NamedTuple):
+    """Where the cells of a value stand in a row, from 0; ``head`` is as the sheet counts it."""
+
+    value: int
+    score: int
+    comment: int
+    head: int
+
+
+def _places(sheet: ScoreSheet) -> list[_Place]:
+    """Return where each value has its cells: once for a sheet, which may have a million."""
+    at = {name: place for place, name in enumerate(sheet.header)}
+    nowhere = sys.maxsize
+    return [
+        _Place(value, at[name], at.get(f"Comment-{value}", nowhere), sheet.heads[name][1])
+        for value, name in ((value, f"Label-{value}") for value in sheet.values)
+    ]
+
+
+def _cells(row: SheetRow, places: Iterable[_Place], frame: int) -> Iterator[Score | Unread]:
     """Yield what stands in a row's cells: scores, comments, and texts that are no number."""
-    for value in sheet.values:
-        name = f"Label-{value}"
-        text, column = sheet.cell(row, name), sheet.heads[name][1]
-        comment = sheet.cell(row, f"Comment-{value}") or None
-        number = decimal(text)
-        score = None if number is None else as_written(number)
+    cells, count = row.cells, len(row.cells)
+    for value, at, beside, column in places:
+        text = cells[at] if at < count else ""
+        comment = (cells[beside] or None) if beside < count else None
+        score = _written(text)
         if text and score is None:
             yield Unread(frame, value, row.number, column, text)
         if score is not None or comment is not None:
             yield Score(frame, value, score, comment, row.number, column, text)
+
+
+@lru_cache(maxsize=65_536)
+def _written(text: str) -> str | None:
+    """Return a number as it is written; None for what is none."""
+    number = decimal(text)
+    return None if number is None else as_written(number)
