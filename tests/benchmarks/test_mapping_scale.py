@@ -1,4 +1,5 @@
-"""Time of the mapping table with 2,000 files and as many volumes: opening it, editing a row.
+"""Time of the mapping table with 2,000 files and as many volumes: opening it, editing a row;
+and of matching up to 10,000.
 
 Measure with ``python -m pytest tests/benchmarks --benchmark-enable -s``; without that flag the
 same code runs once on a few files, as a test.
@@ -6,6 +7,8 @@ same code runs once on a few files, as a test.
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -16,8 +19,10 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core.geometry import Grid
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.formats.nifti import read_header
+from nifti_kit.plans import lattices
 from nifti_kit.targets.records import VolumeRef
 from nifti_kit.widgets.mapping import rows
 from nifti_kit.widgets.mapping.candidates import CHOICES
@@ -45,18 +50,24 @@ def grids(count: int) -> Iterator[Grid]:
         yield Grid(SHAPE, affine)
 
 
-def matching(folder: Path, count: int) -> MappingModel:
-    """Return the model for as many annotation files: headers of one file in other places."""
+def annotations(folder: Path, count: int, word: str = "case") -> Dataset:
+    """Return as many annotation files: headers of one file in other places."""
     write_nifti(folder / "case0001_axl_inference.nii", labels())
     dataset = nk.scan(folder, layout="annotations")
     image = read_header(folder / "case0001_axl_inference.nii", PurePosixPath("one.nii"))
     items = []
     for number, grid in enumerate(grids(count), start=1):
-        name = f"case{number:04}_axl_inference.nii"
+        name = f"{word}{number:04}_axl_inference.nii"
         own = image.__class__(**{**vars(image), "relative": PurePosixPath(name), "grid": grid})
         case = f"case{number:04}"
         items.append(Item(f"{case}.nrrd", None, (MaskFile(own),), (), "axl", case, "", "semantic"))
     dataset.items = tuple(items)
+    return dataset
+
+
+def matching(folder: Path, count: int) -> MappingModel:
+    """Return the model for as many annotation files."""
+    dataset = annotations(folder, count)
     return MappingModel(
         dataset, SimpleNamespace(volumes=lambda: volumes(count)), path=folder / "m.json"
     )
@@ -66,6 +77,36 @@ def matching(folder: Path, count: int) -> MappingModel:
 def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> MappingModel:
     measured = request.config.getoption("--benchmark-enable")
     return matching(tmp_path_factory.mktemp("mapping"), LARGE if measured else SMALL)
+
+
+@pytest.mark.parametrize("word", ["case", "other"], ids=["exact names", "nothing in common"])
+def test_matching_takes_time_in_proportion(
+    benchmark: Any, tmp_path: Path, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few pairs of grids are compared, and time grows with the files, not with the pairs."""
+    counts = (2500, 5000, 10_000) if benchmark.enabled else (SMALL,)
+    compared: list[object] = []
+    exactly = lattices.lattice_orientation
+    monkeypatch.setattr(
+        lattices, "lattice_orientation", lambda *pair: compared.append(pair) or exactly(*pair)
+    )
+    seconds = []
+    for count in counts:
+        dataset, there = annotations(tmp_path / str(count), count, word), volumes(count)
+        start = time.process_time()
+        mapping = nk.match(dataset, there)
+        seconds.append(time.process_time() - start)
+        assert {row.volume is None for row in mapping} == {word == "other"}
+        assert {len(row.candidates) + row.further for row in mapping} == (
+            {count} if word == "other" else {1}
+        )
+    assert len(compared) <= sum(counts)
+    benchmark.pedantic(nk.match, (dataset, there), rounds=1)
+    if benchmark.enabled:
+        growth = [later / earlier for earlier, later in itertools.pairwise(seconds)]
+        benchmark.extra_info.update(seconds=seconds, growth=growth)
+        said = ", ".join(f"{n} x {n}: {t:.2f} s" for n, t in zip(counts, seconds, strict=True))
+        print(f"\nmatch, {said}; per doubling {', '.join(f'{g:.2f}' for g in growth)}")
 
 
 def test_opening_the_table(benchmark: Any, model: MappingModel) -> None:
