@@ -174,6 +174,9 @@ def test_one_reading_gives_the_survey_and_the_voxels(tmp_path, seed, is_alone) -
     expected = whole[kept.box]
     assert np.count_nonzero(expected) == np.count_nonzero(whole)
     np.testing.assert_array_equal(kept.taken(kept.box), expected)
+    # An array is the taker's own, to be written into; bits are unpacked anew.
+    again = kept.taken(kept.box)
+    assert again is None or (kept.is_bits and np.array_equal(again, expected))
 
 
 def test_what_is_kept_of_several_files_is_bounded(tmp_path) -> None:
