@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.parallel import T, bounded
-from nifti_kit.formats.labels import LabelParts, common_box
+from nifti_kit.formats.labels import Label, LabelParts, common_box
 from nifti_kit.formats.nrrd import volume_pieces
 from nifti_kit.formats.volumes import RasVolume, mask_bytes
 from nifti_kit.targets import annotation as ann
@@ -71,9 +71,7 @@ class MaskFiles:
 
     def __len__(self) -> int:
         """The bytes that their voxels take in memory at most."""
-        box = common_box(label.box for label in self._labels)
-        voxels = math.prod(side.stop - side.start for side in box)
-        return int(voxels) * np.dtype(np.uint16).itemsize
+        return largest_size(self._labels)
 
     def file_of(self, planned: PlannedObject) -> bytes:
         """Return the file of one of the objects; see ``formats.volumes.mask_bytes``.
@@ -86,6 +84,13 @@ class MaskFiles:
         part = self._parts[planned.label]
         grid, label, cutout = planned.mask.grid, planned.label, planned.cutout
         return mask_bytes(part, grid, label, planned.orientation, cutout)
+
+
+def largest_size(labels: Iterable[Label]) -> int:
+    """Return the bytes that ``LabelParts`` of some labels take at most."""
+    box = common_box(label.box for label in labels)
+    voxels = math.prod(side.stop - side.start for side in box)
+    return int(voxels) * np.dtype(np.uint16).itemsize
 
 
 def mask_batches(

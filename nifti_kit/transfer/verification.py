@@ -22,10 +22,11 @@ from nifti_kit.core.parallel import ahead, bounded, with_progress
 from nifti_kit.core.text import counted
 from nifti_kit.errors import NiftiKitError, of_kind
 from nifti_kit.formats.fingerprint import Fingerprint
-from nifti_kit.formats.labels import Box, LabelParts, common_box
+from nifti_kit.formats.labels import Box, LabelParts
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.formats.volumes import RasVolume, open_volume
+from nifti_kit.targets.encoding import SOURCE_BYTES, SOURCES, largest_size
 from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import ReadBack, Target, a_target
 from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
@@ -34,9 +35,6 @@ from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
 
 AT_A_TIME = 4
 """Masks that are read back side by side."""
-
-SOURCES, SOURCE_BYTES = 100, 2**25
-"""Of the source label maps in memory: 32 MB, or one that is larger."""
 
 CHANGED, GONE = "the source has changed since the plan was made", "the source is gone"
 MISSING, WITHOUT_FIGURE = "it is not on the target", "it is on the target without its figure"
@@ -111,9 +109,7 @@ class _Source:
 
     def __len__(self) -> int:
         """The bytes that their voxels take at most."""
-        box = common_box(label.box for label in self._labels)
-        voxels = math.prod(side.stop - side.start for side in box)
-        return int(voxels) * np.dtype(np.uint16).itemsize
+        return largest_size(self._labels)
 
     def parts(self) -> LabelParts:
         """Return their voxels, and how many the whole file has of each.
