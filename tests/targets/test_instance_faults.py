@@ -270,7 +270,7 @@ def test_a_resumed_run_survives_faults_too(
     assert not platform.requests
 
 
-@pytest.mark.parametrize("number", [6, 8, 10, 12, 14, 16, 20])
+@pytest.mark.parametrize("number", [6, 8, 10, 12, 14, 16, 18])
 def test_workers_that_are_killed_are_followed_by_workers_that_finish(
     number: int, two: Path, platform: Platform, undisturbed: dict[str, Any]
 ) -> None:
