@@ -171,7 +171,7 @@ def test_an_upload_that_failed_goes_on(
     assert "Press Upload again: it goes on from there" in text(landing)
     later = widgets.Uploader(source, app.model.target.target)
     later.model.plan().join(PATIENCE_S)
-    assert "An earlier upload of this plan" in text(part(later, "nk-landing"))
+    assert "An earlier upload of this source" in text(part(later, "nk-landing"))
     press(later, "nk-upload")
     assert later.model.landing.join(PATIENCE_S) is not None
 
