@@ -88,3 +88,15 @@ def write_ct(folder: Path, shape: tuple[int, int, int], count: int, *, seed: int
     volume = encode_image(grey_values(labels, seed), grid)
     (folder / "axl_anatomic.nii.gz").write_bytes(volume)
     return folder
+
+
+def write_organs(
+    volume: Path, masks: Path, shape: tuple[int, int, int], count: int, *, seed: int = 7
+) -> None:
+    """Write one CT, and a folder with a mask file for each of its organs."""
+    masks.mkdir(parents=True)
+    labels, grid = label_map(shape, count, seed), grid_of(shape)
+    volume.write_bytes(encode_image(grey_values(labels, seed), grid))
+    for value in range(1, count + 1):
+        mask = encode_image((labels == value).view(np.uint8), grid)
+        (masks / f"organ_{value:03}.nii.gz").write_bytes(mask)

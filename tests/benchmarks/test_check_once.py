@@ -16,13 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import nifti_kit as nk
 from nifti_kit.formats import nifti
 from nifti_kit.formats.nifti import encode_image
-from tests.benchmarks.organs import grey_values, grid_of, label_map, write_ct
+from tests.benchmarks.organs import grey_values, grid_of, label_map, write_ct, write_organs
 from tests.benchmarks.processes import run
 
 LARGE, SMALL = (512, 512, 300), (48, 40, 36)
@@ -91,18 +90,6 @@ if __name__ == "__main__":
 )
 
 
-def write_organs(folder: Path, shape: tuple[int, int, int], count: int) -> Path:
-    """Write one CT with a file for each organ, as TotalSegmentator does; return the folder."""
-    labels, grid = label_map(shape, count, 7), grid_of(shape)
-    masks = folder / "s0001" / "segmentations"
-    masks.mkdir(parents=True)
-    (masks.parent / "ct.nii.gz").write_bytes(encode_image(grey_values(labels, 7), grid))
-    for value in range(1, count + 1):
-        mask = (labels == value).astype(np.uint8)
-        (masks / f"organ_{value:03}.nii.gz").write_bytes(encode_image(mask, grid))
-    return folder
-
-
 def write_cases(folder: Path, shape: tuple[int, int, int], count: int) -> Path:
     """Write a data set as nnU-Net wants it; return its folder."""
     folder = folder / "Dataset001_Organs"
@@ -121,7 +108,9 @@ def write_cases(folder: Path, shape: tuple[int, int, int], count: int) -> Path:
 
 
 def many_files(folder: Path, large: bool) -> Path:
-    return write_organs(folder, LARGE if large else SMALL, ORGANS if large else FEW_ORGANS)
+    case, shape, count = folder / "s0001", *((LARGE, ORGANS) if large else (SMALL, FEW_ORGANS))
+    write_organs(case / "ct.nii.gz", case / "segmentations", shape, count)
+    return folder
 
 
 def one_map(folder: Path, large: bool) -> Path:

@@ -87,9 +87,7 @@ def test_placing_the_largest_score_table(
     if benchmark.enabled:
         seconds = benchmark.stats.stats.min
         benchmark.extra_info.update(read_seconds=read, survey_seconds=seconds)
-        print(
-            f"\n{rows} rows, {labels} labels: read in {read:.2f} s, with its item in {seconds:.2f} s"
-        )
+        print(f"\n{rows} rows, {labels} labels: read in {read:.2f} s, placed in {seconds:.2f} s")
 
 
 def test_refusing_a_score_table_of_a_million_rows(benchmark: Any, tmp_path: Path) -> None:

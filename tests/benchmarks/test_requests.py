@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.formats.nifti import encode_image
-from tests.benchmarks.organs import grey_values, grid_of, label_map
+from tests.benchmarks.organs import grey_values, grid_of, write_organs
 from tests.benchmarks.processes import OURS_TO_INSTANCE, THEIRS_TO_INSTANCE, run_against
 from tests.platform import Platform, running_platform
 from tests.support.landings import quiet
@@ -43,15 +42,10 @@ results: dict[str, dict[str, Any]] = {}
 
 def write_mask_files(folder: Path, shape: tuple[int, int, int], volumes: int, masks: int) -> Path:
     """Write volumes with a mask file for each class of each; return the folder."""
-    grid = grid_of(shape)
     for number in range(volumes):
-        labels, name = label_map(shape, masks, number), f"Case{number:02}"
-        (folder / name).mkdir(parents=True)
-        volume = encode_image(grey_values(labels, number), grid)
-        (folder / f"{name}.nii.gz").write_bytes(volume)
-        for value in range(1, masks + 1):
-            mask = encode_image((labels == value).astype(np.uint8), grid)
-            (folder / name / f"organ{value:03}.nii.gz").write_bytes(mask)
+        name = f"Case{number:02}"
+        volume = folder / f"{name}.nii.gz"
+        write_organs(volume, folder / name, shape, masks, seed=number)
     return folder
 
 

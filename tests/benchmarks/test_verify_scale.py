@@ -15,7 +15,7 @@ import pytest
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.formats.nifti import encode_image
-from tests.benchmarks.organs import grey_values, grid_of, label_map
+from tests.benchmarks.organs import grid_of, write_organs
 from tests.benchmarks.processes import PEAK, run
 from tests.support.builders import write_nifti
 
@@ -114,21 +114,11 @@ def once(benchmark: Any, job: Any) -> Any:
     return benchmark.pedantic(job, rounds=1, iterations=1)
 
 
-def write_masks(folder: Path, shape: tuple[int, int, int], count: int) -> Path:
-    """Write a CT with one mask file for each of its organs."""
-    (folder / "segmentations").mkdir(parents=True)
-    labels, grid = label_map(shape, count, seed=7), grid_of(shape)
-    (folder / "ct.nii.gz").write_bytes(encode_image(grey_values(labels, seed=7), grid))
-    for value in range(1, count + 1):
-        mask = encode_image((labels == value).astype(np.uint8), grid)
-        (folder / "segmentations" / f"organ{value:03}.nii.gz").write_bytes(mask)
-    return folder
-
-
 def test_a_ct_of_many_mask_files(benchmark: Any, tmp_path: Path) -> None:
     """Verification beside reading all once (CPU), and the whole flow beside the same (wall)."""
     shape, count = (LARGE, FILES) if benchmark.enabled else (SMALL, FEW_FILES)
-    source, out = write_masks(tmp_path / "in", shape, count), tmp_path / "out"
+    source, out = tmp_path / "in", tmp_path / "out"
+    write_organs(source / "ct.nii.gz", source / "segmentations", shape, count)
     found = once(benchmark, lambda: run(FLOW, source, out, "pairs", "check"))
     floor = run(READING, source, out)
     assert found["ok"]

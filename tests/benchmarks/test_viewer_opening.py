@@ -19,7 +19,7 @@ from isal import igzip
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.formats.nifti import encode_image
-from tests.benchmarks.organs import grey_values, grid_of, label_map, write_ct
+from tests.benchmarks.organs import grid_of, label_map, write_ct, write_organs
 from tests.benchmarks.processes import PEAK, run
 
 LARGE, SMALL = (512, 512, 300), (48, 40, 32)
@@ -74,17 +74,6 @@ told(start, floor=tell["floor"], floor_cpu=tell["floor_cpu"], first=wall, first_
 )
 
 
-def write_files(folder: Path, shape: tuple[int, int, int], count: int) -> Path:
-    """Write one CT with a mask file for each organ."""
-    labels, grid = label_map(shape, count, 7), grid_of(shape)
-    (folder / "ct").mkdir(parents=True)
-    (folder / "ct.nii.gz").write_bytes(encode_image(grey_values(labels, 7), grid))
-    for value in range(1, count + 1):
-        organ = encode_image((labels == value).view(np.uint8), grid)
-        (folder / "ct" / f"organ_{value:03}.nii.gz").write_bytes(organ)
-    return folder
-
-
 def write_pages(path: Path, grid: Grid, pages: Iterator[npt.NDArray[Any]], like: Any) -> None:
     """Write a NIfTI-1 file frame by frame: of a very large one no more is in memory."""
     start = bytearray(igzip.decompress(encode_image(np.zeros((1, 1, 1), like), grid))[:352])
@@ -112,7 +101,8 @@ def test_the_first_picture(benchmark: Any, tmp_path: Path, layout: str) -> None:
     if layout == "one map":
         folder = write_ct(tmp_path / "ct", shape, LABELS)
     else:
-        folder = write_files(tmp_path / "ct", shape, FILES if benchmark.enabled else 5)
+        folder, count = tmp_path / "in", FILES if benchmark.enabled else 5
+        write_organs(folder / "ct.nii.gz", folder / "ct", shape, count)
     rounds = 3 if benchmark.enabled else 1
     runs = [run(OPENED, folder) for _ in range(rounds)]
     told = benchmark.pedantic(lambda: min(runs, key=lambda one: one["first"] / one["floor"]))
