@@ -89,7 +89,7 @@ def test_volumes_that_cannot_be_listed_are_told(
     source: Path, platform: Platform, target: Instance
 ) -> None:
     receipt = land(source, target)
-    platform.faults.on("volumes.list", "403")
+    platform.faults.on("volumes.list", "403", times=2)  # one to ask ahead, one to tell
     proof = nk.verify(receipt, target)
     (row,) = proof.failures
     assert row.problem.startswith("it cannot be seen whether a volume is there twice: ")
