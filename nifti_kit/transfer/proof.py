@@ -188,12 +188,15 @@ class Proof:
 
     def _beside(self, most: int) -> list[html.Markup]:
         """Return what was not compared: files that did not land, and objects of others."""
-        return [html.element("p", line) for line in self._lines(most)]
+        out = [html.element("p", line) for line in left_out_lines(self.left_out, most)]
+        if self.extra:
+            others = html.join(html.element("p", line) for line in self._others(most))
+            out.append(html.details(f"{counted(len(self.extra), 'object')} of others", others))
+        return out
 
-    def _lines(self, most: int) -> list[str]:
-        lines = left_out_lines(self.left_out, most)
-        lines += [f"Of others: {one}" for one in self.extra[:most]]
+    def _others(self, most: int) -> list[str]:
         more = len(self.extra) - most
+        lines = [f"Of others: {one}" for one in self.extra[:most]]
         return lines + [f"Of others: {counted(more, 'more object')}"] * (more > 0)
 
     def _title(self) -> str:
@@ -217,7 +220,8 @@ class Proof:
     def __repr__(self) -> str:
         lines = [self._title()]
         lines += [f"  {_place(row)}: {row.why}" for row in self.failures[:_SHOWN]]
-        lines += [f"  {line}" for line in self._lines(_SHOWN)]
+        beside = [*left_out_lines(self.left_out, _SHOWN), *self._others(_SHOWN)]
+        lines += [f"  {line}" for line in beside]
         return "\n".join(visible(line) for line in lines)
 
     def _repr_html_(self) -> str:

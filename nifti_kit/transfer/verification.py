@@ -7,6 +7,7 @@ landed image the whole-voxel map to its source is worked out anew from both head
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -33,8 +34,8 @@ from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
 
-AT_A_TIME = 4
-"""Masks that are read back side by side."""
+AT_A_TIME = max(2, min(4, os.cpu_count() or 1))
+"""Masks that are read back side by side; more than there are processors get in each other's way."""
 
 CHANGED, GONE = "the source has changed since the plan was made", "the source is gone"
 MISSING, WITHOUT_FIGURE = "it is not on the target", "it is on the target without its figure"
@@ -50,7 +51,7 @@ def verify(
     """Return the comparison of what is on the target with the source files, voxel by voxel.
 
     Volumes and masks are read back slice by slice, several masks side by side. Of the source, one
-    volume is in memory at a time, or 32 MB of label maps (one, where it is larger). What cannot be
+    volume is in memory at a time, and 32 MB of label maps (one, where it is larger). What cannot be
     read, or is missing, is a row with a problem. So is a source that has changed since the plan was
     made: the row says how many voxels were planned, and whether as many landed.
 
@@ -150,8 +151,16 @@ class _Verifier:
         self.volumes = Volumes(target)
 
     def item(self, item: LandedItem) -> Iterator[ProofRow | ExtraObject]:
-        if item.planned.volume is not None or self.volumes.lacks(item.volume):
-            yield self._volume(item)
+        """Yield the rows of an item; its volume is read back beside its masks."""
+        has_row = item.planned.volume is not None or self.volumes.lacks(item.volume)
+        with ThreadPoolExecutor(1) as pool:
+            volume = pool.submit(self._volume, item) if has_row else None
+            masks = list(self._masks(item))
+            if volume is not None:
+                yield volume.result()
+        yield from masks
+
+    def _masks(self, item: LandedItem) -> Iterator[ProofRow | ExtraObject]:
         yield from self.volumes.doubles(item.volume)
         there: Sequence[ObjectRef] = ()
         problem = MISSING

@@ -1,6 +1,6 @@
 """Whatever the input is, it ends in a result or an error of ours, and nothing goes unnamed.
 
-2,000 cases, the same ones each time. ``NIFTI_KIT_FUZZ=10`` makes it ten times as many, by chance.
+1,200 cases, the same ones each time. ``NIFTI_KIT_FUZZ=10`` makes it 20,000, by chance.
 """
 
 from __future__ import annotations
