@@ -33,6 +33,7 @@ SLOW_FILES = {
     "test_fuzz.py",
     "test_histories.py",
     "test_instance_answers.py",
+    "test_instance_fetching.py",
     "test_instance_limits.py",
     "test_instance_ownership.py",
     "test_instance_token.py",
