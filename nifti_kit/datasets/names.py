@@ -141,7 +141,7 @@ def is_nifti(name: str) -> bool:
 def stem(name: str) -> str:
     """Return a file name without ``.nii``, ``.nii.gz``, ``.nrrd`` or another last ending."""
     if is_nifti(name):
-        return _NIFTI_ENDING.sub("", name)
+        return _NIFTI_ENDING.sub("", name) or name  # as pathlib has it of a name that is all ending
     return PurePosixPath(name).stem
 
 
@@ -299,9 +299,10 @@ def unique_names(paths: Sequence[PurePosixPath]) -> list[str]:
     """Return one platform name (``.nrrd``) per volume file, unique in a dataset.
 
     The name is the file's stem. Where several are alike (in any case), each gets the shortest run
-    of its parent folders' names in front that tells them apart, joined by ``_``.
+    of its parent folders' names in front that tells them apart, joined by ``_``. None begins with a
+    dot: a file of such a name is hidden, and in a project it is one that is being written.
     """
-    names = [stem(path.name) for path in paths]
+    names = [_unhidden(stem(path.name)) for path in paths]
     depth = [0] * len(paths)
     while clashes := _clashes(names):
         progress = False
@@ -312,10 +313,14 @@ def unique_names(paths: Sequence[PurePosixPath]) -> list[str]:
                 progress = True
             above = parents[len(parents) - depth[index] :]
             prefix = [part for part in above if part not in ("", ".")]
-            names[index] = "_".join([*prefix, stem(paths[index].name)])
+            names[index] = _unhidden("_".join([*prefix, stem(paths[index].name)]))
         if not progress:
             _number(names, clashes)
     return [f"{name}.nrrd" for name in names]
+
+
+def _unhidden(name: str) -> str:
+    return name.lstrip(".") or "volume"
 
 
 def _clashes(names: Sequence[str]) -> list[int]:

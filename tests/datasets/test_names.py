@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nifti_kit as nk
 from nifti_kit.datasets.names import (
     further_words,
     is_nifti,
@@ -20,6 +21,8 @@ from nifti_kit.datasets.names import (
     unique_names,
     why_unused,
 )
+from tests.support.builders import write_nifti
+from tests.support.landings import quiet
 from tests.support.properties import untimed
 
 
@@ -381,3 +384,13 @@ def test_the_two_files_of_an_image_have_a_finding_of_their_own() -> None:
 )
 def test_a_pair_is_known_by_path_and_ending(name: str, key: tuple[str, str] | None) -> None:
     assert pair_key(PurePosixPath(name)) == key
+
+
+@pytest.mark.parametrize("name", [".nii", ".nii.gz", ".NII.GZ"])
+def test_a_file_whose_name_is_all_ending_lands_where_it_is_seen(tmp_path: Path, name: str) -> None:
+    assert stem(name) == name
+    write_nifti(tmp_path / name)
+    dataset = nk.scan(tmp_path / name)
+    assert [item.name for item in dataset.items] == [f"{name[1:]}.nrrd"]
+    target = nk.ProjectFolder(tmp_path / "out", "d")
+    assert nk.verify(nk.upload(nk.plan(dataset), target, on_progress=quiet), target).ok
