@@ -93,6 +93,7 @@ def _opened(path: Path, doing: str) -> IO[bytes]:
 
 
 _WRITABLE = 0o666
+"""A lock holds nothing that others may not see; of these rights it has those of its folder."""
 
 
 def _itself(path: str, flags: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -194,3 +195,10 @@ def in_order(function: Callable[[T], R], things: Sequence[T]) -> Generator[R]:
         return
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         yield from pool.map(function, rest)
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from nifti_kit.core.parallel import cores
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import ItemSurvey, labels_of, look_at, survey_item, volume_fault
@@ -84,7 +84,7 @@ def _side_by_side(
 
     What was found for the item before is not asked again: a mask of several images is one file.
     """
-    width = min(_cores(), MOST_THREADS)
+    width = min(cores(), MOST_THREADS)
     waiting: deque[tuple[Item, Found]] = deque()
     found: Found = {}
     pool = ThreadPoolExecutor(width)
@@ -113,10 +113,3 @@ def _ended(item: Item, found: Found) -> tuple[Item, Found]:
 
 def _unfinished(waiting: Iterable[tuple[Item, Found]]) -> int:
     return sum(not future.done() for _, found in waiting for future in found.values())
-
-
-def _cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

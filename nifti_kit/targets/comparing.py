@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.files import inside, land_json, read_json, short_name
 from nifti_kit.core.geometry import SAME_MM, Grid
+from nifti_kit.core.parallel import T
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.items import MaskFile
 from nifti_kit.errors import TargetError, UnreadableFile, visible
@@ -308,9 +309,6 @@ def is_scored(now: SliceScores, change: ScoreChange, path: Any) -> bool:
         found=f"others on plane {change.update.plane} than when the upload began",
         remedy="Make the same call again: existing= decides about them.",
     )
-
-
-T = TypeVar("T")
 
 
 def read_kept(path: Path, parse: Callable[[Any], T]) -> T:

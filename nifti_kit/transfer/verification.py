@@ -7,7 +7,6 @@ landed image the whole-voxel map to its source is worked out anew from both head
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Cutout, Grid, Placement, placed_on
-from nifti_kit.core.parallel import ahead, bounded, with_progress
+from nifti_kit.core.parallel import ahead, bounded, cores, with_progress
 from nifti_kit.core.text import counted
 from nifti_kit.errors import NiftiKitError, of_kind
 from nifti_kit.formats.fingerprint import Fingerprint
@@ -34,7 +33,7 @@ from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
 
-AT_A_TIME = max(2, min(4, os.cpu_count() or 1))
+AT_A_TIME = max(2, min(4, cores()))
 """Masks that are read back side by side; more than there are processors get in each other's way."""
 
 CHANGED, GONE = "the source has changed since the plan was made", "the source is gone"

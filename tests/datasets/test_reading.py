@@ -48,7 +48,7 @@ def test_items_come_in_order_whichever_is_read_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first item's files wait for those of the second."""
-    monkeypatch.setattr(reading, "_cores", lambda: 4)
+    monkeypatch.setattr(reading, "cores", lambda: 4)
     dataset, second = cases(tmp_path), threading.Event()
     look_closer = surveys.look_closer
 
@@ -74,7 +74,7 @@ def test_the_number_of_threads_changes_no_finding_and_no_order(
     (tmp_path / "c03.nii.gz").write_bytes(content[: len(content) // 2])
     expected = list(nk.check(nk.scan(tmp_path)))
     assert {"file-unreadable", "masks-overlap"} <= {found.code for found in expected}
-    monkeypatch.setattr(reading, "_cores", lambda: cores)
+    monkeypatch.setattr(reading, "cores", lambda: cores)
     assert list(nk.check(nk.scan(tmp_path))) == expected
 
 
@@ -119,7 +119,7 @@ def test_what_a_thread_raises_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
 def test_no_more_items_are_taken_ahead_than_there_are_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_cores", lambda: 2)
+    monkeypatch.setattr(reading, "cores", lambda: 2)
     dataset, taken = cases(tmp_path, 1), []
 
     def items() -> Iterator[Item]:

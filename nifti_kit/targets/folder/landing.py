@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.core.files import json_bytes, land_beside, land_bytes, private_folder, written
-from nifti_kit.core.parallel import ahead
+from nifti_kit.core.parallel import ahead, cores
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.targets import annotation as ann
@@ -32,7 +31,7 @@ from nifti_kit.targets.folder.shape import scores_of
 from nifti_kit.targets.records import CustomData, ItemJob, ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import Tell
 
-ENCODERS = min(4, os.cpu_count() or 1)
+ENCODERS = min(4, cores())
 """Masks packed at a time; each takes one slice of memory beside its label map."""
 
 

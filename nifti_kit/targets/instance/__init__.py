@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -138,7 +138,7 @@ class Instance(InstanceReader):
         with suppress(TargetError):  # who asks for the list is told
             plain.known = plain.listing()
         other = copy(plain)
-        with Fetched(plain, items) as other.fetched:
+        with closing(Fetched(plain, items)) as other.fetched:
             yield other
 
     def objects(self, volume_id: int) -> tuple[ObjectRef, ...]:

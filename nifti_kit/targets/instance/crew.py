@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from nifti_kit.core.parallel import MemoryBudget
+from nifti_kit.core.parallel import MemoryBudget, cores
 
-ENCODERS = min(4, os.cpu_count() or 1)
+ENCODERS = min(4, cores())
 """Files of a large volume, or masks, encoded at a time."""
 
 SENDERS = 4

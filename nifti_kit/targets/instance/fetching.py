@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from types import TracebackType
 
 from nifti_kit.core.parallel import batched
 from nifti_kit.targets.instance.client import Refused
@@ -75,15 +74,8 @@ class Fetched:
             for figure in batch
         }
 
-    def __enter__(self) -> Fetched:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ask for nothing more, and wait for what is under way."""
         self._pool.shutdown(cancel_futures=True)
 
     def volume_file(self, volume_id: int) -> bytes:
