@@ -92,10 +92,3 @@ def test_histories_on_an_instance(
 def test_histories_on_a_folder(kind: str, existing: str, folders: Callable[[int], Path]) -> None:
     for number, word in enumerate(histories("folder", kind, existing)):
         ended[played(FolderWorld(folders(number), kind, existing, word))] += 1
-
-
-@pytest.mark.parametrize("word", ["sfrcn"])
-def test_what_an_interrupted_run_has_replaced_is_named_by_the_receipt_of_the_run_that_ends(
-    word: str, folders: Callable[[int], Path]
-) -> None:
-    ended[played(FolderWorld(folders(0), "volumes", "replace", word))] += 1

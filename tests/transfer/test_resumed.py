@@ -201,6 +201,22 @@ def test_of_what_had_landed_only_what_was_removed_since_is_made_again(
     assert not list(state_home.rglob(f"{left.figure_id}.nrrd"))
 
 
+def test_what_an_earlier_try_has_replaced_is_named_also_where_nothing_is_replaced_any_more(
+    occupied: tuple[Path, State, int], tmp_path: Path
+) -> None:
+    source, state, dataset = occupied
+    with running_platform(state=copy_of(state)) as platform:
+        target = nk.Instance(api(platform), dataset)
+        options = {"existing": "replace", "journal": tmp_path / "journal"}
+        first = land(source, target, **options)
+        assert first.backup is not None
+        call(platform.state, "annotation-objects.bulk.remove", [*platform.state.objects.rows])
+        receipt = land(source, target, **options)
+        assert [item.replaced for item in receipt.items] == [0, 0]
+        assert receipt.backup == first.backup
+        assert nk.verify(receipt, target).ok
+
+
 # A project folder
 
 
