@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from nifti_kit.core import html
 from nifti_kit.core.catalog import CATALOG, lookup
-from nifti_kit.core.files import save_as
 from nifti_kit.core.html import Illustration, Markup
-from nifti_kit.core.text import counted, guarded_cell, listed
+from nifti_kit.core.report import Result, Row
+from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import NiftiKitError, UnsupportedImage, visible, wrong_argument
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHOWN_PER_CODE = 5
 """Repeats of one code that a repr shows before it says "and N other files"."""
@@ -114,7 +110,7 @@ def finding(
     return Finding(code, entry.severity, str(path or ""), message, remedy, voxel=voxel, cell=cell)
 
 
-class Findings(Sequence[Finding]):
+class Findings(Result, Sequence[Finding]):
     """An immutable sequence of findings, errors first, with text, table, JSON and HTML forms.
 
     Parameters
@@ -129,6 +125,9 @@ class Findings(Sequence[Finding]):
     source
         The name of what was checked, for the report's title.
     """
+
+    word, row_word, columns = "findings", "finding", tuple(Finding.__dataclass_fields__)
+    head = ("severity", "code", "file", "what was found", "what to do")
 
     def __init__(
         self,
@@ -209,16 +208,17 @@ class Findings(Sequence[Finding]):
             groups[found.code].append(found)
         return {code: self._part(group) for code, group in groups.items()}
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per finding."""
-        import pandas as pd
+    def title(self) -> str:
+        """Return the counts in one line."""
+        return f"Findings: {self.summary()}"
 
-        columns = list(Finding.__dataclass_fields__)
-        return pd.DataFrame([asdict(found) for found in self._items], columns=columns)
+    def cells(self) -> Iterable[Row]:
+        """Yield one row per finding."""
+        return (astuple(found) for found in self._items)
 
-    def to_json(self) -> str:
-        """Return a JSON array, one object per finding."""
-        return json.dumps([asdict(found) for found in self._items], ensure_ascii=False, indent=1)
+    def content(self) -> Any:
+        """Return what JSON has: an array, one object per finding."""
+        return [asdict(found) for found in self._items]
 
     def summary(self) -> str:
         """Return the counts in one line, such as ``1 error, 2 warnings``."""
@@ -232,40 +232,20 @@ class Findings(Sequence[Finding]):
             said.append(f"{len(self.waived)} waived")
         return ", ".join(said) or "nothing to report"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the findings to a file: ``.html`` (a report), ``.json`` or ``.csv``.
-
-        The report is one page with pictures of the first files of each code; it needs no network
-        and no other file. In a table an apostrophe stands before a text that a spreadsheet would
-        take for a formula. A file that is there is replaced.
-
-        Raises
-        ------
-        NiftiKitError
-            If the name has another ending, or the file cannot be written.
-        """
-        forms = {
-            ".html": lambda: _report(self),
-            ".json": self.to_json,
-            ".csv": self._csv,
-        }
-        save_as(path, "findings", forms)
-
-    def _csv(self) -> str:
-        frame = self.to_frame()
-        for column in ("path", "message", "remedy"):
-            frame[column] = frame[column].map(guarded_cell)
-        return frame.to_csv(index=False)
+    def page(self) -> str:
+        """Return the report: one page with pictures of the first files of each code."""
+        return _report(self)
 
     def __repr__(self) -> str:
-        lines = [f"Findings: {self.summary()}"]
+        lines = [self.title()]
         for group in self.by_code().values():
             lines += [f"  {found}" for found in group[:SHOWN_PER_CODE]]
             if len(group) > SHOWN_PER_CODE:
                 lines.append(f"  ... and {_others(group)} [{group[0].code}]")
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
+    def body(self, most_rows: int, most_lines: int) -> Iterator[Markup]:  # noqa: ARG002
+        """Yield the table: the first of each code, the others counted."""
         rows = []
         for group in self.by_code().values():
             rows += [
@@ -281,8 +261,8 @@ class Findings(Sequence[Finding]):
             if len(group) > SHOWN_PER_CODE:
                 more = f"... and {_others(group)}"
                 rows.append((group[0].severity, group[0].code, more, "", ""))
-        head = ("severity", "code", "file", "what was found", "what to do")
-        return html.title(f"Findings: {self.summary()}") + (html.table(head, rows) if rows else "")
+        if rows:
+            yield html.table(self.head, rows)
 
 
 def waivers(waive: Iterable[object]) -> tuple[Waiver, ...]:

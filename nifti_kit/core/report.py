@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,36 +26,38 @@ Row = Sequence[object]
 """The cells of a row, in the order of the columns."""
 
 
-class Report(ABC):
-    """A result that people read, keep, and go on with.
+class Summary(ABC):
+    """What people read of a result: text, HTML and a frame of its title, its rows and its lines.
 
-    A kind of report says its title, its columns and its rows; where it says more, its lines and
-    its facts. A repr shows the first rows and counts the others; a frame, JSON and a file that is
-    saved have all of them.
+    A repr shows the first rows and counts the others; a frame has all of them. What is kept in
+    files too is a :class:`Result`; and a :class:`Report`, where it has no records of its own.
     """
 
-    word: ClassVar[str]
-    """What it is, such as ``comparison``: the name of its page, and in errors."""
     columns: ClassVar[tuple[str, ...]]
     """The names of the cells of a row."""
+    head: ClassVar[tuple[str, ...]] = ()
+    """The names over the cells that HTML shows, where these are others."""
     row_word: ClassVar[str] = "row"
     """What a row is, to be counted."""
+    text_rows: ClassVar[int] = TEXT_ROWS
+    html_rows: ClassVar[int] = REPR_ROWS
+    """Rows that a repr shows."""
 
     @abstractmethod
     def title(self) -> str:
         """Return the result in one line."""
 
     @abstractmethod
-    def rows(self) -> Iterable[Row]:
-        """Yield every row: plain values, ``None`` for what is not known."""
+    def cells(self) -> Iterable[Row]:
+        """Yield the cells of every row: plain values, ``None`` for what is not known."""
 
     def lines(self) -> Sequence[str]:
         """Return what is to be said beside the rows."""
         return ()
 
-    def facts(self) -> dict[str, Any]:
-        """Return what JSON has besides the rows."""
-        return {}
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield every row as a dictionary: its cells by their columns."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.cells())
 
     def shown(self, cell: object) -> object:
         """Return a cell as it stands in text and HTML; numbers to four digits by default."""
@@ -63,24 +65,71 @@ class Report(ABC):
             return f"{cell:.4g}"
         return "" if cell is None else cell
 
-    def pictures(self) -> Iterable[html.Markup]:
-        """Yield what a saved page shows beside the table."""
-        return ()
+    def shown_rows(self) -> Iterable[Row]:
+        """Yield the rows as HTML has them, under ``head``."""
+        return ([self.shown(cell) for cell in row] for row in self.cells())
+
+    def told(self) -> Iterable[str]:
+        """Yield a line of text for each row: what is there, by its column."""
+        for row in self.cells():
+            cells = zip(self.columns, map(self.shown, row), strict=True)
+            yield ", ".join(f"{column} {cell}" for column, cell in cells if cell != "")
+
+    def said(self, most: int) -> Iterable[str]:
+        """Return so many of the lines, and how many more there are."""
+        lines = self.lines()
+        return [*lines[:most], *and_more(len(lines) - most, "line", "lines()")]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame` with every row."""
         import pandas as pd
 
-        return pd.DataFrame([list(row) for row in self.rows()], columns=list(self.columns))
+        return pd.DataFrame([list(row) for row in self.cells()], columns=list(self.columns))
+
+    def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
+        """Yield what stands below the title: so many rows, so many lines, the others counted."""
+        rows, rest = self._first(self.shown_rows(), most_rows)
+        if rows:
+            yield html.table(self.head or self.columns, rows)
+        for line in (*rest, *self.said(most_lines)):
+            yield html.element("p", line)
+
+    def _first(self, rows: Iterable[Any], most: int) -> tuple[list[Any], list[str]]:
+        """Return the first rows, and the line that counts the others."""
+        left = iter(rows)
+        first = list(islice(left, most))
+        return first, and_more(sum(1 for _ in left), self.row_word, "to_frame()")
+
+    def __repr__(self) -> str:
+        rows, rest = self._first(self.told(), self.text_rows)
+        lines = (f"  {line}" for line in (*rows, *rest, *self.said(TEXT_ROWS)))
+        return "\n".join(map(visible, (self.title(), *lines)))
+
+    def _repr_html_(self) -> str:
+        return html.join([html.title(self.title()), *self.body(self.html_rows, REPR_LINES)])
+
+
+class Result(Summary):
+    """What people keep and go on with, too: JSON and files have every row and every line."""
+
+    word: ClassVar[str]
+    """What it is, such as ``comparison``: the name of its page, and in errors."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what JSON has besides the rows."""
+        return {}
+
+    def content(self) -> Any:
+        """Return what JSON has: the facts, and ``rows``, one object each."""
+        return {**self.facts(), "rows": list(self.records())}
+
+    def pictures(self) -> Iterable[html.Markup]:
+        """Yield what a saved page shows beside the table."""
+        return ()
 
     def to_json(self) -> str:
-        """Return everything as JSON: ``rows``, one object each, and what else it knows.
-
-        What is no finite number is ``null``.
-        """
-        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows()]
-        content = _plain({**self.facts(), "rows": rows})
-        return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+        """Return everything as JSON. What is no finite number is ``null``."""
+        return json.dumps(_plain(self.content()), ensure_ascii=False, indent=1, allow_nan=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file: ``.json``, ``.csv`` (the rows), or ``.html``, a page by itself.
@@ -93,7 +142,11 @@ class Report(ABC):
         NiftiKitError
             If the name has another ending, or the file cannot be written.
         """
-        save_as(path, self.word, {".html": self._page, ".json": self.to_json, ".csv": self._csv})
+        save_as(path, self.word, self.forms())
+
+    def forms(self) -> dict[str, Callable[[], str]]:
+        """Return what gives the text of each ending."""
+        return {".html": self.page, ".json": self.to_json, ".csv": self._csv}
 
     def _csv(self) -> str:
         frame = self.to_frame()
@@ -101,43 +154,23 @@ class Report(ABC):
             frame[column] = [_guarded(cell) for cell in frame[column]]
         return str(frame.to_csv(index=False))
 
-    def _page(self) -> str:
+    def page(self) -> str:
+        """Return the page that is saved: with every row, and the pictures."""
         title = html.title(self.title())
         body = html.join(self.body(sys.maxsize, sys.maxsize))
         return html.page(self.word.capitalize(), title, body, *self.pictures())
 
-    def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
-        """Yield what stands below the title: so many rows, so many lines, the others counted."""
-        rows = list(islice(self.rows(), most_rows))
-        if rows:
-            cells = [[self.shown(cell) for cell in row] for row in rows]
-            yield html.table(self.columns, cells)
-        for line in (*self._rest(len(rows)), *self._said(most_lines)):
-            yield html.element("p", line)
 
-    def _rest(self, seen: int) -> list[str]:
-        left = sum(1 for _ in self.rows()) - seen
-        return and_more(left, self.row_word, "to_frame()")
+class Report(Result):
+    """A result whose rows are cells, and no records of their own."""
 
-    def _said(self, most: int) -> list[str]:
-        lines = self.lines()
-        return [*lines[:most], *and_more(len(lines) - most, "line", "to_json()")]
+    @abstractmethod
+    def rows(self) -> Iterable[Row]:
+        """Yield every row: plain values, ``None`` for what is not known."""
 
-    def __repr__(self) -> str:
-        shown = list(islice(self.rows(), TEXT_ROWS))
-        texts = [", ".join(self._cells(row)) for row in shown]
-        lines = [*texts, *self._rest(len(shown)), *self._said(TEXT_ROWS)]
-        return "\n".join(visible(line) for line in (self.title(), *(f"  {one}" for one in lines)))
-
-    def _cells(self, row: Row) -> Iterator[str]:
-        """Yield the cells of a row in text: what is there, by its column."""
-        for column, cell in zip(self.columns, row, strict=True):
-            said = str(self.shown(cell))
-            if said:
-                yield f"{column} {said}"
-
-    def _repr_html_(self) -> str:
-        return html.join([html.title(self.title()), *self.body(REPR_ROWS, REPR_LINES)])
+    def cells(self) -> Iterable[Row]:
+        """Yield the rows."""
+        return self.rows()
 
 
 def _guarded(cell: Any) -> Any:

@@ -122,6 +122,11 @@ REPR_LINES = 50
 """Files that do not land that a repr names."""
 
 
+def items_of(rows: int) -> int:
+    """Return how many volumes are shown with so many rows: all of them on a page with all rows."""
+    return REPR_ITEMS if rows == REPR_ROWS else rows
+
+
 def shares(sizes: Iterable[int], most: int) -> list[int]:
     """Return how many rows of each table are shown, of ``most`` in all: the first ones first.
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nifti_kit.core import html
 from nifti_kit.core.findings import Finding
+from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.file_classes import split_classes
 from nifti_kit.datasets.items import Item
@@ -18,17 +18,14 @@ from nifti_kit.datasets.names import further_words, is_nifti
 from nifti_kit.datasets.proposals import Proposal, as_pairs, propose
 from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
 from nifti_kit.datasets.sources import Source, open_source
-from nifti_kit.errors import BadSource, visible
+from nifti_kit.errors import BadSource
 from nifti_kit.formats.class_maps import ClassMap, as_class_map
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.formats.nifti import ImageFile
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-@dataclass(eq=False)
-class Dataset:
+@dataclass(eq=False, repr=False)
+class Dataset(Report):
     """The items of a source, what else lies in it, and what is wrong so far.
 
     Attributes
@@ -52,6 +49,11 @@ class Dataset:
     mended
         What repairs put in the place of files (:mod:`nifti_kit.repairs`).
     """
+
+    word, row_word, text_rows, html_rows = "dataset", "item", 50, 50
+    columns = (
+        "item", "folder", "plane", "shape", "voxel size (mm)", "axes", "masks", "kind", "scores",
+    )  # fmt: skip
 
     source: Source
     layout: str
@@ -107,13 +109,8 @@ class Dataset:
         }
         return None if found is None or found.masks_of == read else found
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per item."""
-        import pandas as pd
-
-        return pd.DataFrame([_row(item) for item in self.items], columns=_COLUMNS)
-
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return the layout and the counts in one line."""
         masks = sum(len(item.masks) for item in self.items)
         alone = sum(item.is_scores_alone for item in self.items)
         tables = f"{counted(alone, 'score table')} alone, " if alone else ""
@@ -124,54 +121,33 @@ class Dataset:
             f"{counted(len(self.unused), 'file')} unused"
         )
 
-    def __repr__(self) -> str:
-        lines = [visible(self._title()), *(f"  {item!r}" for item in self.items[:_SHOWN])]
-        if len(self.items) > _SHOWN:
-            lines.append(f"  ... and {len(self.items) - _SHOWN} more items")
-        return "\n".join(lines)
+    def rows(self) -> Iterable[Row]:
+        """Yield one row per item."""
+        return map(_row, self.items)
 
-    def _repr_html_(self) -> str:
-        rows = [list(_row(item).values()) for item in self.items[:_SHOWN]]
-        more = len(self.items) - _SHOWN
-        note = html.title(f"... and {more} more items") if more > 0 else html.Markup("")
-        return html.title(self._title()) + html.table(_COLUMNS, rows) + note
+    def told(self) -> Iterable[str]:
+        """Yield a line of text for each item."""
+        return map(repr, self.items)
 
 
 _PROPOSAL = "proposal"
 """The key of a dataset's memory."""
 
-_SHOWN = 50
-"""Items that a repr shows; ``to_frame()`` has them all."""
 
-_COLUMNS = [
-    "item",
-    "folder",
-    "plane",
-    "shape",
-    "voxel size (mm)",
-    "axes",
-    "masks",
-    "kind",
-    "scores",
-]
-
-
-def _row(item: Item) -> dict[str, Any]:
+def _row(item: Item) -> Row:
     image = item.images[0] if item.images else None
     usable = image is not None and not image.grid.problem
-    masks = ", ".join(mask.relative.name for mask in item.masks)
-    cells = (
+    return (
         item.name,
         item.folder,
         item.plane or "",
         " x ".join(map(str, image.shape)) if image else "",
         " x ".join(f"{mm:g}" for mm in image.grid.voxel_size) if image else "",
         (image.grid.axis_codes if usable else "?") if image else "",
-        masks,
+        ", ".join(mask.relative.name for mask in item.masks),
         item.segmentation or "",
         item.scores.name if item.scores else "",
     )
-    return dict(zip(_COLUMNS, cells, strict=True))
 
 
 def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)

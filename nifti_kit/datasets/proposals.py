@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nifti_kit.core import html
 from nifti_kit.core.files import save_as
 from nifti_kit.core.geometry import Grid, compare_grids
+from nifti_kit.core.report import Row, Summary
 from nifti_kit.core.text import counted, listed, read_text
 from nifti_kit.datasets.layouts.pairs import (
     ARROW,
@@ -26,25 +26,17 @@ from nifti_kit.datasets.layouts.pairs import (
     pair_up,
 )
 from nifti_kit.datasets.names import natural_key, stem
-from nifti_kit.errors import BadSource, NiftiKitError, visible
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-SHOWN = 20
-"""Pairs that a repr shows; ``to_frame()`` has them all."""
+from nifti_kit.errors import BadSource, NiftiKitError
 
 SHOWN_FILES = 3
 """Files that a reason names before it counts the rest."""
-
-_COLUMNS = ["mask", "images"]
 
 GridOf = Callable[[PurePosixPath], Grid | None]
 """Gives the grid of a file by its header; None where it has none."""
 
 
-@dataclass(frozen=True)
-class Proposal:
+@dataclass(frozen=True, repr=False)
+class Proposal(Summary):
     """Which mask would go to which image, and why; nothing is taken until a person says so.
 
     Take it with ``nk.scan(folder, layout="pairs")``, or ``nk.scan(folder, pairs=proposal)``.
@@ -70,6 +62,8 @@ class Proposal:
       labelsTr/a.nii.gz -> imagesTr/a_0000.nii.gz
       Why: ...
     """
+
+    columns, row_word, html_rows = ("mask", "images"), "mask", 20
 
     name: str
     pairs: Mapping[str, str | list[str]]
@@ -106,26 +100,21 @@ class Proposal:
         form = {".json": lambda: json.dumps(self.as_given(), ensure_ascii=False, indent=2)}
         save_as(path, "pairs", form)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row for each mask."""
-        import pandas as pd
+    def title(self) -> str:
+        """Return the summary."""
+        return self.summary
 
-        rows = [(mask, ", ".join(own)) for mask, own in self.masks_of.items()]
-        return pd.DataFrame(rows, columns=_COLUMNS)
+    def cells(self) -> Iterable[Row]:
+        """Yield one row for each mask."""
+        return ((mask, ", ".join(own)) for mask, own in self.masks_of.items())
 
-    def __repr__(self) -> str:
-        pairs = [f"  {mask} {ARROW} {', '.join(own)}" for mask, own in self.masks_of.items()]
-        more = [f"  ... and {len(pairs) - SHOWN} more masks"] if len(pairs) > SHOWN else []
-        why = [f"  Why: {reason}" for reason in self.reasons]
-        return "\n".join(map(visible, [self.summary, *pairs[:SHOWN], *more, *why]))
+    def told(self) -> Iterable[str]:
+        """Yield a line of text for each mask."""
+        return (f"{mask} {ARROW} {images}" for mask, images in self.cells())
 
-    def _repr_html_(self) -> str:
-        rows = [(mask, ", ".join(own)) for mask, own in self.masks_of.items()]
-        reasons = html.element("ul", *(html.element("li", reason) for reason in self.reasons))
-        more = len(rows) - SHOWN
-        note = html.element("p", f"... and {more} more masks") if more > 0 else html.Markup("")
-        parts = [html.title(self.summary), reasons, html.table(_COLUMNS, rows[:SHOWN]), note]
-        return html.join(parts)
+    def lines(self) -> Sequence[str]:
+        """Return why."""
+        return [f"Why: {reason}" for reason in self.reasons]
 
 
 def _many(own: str | list[str]) -> list[str]:

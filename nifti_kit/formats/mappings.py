@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from nifti_kit.core import html
 from nifti_kit.core.files import write_json
 from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.report import Row, Summary
 from nifti_kit.core.text import listed, read_text
-from nifti_kit.errors import BadMapping, visible
+from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mapping_tables import PLAIN_FORM, MappingTable, Pairs, is_table
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ MAX_ENTRIES = 500_000
 
 MAX_SHOWN = 60
 """Letters of a key or a value that a message shows."""
-
-SHOWN_ROWS = 50
-"""Rows that a repr shows; ``to_frame()`` has them all."""
 
 SHOWN = 5
 """Keys or files that a message lists before it counts the rest; each hint is a long search."""
@@ -75,7 +72,7 @@ class MappingRow:
     further: int = 0
 
 
-class Mapping:
+class Mapping(Summary):
     """The rows of a mapping, one for each annotation file.
 
     Attributes
@@ -92,6 +89,10 @@ class Mapping:
         Whether folders are dataset names (project scope), so that keys of the JSON form have
         them; None where that is not known.
     """
+
+    columns = ("annotation", "volume", "name", "rule", "candidates", "why", "further")
+    head = ("annotation", "volume", "rule", "candidates")
+    row_word, text_rows, html_rows = "file", 50, 50
 
     def __init__(
         self,
@@ -168,33 +169,29 @@ class Mapping:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _title(self) -> str:
-        matched = len(self.rows) - len(self.unmatched)
-        return f"{matched} of {len(self.rows)} annotation files matched"
-
-    def __repr__(self) -> str:
+    def title(self) -> str:
+        """Return how many files are matched."""
         of = f" {self.path}" if self.path else ""
-        lines = [f"<Mapping{of}: {self._title()}>"]
-        known = [row for row in self.unmatched if row.why]
-        lines += [f"  {row.annotation}: {row.why}" for row in known[:SHOWN_ROWS]]
-        return "\n".join(map(visible, lines))
+        matched = len(self.rows) - len(self.unmatched)
+        return f"Mapping{of}: {matched} of {len(self.rows)} annotation files matched"
+
+    def cells(self) -> Iterable[Row]:
+        """Yield one row per annotation file."""
+        for row in self.rows:
+            file, name = str(row.annotation), self._name(row.volume)
+            yield file, row.volume, name, row.rule, row.candidates, row.why, row.further
+
+    def told(self) -> Iterable[str]:
+        """Yield a line of text for each file of which it is known why it is unmatched."""
+        return (f"{row.annotation}: {row.why}" for row in self.unmatched if row.why)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per annotation file."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "annotation": [str(row.annotation) for row in self.rows],
-                # Whole numbers with gaps: as floats, large ids would be others.
-                "volume": pd.array([row.volume for row in self.rows], dtype="Int64"),
-                "name": [self._name(row.volume) for row in self.rows],
-                "rule": [row.rule for row in self.rows],
-                "candidates": [row.candidates for row in self.rows],
-                "why": [row.why for row in self.rows],
-                "further": [row.further for row in self.rows],
-            }
-        )
+        # Whole numbers with gaps: as floats, large ids would be others.
+        volumes = pd.array([row.volume for row in self.rows], dtype="Int64")
+        return super().to_frame().assign(volume=volumes)
 
     def _name(self, volume_id: int | None) -> str:
         return "" if volume_id is None else self.names.get(volume_id, "")
@@ -203,26 +200,13 @@ class Mapping:
         name = self._name(volume_id)
         return f"{volume_id} ({name})" if name else str(volume_id)
 
-    def _repr_html_(self) -> str:
-        # What needs a choice comes first.
-        ordered = sorted(self.rows, key=lambda row: row.volume is not None)
-        rows = [
-            (
-                row.annotation,
-                "" if row.volume is None else self._shown(row.volume),
-                row.rule or row.why or "unmatched",
-                listed(
-                    map(self._shown, row.candidates),
-                    SHOWN,
-                    count=len(row.candidates) + row.further,
-                ),
-            )
-            for row in ordered[:SHOWN_ROWS]
-        ]
-        more = len(ordered) - SHOWN_ROWS
-        note = html.title(f"... and {more} more files") if more > 0 else html.Markup("")
-        header = ("annotation", "volume", "rule", "candidates")
-        return html.join([html.title(self._title()), html.table(header, rows), note])
+    def shown_rows(self) -> Iterable[Row]:
+        """Yield one row per annotation file: what needs a choice comes first."""
+        for row in sorted(self.rows, key=lambda row: row.volume is not None):
+            volume = "" if row.volume is None else self._shown(row.volume)
+            candidates, count = map(self._shown, row.candidates), len(row.candidates) + row.further
+            rule = row.rule or row.why or "unmatched"
+            yield row.annotation, volume, rule, listed(candidates, SHOWN, count=count)
 
     def to_dict(self) -> dict[str, int]:
         """Return the specification's form: file name (with its dataset's folder) to volume id.

@@ -6,8 +6,9 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from typing import Any
 
 from nifti_kit.checks import findings_of
 from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
@@ -16,7 +17,17 @@ from nifti_kit.core import html
 from nifti_kit.core.files import digest
 from nifti_kit.core.findings import Finding, Findings, Waiver, finding, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
-from nifti_kit.core.text import REPR_ITEMS, REPR_ROWS, and_more, counted, listed, shares
+from nifti_kit.core.report import Report, Row
+from nifti_kit.core.text import (
+    REPR_ITEMS,
+    REPR_LINES,
+    REPR_ROWS,
+    and_more,
+    counted,
+    items_of,
+    listed,
+    shares,
+)
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.reading import read_items
@@ -40,40 +51,20 @@ from nifti_kit.targets.records import (
 )
 from nifti_kit.targets.target import a_target
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-OBJECT_COLUMNS = ["item", "class", "value", "voxels", "scores", "from"]
-
 SHOWN_SLICES = 6
 """Slices whose old and new scores are listed before the rest is counted."""
 
 
-def object_rows(item: PlannedItem) -> Iterator[dict[str, Any]]:
-    """Yield one row per object and update of scores."""
+def object_rows(item: PlannedItem) -> Iterator[Row]:
+    """Yield one row per object and update of scores; for an update no voxel lands."""
     for planned in item.objects:
-        yield _row(item, planned)
+        name, value, voxels = planned.class_name, planned.value, planned.voxels
+        yield item.name, name, value, voxels, planned.score_count, str(planned.mask.relative)
     for update in item.updates:
-        yield _update_row(item, update)
-
-
-def _row(item: PlannedItem, planned: PlannedObject) -> dict[str, Any]:
-    cells = (
-        item.name,
-        planned.class_name,
-        planned.value,
-        planned.voxels,
-        planned.score_count,
-        str(planned.mask.relative),
-    )
-    return dict(zip(OBJECT_COLUMNS, cells, strict=True))
-
-
-def _update_row(item: PlannedItem, update: ScoreUpdate) -> dict[str, Any]:
-    """Return the row of an update, for which no voxel lands."""
-    table = str(update.table.relative)
-    cells = (item.name, update.class_name, update.value, 0, len(update.new), table)
-    return dict(zip(OBJECT_COLUMNS, cells, strict=True))
+        yield (
+            item.name, update.class_name, update.value, 0, len(update.new),
+            str(update.table.relative),
+        )  # fmt: skip
 
 
 def item_lines(item: PlannedItem, kind: str, most: int) -> list[str]:
@@ -170,19 +161,15 @@ def item_markup(
     """
     summary = f"{item.name}{_where(item)}: {counted(len(item.objects), 'object')}"
     summary += f"{updates_text(item.updates)}{f' - {kind}' if kind else ''}"
+    swatches = [html.swatch(colors[planned.class_name]) for planned in item.objects]
+    swatches += [html.Markup("")] * len(item.updates)
     cells = [
-        (html.join([html.swatch(colors[planned.class_name]), html.text(name)]), *rest)
-        for planned in item.objects[:most]
-        for _, name, *rest in [_row(item, planned).values()]
+        (html.join([swatch, html.text(name)]), *rest)
+        for swatch, (_, name, *rest) in islice(zip(swatches, object_rows(item), strict=True), most)
     ]
-    updates = _first_updates(item, most)
-    cells += [
-        (html.text(update.class_name), *list(_update_row(item, update).values())[2:])
-        for update in updates
-    ]
-    parts = [*_paragraphs(there(item)), html.table(OBJECT_COLUMNS[1:], cells)]
+    parts = [*_paragraphs(there(item)), html.table(Plan.columns[1:], cells)]
     parts += _paragraphs(_rest(item, most))
-    for update in updates:
+    for update in _first_updates(item, most):
         name = f"{update.class_name} (object {update.object_id}). "
         parts += _paragraphs(name + said for said in update_lines(update))
     return html.details(summary, html.join(parts), unfolded=unfolded)
@@ -192,8 +179,8 @@ def _paragraphs(said: Iterable[str]) -> list[html.Markup]:
     return [html.element("p", one) for one in said]
 
 
-@dataclass(eq=False)
-class Plan:
+@dataclass(eq=False, repr=False)
+class Plan(Report):
     """What will land: items, objects, classes, scores; and what stands in the way.
 
     Attributes
@@ -209,6 +196,8 @@ class Plan:
     mapping
         Which volume each annotation file is for; None in other layouts, and where there is none.
     """
+
+    word, columns = "plan", ("item", "class", "value", "voxels", "scores", "from")
 
     items: tuple[PlannedItem, ...]
     classes: tuple[PlannedClass, ...]
@@ -278,14 +267,21 @@ class Plan:
         """
         return digest(json.dumps(str(self.source.given.resolve())))
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
-        import pandas as pd
+    def rows(self) -> Iterator[Row]:
+        """Yield one row per object and update of scores."""
+        return (row for item in self.items for row in object_rows(item))
 
-        rows = [row for item in self.items for row in object_rows(item)]
-        return pd.DataFrame(rows, columns=OBJECT_COLUMNS)
+    def facts(self) -> dict[str, Any]:
+        """Return what JSON has besides the rows: classes, what stands in the way, what is found."""
+        return {
+            "classes": [asdict(found) for found in self.classes],
+            "blockers": self.blockers.content(),
+            "findings": self.findings.content(),
+            "left_out": [one.facts() for one in self.left_out],
+        }
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return what will land in one line, and whether anything stands in the way."""
         objects = self.objects
         scores = sum(planned.score_count for planned in objects)
         volumes = sum(item.volume is not None for item in self.items)
@@ -299,36 +295,37 @@ class Plan:
             f"{updates_text(self.updates)}{there}{blocked}"
         )
 
-    def _shown(self) -> Iterable[tuple[PlannedItem, int]]:
-        """Return the items that a repr shows, each with the number of its rows that it shows."""
-        items = self.items[:REPR_ITEMS]
-        return zip(items, shares(map(_size, items), REPR_ROWS), strict=True)
+    def _shown(self, most_rows: int = REPR_ROWS) -> Iterable[tuple[PlannedItem, int]]:
+        """Return the items that are shown, each with the number of its rows that are."""
+        items = self.items[: items_of(most_rows)]
+        return zip(items, shares(map(_size, items), most_rows), strict=True)
 
-    def _rest(self) -> list[str]:
-        """Return how many items a repr does not show."""
-        return and_more(len(self.items) - REPR_ITEMS, "item", "items and to_frame()")
+    def said(self, most: int) -> Iterator[str]:
+        """Yield which files are left out, and that nothing would land."""
+        yield from left_out_lines(self.left_out, most)
+        yield from (str(one) for one in self.blockers if one.code == "plan-empty")
 
     def __repr__(self) -> str:
-        lines = [self._title()]
+        lines = [self.title()]
         for item, most in self._shown():
             lines += map(visible, item_lines(item, self.kinds.get(item.name, ""), most))
-        lines += [f"  {line}" for line in (*self._rest(), *left_out_lines(self.left_out))]
-        lines += [f"  {one}" for one in self.blockers if one.code == "plan-empty"]
+        rest = and_more(len(self.items) - REPR_ITEMS, "item", "items and to_frame()")
+        lines += [f"  {line}" for line in (*rest, *self.said(REPR_LINES))]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
+    def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
+        """Yield a table for each item, what is left out, and the findings."""
         colors = {found.name: found.color for found in self.classes}
-        parts = [html.title(self._title())]
-        for position, (item, most) in enumerate(self._shown()):
+        for position, (item, most) in enumerate(self._shown(most_rows)):
             kind = self.kinds.get(item.name, "")
-            parts.append(item_markup(item, kind, colors, most, unfolded=position == 0))
-        parts += _paragraphs([*self._rest(), *left_out_lines(self.left_out)])
-        parts += _paragraphs(str(one) for one in self.blockers if one.code == "plan-empty")
+            yield item_markup(item, kind, colors, most, unfolded=position == 0)
+        rest = len(self.items) - items_of(most_rows)
+        yield from _paragraphs(and_more(rest, "item", "items and to_frame()"))
+        yield from _paragraphs(self.said(most_lines))
         if self.findings:
-            parts.append(html.Markup(self.findings._repr_html_()))
-        return html.join(parts)
+            yield html.Markup(self.findings._repr_html_())
 
 
 def plan(

@@ -16,6 +16,7 @@ from nifti_kit.core import html
 from nifti_kit.core.files import write_bytes
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import Grid
+from nifti_kit.core.report import Row, Summary
 from nifti_kit.core.text import counted, guarded_cell, listed
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
@@ -72,7 +73,7 @@ class FileChange:
     after: str
 
 
-class Repair:
+class Repair(Summary):
     """A dataset in which files are mended in memory, with the proof of what changed.
 
     Attributes
@@ -84,6 +85,19 @@ class Repair:
     labels
         Each label of each mask: voxels, volume and centroid before and after.
     """
+
+    row_word = "label"
+    columns = (
+        "file",
+        "value",
+        "voxels before",
+        "voxels after",
+        "mm3 before",
+        "mm3 after",
+        "centroid before (RAS+ mm)",
+        "centroid after (RAS+ mm)",
+        "moved (mm)",
+    )
 
     def __init__(
         self,
@@ -112,11 +126,13 @@ class Repair:
 
         return pd.DataFrame(list(_values(self.dataset)), columns=["file", "old", "new"])
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per label."""
-        import pandas as pd
+    def cells(self) -> Iterable[Row]:
+        """Yield one row per label."""
+        return map(_row, self.labels)
 
-        return pd.DataFrame([_row(change) for change in self.labels], columns=_COLUMNS)
+    def shown(self, cell: object) -> object:
+        """Return a cell as it is: volumes to two places."""
+        return cell
 
     def save(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Write the repaired items to a new folder, with all their files, and return the paths.
@@ -135,13 +151,14 @@ class Repair:
         """
         return _saved(self.dataset, self._mended, Path(folder).expanduser())
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return how much was mended, and how many labels are lost."""
         lost = f", {counted(len(self.lost), 'label')} LOST" if self.lost else ""
         files, labels = counted(len(self.files), "file"), counted(len(self.labels), "label")
         return f"Repair: {files}, {labels}{lost}"
 
     def __repr__(self) -> str:
-        lines = [self._title()]
+        lines = [self.title()]
         for change in self.files:
             lines.append(f"  {change.file}: {change.what}")
             lines.append(f"    before: {change.before}")
@@ -152,25 +169,11 @@ class Repair:
             lines.append(f"    {where}value {label.value}: {_change(label)}")
         return "\n".join(map(visible, lines))
 
-    def _repr_html_(self) -> str:
+    def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
+        """Yield the files, and the labels below them."""
         head = ("file", "what was done", "before", "after")
-        files = html.table(head, [tuple(asdict(change).values()) for change in self.files])
-        rows = [tuple(_row(change).values()) for change in self.labels]
-        labels = [html.table(_COLUMNS, rows)] if rows else []
-        return html.join([html.title(self._title()), files, *labels])
-
-
-_COLUMNS = [
-    "file",
-    "value",
-    "voxels before",
-    "voxels after",
-    "mm3 before",
-    "mm3 after",
-    "centroid before (RAS+ mm)",
-    "centroid after (RAS+ mm)",
-    "moved (mm)",
-]
+        yield html.table(head, [tuple(asdict(change).values()) for change in self.files])
+        yield from super().body(most_rows, most_lines)
 
 
 def _values(dataset: Dataset) -> Iterator[tuple[str, int | float, int]]:
@@ -196,7 +199,7 @@ def _change(label: LabelChange) -> str:
     )
 
 
-def _row(change: LabelChange) -> dict[str, Any]:
+def _row(change: LabelChange) -> Row:
     sides = (change.before, change.after)
     voxels = [0 if side is None else side.voxels for side in sides]
     volumes = [0.0 if side is None else round(side.mm3, 2) for side in sides]
@@ -204,8 +207,7 @@ def _row(change: LabelChange) -> dict[str, Any]:
         "" if side is None else ", ".join(f"{mm:.2f}" for mm in side.centroid) for side in sides
     ]
     moved = "" if change.moved_mm is None else f"{change.moved_mm:.3f}"
-    cells = (change.file, change.value, *voxels, *volumes, *centres, moved)
-    return dict(zip(_COLUMNS, cells, strict=True))
+    return (change.file, change.value, *voxels, *volumes, *centres, moved)
 
 
 def repaired(

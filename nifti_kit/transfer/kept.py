@@ -10,17 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
-from nifti_kit.core import html
 from nifti_kit.core.files import state_folder, written
+from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import TargetError, a_path, visible, wrong_argument
 from nifti_kit.targets.folder import ProjectFolder
 from nifti_kit.transfer.workers import BYTES_PER_MB
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 JOURNAL = "journal of an unfinished upload"
 """What is kept of an upload that the same call would go on with."""
@@ -29,7 +26,7 @@ _HEAD_BYTES = 65_536
 """A journal's first line is within them; a larger one is of something else."""
 
 SHOWN = 50
-"""Entries that a text form shows before it counts the rest."""
+"""Entries that a text form or an error shows before it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class KeptEntry:
         return f"<{_line(self)}>"
 
 
-class Kept:
+class Kept(Report):
     """What is kept by uploads, oldest first: a sequence of :class:`KeptEntry`.
 
     Parameters
@@ -88,6 +85,9 @@ class Kept:
     project
         The project beside which was looked too.
     """
+
+    word, row_word, text_rows, html_rows = "kept", "row", SHOWN, SHOWN
+    columns = ("session", "when", "what", "target", "files", "bytes", "path", "needed")
 
     def __init__(self, entries: Iterable[KeptEntry], project: Path | None = None) -> None:
         self.entries = tuple(entries)
@@ -171,13 +171,8 @@ class Kept:
     def _names(self) -> list[str]:
         return sorted({entry.name for entry in self.entries})
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per entry."""
-        import pandas as pd
-
-        return pd.DataFrame([_cells(entry) for entry in self.entries], columns=_COLUMNS)
-
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return how much there is, and where."""
         files = counted(sum(entry.files for entry in self.entries), "file")
         unfinished = sum(entry.is_journal for entry in self.entries)
         more = f"; {counted(unfinished, 'upload')} unfinished" if unfinished else ""
@@ -187,16 +182,17 @@ class Kept:
             return f"Kept: nothing {places}"
         return f"Kept: {files}, {_size_text(self.size)} {places}{more}"
 
-    def __repr__(self) -> str:
-        lines = [f"  {_line(entry)}" for entry in self.entries]
-        return "\n".join([self._title(), *lines[:SHOWN], *_more(lines)])
+    def rows(self) -> Iterable[Row]:
+        """Yield one row per entry."""
+        return map(_cells, self.entries)
 
-    def _repr_html_(self) -> str:
-        if not self.entries:
-            return html.title(self._title())
-        rows = [list(_shown(entry).values()) for entry in self.entries[:SHOWN]]
-        parts = [html.title(self._title()), html.table(_COLUMNS, rows)]
-        return html.join([*parts, *(html.element("p", line) for line in _more(self.entries))])
+    def shown_rows(self) -> Iterable[Row]:
+        """Yield one row per entry, with time and size in words."""
+        return map(_shown, self.entries)
+
+    def told(self) -> Iterable[str]:
+        """Yield a line of text for each entry."""
+        return map(_line, self.entries)
 
 
 def kept(project: str | os.PathLike[str] | None = None) -> Kept:
@@ -368,36 +364,27 @@ def _removed(path: Path) -> None:
 # Shown: what stands in names on a disk is data
 
 
-_COLUMNS = ["session", "when", "what", "target", "files", "bytes", "path", "needed"]
-
-
-def _cells(entry: KeptEntry) -> tuple[Any, ...]:
+def _cells(entry: KeptEntry) -> Row:
     what = ", ".join(entry.what)
     return (entry.session, entry.when, what, entry.target, entry.files, entry.size,
             str(entry.path), entry.is_needed)  # fmt: skip
 
 
-def _shown(entry: KeptEntry) -> dict[str, str]:
-    cells = dict(zip(_COLUMNS, _cells(entry), strict=True))
-    cells |= {"when": f"{entry.when:%Y-%m-%d %H:%M} UTC", "bytes": _size_text(entry.size)}
-    return {name: visible(cell) for name, cell in cells.items()}
+def _shown(entry: KeptEntry) -> list[str]:
+    session, _, what, target, files, _, *rest = _cells(entry)
+    when, size = f"{entry.when:%Y-%m-%d %H:%M} UTC", _size_text(entry.size)
+    return list(map(visible, (session, when, what, target, files, size, *rest)))
 
 
 def _line(entry: KeptEntry) -> str:
-    cells = _shown(entry)
-    target = cells["target"] or "target unknown"
-    what = f"{cells['what'] or 'nothing'}, {_amount(entry)}"
+    _, when, what, target, *_ = _shown(entry)
     needed = " (an unfinished upload needs it)" if entry.is_needed and not entry.is_journal else ""
-    return f"{visible(entry.name)}: {what}, {cells['when']}, {target}{needed}"
+    said = f"{what or 'nothing'}, {_amount(entry)}, {when}, {target or 'target unknown'}"
+    return f"{visible(entry.name)}: {said}{needed}"
 
 
 def _amount(entry: KeptEntry) -> str:
     return f"{counted(entry.files, 'file')}, {_size_text(entry.size)}"
-
-
-def _more(shown: Iterable[Any]) -> list[str]:
-    more = len(list(shown)) - SHOWN
-    return [f"  ... and {more} more"] if more > 0 else []
 
 
 def _size_text(size: int) -> str:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import asdict, astuple, dataclass
+from typing import Any
 
 from nifti_kit.core import html
-from nifti_kit.core.files import save_as
 from nifti_kit.core.geometry import SAME_MM
+from nifti_kit.core.report import Result, Row
 from nifti_kit.core.text import counted
-from nifti_kit.errors import visible
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ class ExtraObject:
         return f"{self.volume}: object {self.object_id} of {self.class_name}, {self.what}"
 
 
-class Proof:
+class Proof(Result):
     """The comparison of everything that landed with its source.
 
     Attributes
@@ -116,6 +111,9 @@ class Proof:
         The objects of others on the volumes of the receipt: people work there too, and nothing is
         wrong with that.
     """
+
+    word, columns = "proof", tuple(ProofRow.__dataclass_fields__)
+    head = ("volume", "object", "from", "what differs")
 
     def __init__(
         self,
@@ -153,53 +151,44 @@ class Proof:
         """The rows that are not as meant."""
         return tuple(row for row in self.rows if not row.ok)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row for each of ``rows``."""
-        import pandas as pd
+    def cells(self) -> Iterator[Row]:
+        """Yield one row for each of ``rows``."""
+        return (astuple(row) for row in self.rows)
 
-        return pd.DataFrame([asdict(row) for row in self.rows], columns=_FIELDS)
+    def content(self) -> dict[str, Any]:
+        """Return what JSON has."""
+        return {
+            "ok": self.ok,
+            "rows": [{**asdict(row), "ok": row.ok} for row in self.rows],
+            "left_out": [one.facts() for one in self.left_out],
+            "extra": [asdict(one) for one in self.extra],
+        }
 
-    def to_json(self) -> str:
-        """Return the proof as JSON."""
-        rows = [{**asdict(row), "ok": row.ok} for row in self.rows]
-        for row in rows:
-            if row["displacement_mm"] == float("inf"):
-                row["displacement_mm"] = None
-        out = [one.facts() for one in self.left_out]
-        extra = [asdict(one) for one in self.extra]
-        content = {"ok": self.ok, "rows": rows, "left_out": out, "extra": extra}
-        return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    def shown_rows(self) -> Iterator[Row]:
+        """Yield one row for each that is not as meant."""
+        return ((row.volume, row.name, row.source, row.why) for row in self.failures)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the proof to a file: ``.json``, or ``.html`` as a page with every row.
+    def told(self) -> Iterator[str]:
+        """Yield a line of text for each that is not as meant."""
+        return (f"{_place(row)}: {row.why}" for row in self.failures)
 
-        Raises
-        ------
-        NiftiKitError
-            If the name has another ending, or the file cannot be written.
-        """
-        save_as(path, "proof", {".json": self.to_json, ".html": self._page})
-
-    def _page(self) -> str:
-        head = [name.replace("_", " ") for name in _FIELDS]
-        rows = [tuple(asdict(row).values()) for row in self.rows]
-        title = html.title(self._title())
-        return html.page("Proof", title, html.table(head, rows), *self._beside(sys.maxsize))
-
-    def _beside(self, most: int) -> list[html.Markup]:
+    def said(self, most: int) -> list[str]:
         """Return what was not compared: files that did not land, and objects of others."""
-        out = [html.element("p", line) for line in left_out_lines(self.left_out, most)]
-        if self.extra:
-            others = html.join(html.element("p", line) for line in self._others(most))
-            out.append(html.details(f"{counted(len(self.extra), 'object')} of others", others))
-        return out
-
-    def _others(self, most: int) -> list[str]:
+        others = [f"Of others: {one}" for one in self.extra[:most]]
         more = len(self.extra) - most
-        lines = [f"Of others: {one}" for one in self.extra[:most]]
-        return lines + [f"Of others: {counted(more, 'more object')}"] * (more > 0)
+        others += [f"Of others: {counted(more, 'more object')}"] * (more > 0)
+        return [*left_out_lines(self.left_out, most), *others]
 
-    def _title(self) -> str:
+    def page(self) -> str:
+        """Return the page that is saved: with every row."""
+        head = [name.replace("_", " ") for name in self.columns]
+        lines = (html.element("p", line) for line in self.said(sys.maxsize))
+        return html.page(
+            "Proof", html.title(self.title()), html.table(head, super().shown_rows()), *lines
+        )
+
+    def title(self) -> str:
+        """Return the verdict and what was compared in one line."""
         compared = sum(row.compared for row in self.rows)
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
         updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
@@ -216,27 +205,6 @@ class Proof:
             f"{sum(row.differing for row in self.rows):,} differ, "
             f"largest displacement {furthest:.2g} mm{out}"
         )
-
-    def __repr__(self) -> str:
-        lines = [self._title()]
-        lines += [f"  {_place(row)}: {row.why}" for row in self.failures[:_SHOWN]]
-        beside = [*left_out_lines(self.left_out, _SHOWN), *self._others(_SHOWN)]
-        lines += [f"  {line}" for line in beside]
-        return "\n".join(visible(line) for line in lines)
-
-    def _repr_html_(self) -> str:
-        out = html.join(self._beside(_SHOWN))
-        if self.ok or not self.rows:
-            return html.title(self._title()) + out
-        head = ("volume", "object", "from", "what differs")
-        rows = [(row.volume, row.name, row.source, row.why) for row in self.failures[:_SHOWN]]
-        return html.title(self._title()) + html.table(head, rows) + out
-
-
-_SHOWN = 20
-"""What a repr shows of each: ``failures``, ``left_out`` and ``extra`` have all of them."""
-
-_FIELDS = list(ProofRow.__dataclass_fields__)
 
 
 def _place(row: ProofRow) -> str:

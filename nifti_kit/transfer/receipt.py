@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nifti_kit.core import html
-from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Findings
+from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import (
     REPR_ITEMS,
     REPR_LINES,
-    REPR_ROWS,
     and_more,
     counted,
+    items_of,
     listed,
     shares,
 )
@@ -27,9 +24,6 @@ from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import visible
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, ScoreChange, VolumeRef
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +48,8 @@ class LandedItem:
     """The scores of figures that were there."""
 
 
-@dataclass(eq=False)
-class Receipt:
+@dataclass(eq=False, repr=False)
+class Receipt(Report):
     """What landed where.
 
     Attributes
@@ -72,6 +66,9 @@ class Receipt:
     left_out
         The files that did not land, because a person accepted their faults.
     """
+
+    word = "receipt"
+    columns = ("volume id", "volume", "object id", "class", "value", "voxels", "scores", "from")
 
     target: str
     items: tuple[LandedItem, ...]
@@ -90,36 +87,22 @@ class Receipt:
         """The scores of figures that were there, of every item."""
         return tuple(change for item in self.items for change in item.updates)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per object and update of scores."""
-        import pandas as pd
+    def rows(self) -> Iterator[Row]:
+        """Yield one row per object and update of scores."""
+        return (row for item in self.items for row in _rows(item))
 
-        rows = [row for item in self.items for row in _rows(item)]
-        return pd.DataFrame(rows, columns=_COLUMNS)
-
-    def to_json(self) -> str:
-        """Return the receipt as JSON."""
-        content = {
+    def content(self) -> dict[str, Any]:
+        """Return what JSON has."""
+        return {
             "target": self.target,
             "backup": None if self.backup is None else str(self.backup),
             "volumes": [_item_json(item) for item in self.items],
             "left_out": [one.facts() for one in self.left_out],
-            "findings": [asdict(found) for found in self.findings],
+            "findings": self.findings.content(),
         }
-        return json.dumps(content, ensure_ascii=False, indent=1)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the receipt to a file: ``.json``, or ``.html`` as a page that needs nothing else.
-
-        Raises
-        ------
-        NiftiKitError
-            If the name has another ending, or the file cannot be written.
-        """
-        page = lambda: html.page("Receipt", self._markup())  # noqa: E731
-        save_as(path, "receipt", {".json": self.to_json, ".html": page})
-
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return what landed in one line."""
         objects = self.objects
         scores = sum(len(s) for landed in objects for s in landed.ref.scores.values())
         kept = sum(not landed.added for landed in objects)
@@ -140,7 +123,7 @@ class Receipt:
         )
 
     def __repr__(self) -> str:
-        lines = [self._title(), *(f"  {line}" for line in left_out_lines(self.left_out))]
+        lines = [self.title(), *(f"  {line}" for line in self.said(REPR_LINES))]
         for item in self.items[:REPR_ITEMS]:
             names: dict[str, int] = {}
             for landed in item.objects:
@@ -151,36 +134,28 @@ class Receipt:
             lines += [f"    {_update_text(change)}" for change in item.updates[:REPR_LINES]]
             left = len(item.updates) - REPR_LINES
             lines += [f"    {line}" for line in and_more(left, "score update", "to_frame()")]
-        lines += [f"  {line}" for line in self._rest(REPR_ITEMS)]
+        rest = and_more(len(self.items) - REPR_ITEMS, "volume", "items and to_frame()")
+        lines += [f"  {line}" for line in rest]
         lines = [visible(line) for line in lines]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
 
-    def _rest(self, most: int) -> list[str]:
-        """Return how many volumes are not shown."""
-        return and_more(len(self.items) - most, "volume", "items and to_frame()")
+    def said(self, most: int) -> list[str]:
+        """Return which files are left out."""
+        return left_out_lines(self.left_out, most)
 
-    def _repr_html_(self) -> str:
-        return self._markup(REPR_ROWS, REPR_ITEMS, REPR_LINES)
-
-    def _markup(
-        self, rows: int = sys.maxsize, items: int = sys.maxsize, lines: int = sys.maxsize
-    ) -> html.Markup:
-        """Return the receipt as HTML: so many rows of tables, volumes and files left out."""
-        parts = [html.title(self._title())]
-        some = self.items[:items]
+    def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
+        """Yield a table for each volume, what is left out, and the findings."""
+        some = self.items[: items_of(most_rows)]
         sizes = (len(item.objects) + len(item.updates) for item in some)
-        for item, most in zip(some, shares(sizes, rows), strict=True):
-            parts.append(_item_markup(item, most))
-        said = [*self._rest(items), *left_out_lines(self.left_out, lines)]
-        parts += [html.element("p", line) for line in said]
+        for item, most in zip(some, shares(sizes, most_rows), strict=True):
+            yield _item_markup(item, most)
+        rest = and_more(len(self.items) - len(some), "volume", "items and to_frame()")
+        for line in (*rest, *self.said(most_lines)):
+            yield html.element("p", line)
         if self.findings:
-            parts.append(html.Markup(self.findings._repr_html_()))
-        return html.join(parts)
-
-
-_COLUMNS = ["volume id", "volume", "object id", "class", "value", "voxels", "scores", "from"]
+            yield html.Markup(self.findings._repr_html_())
 
 
 def _item_markup(item: LandedItem, most: int) -> html.Markup:
@@ -188,30 +163,28 @@ def _item_markup(item: LandedItem, most: int) -> html.Markup:
     objects = counted(len(item.objects), "object")
     if item.updates:
         objects += f", {counted(len(item.updates), 'score update')}"
-    rows = [list(row.values())[2:] for row in islice(_rows(item), most)]
+    rows = [row[2:] for row in islice(_rows(item), most)]
     left = len(item.objects) + len(item.updates) - most
     rest = and_more(left, "row" if item.updates else "object", "to_frame()")
-    table = html.table(_COLUMNS[2:], rows)
+    table = html.table(Receipt.columns[2:], rows)
     content = html.join([table, *(html.element("p", line) for line in rest)])
     return html.details(f"{item.volume.id} {item.volume.name}: {objects}", content)
 
 
-def _rows(item: LandedItem) -> Iterator[dict[str, Any]]:
+def _rows(item: LandedItem) -> Iterator[Row]:
+    """Yield one row per object and update of scores; for an update no voxel landed."""
+    volume = item.volume
     for landed in item.objects:
-        yield _row(item, landed)
+        planned = landed.planned
+        yield (
+            volume.id, volume.name, landed.ref.id, landed.ref.class_name, planned.value,
+            planned.voxels, planned.score_count, str(planned.mask.relative),
+        )  # fmt: skip
     for change in item.updates:
-        yield _update_row(item, change)
-
-
-def _update_row(item: LandedItem, change: ScoreChange) -> dict[str, Any]:
-    """Return the row of an update, for which no voxel landed."""
-    ref, update = change.ref, change.update
-    table = str(update.table.relative)
-    scores = len(change.landed)
-    cells = (
-        item.volume.id, item.volume.name, ref.id, ref.class_name, update.value, 0, scores, table
-    )  # fmt: skip
-    return dict(zip(_COLUMNS, cells, strict=True))
+        yield (
+            volume.id, volume.name, change.ref.id, change.ref.class_name, change.update.value,
+            0, len(change.landed), str(change.update.table.relative),
+        )  # fmt: skip
 
 
 def _update_text(change: ScoreChange) -> str:
@@ -221,20 +194,6 @@ def _update_text(change: ScoreChange) -> str:
         f"{counted(len(change.landed), 'slice')} of plane {change.update.plane} "
         f"({len(change.before)} before{lost}) <- {change.update.table.relative}"
     )
-
-
-def _row(item: LandedItem, landed: LandedObject) -> dict[str, Any]:
-    cells = (
-        item.volume.id,
-        item.volume.name,
-        landed.ref.id,
-        landed.ref.class_name,
-        landed.planned.value,
-        landed.planned.voxels,
-        landed.planned.score_count,
-        str(landed.planned.mask.relative),
-    )
-    return dict(zip(_COLUMNS, cells, strict=True))
 
 
 def _item_json(item: LandedItem) -> dict[str, Any]:

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import nifti_kit as nk
+from nifti_kit.core import html
+from nifti_kit.core.findings import Findings, finding
 from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import REPR_ROWS
-from nifti_kit.errors import NiftiKitError
+from nifti_kit.errors import NiftiKitError, visible
+from tests.support.landings import quiet, write_scored_planes
 
 
 class Hills(Report):
@@ -65,3 +69,32 @@ def test_json_has_null_for_what_is_no_number() -> None:
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NiftiKitError, match=r"hills\.html"):
         Hills([]).save(tmp_path / "a.xls")
+
+
+def test_a_result_with_records_of_its_own_gives_their_cells(tmp_path: Path) -> None:
+    """Findings are a sequence, and their JSON is an array."""
+    found = Findings([finding("mask-empty", "=a.nii", "it is empty")])
+    assert found.to_frame()["path"].tolist() == ["=a.nii"]
+    assert [one["code"] for one in json.loads(found.to_json())] == ["mask-empty"]
+    found.save(tmp_path / "a.csv")
+    assert ",'=a.nii," in (tmp_path / "a.csv").read_text()
+
+
+def test_what_every_result_can_be_asked_is_the_same(tmp_path: Path) -> None:
+    """Text, page, frame, JSON and file of each have the same rows."""
+    dataset = nk.scan(write_scored_planes(tmp_path / "in"))
+    plan = nk.plan(dataset)
+    target = nk.ProjectFolder(tmp_path / "p", "d")
+    receipt = nk.upload(plan, target, on_progress=quiet)
+    proof = nk.verify(receipt, target)
+    for result in (dataset, nk.check(dataset), plan, receipt, proof, nk.kept(tmp_path / "p")):
+        text = visible(result.title())
+        assert repr(result).splitlines()[0] == text
+        assert html.title(result.title()) in result._repr_html_()
+        frame = result.to_frame()
+        assert list(frame.columns) == list(result.columns)
+        assert len(frame) == sum(1 for _ in result.cells())
+        json.loads(result.to_json())
+        for ending in (".json", ".html", ".csv"):
+            result.save(tmp_path / f"{result.word}{ending}")
+        assert html.title(result.title()) in (tmp_path / f"{result.word}.html").read_text("utf-8")

@@ -797,7 +797,7 @@ def test_many_items_are_shown_in_part(tmp_path: Path) -> None:
     dataset = nk.scan(tmp_path)
     lines = repr(dataset).splitlines()
     assert len(lines) == 52
-    assert lines[-1] == "  ... and 3 more items"
+    assert lines[-1] == "  ... and 3 more items; all are in to_frame()"
     markup = dataset._repr_html_()
     assert markup.count("<tr>") == 51
     assert "... and 3 more items" in markup

@@ -305,7 +305,7 @@ def test_the_volume_of_a_file_is_found() -> None:
 
 def test_a_mapping_shows_how_many_files_are_matched() -> None:
     found = mapping(("a.nii", 1), ("b.nii", None), ("c.nii", 3))
-    assert repr(found) == "<Mapping m.json: 2 of 3 annotation files matched>"
+    assert repr(found) == "Mapping m.json: 2 of 3 annotation files matched"
 
 
 def test_saved_in_the_scope_of_a_dataset_the_keys_are_names(tmp_path: Path) -> None:
@@ -424,7 +424,7 @@ def test_without_the_names_of_volumes_any_id_may_be_chosen(tmp_path: Path) -> No
 
 def test_the_text_form_says_why_files_are_unmatched(open_mapping: Mapping) -> None:
     assert repr(open_mapping).splitlines() == [
-        "<Mapping: 1 of 3 annotation files matched>",
+        "Mapping: 1 of 3 annotation files matched",
         "  knee/<i>cor_mask.nii: 2 volumes <fit>",
     ]
 

@@ -95,7 +95,7 @@ def test_a_long_list_is_cut(home: Path) -> None:
         put(home / "kept" / f"20250101-000000-{number:06}" / "replaced" / "a.json")
     found = nk.kept()
     assert len(found) == SHOWN + 3
-    assert repr(found).splitlines()[-1] == "  ... and 3 more"
+    assert repr(found).splitlines()[-1] == "  ... and 3 more rows; all are in to_frame()"
     assert "... and 3 more" in found._repr_html_()
 
 

@@ -103,7 +103,7 @@ def test_files_that_do_not_land_are_counted_beyond_some(
         assert "... and 3 more files; all are in left_out" in lines
     assert saved(receipt, tmp_path).count("Left out: ") == 53
     proof = nk.transfer.proof.Proof((), lost)
-    assert proof._repr_html_().count("Left out: ") == 20
+    assert proof._repr_html_().count("Left out: ") == 50
     assert "... and 33 more files; all are in left_out" in repr(proof)
     proof.save(tmp_path / "proof.html")
     assert (tmp_path / "proof.html").read_text("utf-8").count("Left out: ") == 53

@@ -38,7 +38,7 @@ def told(receipt: Any) -> Told:
         "replaced": [item.replaced for item in receipt.items],
         "backup": receipt.backup is not None,
         "kept": sorted(digest(path.read_bytes()) for path in kept if path.is_file()),
-        "title": receipt._title().partition(": ")[2].replace(str(receipt.backup), "there"),
+        "title": receipt.title().partition(": ")[2].replace(str(receipt.backup), "there"),
     }
 
 

@@ -271,10 +271,7 @@ class InspectModel(HasTraits):
 
     def item_table(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame` of the items, as they are listed."""
-        import pandas as pd
-
-        cells = [dict(row.cells) for row in self.items.rows]
-        return pd.DataFrame(cells, columns=[column.name for column in ITEM_COLUMNS])
+        return self.items.to_frame()
 
     def _item(self, item: str | Item | int) -> Item:
         items = self.dataset.items if self.dataset else ()

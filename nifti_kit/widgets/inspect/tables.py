@@ -111,9 +111,7 @@ def class_rows(counts: Iterable[ClassCount]) -> tuple[Row, ...]:
 
 def class_frame(counts: Iterable[ClassCount]) -> pd.DataFrame:
     """Return a :class:`pandas.DataFrame`, one row per class."""
-    import pandas as pd
-
-    return pd.DataFrame(map(_cells, counts), columns=[column.name for column in CLASS_COLUMNS])
+    return Table(CLASS_COLUMNS, class_rows(counts)).to_frame()
 
 
 def _cells(found: ClassCount) -> dict[str, object]:
@@ -296,7 +294,4 @@ class HeaderPanel(HasTraits):
 
     def alignment_frame(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame`, one row per mask: how it lies on the volume."""
-        import pandas as pd
-
-        cells = [dict(row.cells) for row in self.alignments.rows]
-        return pd.DataFrame(cells, columns=[column.name for column in HEADER_COLUMNS])
+        return self.alignments.to_frame()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from traitlets import Dict as DictTrait
 from traitlets import Int, Tuple, Unicode, default, observe
 
+from nifti_kit.core.report import Summary
 from nifti_kit.widgets.parts.pages import Pages
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAGE_SIZE = 25
 """Rows of a page. More of them cost the browser seconds, and nobody reads them at once."""
@@ -75,6 +79,21 @@ class Row:
     hints: Mapping[str, str] = field(default_factory=dict)
 
 
+def columns_of(
+    report: type[Summary], numbers: Collection[str], filtered: Collection[str], **titles: str
+) -> tuple[Column, ...]:
+    """Return the columns of a report: which hold numbers, which are filtered, other titles."""
+    return tuple(
+        Column(
+            name,
+            titles.get(name, name.capitalize()),
+            "number" if name in numbers else "text",
+            name in filtered,
+        )
+        for name in report.columns
+    )
+
+
 class Table(Pages[Row]):
     """Rows, and which of them are shown.
 
@@ -118,6 +137,13 @@ class Table(Pages[Row]):
         super().__init__(**traits)
         self.columns, self.rows = tuple(columns), tuple(rows)
         self._on_edit, self._on_press = on_edit, on_press
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a :class:`pandas.DataFrame` with every row, whether it is shown or not."""
+        import pandas as pd
+
+        cells = [dict(row.cells) for row in self.rows]
+        return pd.DataFrame(cells, columns=[column.name for column in self.columns])
 
     @default("filters")
     def _no_filters(self) -> dict[str, str]:

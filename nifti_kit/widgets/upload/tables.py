@@ -9,11 +9,11 @@ from typing import Any
 from nifti_kit.core.text import counted
 from nifti_kit.errors import visible
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.plans.plan import Plan, object_rows, update_lines
+from nifti_kit.plans.plan import Plan, update_lines
 from nifti_kit.targets.records import PlannedItem, there_text, updates_text
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import Receipt
-from nifti_kit.widgets.parts.table import Column, Row, Table
+from nifti_kit.widgets.parts.table import Column, Row, Table, columns_of
 
 EXISTING_HELP = {
     "error": "Refuse, and change nothing, if any of it is there already.",
@@ -42,14 +42,8 @@ _ITEMS = (
     Column("size", "Files, MB", "number"),
     Column("there", "On the target already"),
 )
-_OBJECTS = (
-    Column("item", "Volume", filtered=True),
-    Column("class", "Class", filtered=True),
-    Column("value", "Value", "number"),
-    Column("voxels", "Voxels", "number"),
-    Column("scores", "Scores", "number"),
-    Column("from", "From"),
-)
+_NUMBERS = ("volume id", "object id", "value", "voxels", "scores")
+_OBJECTS = columns_of(Plan, _NUMBERS, ("item", "class"), item="Volume")
 _CLASSES = (
     Column("name", "Class"),
     Column("value", "Value", "number"),
@@ -81,7 +75,7 @@ class PlanTables:
         colors = {} if plan is None else {found.name: found.color for found in plan.classes}
         items = () if plan is None else plan.items
         self.items.rows = tuple(_item_row(at, item) for at, item in enumerate(items))
-        rows = [row for item in items for row in object_rows(item)]
+        rows = () if plan is None else plan.records()
         self.objects.rows = tuple(_object_row(at, row, colors) for at, row in enumerate(rows))
         self.classes.rows = () if plan is None else tuple(_class_rows(plan))
         self.objects.filter_by("item", "")
@@ -206,16 +200,7 @@ def _bytes(image: ImageFile) -> int:
 
 # Evidence: what landed, and how it compares with its source, as tables
 
-_LANDED = (
-    Column("volume id", "Volume id", "number"),
-    Column("volume", "Volume", filtered=True),
-    Column("object id", "Object id", "number"),
-    Column("class", "Class", filtered=True),
-    Column("value", "Value", "number"),
-    Column("voxels", "Voxels", "number"),
-    Column("scores", "Scores", "number"),
-    Column("from", "From"),
-)
+_LANDED = columns_of(Receipt, _NUMBERS, ("volume", "class"))
 _PROVED = (
     Column("verdict", "Verdict", filtered=True),
     Column("kind", "What"),
@@ -246,11 +231,8 @@ class ReceiptTables:
 
     def show_receipt(self, receipt: Receipt | None) -> None:
         """Show what landed; None empties the table."""
-        rows = [] if receipt is None else receipt.to_frame().to_dict("records")
-        self.landed.rows = tuple(
-            Row(str(at), {str(name): cell for name, cell in row.items()})
-            for at, row in enumerate(rows)
-        )
+        rows = () if receipt is None else receipt.records()
+        self.landed.rows = tuple(Row(str(at), row) for at, row in enumerate(rows))
 
     def show_proof(self, proof: Proof | None) -> None:
         """Show how it compares; None empties the table."""
@@ -264,7 +246,7 @@ class ReceiptTables:
 
 def first_line(result: Any) -> str:
     """Return the title of a receipt or a proof."""
-    return "" if result is None else repr(result).split("\n", maxsplit=1)[0]
+    return "" if result is None else visible(result.title())
 
 
 def _proof_row(key: str, row: ProofRow) -> Row:
