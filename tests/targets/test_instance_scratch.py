@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -47,13 +48,15 @@ def test_threads_do_not_take_each_others_files_away():
     def other():
         there.append(scratch.file("a", lambda: b"theirs"))
         there.append(scratch.file("b", lambda: b"b"))
+        assert there[1].read_bytes() == b"b"
+        there.append("read")
 
     thread = threading.Thread(target=other)
     thread.start()
     thread.join()
     assert mine.read_bytes() == b"mine"
     assert mine not in there
-    assert there[1].read_bytes() == b"b"
+    assert there[2:] == ["read"]
 
 
 def test_what_cannot_be_fetched_leaves_nothing_and_is_asked_for_again():
@@ -79,3 +82,27 @@ def test_the_folder_goes_with_it_and_another_process_has_its_own():
     gc.collect()
     assert not folder.exists()
     assert folder_of(other).exists()
+
+
+def test_what_a_thread_has_fetched_goes_with_the_thread():
+    scratch = Scratch()
+    mine = scratch.file("a", lambda: b"mine")
+    thread = threading.Thread(target=scratch.file, args=("a volume", lambda: b"large"))
+    thread.start()
+    thread.join()
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_a_file_that_cannot_be_written_is_not_left_in_part(monkeypatch):
+    def full(path, content):
+        path.open("wb").write(content[:1])
+        raise OSError("no space left")
+
+    scratch = Scratch()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="no space left"):
+            scratch.file("a", lambda: b"a")
+    gc.collect()
+    assert len(list(folder_of(scratch).iterdir())) == 1
+    assert scratch.file("a", lambda: b"a").read_bytes() == b"a"

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,8 +105,16 @@ def _numbers(meta: dict[str, Any], name: str, count: int, asked: Asked) -> npt.N
 # Files that were read back from an instance, for as long as they are looked at
 
 
+class _Last:
+    """The file that a thread fetched last; it goes with this object: at the latest, the thread."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
+        weakref.finalize(self, path.unlink, missing_ok=True)
+
+
 class Scratch:
-    """A folder for files that were read back; each thread keeps its last one.
+    """A folder for files that were read back; each thread keeps its last one, for its life.
 
     It goes with this object. What arrives in another process has a folder of its own.
     """
@@ -114,22 +123,22 @@ class Scratch:
         self._folder = Path(tempfile.mkdtemp(prefix="nifti_kit-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._last = threading.local()
+        self._numbers = count()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Scratch, ())
 
     def file(self, name: str, fetch: Callable[[], bytes]) -> Path:
         """Return the file of a name, fetched where it is not this thread's last; that one goes."""
-        known, path = getattr(self._last, "file", ("", None))
-        if path is not None and known == name:
-            return Path(path)
-        if path is not None:
-            del self._last.file
-            path.unlink(missing_ok=True)
-        path = self._folder / f"{threading.get_ident()}-{name}.nrrd"
-        path.write_bytes(fetch())
-        self._last.file = (name, path)
-        return path
+        last: _Last | None = getattr(self._last, "file", None)
+        if last is not None and last.name == name:
+            return last.path
+        self._last.file = last = None
+        content = fetch()
+        last = _Last(name, self._folder / f"{next(self._numbers)}-{name}.nrrd")
+        last.path.write_bytes(content)
+        self._last.file = last
+        return last.path
 
 
 class InstanceReader:
