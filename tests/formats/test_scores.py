@@ -271,6 +271,17 @@ def test_columns_of_no_use_are_named(tmp_path: Path) -> None:
     assert table.values == (1,)
 
 
+def test_thousands_of_columns_of_one_name_are_told_apart_in_a_few_letters(tmp_path: Path) -> None:
+    more = 3000
+    names = ["Layer", "Label-1", *["x"] * more]
+    table = read(tmp_path, f"{','.join(names)}\n1,0.8\n")
+    assert cells(table) == [(1, 1, "0.80")]
+    assert len(table.heads) == len(names)
+    assert max(map(len, table.heads)) < len("x (again 30000)")
+    told = [message for _, message in faults(table)]
+    assert told == [f"column {at + 3}: 'x' is not used" for at in range(more)]
+
+
 @pytest.mark.parametrize(
     ("header", "row", "beyond"),
     [

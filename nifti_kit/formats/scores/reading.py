@@ -138,7 +138,7 @@ def _columns(sheet: ScoreSheet, shown: str) -> Iterator[Finding]:
         comment = re.fullmatch(r"Comment-(\d+)", name)
         if name == LAYER or value_of(name) is not None:
             continue
-        what = f"{re.sub(r'( .again.)+$', '', name)!r} is not used"
+        what = f"{re.sub(r' .again [0-9]+.$', '', name)!r} is not used"
         if comment is not None:
             if f"Label-{comment[1]}" in sheet.heads:
                 continue

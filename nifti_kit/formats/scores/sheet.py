@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -323,6 +324,19 @@ def _numbered(name: str) -> tuple[str, str]:
     return f"{match[1].title()}-{int(match[2])}", match[3]
 
 
+def _once(name: str, times: Counter[str]) -> str:
+    """Return a header as it is, or numbered where it stands again; a blank one stays blank.
+
+    ``times`` counts the headers so far: thousands may have one name.
+    """
+    key = name
+    while key and times[key]:
+        times[name] += 1
+        key = f"{name} (again {times[name]})"
+    times[key] += 1
+    return key
+
+
 def _known(names: Sequence[str], shown: str) -> tuple[tuple[str, ...], list[int]]:
     """Return headers as they are read, each once, and where words behind a number are not.
 
@@ -330,8 +344,9 @@ def _known(names: Sequence[str], shown: str) -> tuple[tuple[str, ...], list[int]
     """
     plain = {key for key, words in map(_numbered, names) if key and not words}
     worded: dict[str, str] = {}
-    seen: set[str] = set()
-    header, wordy = [], []
+    times: Counter[str] = Counter()
+    header: list[str] = []
+    wordy = []
     for at, name in enumerate(names):
         key, words = _numbered(name)
         if words and key in worded:
@@ -348,8 +363,5 @@ def _known(names: Sequence[str], shown: str) -> tuple[tuple[str, ...], list[int]
             worded[key] = name
             wordy.append(at)
         key = key or (LAYER if name.casefold() == LAYER.casefold() else name)
-        while key and key in seen:
-            key = f"{key} (again)"
-        seen.add(key)
-        header.append(key)
+        header.append(_once(key, times))
     return tuple(header), wordy
