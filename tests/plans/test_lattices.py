@@ -94,20 +94,45 @@ def test_a_part_is_not_the_whole() -> None:
     assert Lattices([whole, part, whole]).same_as(whole).tolist() == [True, False, True]
 
 
-def test_few_of_many_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def moved(grid: Grid, x: float) -> Grid:
+    """Return a grid elsewhere: ``x`` is in mm."""
+    affine = grid.affine.copy()
+    affine[0, 3] += x
+    return Grid(grid.shape, affine)
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Grid, Grid]]:
+    """Return the list of grids that are compared one by one."""
+    pairs: list[tuple[Grid, Grid]] = []
+    exactly = lattices.lattice_orientation
+    monkeypatch.setattr(
+        lattices, "lattice_orientation", lambda *pair: pairs.append(pair) or exactly(*pair)
+    )
+    return pairs
+
+
+def test_few_of_many_are_compared(compared: list[tuple[Grid, Grid]]) -> None:
     grids = []
     for place in range(200):
         affine = np.diag([1.0, 1, 2, 1])
         affine[:3, 3] = (place % 10, place // 10, 0)
         grids.append(Grid((4, 5, 6), affine))
-    compared = []
-    exactly = lattices.lattice_orientation
-    monkeypatch.setattr(
-        lattices, "lattice_orientation", lambda *pair: compared.append(pair) or exactly(*pair)
-    )
     known = Lattices(grids)
-    assert [np.flatnonzero(known.same_as(grid)).tolist() for grid in grids] == [
-        [place] for place in range(200)
-    ]
-    assert len(compared) == 200
+    for aside, one_by_one in ((0.0, 0), (0.8 * LATTICE_VOXELS, 200)):
+        asked = [moved(grid, aside) for grid in grids]
+        assert [np.flatnonzero(known.same_as(grid)).tolist() for grid in asked] == [
+            [place] for place in range(200)
+        ]
+        assert len(compared) == one_by_one
     assert not Lattices([]).same_as(grids[0]).any()
+
+
+def test_many_that_differ_by_rounding_are_not_compared_one_by_one(
+    compared: list[tuple[Grid, Grid]],
+) -> None:
+    base = Grid((4, 5, 6), np.diag([1.0, -1, 2, 1]))
+    grids = [moved(base, place * 1e-5) for place in range(100)]
+    turned = base.reoriented(Orientation((2, 0, 1), (True, False, True)))
+    assert Lattices(grids).same_as(moved(turned, 3e-5)).all()
+    assert compared == []

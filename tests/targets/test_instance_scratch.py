@@ -95,7 +95,8 @@ def test_what_a_thread_has_fetched_goes_with_the_thread():
 
 def test_a_file_that_cannot_be_written_is_not_left_in_part(monkeypatch):
     def full(path, content):
-        path.open("wb").write(content[:1])
+        with path.open("wb") as file:
+            file.write(content[:1])
         raise OSError("no space left")
 
     scratch = Scratch()
