@@ -135,6 +135,18 @@ def test_a_number_is_not_given_again_after_its_key_was_forgotten(path):
     assert ids.reserve("objects", "b") == 2
 
 
+def test_a_key_is_found_by_its_number_whatever_came_and_went_meanwhile(path):
+    path.write_text('{"objects": {"first": 3, "second": 3, "other": 4}}')
+    ids = KeyIds(path, [])
+    assert [ids.key_of("objects", number) for number in (2, 3, 4, 5)] == ["", "first", "other", ""]
+    ids.reserve("objects", "new")
+    assert ids.key_of("objects", 5) == "new"
+    ids.forget("objects", "first")
+    assert ids.key_of("objects", 3) == "second"
+    ids.forget("objects", "second")
+    assert (ids.key_of("objects", 3), ids.key_of("figures", 4)) == ("", "")
+
+
 def test_a_missing_file_is_completed_from_the_annotations(path):
     ids = KeyIds(path, [annotation(("v", 7), [("o", 11)], [("f", 13)]), annotation(("w", 4))])
     assert [ids.id_of(*at) for at in (("videos", "v"), ("videos", "w"), ("objects", "o"))] == [

@@ -40,6 +40,7 @@ class KeyIds:
         self._others = {kind: table for kind, table in stored.items() if kind not in KINDS}
         self._ids: dict[str, dict[str, int]] = {}
         self._unnumbered: dict[str, dict[str, None]] = {}
+        self._keys: dict[str, dict[int, str]] = {}
         for kind in KINDS:
             table = stored.get(kind, {})
             self._ids[kind] = {key: n for key, n in table.items() if n is not None}
@@ -67,7 +68,9 @@ class KeyIds:
 
     def key_of(self, kind: str, number: int) -> str:
         """Return the key that has an id; empty if none has."""
-        return next((key for key, one in self._ids[kind].items() if one == number), "")
+        if kind not in self._keys:  # thousands of objects are looked up one by one
+            self._keys[kind] = {one: key for key, one in reversed(self._ids[kind].items())}
+        return self._keys[kind].get(number, "")
 
     def keys(self, kind: str) -> Container[str]:
         """Return the keys of a kind."""
@@ -78,11 +81,14 @@ class KeyIds:
         if key not in self._ids[kind]:
             self._ids[kind][key] = self._next[kind]
             self._next[kind] += 1
+            if kind in self._keys:
+                self._keys[kind][self._ids[kind][key]] = key
         return int(self._ids[kind][key])
 
     def forget(self, kind: str, key: str) -> None:
         """Drop a key; its number is not given again while this object lives."""
         self._ids[kind].pop(key, None)
+        self._keys.pop(kind, None)
         self._unnumbered[kind].pop(key, None)
 
     def save(self) -> None:
