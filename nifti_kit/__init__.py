@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nifti_kit import errors, plots, repairs, widgets
     from nifti_kit.checks import check
+    from nifti_kit.comparisons import compare
     from nifti_kit.core import geometry
     from nifti_kit.datasets.dataset import scan
     from nifti_kit.formats.class_maps import read_classes
@@ -32,6 +33,7 @@ __all__ = [
     "ProjectFolder",
     "align_mask",
     "check",
+    "compare",
     "errors",
     "geometry",
     "kept",
@@ -58,6 +60,7 @@ _HOMES = {
     "ProjectFolder": "targets.folder",
     "align_mask": "repairs.align",
     "check": "checks",
+    "compare": "comparisons",
     "kept": "transfer.kept",
     "match": "plans.matching",
     "plan": "plans.plan",

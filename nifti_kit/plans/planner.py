@@ -82,12 +82,7 @@ class ItemPlanner:
 
     def volume(self, item: Item) -> PlannedItem:
         """Return a volume with its objects, and what is in its place already."""
-        survey = survey_item(self.dataset, item)
-        objects = [
-            planned
-            for position in range(len(survey.masks))
-            for planned in self._objects(survey, position)
-        ]
+        objects = self.objects(item)
         there = None if self.target is None else self.target.named(item.name)
         return PlannedItem(
             item.name,
@@ -98,6 +93,15 @@ class ItemPlanner:
             volume_there=None if there is None else there.id,
             fingerprints=self._fingerprints(item.volume, objects),
         )
+
+    def objects(self, item: Item) -> list[PlannedObject]:
+        """Return the objects of an item; its masks are surveyed, its volume is not read."""
+        survey = survey_item(self.dataset, item)
+        return [
+            planned
+            for position in range(len(survey.masks))
+            for planned in self._objects(survey, position)
+        ]
 
     def _fingerprints(
         self, volume: ImageFile | None, objects: Sequence[PlannedObject]

@@ -226,3 +226,27 @@ def _frames(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
     """
     axis = max(range(one.ndim), key=lambda axis: abs(one.strides[axis]))
     return zip(np.moveaxis(one, axis, 0), np.moveaxis(other, axis, 0), strict=True)
+
+
+def renumbered(values: Numbers, table: Numbers) -> Numbers:
+    """Return a label map with the number of each value in its place, of the table's type.
+
+    Where it can be, that is in the same memory: a large map is in memory once.
+
+    Parameters
+    ----------
+    values
+        (i, j, k), none of them beyond the table.
+    table
+        (n,): the number of each value; that of 0 is 0.
+    """
+    dtype, most = table.dtype, len(table) - 1
+    if values.dtype == dtype and np.array_equal(table, np.arange(most + 1)):
+        return values
+    if most == 1 and values.dtype == dtype:
+        values *= table[1]
+        return values
+    found = values if values.dtype == dtype else np.empty_like(values, dtype=dtype)
+    for before, after in _frames(values, found):
+        after[...] = table[before]
+    return found

@@ -24,7 +24,7 @@ from nifti_kit.formats.volumes import RasVolume, open_volume, value_dtype
 from nifti_kit.plans.plan import Plan
 from nifti_kit.plans.planner import ItemPlanner
 from nifti_kit.plans.project import ProjectClasses
-from nifti_kit.render.layers import Layer, Stack
+from nifti_kit.render.layers import Layer, Stack, renumbered
 from nifti_kit.render.paint import mark_of
 from nifti_kit.render.position import Position, Window, best_position, presets_of
 from nifti_kit.render.scene import Color, Mask
@@ -175,17 +175,7 @@ def _numbered(piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]) ->
     table = np.zeros(most + 1, dtype=dtype)
     for value, part in piece.parts.items():
         table[value] = numbers[part.name]
-    if values.dtype == dtype and np.array_equal(table, np.arange(most + 1)):
-        return values
-    if most == 1 and values.dtype == dtype:
-        values *= table[1]
-        return values
-    # Frame by frame, and where it can be in its own place: a large map is in memory once.
-    found = values if values.dtype == dtype else np.empty_like(values, dtype=dtype)
-    axis = max(range(values.ndim), key=lambda axis: abs(values.strides[axis]))
-    for before, after in zip(*(np.moveaxis(v, axis, 0) for v in (values, found)), strict=True):
-        after[...] = table[before]
-    return found
+    return renumbered(values, table)
 
 
 def planned(

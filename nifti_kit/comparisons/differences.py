@@ -1,0 +1,135 @@
+"""Differences: what two annotation sets do not have in common, object by object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nifti_kit.comparisons.sides import SideVolume
+
+VOXELS, SCORES, FACTS = "voxels", "scores", "class"
+ONLY_A, ONLY_B = "only in a", "only in b"
+MOVED, SPLIT, MERGED, OTHER_CLASS = "moved", "split", "merged", "other class"
+NOT_COMPARABLE = "not comparable"
+
+
+Match = tuple["int | None", "int | None"]
+"""An object of ``a`` and one of ``b``, by their places (from 0); None where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class VolumePair:
+    """A volume of ``a``, and which one of ``b`` it is.
+
+    Attributes
+    ----------
+    a, b
+        The two volumes; each has ``name``, ``grid`` (RAS+ mm) and ``image``, where its grey values
+        are (None where a set has masks alone).
+    rule
+        Why they are one: ``grid`` (the only ones with these voxels), ``grid and name``,
+        ``lattice`` (parts of one lattice that meet), or ``id``.
+    """
+
+    a: SideVolume
+    b: SideVolume
+    rule: str
+
+    @property
+    def name(self) -> str:
+        """What it is called: its name in ``a``."""
+        return self.a.name
+
+
+class ScoreDifference(NamedTuple):
+    """A slice whose score or comment differs.
+
+    Attributes
+    ----------
+    plane
+        ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal).
+    slice_index
+        The RAS+ slice (from 0) of the volume of ``a``.
+    a, b
+        ``{"score": "0.80", "comment": None}`` each; None where there is none.
+    """
+
+    plane: str
+    slice_index: int
+    a: dict[str, str | None] | None
+    b: dict[str, str | None] | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An object, class or volume that is not the same in two annotation sets.
+
+    Attributes
+    ----------
+    volume
+        The volume's name in ``a``, or in ``b`` where it is only there; empty for a class as such.
+    class_name
+        The class; empty for a volume as such.
+    objects
+        Which object it is in ``a`` and in ``b``: ``value 3`` of a file, ``id 14`` of a target;
+        empty where there is none.
+    kinds
+        What differs: ``voxels``, ``moved``, ``only in a``, ``only in b``, ``split``, ``merged``,
+        ``other class``, ``scores``, ``class`` (its colour or description), ``not comparable``.
+    what
+        The same in words.
+    voxels, mm3
+        How many voxels it has in ``a`` and in ``b``, and what they fill (mm³).
+    dice
+        Dice's coefficient, ``2 |A & B| / (|A| + |B|)``: 0 to 1; None where nothing was compared.
+    hd95_mm, mean_mm
+        The 95th percentile and the mean of the distances between the surfaces (mm); see
+        :func:`nifti_kit.comparisons.surfaces.measured`. None where it is in one only.
+    shift_mm
+        How far apart the centroids are (mm).
+    scores
+        The slices whose scores or comments differ.
+    axis, slice_index
+        The worst place: the RAS+ axis (0 sagittal, 1 coronal, 2 axial slices) and the slice (from
+        0) of the volume of ``a`` with the largest area that differs (mm²); of that of ``b`` where
+        it is only there. None where no voxel differs.
+    pair
+        The two volumes; None where there are not two.
+    places
+        Which of the objects of that class it is in ``a`` and in ``b`` (from 0).
+    """
+
+    volume: str
+    class_name: str
+    objects: tuple[str, str]
+    kinds: tuple[str, ...]
+    what: str
+    voxels: tuple[int, int] = (0, 0)
+    mm3: tuple[float, float] = (0.0, 0.0)
+    dice: float | None = None
+    hd95_mm: float | None = None
+    mean_mm: float | None = None
+    shift_mm: float | None = None
+    scores: tuple[ScoreDifference, ...] = ()
+    axis: int | None = None
+    slice_index: int | None = None
+    pair: VolumePair | None = field(default=None, repr=False, compare=False)
+    places: Match = field(default=(None, None), repr=False, compare=False)
+
+
+def worst_first(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Return differences in order: what is not comparable, the lowest Dice, the farthest surface.
+
+    Volumes and classes as such, which have no Dice, come first and last.
+    """
+    return tuple(sorted(differences, key=_badness))
+
+
+def _badness(found: Difference) -> tuple[int, float, float, str, str]:
+    last = 2 if found.kinds == (FACTS,) else 1
+    rank = 0 if found.dice is None and last == 1 else last
+    dice = 1.0 if found.dice is None else found.dice
+    far = -math.inf if found.hd95_mm is None else -found.hd95_mm
+    return rank, dice, far, found.volume, found.class_name
