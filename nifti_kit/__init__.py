@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nifti_kit import errors, plots, repairs, widgets
     from nifti_kit.checks import check
-    from nifti_kit.comparisons import compare
+    from nifti_kit.comparisons import changes, compare
     from nifti_kit.core import geometry
     from nifti_kit.datasets.dataset import scan
     from nifti_kit.formats.class_maps import read_classes
@@ -32,6 +32,7 @@ __all__ = [
     "Instance",
     "ProjectFolder",
     "align_mask",
+    "changes",
     "check",
     "compare",
     "errors",
@@ -59,6 +60,7 @@ _HOMES = {
     "Instance": "targets.instance",
     "ProjectFolder": "targets.folder",
     "align_mask": "repairs.align",
+    "changes": "comparisons",
     "check": "checks",
     "compare": "comparisons",
     "kept": "transfer.kept",

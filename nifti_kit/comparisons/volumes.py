@@ -375,7 +375,7 @@ def score_differences(a: SideObject, b: SideObject, whole: Grid) -> Iterator[Sco
     ours, theirs = (_placed_scores(one, whole) for one in (a, b))
     for plane, index in sorted(ours.keys() | theirs.keys()):
         own, other = ours.get((plane, index)), theirs.get((plane, index))
-        if _plain(own) != _plain(other):
+        if plain_score(own) != plain_score(other):
             yield ScoreDifference(plane, index, own, other)
 
 
@@ -397,7 +397,7 @@ def _placed_scores(found: SideObject, whole: Grid) -> dict[tuple[str, int], Entr
     return placed
 
 
-def _plain(entry: Entry | None) -> tuple[object, str | None]:
+def plain_score(entry: Entry | None) -> tuple[object, str | None]:
     """Return what an entry says: 0.8 and 0.80 are one score, and nothing is no entry."""
     if entry is None:
         return None, None

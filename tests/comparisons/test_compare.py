@@ -42,7 +42,8 @@ def found(a: Any, b: Any, **options: Any) -> tuple:
 @pytest.mark.parametrize("name", ["by_volume", "by_plane_instance", "annotations_dataset"])
 def test_two_identical_sets_give_no_row(name: str) -> None:
     compared = nk.compare(SAMPLES / name, SAMPLES / name)
-    assert compared.ok and not list(compared.rows())
+    assert compared.ok
+    assert not list(compared.rows())
 
 
 def test_a_mask_moved_by_one_voxel_is_named_with_its_distance(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_mask_moved_by_one_voxel_is_named_with_its_distance(tmp_path: Path) ->
     (one,) = found(write_set(tmp_path / "a"), write_set(tmp_path / "b", moved))
     assert (one.class_name, one.kinds) == ("Left", ("voxels", "moved"))
     assert one.what == "30 of 75 voxels differ; the same in another place, 1 voxel to A"
-    assert one.shift_mm == pytest.approx(3.0) and one.dice == pytest.approx(0.75)
+    assert (one.shift_mm, one.dice) == pytest.approx((3.0, 0.75))
     assert (one.axis, one.slice_index) == (1, 2)
 
 
