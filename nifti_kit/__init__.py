@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nifti_kit.comparisons import changes, compare
     from nifti_kit.core import geometry
     from nifti_kit.datasets.dataset import scan
+    from nifti_kit.exports.exporting import export
     from nifti_kit.formats.class_maps import read_classes
     from nifti_kit.formats.mappings import read_mapping
     from nifti_kit.formats.scores import read_scores
@@ -36,6 +37,7 @@ __all__ = [
     "check",
     "compare",
     "errors",
+    "export",
     "geometry",
     "kept",
     "match",
@@ -63,6 +65,7 @@ _HOMES = {
     "changes": "comparisons",
     "check": "checks",
     "compare": "comparisons",
+    "export": "exports.exporting",
     "kept": "transfer.kept",
     "match": "plans.matching",
     "plan": "plans.plan",

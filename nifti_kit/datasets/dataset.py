@@ -11,7 +11,7 @@ from typing import Any
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted
-from nifti_kit.datasets.file_classes import split_classes
+from nifti_kit.datasets.file_classes import split_classes, with_written_names
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import EVERY_LAYOUT
 from nifti_kit.datasets.names import further_words, is_nifti
@@ -271,7 +271,7 @@ def _dataset(scanner: Scanner) -> Dataset:
     return Dataset(
         scanner.source,
         scanner.layout,
-        tuple(scanner.grouping.items),
+        tuple(with_written_names(scanner.grouping.items, class_map)),
         scanner.unused(),
         class_map,
         mapping,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from nifti_kit.core.text import listed
-from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.errors import BadClassMap
+from nifti_kit.formats.class_maps import ClassMap
+from nifti_kit.formats.class_maps.stems import class_of_stem
 
 SHOWN = 5
 """Files that an error names before it counts the rest."""
@@ -67,6 +69,23 @@ def with_file_classes(items: Sequence[Item], given: FileClasses) -> list[Item]:
     names = {_file_of(key, files): name for key, name in given}
     sets = {_set_of(item) for item in items for mask in item.masks if mask.relative in names}
     return [_named(item, names) if _set_of(item) in sets else item for item in items]
+
+
+def with_written_names(items: Iterable[Item], classes: ClassMap) -> list[Item]:
+    """Return items whose masks by volume have the class that the name of their file stands for.
+
+    Of a class whose name no file can have, it is that name in another form (``T1%2FT2``); a
+    further file of a class (``Femur~2``) is of that class.
+    """
+
+    def written(mask: MaskFile) -> MaskFile:
+        name = None if mask.class_name is None else class_of_stem(mask.class_name, classes)
+        return mask if name is None else replace(mask, class_name=name)
+
+    return [
+        item if item.plane else replace(item, masks=tuple(map(written, item.masks)))
+        for item in items
+    ]
 
 
 def _set_of(item: Item) -> tuple[str, ...]:

@@ -464,6 +464,8 @@ class Scanner:
         niftis = [one for one in self.source.files if is_nifti(one.name)]
         annotations = [path for item in self.grouping.items for path in item.annotation_paths]
         faulty = {found.path for found in self.findings if found.severity == "error"}
+        # An export's mapping names its volumes too.
+        faulty |= {str(path) for path in self.grouping.unused} if alone else set()
         try:
             mapping = read_mapping(
                 self.source.root / file,
@@ -481,6 +483,8 @@ class Scanner:
             self.findings += mapping.faults
             return mapping
         self._reasons[file] = ""
+        if self._is_of_these_volumes(mapping):
+            return None
         code = "mapping-beside-volumes"
         message = f"it gives ids to files, but the layout is {self.layout}: volumes are here"
         if not looks_like_mapping(self._text(file) or "", niftis):
@@ -488,6 +492,17 @@ class Scanner:
             message = "it is named like a mapping, but no NIfTI file is a key of it"
         self.findings.append(finding(code, file, message))
         return None
+
+    def _is_of_these_volumes(self, mapping: Mapping) -> bool:
+        """Say whether a mapping gives each volume here its id, and no mask that of another one.
+
+        An export writes it so: the volumes here and those of the ids are the same.
+        """
+        ids = [
+            {mapping.volume_of(image.relative) for image in item.images}
+            for item in self.grouping.items
+        ]
+        return bool(ids) and all(len(own) == 1 and None not in own for own in ids)
 
     def unused(self) -> tuple[Path, ...]:
         """Return the files without a use, and name each in a finding (once)."""
@@ -544,6 +559,7 @@ KNOWN_JSON = MappingProxyType(
         "dataset_description.json": "the description of a data set (BIDS)",
         "plans.json": "what nnU-Net has planned",
         "dataset_fingerprint.json": "what nnU-Net has measured of a data set",
+        "not_exported.json": "what an export could not write as NIfTI",
         "splits_final.json": "which cases nnU-Net trains and validates with",
         "meta.json": "the classes of a Supervisely project",
         "key_id_map.json": "the keys and ids of a Supervisely project",

@@ -9,7 +9,14 @@ from typing import Any
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, Color
-from nifti_kit.targets.records import SOURCE_VALUE, ObjectRef, ThereObject, VolumeRef
+from nifti_kit.targets.records import (
+    MASK_SHAPES,
+    SOURCE_VALUE,
+    ObjectRef,
+    ThereObject,
+    VolumeRef,
+    pixel_value,
+)
 from nifti_kit.targets.target import Target
 
 
@@ -72,10 +79,6 @@ def _score_count(found: ObjectRef) -> int:
 
 # The classes that a project has already: which one a pixel value takes, which are in the way
 
-MASK_SHAPES = ("mask_3d", "any")
-"""The shapes of a class that can hold a mask."""
-
-_PIXEL_VALUE = re.compile(r"Mask pixel value:\s*([0-9]{1,9})\b")
 _SOURCE_VALUE = re.compile(re.escape(SOURCE_VALUE) + r"(-?[0-9]{1,20})\s*$", re.MULTILINE)
 
 
@@ -108,12 +111,12 @@ class ProjectClasses:
         for one in found:
             self._shapes[one.name] = one.shape
             self._colors[one.name] = one.color
-            value = _PIXEL_VALUE.search(one.description or "")
-            if value and one.shape in MASK_SHAPES:
-                self._values[one.name] = int(value[1])
-                self._described[int(value[1])].append(one.name)
-                source = _SOURCE_VALUE.search(one.description) or value
-                self._sources[int(source[1])].append(one.name)
+            value = pixel_value(one.description)
+            if value is not None and one.shape in MASK_SHAPES:
+                self._values[one.name] = value
+                self._described[value].append(one.name)
+                source = _SOURCE_VALUE.search(one.description)
+                self._sources[int(source[1]) if source else value].append(one.name)
         more = (
             ClassEntry(value, names[0], self._colors[names[0]])
             for value, names in self._described.items()

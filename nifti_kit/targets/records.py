@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,20 @@ from nifti_kit.formats.nifti import ImageFile
 CustomData = dict[str, dict[str, dict[str, "str | None"]]]
 """A figure's scores by plane and RAS+ slice (from 0)."""
 
+MASK_SHAPES = ("mask_3d", "any")
+"""The shapes of a class that can hold a mask."""
+
 PIXEL_VALUE = "Mask pixel value: "
 """What the platform's exporter looks for in a class's description: a line with it and a number."""
+
+_PIXEL_VALUE = re.compile(re.escape(PIXEL_VALUE.rstrip()) + r"\s*([0-9]{1,9})\b")
+
+
+def pixel_value(description: str) -> int | None:
+    """Return the pixel value that a class's description names, or None."""
+    found = _PIXEL_VALUE.search(description or "")
+    return int(found[1]) if found else None
+
 
 SOURCE_VALUE = "Value in the source: "
 """In a line of its own: what the value was before a repair; the line above must end in a number."""

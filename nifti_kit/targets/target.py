@@ -108,6 +108,9 @@ class Target(Masks, Volumes, Protocol):
     def objects(self, volume_id: int) -> Sequence[ObjectRef]:
         """Return the objects of a volume."""
 
+    def content(self, volume_id: int) -> dict[str, Any]:
+        """Return a volume's annotation as it is there, without geometries: also what is no mask."""
+
     def iter_volume(self, volume_id: int) -> Iterator[npt.NDArray[Any]]:
         """Yield a volume's slices (i, j) in the order of k."""
 

@@ -72,14 +72,18 @@ class ClassMap:
         self.paths = (path,) if path else ()
         self._by_value = {entry.value: entry for entry in entries}
         self._by_name = {plain_name(entry.name): entry for entry in reversed(entries)}
+        self._exact = {entry.name: entry for entry in reversed(entries)}
 
     def by_value(self, value: int) -> ClassEntry | None:
         """Return the entry of a pixel value or file index, or None."""
         return self._by_value.get(value)
 
     def by_name(self, name: str) -> ClassEntry | None:
-        """Return the entry of a class name, whatever its case, ``_`` or spaces; or None."""
-        return self._by_name.get(plain_name(name))
+        """Return the entry of a class name, whatever its case, ``_`` or spaces; or None.
+
+        Of several that are alike so, the one that is written just so comes first.
+        """
+        return self._exact.get(name) or self._by_name.get(plain_name(name))
 
     def __getitem__(self, value: int) -> ClassEntry:
         return self._by_value[value]

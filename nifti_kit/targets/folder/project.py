@@ -131,6 +131,10 @@ class ProjectReader:
         """Return the objects of a volume that is known, one for each 3D figure."""
         return self.objects_in(volume, self.annotation(volume))
 
+    def content(self, volume_id: int) -> dict[str, Any]:
+        """Return the annotation of a volume as it is written."""
+        return self.annotation(self.volume(volume_id))
+
     def annotation(self, volume: VolumeRef) -> dict[str, Any]:
         """Return the annotation of a volume as it is written."""
         return read_shaped(self.annotation_path(volume), ANNOTATION)

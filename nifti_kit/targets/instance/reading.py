@@ -293,6 +293,10 @@ class InstanceReader:
             records(found[0], asked, name)
         return found[0]
 
+    def content(self, volume_id: int) -> dict[str, Any]:
+        """Return a volume's annotation as the instance has it, without geometries and scores."""
+        return self.annotation(volume_id)
+
     def dataset_of(self, volume_id: int) -> int:
         """Return the id of a volume's dataset."""
         if self.dataset_id is not None:
@@ -457,7 +461,9 @@ def objects_in(
     """
     figures: dict[int, list[dict[str, Any]]] = {}
     for figure in records(content, asked, "spatialFigures"):
-        figures.setdefault(field(figure, "objectId", int, asked), []).append(figure)
+        owner = field(figure, "objectId", int, asked)
+        if figure.get("geometryType", ann.MASK_3D) == ann.MASK_3D:  # others have no mask
+            figures.setdefault(owner, []).append(figure)
     return tuple(
         object_ref(
             field(found, "id", int, asked),

@@ -1,0 +1,222 @@
+"""Masks: objects are read side by side, put into label maps, and written one map at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from nifti_kit.core.files import land_beside
+from nifti_kit.core.parallel import ahead, cores
+from nifti_kit.errors import UnreadableFile
+from nifti_kit.exports.drawings import OVERLAPS, Drawing, LabelMap, read_drawing
+from nifti_kit.exports.jobs import MaskJob
+from nifti_kit.exports.ledger import Ledger
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.nifti_output import label_map_bytes, relabelled_pieces, stored_number
+from nifti_kit.targets.records import ObjectRef
+from nifti_kit.targets.target import NoMask, Target
+
+AT_A_TIME = max(2, min(4, cores()))
+"""Masks that are read side by side; more than there are processors get in each other's way."""
+
+EMPTY = "its mask has no voxel"
+
+
+class Overlap(Exception):
+    """Two objects of one label map overlap, and another form has room for both."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An object that is in a file, with its value there."""
+
+    ref: ObjectRef
+    value: int
+
+
+@dataclass(frozen=True)
+class WrittenMask:
+    """A label map that was written, and the objects in it."""
+
+    job: MaskJob
+    placed: tuple[Placed, ...]
+    voxels: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class Homeless:
+    """An object that no file has, and why; its voxels where they can be read."""
+
+    ref: ObjectRef
+    why: str
+    drawing: Drawing | None = None
+
+
+class MaskWriter:
+    """Writes label maps of the objects of a target.
+
+    Parameters
+    ----------
+    target
+        Where the objects are.
+    folder
+        The export's folder.
+    ledger
+        Is told of each file before it is written.
+    """
+
+    def __init__(self, target: Target, folder: Path, ledger: Ledger) -> None:
+        self._target, self._folder, self._ledger = target, folder, ledger
+        self.begun: list[str] = []
+        """The paths of the files that were begun."""
+
+    def write(
+        self, jobs: Sequence[MaskJob], *, strict: bool = False
+    ) -> Iterator[WrittenMask | Homeless]:
+        """Yield each label map that was written, and each object that is in none.
+
+        One map is filled while another one is written.
+
+        Raises
+        ------
+        Overlap
+            Where ``strict``, if two objects of one map overlap.
+        """
+        waiting = list(jobs)
+        with ThreadPoolExecutor(AT_A_TIME) as pool, ThreadPoolExecutor(1) as writer:
+            while waiting:
+                maps = _Maps(self, writer, strict=strict)
+                pairs = [(job, *layer) for job in waiting for layer in job.layers]
+                for job, value, read in ahead(pool, self._read, pairs, AT_A_TIME):
+                    yield from maps.take(job, value, read)
+                for job in waiting:
+                    if not job.layers:  # all that was in it is gone: what is left is background
+                        yield from maps.blank(job)
+                yield from maps.finish()
+                waiting = maps.again
+
+    def _read(
+        self, layer: tuple[MaskJob, ObjectRef, int]
+    ) -> tuple[MaskJob, int, Drawing | Homeless]:
+        job, ref, value = layer
+        try:
+            drawing = read_drawing(self._target, ref)
+        except (NoMask, UnreadableFile) as error:
+            return job, value, Homeless(ref, f"its mask cannot be read: {error.message}")
+        return job, value, drawing if drawing.pages else Homeless(ref, EMPTY)
+
+    def land(self, job: MaskJob, labels: LabelMap) -> None:
+        """Write a label map, whole or not at all."""
+        path = self._folder / job.path
+        self.begun.append(str(job.path))
+        self._ledger.begin(str(job.path))
+        with land_beside(path) as out:
+            if job.original is None:
+                out.write(label_map_bytes(job.grid, labels.voxels, labels.box))
+            else:
+                out.writelines(relabelled_pieces(job.original, labels.voxels))
+
+
+class _Maps:
+    """The label maps of one pass over some objects: one is filled, one is written."""
+
+    def __init__(self, owner: MaskWriter, writer: ThreadPoolExecutor, *, strict: bool) -> None:
+        self._owner, self._writer, self._strict = owner, writer, strict
+        self.again: list[MaskJob] = []
+        """What is written in another pass: further files, and maps that need another grid."""
+        self._job: MaskJob | None = None
+        self._labels: LabelMap | None = None
+        self._placed: list[Placed] = []
+        self._voxels = 0
+        self._further: MaskJob | None = None
+        self._under_way: tuple[Future[None], WrittenMask] | None = None
+
+    def take(
+        self, job: MaskJob, value: int, read: Drawing | Homeless
+    ) -> Iterator[WrittenMask | Homeless]:
+        """Put an object into its map; yield what is finished by then."""
+        if job is not self._job:
+            yield from self._close()
+            self._open(job)
+        if isinstance(read, Homeless):
+            yield read
+        elif self._labels is not None:
+            yield from self._put(job, self._labels, value, read)
+
+    def blank(self, job: MaskJob) -> Iterator[WrittenMask]:
+        """Take a map without objects; yield what is finished by then."""
+        yield from self._close()
+        self._open(job)
+
+    def _open(self, job: MaskJob) -> None:
+        self._job, self._placed, self._voxels, self._further = job, [], 0, None
+        self._labels = LabelMap(job.grid, job.highest)
+        values = [value for _, value in job.layers]
+        if job.original is not None and not _holds(job.original, values):
+            self._move("the type of its original holds no such value: it has a new header")
+
+    def _put(
+        self, job: MaskJob, labels: LabelMap, value: int, drawing: Drawing
+    ) -> Iterator[Homeless]:
+        why = labels.add(drawing, value)
+        if not why:
+            self._placed.append(Placed(drawing.ref, value))
+            self._voxels += drawing.voxels
+        elif why == OVERLAPS and self._strict:
+            raise Overlap
+        elif why == OVERLAPS and job.further is not None:
+            self._put_beside(job, drawing.ref)
+        elif why != OVERLAPS and job.fallback is not None:
+            self._move(f"{why[:2]} object of {drawing.ref.class_name!r}{why[2:]}")
+        else:
+            yield Homeless(drawing.ref, why, drawing)
+
+    def _put_beside(self, job: MaskJob, ref: ObjectRef) -> None:
+        if self._further is None:
+            assert job.further is not None
+            self._further = job.further()
+            self.again.append(self._further)
+        self._further.layers.append((ref, len(self._further.layers) + 1))
+
+    def _move(self, why: str) -> None:
+        """Write the map that is being filled in another pass, on its other grid."""
+        job = self._job
+        assert job is not None
+        self.again = [one for one in self.again if one is not self._further]
+        grid = job.fallback or job.grid
+        moved = MaskJob(job.path, grid, job.layers, job.further, job.index, job.number, remark=why)
+        self.again.append(moved)
+        self._labels = None
+
+    def _close(self) -> Iterator[WrittenMask]:
+        """Begin to write the map that was filled, once the one before is written."""
+        job, labels = self._job, self._labels
+        self._job = self._labels = None
+        yield from self._landed()
+        if job is None or labels is None or not (self._placed or job.original):
+            return
+        remark = job.remark
+        if labels.off_mm:
+            off = f"a mask's header is {labels.off_mm:.2g} mm off its volume's: taken by voxels"
+            remark = "; ".join(filter(None, (remark, off)))
+        done = WrittenMask(job, tuple(self._placed), self._voxels, remark)
+        self._under_way = (self._writer.submit(self._owner.land, job, labels), done)
+
+    def _landed(self) -> Iterator[WrittenMask]:
+        if self._under_way is not None:
+            future, done = self._under_way
+            self._under_way = None
+            future.result()
+            yield done
+
+    def finish(self) -> Iterator[WrittenMask]:
+        """Yield the last maps."""
+        yield from self._close()
+        yield from self._landed()
+
+
+def _holds(image: ImageFile, values: Iterable[int]) -> bool:
+    return all(stored_number(image, value) is not None for value in (0, *values))

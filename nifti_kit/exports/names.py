@@ -1,0 +1,116 @@
+"""Names of an export's files: of volumes, of the datasets' folders, and by plane."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from nifti_kit.core.files import NOT_IN_A_NAME, short_name
+from nifti_kit.datasets.names import ANNOTATION, SCORE, VOLUME, FileName, parse_name, stem
+from nifti_kit.errors import visible
+from nifti_kit.targets.records import VolumeRef
+
+ENDING = ".nii.gz"
+
+_LONGEST_BEHIND = "~" * len("_inference_65535.nii.gz.part")
+"""What may stand behind a volume's name in those of its other files."""
+
+_ROLE = re.compile(r"anatomic(al)?s?", re.IGNORECASE)
+
+
+def file_stem(name: str) -> str:
+    """Return a name that others gave as one that a file can have, without its ending."""
+    kept = "".join("_" if one in NOT_IN_A_NAME or visible(one) != one else one for one in name)
+    bare = kept.strip(" ").lstrip(".").rstrip(".") or "volume"
+    return short_name(bare, _LONGEST_BEHIND).removesuffix(_LONGEST_BEHIND)
+
+
+def volume_stems(volumes: Iterable[VolumeRef]) -> dict[int, str]:
+    """Return the name of each volume's file, without its ending, by the volume's id.
+
+    No two of a dataset are alike, in any case: a number stands behind those that would be.
+    """
+    taken: dict[str, set[str]] = {}
+    stems = {}
+    for volume in volumes:
+        known = taken.setdefault(volume.dataset, set())
+        stems[volume.id] = free_name(file_stem(stem(volume.name)), known)
+        known.add(stems[volume.id].casefold())
+    return stems
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken (in lower case): itself, or with a number behind it."""
+    free, number = name, 1
+    while free.casefold() in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def dataset_folders(volumes: Sequence[VolumeRef], stems: dict[int, str]) -> dict[str, str]:
+    """Return the folder of each dataset below the export's, with ``/``; nested as they are.
+
+    None is that of a volume's masks: they stand in the folder that is named like the volume.
+    """
+    folders: dict[str, str] = {}
+    beside: dict[str, set[str]] = {}
+    for volume in volumes:
+        beside.setdefault(volume.dataset, set()).add(stems[volume.id].casefold())
+    for dataset in dict.fromkeys(volume.dataset for volume in volumes):
+        parts: list[str] = []
+        names = dataset.split("/")
+        for depth, name in enumerate(names):
+            above = "/".join(names[:depth])
+            taken = beside.get(above, set()) if depth else set()
+            free = file_stem(name)
+            parts.append(f"{free}_dataset" if free.casefold() in taken else free)
+        folders[dataset] = free_name("/".join(parts), [one.casefold() for one in folders.values()])
+    return folders
+
+
+# By plane: names with plane and role (specification)
+
+
+def as_volume(name: str) -> str | None:
+    """Return the name (without ending) of a volume by plane: with ``anatomic`` in it.
+
+    None where its name has no plane, or says that it is something else.
+    """
+    known = parse_name(name + ENDING)
+    if known.plane is None:
+        known = parse_name(f"{name}_anatomic{ENDING}")
+        return f"{name}_anatomic" if known.plane and known.role == VOLUME else None
+    if known.role is None:
+        return f"{name}_anatomic"
+    return name if known.role == VOLUME else None
+
+
+def as_annotation(volume: str, index: int | None) -> str:
+    """Return the name of a volume's annotation file; ``index`` is that of its class."""
+    return _as_role(volume, "inference", ANNOTATION, index, ENDING)
+
+
+def as_table(volume: str, index: int | None) -> str:
+    """Return the name of a volume's score table; ``index`` is that of its annotation file."""
+    return _as_role(volume, "score", SCORE, index, ".csv")
+
+
+def _as_role(volume: str, word: str, role: str, index: int | None, ending: str) -> str:
+    """Return a volume's name with another role; the last word that says ``anatomic`` goes."""
+    known = parse_name(volume + ENDING)
+    behind = "" if index is None else f"_{index}"
+    for found in reversed(list(_ROLE.finditer(volume))):
+        name = f"{volume[: found.start()]}{word}{volume[found.end() :]}{behind}{ending}"
+        if _is_of(parse_name(name), known, role, index):
+            return name
+    numbers = "".join(f"_{number}" for number in known.tail)
+    case = f"{known.case}_" if known.case else ""
+    return f"{case}{known.plane}_{word}{numbers}{behind}{ending}"
+
+
+def _is_of(name: FileName, volume: FileName, role: str, index: int | None) -> bool:
+    tail = volume.tail if index is None else (*volume.tail, index)
+    return (name.role, name.plane, name.case, name.tail) == (
+        role, volume.plane, volume.case, tail
+    )  # fmt: skip
