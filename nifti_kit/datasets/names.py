@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from nifti_kit.errors import BadSource
 
@@ -386,3 +387,31 @@ def why_unused(file: PurePosixPath, beside: Container[tuple[str, str] | None] = 
 
 
 _BY_NAME = {"relabelled.tsv": "the table of old and new label values that a repair wrote"}
+
+KNOWN_JSON = MappingProxyType(
+    {
+        "dataset.json": "the description of a data set (nnU-Net, Medical Segmentation Decathlon)",
+        "dataset_description.json": "the description of a data set (BIDS)",
+        "plans.json": "what nnU-Net has planned",
+        "dataset_fingerprint.json": "what nnU-Net has measured of a data set",
+        "not_exported.json": "what an export could not write as NIfTI",
+        "splits_final.json": "which cases nnU-Net trains and validates with",
+        "meta.json": "the classes of a Supervisely project",
+        "key_id_map.json": "the keys and ids of a Supervisely project",
+    }
+)
+"""Files that other tools put beside images, and what they are."""
+
+
+def why_json(file: PurePosixPath, images: Mapping[PurePosixPath, PurePosixPath]) -> str:
+    """Return what a JSON file is that is no mapping; ``images`` by their paths without ending."""
+    known = KNOWN_JSON.get(file.name.casefold())
+    if known:
+        return f"{known}: no part of what lands"
+    image = images.get(file.with_suffix(""))
+    if image is not None:
+        return f"the sidecar of {image.name} (how it was acquired, as dcm2niix writes it)"
+    return NO_MAPPING
+
+
+NO_MAPPING = "a JSON file that is no mapping"

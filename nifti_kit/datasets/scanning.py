@@ -22,6 +22,8 @@ from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_fil
 from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
 from nifti_kit.datasets.names import (
     ANNOTATION,
+    KNOWN_JSON,
+    NO_MAPPING,
     SCORE,
     is_nifti,
     natural_key,
@@ -29,6 +31,7 @@ from nifti_kit.datasets.names import (
     parse_name,
     speaks_of_annotation,
     stem,
+    why_json,
     why_unused,
 )
 from nifti_kit.datasets.proposals import Proposal, propose, taken
@@ -236,7 +239,7 @@ class Scanner:
         try:
             return mapping_text(self.source.root / file)
         except NiftiKitError as error:
-            self._unread[file] = f"{_NO_MAPPING} that can be read: {describe(error)}"
+            self._unread[file] = f"{NO_MAPPING} that can be read: {describe(error)}"
             return None
 
     def _mapping_files(self, niftis: list[PurePosixPath]) -> list[PurePosixPath]:
@@ -441,7 +444,7 @@ class Scanner:
         for file in self._files(".json"):
             if file not in self._mappings and file not in self._maps:
                 why = why_json(file, self._by_stem)
-                self._reasons[file] = self._unread.get(file, why) if why == _NO_MAPPING else why
+                self._reasons[file] = self._unread.get(file, why) if why == NO_MAPPING else why
         meant = self._mappings
         if self.layout == "annotations":
             meant = [*meant, *self._other_mappings()]
@@ -551,35 +554,6 @@ def _with_volumes(niftis: Iterable[PurePosixPath]) -> bool:
     files = list(niftis)
     folders = {file.parent for file in files}
     return any(file.with_name(stem(file.name)) in folders for file in files)
-
-
-KNOWN_JSON = MappingProxyType(
-    {
-        "dataset.json": "the description of a data set (nnU-Net, Medical Segmentation Decathlon)",
-        "dataset_description.json": "the description of a data set (BIDS)",
-        "plans.json": "what nnU-Net has planned",
-        "dataset_fingerprint.json": "what nnU-Net has measured of a data set",
-        "not_exported.json": "what an export could not write as NIfTI",
-        "splits_final.json": "which cases nnU-Net trains and validates with",
-        "meta.json": "the classes of a Supervisely project",
-        "key_id_map.json": "the keys and ids of a Supervisely project",
-    }
-)
-"""Files that other tools put beside images, and what they are."""
-
-
-def why_json(file: PurePosixPath, images: MappingABC[PurePosixPath, PurePosixPath]) -> str:
-    """Return what a JSON file is that is no mapping; ``images`` by their paths without ending."""
-    known = KNOWN_JSON.get(file.name.casefold())
-    if known:
-        return f"{known}: no part of what lands"
-    image = images.get(file.with_suffix(""))
-    if image is not None:
-        return f"the sidecar of {image.name} (how it was acquired, as dcm2niix writes it)"
-    return _NO_MAPPING
-
-
-_NO_MAPPING = "a JSON file that is no mapping"
 
 
 def _is_score_table(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The house: twelve rooms and the face, few arrows between them, none upward."""
+"""The house: its rooms and the face, few arrows between them, none upward."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ ROOMS = {
     "repairs",
     "plots",
     "transfer",
+    "exports",
     "widgets",
 }
 
@@ -31,7 +32,7 @@ MOST_LINES = 600
 """Of a module: what is longer has a second noun in it."""
 
 
-def test_at_the_top_there_are_twelve_rooms_and_the_face():
+def test_at_the_top_there_are_the_rooms_and_the_face():
     there = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert there == {*(ROOMS - {"errors"}), "errors.py", "__init__.py", "py.typed"}
 
@@ -60,8 +61,8 @@ def test_there_are_few_arrows_between_the_rooms():
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     *arrows, last = done.stdout.splitlines()
-    assert last == f"{len(arrows)} arrows, 9 floors"
-    assert 40 < len(arrows) <= 70
+    assert last == f"{len(arrows)} arrows, 10 floors"
+    assert 40 < len(arrows) <= 80
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
