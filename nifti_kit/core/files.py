@@ -9,6 +9,7 @@ import codecs
 import hashlib
 import json
 import os
+import shutil
 import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -368,6 +369,20 @@ def land_bytes(
     """Write a file whole, as :func:`nifti_kit.core.files.write_beside`."""
     with written(path):
         write_bytes(path, content, whole, private=private)
+
+
+def land_copy(source: Path, path: Path, content: bytes | None = None) -> None:
+    """Write a file that holds what another one holds, whole.
+
+    ``content`` stands for the bytes of that where they are in memory.
+    """
+    with land_beside(path) as out:
+        if content is not None:
+            out.write(content)
+            return
+        refuse_special(source)
+        with source.open("rb") as stream:
+            shutil.copyfileobj(stream, out)
 
 
 def land_json(path: Path, content: Any, *, private: bool = False) -> None:

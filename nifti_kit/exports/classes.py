@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from nifti_kit.errors import BadClassMap, visible
 from nifti_kit.exports.result import NotExported
@@ -26,6 +27,8 @@ class ClassNumbers:
     ----------
     classes
         The classes of the project; those that cannot hold a mask have no number.
+    given
+        Numbers that classes have in the files that are exported to; they come first.
 
     Attributes
     ----------
@@ -35,12 +38,16 @@ class ClassNumbers:
         Classes whose description has a number that another class has too, or that no label can be.
     """
 
-    def __init__(self, classes: Iterable[ClassRef]) -> None:
+    def __init__(
+        self, classes: Iterable[ClassRef], given: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         known = [found for found in classes if found.shape in MASK_SHAPES]
         self.colors: dict[str, Color] = {found.name: found.color for found in known}
         self.taken: list[str] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers = {one.name: given[one.name] for one in known if one.name in given}
         for found in known:
+            if found.name in given:
+                continue
             value = pixel_value(found.description)
             if value is not None and 0 < value <= MAX_LABEL and value not in self._values():
                 self._numbers[found.name] = value

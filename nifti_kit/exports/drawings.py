@@ -133,6 +133,13 @@ class LabelMap:
         self.off_mm = 0.0
         """How far a mask's header was off that was taken voxel by voxel."""
 
+    @classmethod
+    def of(cls, grid: Grid, voxels: npt.NDArray[Any]) -> LabelMap:
+        """Return the label map of a file; nothing is put into it."""
+        made = cls(grid, 0)
+        made.voxels = voxels
+        return made
+
     @property
     def box(self) -> Box:
         """What is drawn on, in file order; empty where nothing is."""

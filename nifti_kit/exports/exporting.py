@@ -6,23 +6,30 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nifti_kit.core.files import json_bytes, land_beside, land_bytes
+from nifti_kit.core.files import inside, json_bytes, land_beside, land_bytes, land_copy
+from nifti_kit.core.geometry import Grid
 from nifti_kit.core.locks import held, lock_of
 from nifti_kit.core.parallel import in_order, with_progress
-from nifti_kit.errors import UnreadableFile, a_path, wrong_argument
+from nifti_kit.errors import NiftiKitError, UnreadableFile, a_path, wrong_argument
 from nifti_kit.exports.classes import ClassNumbers, class_map_file
 from nifti_kit.exports.jobs import Part, VolumeJob
 from nifti_kit.exports.layouts import ByPlane, ByVolume, Layout, Places
 from nifti_kit.exports.leavings import leavings
 from nifti_kit.exports.ledger import Ledger, Written
+from nifti_kit.exports.likeness import LikeOriginals
 from nifti_kit.exports.masks import Homeless, MaskWriter, Overlap, WrittenMask
 from nifti_kit.exports.names import dataset_folders, volume_stems
+from nifti_kit.exports.originals import keeps_maps, originals_of
 from nifti_kit.exports.result import Export, ExportedFile, NotExported
-from nifti_kit.exports.tables import cells_of, frames_of, table_of, wrong_cells
-from nifti_kit.formats.nifti_output import volume_pieces
+from nifti_kit.exports.tables import Cells, cells_of, frames_of, table_of, wrong_cells
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.nifti_output import is_packed, volume_pieces
+from nifti_kit.formats.scores.reading import read_scores
+from nifti_kit.targets.comparing import is_same_volume
 from nifti_kit.targets.reading import chosen_volume
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 from nifti_kit.targets.target import ReadBack, Target, a_target
@@ -40,6 +47,7 @@ def export(
     folder: str | os.PathLike[str],
     *,
     layout: str = "by_volume",
+    like: Any = None,
     volumes: Iterable[VolumeRef | str | int] | None = None,
     on_volume: Callable[[int, VolumeRef], Any] | None = None,
 ) -> Export:
@@ -59,6 +67,12 @@ def export(
         A new or empty folder. The same call goes on where an earlier one was killed: what is whole
         there stays, if what was exported has not changed since (objects, classes and scores;
         voxels that were drawn since on a volume that is whole are not seen).
+    like
+        The files that the project was made of: a dataset, the receipt of an upload, or a folder.
+        Each object goes to the file and the value that it came from, in the grid, the voxel order
+        and the type of that, under its name; header and extensions stay byte for byte, and so does
+        a volume that is the same. What is new goes into the file of its class, or into a new one
+        beside. Volumes that are not among the files go by ``layout``.
     layout
         ``by_volume``: ``X.nii.gz``, and ``X/<class>.nii.gz`` with a value (1, 2, ...) for each
         object; there are no scores in it. ``by_plane``: volumes whose names have ``axl``, ``cor``
@@ -98,7 +112,7 @@ def export(
     if layout not in LAYOUTS:
         raise wrong_argument("there is no such layout", layout, " or ".join(map(repr, LAYOUTS)))
     path = Path(folder).expanduser()
-    exporter = _Exporter(target, path, layout, _chosen(target, volumes))
+    exporter = _Exporter(target, path, layout, _chosen(target, volumes), like)
     with held(lock_of(path), "an export to this folder"):
         return exporter.run(on_volume)
 
@@ -116,17 +130,25 @@ def _chosen(
 
 class _Exporter:
     def __init__(
-        self, target: Target, folder: Path, layout: str, volumes: Sequence[VolumeRef]
+        self, target: Target, folder: Path, layout: str, volumes: Sequence[VolumeRef], like: Any
     ) -> None:
         self._target, self._folder, self._volumes = target, folder, volumes
         classes = target.classes()
-        self._numbers = ClassNumbers(classes)
+        self._originals = None if like is None else originals_of(like, target, volumes)
+        given = {} if self._originals is None else self._originals.numbers
+        self._numbers = ClassNumbers(classes, given)
         stems = volume_stems(volumes)
         folders = {ref.dataset: "" for ref in volumes}
         if not target.has_dataset:
             folders = dataset_folders(volumes, stems)
-        self._layout: Layout = LAYOUTS[layout](Places(volumes, stems, folders), self._numbers)
-        facts = [target.where, layout, [[v.id, v.name] for v in volumes], list(map(repr, classes))]
+        places, make = Places(volumes, stems, folders), LAYOUTS[layout]
+        self._layout: Layout = (
+            make(places, self._numbers)
+            if self._originals is None
+            else LikeOriginals(self._originals, places, self._numbers, target, make)
+        )
+        known = None if self._originals is None else self._originals.name
+        facts = [target.where, layout, [[v.id, v.name] for v in volumes], repr(classes), known]
         self._call = json.dumps(facts)
 
     def run(self, on_volume: Callable[[int, VolumeRef], Any] | None) -> Export:
@@ -158,8 +180,13 @@ class _Exporter:
         left = [one for written in made for one in written.left]
         notes = [*self._layout.notes(), *(note for written in made for note in written.notes)]
         own: list[ExportedFile] = []
-        entries = list(self._numbers.entries({pair for one in made for pair in one.further}))
-        if entries:
+        further = {pair for one in made for pair in one.further}
+        used = {name for one in files for name in one.classes}
+        entries = list(self._numbers.entries(further))
+        if self._originals is not None and keeps_maps(self._originals, entries, used):
+            for place, path in self._originals.maps:
+                own.append(self._whole(str(path), "class map", place.read_bytes(), ledger))
+        elif entries:
             name, content, wrong = class_map_file(entries)
             left += wrong
             own.append(self._whole(name, "class map", content, ledger))
@@ -175,7 +202,7 @@ class _Exporter:
 
     def _whole(self, name: str, what: str, content: bytes, ledger: Ledger) -> ExportedFile:
         ledger.begin(name)
-        land_bytes(self._folder / name, content)
+        land_bytes(inside(self._folder, *PurePosixPath(name).parts), content)
         return ExportedFile(name, what)
 
 
@@ -210,18 +237,30 @@ class _PartWriter:
 
     def _volume(self, job: VolumeJob) -> str:
         """Write a volume; return why it cannot be, or nothing."""
-        assert job.path is not None
+        if job.path is None:
+            return ""
         self._ledger.begin(str(job.path))
+        path = inside(self._folder, *job.path.parts)
         try:
             grid = self._target.volume_grid(job.volume.id)
+            if job.original is not None and self._is_original(job, job.original, grid):
+                land_copy(job.original.path, path, job.original.content)
+                return ""
             slices = self._target.iter_volume(job.volume.id)
             first = next(slices)
-            with land_beside(self._folder / job.path) as out:
-                pieces = volume_pieces(grid, first.dtype, _chained(first, slices))
-                out.writelines(pieces)
+            with land_beside(path) as out:
+                whole = chain((first,), slices)
+                out.writelines(volume_pieces(grid, first.dtype, whole, packed=is_packed(path)))
         except UnreadableFile as error:
             return f"its voxels cannot be read: {error.message}"
         return ""
+
+    def _is_original(self, job: VolumeJob, original: ImageFile, grid: Grid) -> bool:
+        """Say whether a volume is that of its original file; else name it as another."""
+        if is_same_volume(original, grid, self._target.iter_volume(job.volume.id)):
+            return True
+        job.remark = "the volume on the target is not that of the original file: RAS+ order"
+        return False
 
     def _masks(self, part: Part) -> list[list[WrittenMask | Homeless]]:
         *first, last = self._layout.kinds(part)
@@ -239,14 +278,20 @@ class _PartWriter:
         self, writer: MaskWriter, job: VolumeJob, kind: str, *, strict: bool = False
     ) -> Iterator[WrittenMask | Homeless]:
         grid = self._target.volume_grid(job.volume.id)
-        yield from writer.write(self._layout.masks(job, kind, grid), strict=strict)
+        jobs, homeless = self._layout.masks(job, kind, grid)
+        for ref, why in homeless:
+            yield writer.homeless(ref, why)
+        yield from writer.write(jobs, strict=strict)
 
     def _take(self, job: VolumeJob, own: Sequence[WrittenMask | Homeless], fault: str) -> None:
         """Note what was written of a volume, and write its score tables."""
         if fault:
             self._leave(job, "volume", job.volume.name, fault)
-        else:
-            self._note(job, ExportedFile(str(job.path), "volume", job.volume.id, job.name))
+        elif job.path is not None:
+            entry = ExportedFile(
+                str(job.path), "volume", job.volume.id, job.name, remark=job.remark
+            )
+            self._note(job, entry)
         for one in own:
             if isinstance(one, Homeless):
                 facts = None if one.drawing is None else one.drawing.runs()
@@ -262,6 +307,18 @@ class _PartWriter:
         content = self._target.content(job.volume.id)
         self._made.left += leavings(job.volume, job.name, content)
         self._made.left += _several_figures(job)
+
+    def _table_bytes(self, path: PurePosixPath, cells: Cells, text: str) -> bytes:
+        """Return the original table where it says the same, else the one that is made."""
+        original = self._layout.tables.get(path)
+        if original is None:
+            return text.encode()
+        content = original.content or original.path.read_bytes()
+        try:
+            same = read_scores(original.path, content=content).cells == cells.cells
+        except NiftiKitError:
+            same = False
+        return content if same else text.encode()
 
     def _note(self, job: VolumeJob, entry: ExportedFile) -> None:
         self._made.files.append(entry)
@@ -293,14 +350,9 @@ class _PartWriter:
             why = f"frame {frame} of {path.name} does not hold it as it is written"
             self._leave(job, "scores", names[value], why, list(cell))
         self._ledger.begin(str(path))
-        land_bytes(self._folder / path, text.encode())
+        land_bytes(inside(self._folder, *path.parts), self._table_bytes(path, cells, text))
         classes = tuple(dict.fromkeys(names.values()))
         self._note(job, ExportedFile(str(path), "scores", job.volume.id, job.name, classes))
-
-
-def _chained(first: Any, rest: Iterable[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _mask_entry(job: VolumeJob, mask: WrittenMask) -> ExportedFile:

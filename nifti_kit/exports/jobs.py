@@ -34,8 +34,8 @@ class MaskJob:
         The file whose header, type and grid it keeps; None for a new one.
     fallback
         The grid that it gets where an object has voxels beyond that of the original.
-    most
-        The highest value that may be in it.
+    alias
+        Its name where the file is one of several volumes, and holds other labels of this one.
     remark
         What is to be known of it.
     """
@@ -48,13 +48,17 @@ class MaskJob:
     number: int = 1
     original: ImageFile | None = None
     fallback: Grid | None = None
-    most: int = 0
+    alias: PurePosixPath | None = None
     remark: str = ""
 
     @property
     def highest(self) -> int:
         """The highest value that is in it."""
-        return max([self.most, *(value for _, value in self.layers)])
+        return max((value for _, value in self.layers), default=0)
+
+
+Masks = tuple[list[MaskJob], list[tuple[ObjectRef, str]]]
+"""The label maps of a volume; and the objects that have no place in any of them, and why."""
 
 
 @dataclass(eq=False)
@@ -71,12 +75,15 @@ class VolumeJob:
         Its objects that have a mask.
     original
         The file that it was made of; None where it is not known.
+    remark
+        What is to be known of its file.
     """
 
     volume: VolumeRef
     path: PurePosixPath | None
     objects: tuple[ObjectRef, ...]
     original: ImageFile | None = None
+    remark: str = ""
 
     @property
     def name(self) -> str:

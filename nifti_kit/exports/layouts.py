@@ -11,10 +11,11 @@ from typing import Protocol
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import listed
+from nifti_kit.datasets.items import TableFile
 from nifti_kit.datasets.names import PLANE_WORDS, VOLUME, parse_name
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.exports.classes import ClassNumbers
-from nifti_kit.exports.jobs import MaskJob, Part, VolumeJob
+from nifti_kit.exports.jobs import MaskJob, Masks, Part, VolumeJob
 from nifti_kit.exports.names import ENDING, as_annotation, as_table, as_volume, free_name
 from nifti_kit.formats.class_maps.stems import class_stems, further_stem
 from nifti_kit.targets.records import ObjectRef, VolumeRef
@@ -26,7 +27,15 @@ SEMANTIC, INSTANCE = "semantic", "instance"
 
 
 class Layout(Protocol):
-    """Decides where volumes and objects go."""
+    """Decides where volumes and objects go.
+
+    Attributes
+    ----------
+    tables
+        The original score tables of the paths that :meth:`table` has given.
+    """
+
+    tables: dict[PurePosixPath, TableFile]
 
     def parts(self, objects: Mapping[int, Sequence[ObjectRef]]) -> list[Part]:
         """Return what is written together; ``objects`` has those with a mask by volume id."""
@@ -37,7 +46,7 @@ class Layout(Protocol):
     def kinds(self, part: Part) -> Sequence[str]:
         """Return in which ways a part may be written; the next where one has no room for it."""
 
-    def masks(self, job: VolumeJob, kind: str, grid: Grid) -> list[MaskJob]:
+    def masks(self, job: VolumeJob, kind: str, grid: Grid) -> Masks:
         """Return a volume's label maps; ``grid`` is that of its file (RAS+ mm)."""
 
     def table(self, job: VolumeJob, mask: MaskJob) -> PurePosixPath | None:
@@ -66,6 +75,7 @@ class ByVolume:
     def __init__(self, places: Places, numbers: ClassNumbers) -> None:
         self._places = places
         self._stems = class_stems(numbers.names)
+        self.tables: dict[PurePosixPath, TableFile] = {}
 
     def parts(self, objects: Mapping[int, Sequence[ObjectRef]]) -> list[Part]:
         """Return each volume by itself."""
@@ -85,9 +95,10 @@ class ByVolume:
         """Return the only one."""
         return (INSTANCE,)
 
-    def masks(self, job: VolumeJob, kind: str, grid: Grid) -> list[MaskJob]:  # noqa: ARG002
+    def masks(self, job: VolumeJob, kind: str, grid: Grid) -> Masks:  # noqa: ARG002
         """Return a label map for each class."""
-        return [self._mask(job, grid, name, own) for name, own in by_class(job.objects).items()]
+        by_name = by_class(job.objects)
+        return [self._mask(job, grid, name, own) for name, own in by_name.items()], []
 
     def _mask(
         self, job: VolumeJob, grid: Grid, name: str, own: Sequence[ObjectRef], number: int = 1
@@ -124,6 +135,7 @@ class ByPlane:
     def __init__(self, places: Places, numbers: ClassNumbers) -> None:
         self._places, self._numbers = places, numbers
         self._names = _plane_names(places)
+        self.tables: dict[PurePosixPath, TableFile] = {}
 
     def parts(self, objects: Mapping[int, Sequence[ObjectRef]]) -> list[Part]:
         """Return the volumes of each set; a set that shares its dataset has a folder of its own."""
@@ -170,14 +182,15 @@ class ByPlane:
         single = all(len(own) == 1 for job in part.jobs for own in by_class(job.objects).values())
         return (SEMANTIC, INSTANCE) if single else (INSTANCE,)
 
-    def masks(self, job: VolumeJob, kind: str, grid: Grid) -> list[MaskJob]:
+    def masks(self, job: VolumeJob, kind: str, grid: Grid) -> Masks:
         """Return one label map, or one for each class."""
         if not job.objects:
-            return []
+            return [], []
         if kind == SEMANTIC:
             layers = [(ref, self._numbers[ref.class_name]) for ref in job.objects]
-            return [MaskJob(self._path(job, None), grid, layers)]
-        return [self._mask(job, grid, name, own) for name, own in by_class(job.objects).items()]
+            return [MaskJob(self._path(job, None), grid, layers)], []
+        by_name = by_class(job.objects)
+        return [self._mask(job, grid, name, own) for name, own in by_name.items()], []
 
     def _mask(
         self, job: VolumeJob, grid: Grid, name: str, own: Sequence[ObjectRef], number: int = 1

@@ -6,20 +6,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from nifti_kit.core.files import land_beside
+import numpy as np
+
+from nifti_kit.core.files import inside, land_beside
 from nifti_kit.core.parallel import ahead, cores
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.exports.drawings import OVERLAPS, Drawing, LabelMap, read_drawing
 from nifti_kit.exports.jobs import MaskJob
 from nifti_kit.exports.ledger import Ledger
-from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.formats.nifti_output import label_map_bytes, relabelled_pieces, stored_number
+from nifti_kit.formats import deflate
+from nifti_kit.formats.labels import read_labels
+from nifti_kit.formats.nifti import ImageFile, read_header
+from nifti_kit.formats.nifti_output import (
+    is_packed,
+    label_map_bytes,
+    relabelled_pieces,
+    stored_number,
+)
 from nifti_kit.targets.records import ObjectRef
 from nifti_kit.targets.target import NoMask, Target
 
 AT_A_TIME = max(2, min(4, cores()))
 """Masks that are read side by side; more than there are processors get in each other's way."""
+
+J = TypeVar("J")
+
+SHARED = "it is the file of several volumes, and holds the same labels of each"
+OWN = "its original is the file of several volumes, of which another one has other labels"
 
 EMPTY = "its mask has no voxel"
 
@@ -43,7 +58,12 @@ class WrittenMask:
     job: MaskJob
     placed: tuple[Placed, ...]
     voxels: int
-    remark: str
+    off: str
+
+    @property
+    def remark(self) -> str:
+        """What is to be known of it."""
+        return "; ".join(filter(None, (self.job.remark, self.off)))
 
 
 @dataclass(frozen=True)
@@ -98,9 +118,7 @@ class MaskWriter:
                 yield from maps.finish()
                 waiting = maps.again
 
-    def _read(
-        self, layer: tuple[MaskJob, ObjectRef, int]
-    ) -> tuple[MaskJob, int, Drawing | Homeless]:
+    def _read(self, layer: tuple[J, ObjectRef, int]) -> tuple[J, int, Drawing | Homeless]:
         job, ref, value = layer
         try:
             drawing = read_drawing(self._target, ref)
@@ -108,16 +126,32 @@ class MaskWriter:
             return job, value, Homeless(ref, f"its mask cannot be read: {error.message}")
         return job, value, drawing if drawing.pages else Homeless(ref, EMPTY)
 
+    def homeless(self, ref: ObjectRef, why: str) -> Homeless:
+        """Return an object that has no place in any file, with its voxels."""
+        _, _, read = self._read((None, ref, 0))
+        return Homeless(ref, why, read) if isinstance(read, Drawing) else read
+
     def land(self, job: MaskJob, labels: LabelMap) -> None:
-        """Write a label map, whole or not at all."""
-        path = self._folder / job.path
+        """Write a label map, whole or not at all.
+
+        Where the file is there already, it is one of several volumes: it stays if it holds the
+        same labels, and else this volume has a file of its own.
+        """
+        path = inside(self._folder, *job.path.parts)
+        if path.exists():
+            job.remark = SHARED
+            if np.array_equal(read_labels(read_header(path)).voxels, labels.voxels):
+                return
+            job.remark, job.path = OWN, job.alias or job.path
+            path = inside(self._folder, *job.path.parts)
         self.begun.append(str(job.path))
         self._ledger.begin(str(job.path))
         with land_beside(path) as out:
-            if job.original is None:
-                out.write(label_map_bytes(job.grid, labels.voxels, labels.box))
-            else:
+            if job.original is not None:
                 out.writelines(relabelled_pieces(job.original, labels.voxels))
+                return
+            content = label_map_bytes(job.grid, labels.voxels, labels.box)
+            out.write(content if is_packed(path) else deflate.unpack(content))
 
 
 class _Maps:
@@ -198,11 +232,10 @@ class _Maps:
         yield from self._landed()
         if job is None or labels is None or not (self._placed or job.original):
             return
-        remark = job.remark
+        off = ""
         if labels.off_mm:
             off = f"a mask's header is {labels.off_mm:.2g} mm off its volume's: taken by voxels"
-            remark = "; ".join(filter(None, (remark, off)))
-        done = WrittenMask(job, tuple(self._placed), self._voxels, remark)
+        done = WrittenMask(job, tuple(self._placed), self._voxels, off)
         self._under_way = (self._writer.submit(self._owner.land, job, labels), done)
 
     def _landed(self) -> Iterator[WrittenMask]:

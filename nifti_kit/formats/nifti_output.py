@@ -7,6 +7,7 @@ grid has only a sform: a quaternion has no shear.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import IO, Any
 
 import numpy as np
@@ -48,16 +49,24 @@ def head_of(grid: Grid, dtype: np.dtype[Any]) -> bytes:
     return block + bytes(header.single_vox_offset - len(block))
 
 
+def is_packed(path: PurePath) -> bool:
+    """Say whether a file of that name is to be gzip."""
+    return path.name.casefold().endswith(".gz")
+
+
 def volume_pieces(
-    grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]]
-) -> Iterator[bytes]:
-    """Yield a volume's file, gzip, in pieces, from its slices (i, j) in the order of k."""
+    grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]], *, packed: bool = True
+) -> Iterator[bytes | memoryview]:
+    """Yield a volume's file, gzip or not, in pieces, from its slices (i, j) in the order of k."""
     little = dtype.newbyteorder("<")
-    packer = deflate.packer()
-    yield packer.compress(head_of(grid, little))
+    packer = deflate.packer() if packed else None
+    head = head_of(grid, little)
+    yield packer.compress(head) if packer else head
     for piece in slices:
-        yield packer.compress(_flat(piece, little))
-    yield packer.flush()
+        flat = _flat(piece, little)
+        yield packer.compress(flat) if packer else flat
+    if packer:
+        yield packer.flush()
 
 
 def _flat(part: npt.NDArray[Any], dtype: np.dtype[Any]) -> memoryview:

@@ -1,0 +1,208 @@
+"""The files that volumes and objects of a target were made of, by a data set or a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nifti_kit.core.text import listed
+from nifti_kit.datasets.dataset import Dataset, scan
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from nifti_kit.errors import NiftiKitError, wrong_argument
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.plans.plan import Plan, plan
+from nifti_kit.targets.records import (
+    PlannedItem,
+    PlannedObject,
+    VolumeRef,
+)
+from nifti_kit.targets.target import Target
+from nifti_kit.transfer.receipt import Receipt
+
+SHOWN = 5
+"""Volumes that an error names before it counts the rest."""
+
+Figure = tuple[str, str]
+"""The keys of an object and of its figure."""
+
+
+@dataclass(eq=False)
+class Original:
+    """What a volume of a target was made of.
+
+    Attributes
+    ----------
+    volume
+        Its file; None where only masks are known.
+    masks
+        Its annotation files, also those without an object.
+    objects
+        What is in them.
+    tables
+        Its score tables.
+    landed
+        What is known of what the objects became: by figure, what it was made of.
+    """
+
+    volume: ImageFile | None
+    masks: list[MaskFile]
+    objects: list[PlannedObject]
+    tables: tuple[TableFile, ...] = ()
+    landed: dict[Figure, PlannedObject] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Originals:
+    """What the volumes of a target were made of, by the volumes' ids.
+
+    Attributes
+    ----------
+    of
+        What is known of each volume.
+    classes
+        The class map of the files; empty where they have none.
+    maps
+        The files that it was read from: (where it is, its path below the source).
+    name
+        What it is, as a text, to be known again.
+    """
+
+    of: dict[int, Original]
+    classes: ClassMap
+    maps: tuple[tuple[Path, PurePosixPath], ...]
+    name: str
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each class in the files: pixel value, or index of a file.
+
+        Of a class that a file is named by it is not known.
+        """
+        found: dict[str, int] = {}
+        for one in (planned for original in self.of.values() for planned in original.objects):
+            number = one.mask.index or one.mask.class_number(one.value)
+            if one.mask.class_name is None and number not in found.values():
+                found.setdefault(one.class_name, number)
+        return found
+
+
+def keeps_maps(originals: Originals, entries: Sequence[ClassEntry], used: Collection[str]) -> bool:
+    """Say whether the class maps of the files still say what the classes in use are.
+
+    ``entries`` are the numbers, names and colours of the project's classes.
+    """
+    named = {
+        planned.mask.class_name is not None and planned.class_name
+        for original in originals.of.values()
+        for planned in original.objects
+    }
+
+    def is_said(entry: ClassEntry) -> bool:
+        classes = originals.classes
+        by_name = classes.by_name(entry.name)
+        said = by_name if entry.name in named else classes.by_value(entry.value)
+        return said is not None and (said.name, said.color) == (entry.name, entry.color)
+
+    return bool(originals.maps) and all(is_said(one) for one in entries if one.name in used)
+
+
+def originals_of(like: Any, target: Target, volumes: Sequence[VolumeRef]) -> Originals:
+    """Return what volumes were made of, by a data set, a receipt, or a folder of files.
+
+    Raises
+    ------
+    WrongArgument
+        If it is none of these.
+    NiftiKitError
+        If a file could be that of several volumes.
+    BadSource
+        If there is no such folder.
+    """
+    if isinstance(like, Receipt):
+        return _of_receipt(like)
+    if not isinstance(like, Dataset):
+        try:
+            like = scan(like)
+        except TypeError as error:
+            expected = "a dataset, a receipt, or the path of a folder"
+            raise wrong_argument("like is nothing with original files", like, expected) from error
+    return _of_dataset(like, target, volumes)
+
+
+def _of_receipt(receipt: Receipt) -> Originals:
+    found: dict[int, Original] = {}
+    for item in receipt.items:
+        landed = {(one.ref.key, one.ref.figure_key): one.planned for one in item.objects}
+        objects = list(landed.values())
+        found[item.volume.id] = Original(
+            item.planned.volume, _masks(objects), objects, landed=landed
+        )
+    return Originals(found, ClassMap(), (), receipt.to_json())
+
+
+def _masks(objects: Iterable[PlannedObject]) -> list[MaskFile]:
+    return list(dict.fromkeys(one.mask for one in objects))
+
+
+def _of_dataset(dataset: Dataset, target: Target, volumes: Sequence[VolumeRef]) -> Originals:
+    planned = plan(dataset, target=target)
+    items = {item.name: item for item in dataset.items}
+    found = {
+        volume.id: Original(
+            item.volume,
+            list(dict.fromkeys((*_every_mask(dataset, planned, item, items), *_masks(objects)))),
+            objects,
+            _tables(item, items),
+        )
+        for volume, item in _pairs(planned, volumes)
+        for objects in [list(item.objects)]
+    }
+    root = dataset.root
+    maps = tuple((root / path, PurePosixPath(path)) for path in dataset.classes.paths)
+    kept = tuple(
+        (place, path) for place, path in maps if place.is_file() and ".." not in path.parts
+    )
+    name = repr([str(dataset.source.given), dataset.choices, planned.digest])
+    return Originals(found, dataset.classes, kept, name)
+
+
+def _every_mask(
+    dataset: Dataset, planned: Plan, item: PlannedItem, items: dict[str, Item]
+) -> Iterator[MaskFile]:
+    """Yield the annotation files of a volume in their order, also those without an object."""
+    if item.volume is not None:
+        yield from items[item.name].masks
+        return
+    for one in dataset.items:
+        for mask in one.masks:
+            if planned.mapping and planned.mapping.volume_of(mask.relative) == item.volume_id:
+                yield mask
+
+
+def _tables(item: PlannedItem, items: dict[str, Item]) -> tuple[TableFile, ...]:
+    return items[item.name].tables if item.name in items else ()
+
+
+def _pairs(planned: Plan, volumes: Sequence[VolumeRef]) -> Iterator[tuple[VolumeRef, PlannedItem]]:
+    """Yield each volume with the item of its files: by its id, else by its name."""
+    by_id = {ref.id: ref for ref in volumes}
+    for item in planned.items:
+        if item.volume_id is not None:
+            if item.volume_id in by_id:
+                yield by_id[item.volume_id], item
+            continue
+        named = [ref for ref in volumes if ref.name == item.name]
+        if len(named) > 1:
+            raise NiftiKitError(
+                "the files could be those of several volumes",
+                path=str(item.volume.relative) if item.volume else None,
+                found=listed((f"{ref.dataset}/{ref.name}" for ref in named), SHOWN),
+                expected="one volume of that name",
+                remedy="Export one dataset at a time, or give the receipt of the upload: "
+                "like=receipt.",
+            )
+        if named:
+            yield named[0], item
