@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nifti_kit as nk
 from tests.support.builders import AFFINE, labels, volume, write_nifti
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -26,23 +25,6 @@ def hostile_dataset(parent: Path) -> Path:
     (folder / f"{MARKUP}.pdf").touch()
     _name_classes(folder)
     return folder
-
-
-def hostile_annotations(parent: Path) -> Path:
-    """A folder of masks without volumes, for those of `hostile_dataset`."""
-    folder = parent / f"{MARKUP} masks"
-    for plane in ("axl", "cor", "sag"):
-        write_nifti(folder / f"{MARKUP}_{plane}_inference.nii.gz", labels(SHAPE), AFFINE)
-    _name_classes(folder)
-    return folder
-
-
-def hostile_project(parent: Path) -> Path:
-    """A project in a folder whose dataset and volumes are named with markup."""
-    plan = nk.plan(nk.scan(hostile_dataset(parent / "volumes")))
-    project = parent / f"{MARKUP} project"
-    nk.upload(plan, nk.ProjectFolder(project, dataset=MARKUP), on_progress=print)
-    return project
 
 
 def _name_classes(folder: Path) -> None:

@@ -140,8 +140,8 @@ def test_a_message_is_read_from_both_protocols():
 
 def test_a_notebook_has_its_own_theme_and_not_that_of_the_one_before(lab):
     shown = []
-    for options in ({"theme": "dark"}, {}, {"theme": "dark"}, {"theme": "light"}):
+    for options in ({"theme": "dark"}, {}):
         page = lab.open(notebook_of("1"), **options).page
         shown.append(page.evaluate("() => document.body.dataset.jpThemeName"))
         lab.close_all()
-    assert shown == ["JupyterLab Dark", "JupyterLab Light", "JupyterLab Dark", "JupyterLab Light"]
+    assert shown == ["JupyterLab Dark", "JupyterLab Light"]

@@ -26,7 +26,7 @@ from nifti_kit.core.catalog import CATALOG
 from nifti_kit.errors import NiftiKitError
 from tests.support import fuzzing as fz
 
-FACTOR = float(os.environ.get("NIFTI_KIT_FUZZ", "0.6"))
+FACTOR = float(os.environ.get("NIFTI_KIT_FUZZ", "0.3"))
 REPORT_EVERY = 8
 """A report's pictures take as long as all else of a case: one of so many draws them."""
 
