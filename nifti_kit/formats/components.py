@@ -266,15 +266,15 @@ class _Profiles:
         if self._full:
             return
         values, at = coded(runs.value)
-        for value in values.tolist():
-            if value not in self.by_value:
-                i, j, k = (np.zeros(size, dtype=np.int64) for size in self._shape)
-                self.by_value[value] = (i, j, k)
-        self._full = len(self.by_value) > MAX_PROFILES
+        new = [value for value in values.tolist() if value not in self.by_value]
+        self._full = len(self.by_value) + len(new) > MAX_PROFILES
         if self._full:
             self.by_value = {}
-        else:
-            self._count(values.tolist(), at, runs)
+            return
+        for value in new:
+            i, j, k = (np.zeros(size, dtype=np.int64) for size in self._shape)
+            self.by_value[value] = (i, j, k)
+        self._count(values.tolist(), at, runs)
 
     def _count(self, values: list[int], at: Indices, runs: Runs) -> None:
         rows, columns, frames = self._shape

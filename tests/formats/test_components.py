@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,19 @@ def test_profiles_are_given_up_above_the_limit_and_parts_are_not(tmp_path, monke
     survey = surveyed(tmp_path, array)
     assert survey.profiles == {}
     assert {value: parts[0].voxels for value, parts in survey.parts.items()} == {1: 2, 2: 2, 3: 2}
+
+
+def test_values_above_the_limit_take_no_memory_for_profiles(tmp_path, monkeypatch):
+    monkeypatch.setattr(components, "MAX_PROFILES", 100)
+    array = np.zeros((5000, 1, 1), dtype=np.uint16)
+    array[:1000, 0, 0] = np.arange(1, 1001)
+    tracemalloc.start()
+    try:
+        assert surveyed(tmp_path, array).profiles == {}
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < array.size * 8 * 200  # of 1,000 profiles no more than the limit, and what else is
 
 
 def test_values_that_are_no_labels_are_refused(tmp_path):
