@@ -197,6 +197,11 @@ def look_at(dataset: Dataset, image: ImageFile, room: Room) -> CloserLook | None
     """Return a closer look at a label map; None where it cannot be used.
 
     The same reading gives what :func:`labels_of` returns, where that is not known yet.
+
+    Raises
+    ------
+    NiftiKitError
+        If it could be used when it was read before, and cannot any more.
     """
     key = ("labels", image)
     if key in dataset.memory and dataset.memory[key][0] is None:
@@ -205,7 +210,9 @@ def look_at(dataset: Dataset, image: ImageFile, room: Room) -> CloserLook | None
     try:
         labels, look = look_closer(image, room)
     except NiftiKitError as fault:
-        dataset.memory.setdefault(key, (None, fault.with_traceback(None)))
+        if key in dataset.memory:  # it was read before: no survey says what has become of it
+            raise
+        dataset.memory[key] = (None, fault.with_traceback(None))
         return None
     dataset.memory.setdefault(key, (labels, None))
     return look

@@ -15,6 +15,7 @@ import nifti_kit as nk
 from nifti_kit.datasets import reading, surveys
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
+from nifti_kit.errors import UnreadableFile
 from nifti_kit.formats import nifti
 from tests.support.builders import labels, volume, write_nifti
 
@@ -114,6 +115,14 @@ def test_what_a_thread_raises_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(surveys, "look_closer", full)
     with pytest.raises(MemoryError):
         nk.check(cases(tmp_path, 2))
+
+
+def test_a_mask_that_is_gone_since_it_was_read_first_is_not_passed_over(tmp_path: Path) -> None:
+    dataset = cases(tmp_path, 2)
+    nk.plan(dataset)
+    (tmp_path / "c01" / "left.nii.gz").unlink()
+    with pytest.raises(UnreadableFile, match=r"c01/left\.nii\.gz"):
+        nk.check(dataset)
 
 
 def test_no_more_items_are_taken_ahead_than_there_are_threads(
