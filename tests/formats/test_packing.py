@@ -110,6 +110,8 @@ def test_a_damaged_stream_is_left_to_be_unpacked_whole(pieces, at, change):
         (packed([1000]) + packed([3]), 1003, 10),
         (packed([1000])[:-8] + ONE_ZERO + packed([1001])[-8:], 1001, 10),
         (packed([1000])[:-8] + ONE_ZERO + packed([1000])[-8:], 1000, 10),
+        (packed([])[:10] + b"\x01\x00\x00\xff\xff" + b"junk" + packed([])[-8:], 0, 10),
+        (packed([1000])[:-4] + packed([1001])[-4:], 1001, 10),
         (b"", 0, 10),
     ],
     ids=[
@@ -119,6 +121,8 @@ def test_a_damaged_stream_is_left_to_be_unpacked_whole(pieces, at, change):
         "two streams",
         "more behind",
         "junk behind",
+        "junk behind an end that looks like a flush",
+        "a size that is not its own",
         "",
     ],
 )
