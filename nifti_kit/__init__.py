@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nifti_kit.targets.folder import ProjectFolder
     from nifti_kit.targets.instance import Instance
     from nifti_kit.transfer.kept import kept
+    from nifti_kit.transfer.saved_receipt import read_receipt
     from nifti_kit.transfer.upload import upload
     from nifti_kit.transfer.verification import verify
 
@@ -45,6 +46,7 @@ __all__ = [
     "plots",
     "read_classes",
     "read_mapping",
+    "read_receipt",
     "read_scores",
     "repairs",
     "scan",
@@ -71,6 +73,7 @@ _HOMES = {
     "plan": "plans.plan",
     "read_classes": "formats.class_maps",
     "read_mapping": "formats.mappings",
+    "read_receipt": "transfer.saved_receipt",
     "read_scores": "formats.scores",
     "scan": "datasets.dataset",
     "upload": "transfer.upload",

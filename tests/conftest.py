@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from nifti_kit.transfer import Proof, Receipt
+from tests.support.schemas import checked
 from tests.support.uploads import platform, state_home
 
 __all__ = ["platform", "state_home"]
@@ -124,3 +126,10 @@ def _no_event_loop_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
             return
     loop.close()
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(autouse=True)
+def _every_receipt_and_proof_keeps_its_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold whatever a test gets as JSON of a receipt or a proof against the published form."""
+    for kind in (Receipt, Proof):
+        monkeypatch.setattr(kind, "to_json", checked(kind.to_json, kind.word))

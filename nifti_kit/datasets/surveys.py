@@ -25,7 +25,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.components import CloserLook, ShapeSurvey, look_closer, survey_shapes
-from nifti_kit.formats.fingerprint import Fingerprint, fingerprint
+from nifti_kit.formats.fingerprint import Fingerprint, Stored, fingerprint
 from nifti_kit.formats.labels import LabelSurvey, survey_labels
 from nifti_kit.formats.marks import Room
 from nifti_kit.formats.nifti import ImageFile, iter_blocks
@@ -130,8 +130,8 @@ def volume_fault(dataset: Dataset, image: ImageFile) -> NiftiKitError | None:
     return found
 
 
-def fingerprint_of(dataset: Dataset, image: ImageFile) -> Fingerprint | None:
-    """Return what an image's file held when it was read first; None if it cannot be read."""
+def fingerprint_of(dataset: Dataset, image: Stored) -> Fingerprint | None:
+    """Return what a file held when it was read first; None if it cannot be read."""
     key = ("fingerprint", image)
     if key not in dataset.memory:
         try:
@@ -247,6 +247,7 @@ def _read_tables(
         # What a repair wrote counts from 1.
         base = dataset.score_base if table.content is None else 1
         shown = str(table.relative)
+        fingerprint_of(dataset, table)
         try:
             read = read_scores(table.path, base=base, relative=shown, content=table.content)
         except NiftiKitError as error:

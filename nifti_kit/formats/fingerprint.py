@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.formats.deflate import CHUNK
-from nifti_kit.formats.nifti import ImageFile
+
+
+class Stored(Protocol):
+    """A file: on disk at ``path``, or in memory where it has ``content``."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def relative(self) -> PurePosixPath:
+        """Its path below the source."""
+
+    @property
+    def content(self) -> bytes | None:
+        """Its bytes, where they are in memory."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What an image's file held.
+    """What a file held.
 
     Attributes
     ----------
@@ -28,8 +45,8 @@ class Fingerprint:
     size: int
     changed_ns: int = 0
 
-    def is_of(self, image: ImageFile) -> bool:
-        """Say whether an image's file holds the same now; it is read where its time is another."""
+    def is_of(self, image: Stored) -> bool:
+        """Say whether a file holds the same now; it is read where its time is another."""
         if image.content is None:
             try:
                 found = image.path.stat()
@@ -43,8 +60,8 @@ class Fingerprint:
             return False
 
 
-def fingerprint(image: ImageFile) -> Fingerprint:
-    """Return what an image's file holds now.
+def fingerprint(image: Stored) -> Fingerprint:
+    """Return what a file holds now.
 
     Raises
     ------

@@ -40,6 +40,7 @@ from nifti_kit.plans.left_out import LeftOut, left_out, left_out_lines
 from nifti_kit.plans.matching import RULES, match, only_exact
 from nifti_kit.plans.planner import ItemPlanner, instance_too_old
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
+from nifti_kit.plans.provenance import Provenance, provenance_of
 from nifti_kit.targets.records import (
     PlannedClass,
     PlannedItem,
@@ -209,6 +210,8 @@ class Plan(Report):
     mapping: Mapping | None = None
     losses: dict[str, LeftOut] = field(default_factory=dict, repr=False)
     """What goes with each file that cannot land, by its path."""
+    provenance: Provenance = field(default_factory=Provenance, repr=False)
+    """What it was made of: files with their checksums, choices, repairs, versions."""
 
     @property
     def blockers(self) -> Findings:
@@ -274,6 +277,7 @@ class Plan(Report):
     def facts(self) -> dict[str, Any]:
         """Return what JSON has besides the rows: classes, what stands in the way, what is found."""
         return {
+            **self.provenance.facts(),
             "classes": [asdict(found) for found in self.classes],
             "blockers": self.blockers.content(),
             "findings": self.findings.content(),
@@ -413,6 +417,7 @@ def plan(
     refuse_strays(accepted, findings, dataset.source.files, complete=complete)
     along, everything = going_along(dataset, accepted, findings)
     losses = {path: LeftOut(path, "", "", tuple(files)) for path, files in along.items()}
+    in_force = given if dataset.layout == "annotations" else None
     return Plan(
         items,
         planner.classes(),
@@ -420,8 +425,9 @@ def plan(
         accepted,
         dataset.source,
         {item.name: item.segmentation or "" for item in dataset.items},
-        given if dataset.layout == "annotations" else None,
+        in_force,
         losses | planner.losses,
+        provenance_of(dataset, in_force, accepted),
     )
 
 

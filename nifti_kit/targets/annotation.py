@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nifti_kit.core.geometry import Grid
+from nifti_kit.formats.class_maps import color_text
 from nifti_kit.targets.records import CustomData, PlannedClass
 
 MASK_3D = "mask_3d"
@@ -29,7 +30,7 @@ def class_json(planned: PlannedClass) -> dict[str, Any]:
         "title": planned.name,
         "description": planned.description,
         "shape": MASK_3D,
-        "color": "#{:02X}{:02X}{:02X}".format(*planned.color),
+        "color": color_text(planned.color),
         "geometry_config": {},
         "hotkey": "",
     }

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from nifti_kit.core.files import digest
 from nifti_kit.core.geometry import Cutout, Grid, Orientation
 from nifti_kit.core.text import counted, listed
@@ -138,6 +140,11 @@ class PlannedObject:
     def voxels(self) -> int:
         """How many voxels it has."""
         return self.label.voxels
+
+    @property
+    def mm3(self) -> float:
+        """Its volume."""
+        return self.voxels * abs(float(np.linalg.det(self.mask.grid.affine[:3, :3])))
 
     @property
     def score_count(self) -> int:

@@ -19,8 +19,8 @@ from nifti_kit.errors import NiftiKitError, UnreadableFile
 from nifti_kit.targets.comparing import is_same_grid
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 from nifti_kit.targets.target import Masks, NoMask, Target
+from nifti_kit.transfer.landed import LandedItem
 from nifti_kit.transfer.proof import ExtraObject, ProofRow
-from nifti_kit.transfer.receipt import LandedItem
 
 Figure = tuple[str, str]
 """The keys of an object and of its figure."""

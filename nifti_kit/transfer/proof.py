@@ -12,6 +12,8 @@ from nifti_kit.core.geometry import SAME_MM
 from nifti_kit.core.report import Result, Row
 from nifti_kit.core.text import counted
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
+from nifti_kit.plans.provenance import Provenance
+from nifti_kit.transfer.accepted import Accepted, accepted_facts, accepted_text
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,13 @@ class ExtraObject:
         return f"{self.volume}: object {self.object_id} of {self.class_name}, {self.what}"
 
 
+SCHEMA, VERSION = "urn:nifti-kit:proof:1", 1
+"""The form of a proof's JSON (``schemas/proof-1.json``): keys are only added to it."""
+
+UNKNOWN = Provenance()
+"""That of a comparison of which nothing else is known."""
+
+
 class Proof(Result):
     """The comparison of everything that landed with its source.
 
@@ -110,6 +119,11 @@ class Proof(Result):
     extra
         The objects of others on the volumes of the receipt: people work there too, and nothing is
         wrong with that.
+    accepted
+        The errors that a person accepted of what landed: it is where it was meant to be, not right.
+    provenance
+        What landed was made of: see :attr:`Receipt.provenance`; begin and end are those of the
+        comparison.
     """
 
     word, columns = "proof", tuple(ProofRow.__dataclass_fields__)
@@ -120,8 +134,11 @@ class Proof(Result):
         rows: tuple[ProofRow, ...],
         left_out: tuple[LeftOut, ...] = (),
         extra: tuple[ExtraObject, ...] = (),
+        accepted: Accepted = (),
+        provenance: Provenance = UNKNOWN,
     ) -> None:
         self.rows, self.left_out, self.extra = rows, left_out, extra
+        self.accepted, self.provenance = accepted, provenance
 
     @property
     def ok(self) -> bool:
@@ -158,10 +175,14 @@ class Proof(Result):
     def content(self) -> dict[str, Any]:
         """Return what JSON has."""
         return {
+            "schema": SCHEMA,
+            "version": VERSION,
             "ok": self.ok,
             "rows": [{**asdict(row), "ok": row.ok} for row in self.rows],
             "left_out": [one.facts() for one in self.left_out],
             "extra": [asdict(one) for one in self.extra],
+            "accepted": accepted_facts(self.accepted),
+            **self.provenance.facts(),
         }
 
     def shown_rows(self) -> Iterator[Row]:
@@ -192,6 +213,11 @@ class Proof(Result):
         compared = sum(row.compared for row in self.rows)
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
         updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
+        accepted = accepted_text(
+            self.accepted,
+            volume=[row.source for row in self.volumes],
+            object=[row.source for row in self.objects],
+        )
         verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
         if not self.rows:
             verdict = "NOT verified: nothing was compared"
@@ -199,7 +225,7 @@ class Proof(Result):
         if self.extra:
             out += f"; {counted(len(self.extra), 'object')} of others on these volumes"
         return (
-            f"Proof: {verdict}; {counted(len(self.volumes), 'volume')} and "
+            f"Proof: {verdict}{accepted}; {counted(len(self.volumes), 'volume')} and "
             f"{counted(len(self.objects), 'object')}{updates}, "
             f"{counted(compared, 'voxel')} compared, "
             f"{sum(row.differing for row in self.rows):,} differ, "

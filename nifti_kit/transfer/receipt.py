@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,30 +22,16 @@ from nifti_kit.core.text import (
 )
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import visible
+from nifti_kit.formats.class_maps import color_text
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
-from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, ScoreChange, VolumeRef
+from nifti_kit.plans.provenance import Provenance
+from nifti_kit.targets.records import ScoreChange
+from nifti_kit.transfer.accepted import Accepted, accepted_errors, accepted_facts, accepted_text
+from nifti_kit.transfer.card import card_text
+from nifti_kit.transfer.landed import LandedItem, LandedObject
 
-
-@dataclass(frozen=True, eq=False)
-class LandedObject:
-    """An object on the target, and what it was made of; ``added`` is False if it was there."""
-
-    planned: PlannedObject
-    ref: ObjectRef
-    added: bool
-
-
-@dataclass(frozen=True, eq=False)
-class LandedItem:
-    """A volume on the target with its objects; ``added`` is False if the volume was there."""
-
-    planned: PlannedItem
-    volume: VolumeRef
-    added: bool
-    objects: tuple[LandedObject, ...]
-    replaced: int = 0
-    updates: tuple[ScoreChange, ...] = ()
-    """The scores of figures that were there."""
+SCHEMA, VERSION = "urn:nifti-kit:receipt:1", 1
+"""The form of a receipt's JSON (``schemas/receipt-1.json``): keys are only added to it."""
 
 
 @dataclass(eq=False, repr=False)
@@ -65,6 +51,9 @@ class Receipt(Report):
         did not end; None where nothing was.
     left_out
         The files that did not land, because a person accepted their faults.
+    provenance
+        What it was made of: source files with their checksums, choices, waivers, repairs, versions,
+        and when it began and ended.
     """
 
     word = "receipt"
@@ -76,6 +65,12 @@ class Receipt(Report):
     backup: Path | None = None
     source: Source | None = field(default=None, repr=False)
     left_out: tuple[LeftOut, ...] = ()
+    provenance: Provenance = field(default_factory=Provenance, repr=False)
+
+    @property
+    def accepted(self) -> Accepted:
+        """The errors that a person accepted of what landed."""
+        return accepted_errors(self.findings, self.provenance.waivers, self.left_out)
 
     @property
     def objects(self) -> tuple[LandedObject, ...]:
@@ -94,11 +89,15 @@ class Receipt(Report):
     def content(self) -> dict[str, Any]:
         """Return what JSON has."""
         return {
+            "schema": SCHEMA,
+            "version": VERSION,
             "target": self.target,
             "backup": None if self.backup is None else str(self.backup),
-            "volumes": [_item_json(item) for item in self.items],
+            "volumes": [_item_json(item, self.provenance) for item in self.items],
             "left_out": [one.facts() for one in self.left_out],
             "findings": self.findings.content(),
+            "accepted": accepted_facts(self.accepted),
+            **self.provenance.facts(),
         }
 
     def title(self) -> str:
@@ -120,6 +119,15 @@ class Receipt(Report):
         return (
             f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
             f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}{out}"
+            f"{self._accepted_text()}"
+        )
+
+    def _accepted_text(self) -> str:
+        volumes = [item.planned.volume for item in self.items if item.planned.volume is not None]
+        return accepted_text(
+            self.accepted,
+            volume=[str(image.relative) for image in volumes],
+            object=[str(landed.planned.mask.relative) for landed in self.objects],
         )
 
     def __repr__(self) -> str:
@@ -140,6 +148,24 @@ class Receipt(Report):
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
+
+    def to_card(self) -> str:
+        """Return a data-set card in Markdown: what landed, from where, and what a person decided.
+
+        Counts, classes with their colours, voxels and ml, voxel sizes (mm), what was left out,
+        waivers, repairs, versions, and the checksums of all files, folded. Names are escaped, and
+        no folder is named but by its own name.
+
+        Examples
+        --------
+        >>> Receipt("a target", (), Findings()).to_card().splitlines()[0]
+        '# Data set: of an unknown source'
+        """
+        return card_text(self.items, self.provenance, self.left_out, self.accepted)
+
+    def forms(self) -> dict[str, Callable[[], str]]:
+        """Return what gives the text of each ending; ``.md`` is the card."""
+        return {**super().forms(), ".md": self.to_card}
 
     def said(self, most: int) -> list[str]:
         """Return which files are left out."""
@@ -196,14 +222,19 @@ def _update_text(change: ScoreChange) -> str:
     )
 
 
-def _item_json(item: LandedItem) -> dict[str, Any]:
+def _item_json(item: LandedItem, made_of: Provenance) -> dict[str, Any]:
+    source = None if item.planned.volume is None else str(item.planned.volume.relative)
     return {
         "id": item.volume.id,
         "key": item.volume.key,
         "name": item.volume.name,
         "dataset": item.volume.dataset,
         "added": item.added,
-        "source": None if item.planned.volume is None else str(item.planned.volume.relative),
+        "replaced": item.replaced,
+        "source": source,
+        "sha256": made_of.sha256(source),
+        "shape": list(item.volume.grid.shape),
+        "voxel_size_mm": list(map(float, item.volume.grid.voxel_size)),
         "objects": [
             {
                 "id": landed.ref.id,
@@ -211,9 +242,11 @@ def _item_json(item: LandedItem) -> dict[str, Any]:
                 "figure_id": landed.ref.figure_id,
                 "figure_key": landed.ref.figure_key,
                 "class": landed.ref.class_name,
+                "color": color_text(landed.planned.color),
                 "value": landed.planned.value,
                 "voxels": landed.planned.voxels,
                 "source": str(landed.planned.mask.relative),
+                "sha256": made_of.sha256(str(landed.planned.mask.relative)),
                 "scores": landed.ref.scores,
                 "added": landed.added,
             }
@@ -228,6 +261,7 @@ def _item_json(item: LandedItem) -> dict[str, Any]:
                 "class": change.ref.class_name,
                 "value": change.update.value,
                 "source": str(change.update.table.relative),
+                "sha256": made_of.sha256(str(change.update.table.relative)),
                 "plane": change.update.plane,
                 "before": change.before,
                 "scores": change.landed,

@@ -19,6 +19,7 @@ from nifti_kit.core.memory import give_back
 from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import PlanBlocked, TargetError, of_kind
 from nifti_kit.plans.plan import Plan
+from nifti_kit.plans.provenance import now
 from nifti_kit.targets.comparing import with_scores
 from nifti_kit.targets.records import (
     CustomData,
@@ -30,7 +31,8 @@ from nifti_kit.targets.records import (
 )
 from nifti_kit.targets.target import EXISTING, Gone, Target, a_target
 from nifti_kit.transfer.journal import Journal
-from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
+from nifti_kit.transfer.landed import LandedItem, LandedObject
+from nifti_kit.transfer.receipt import Receipt
 from nifti_kit.transfer.workers import (
     Ended,
     OnProgress,
@@ -128,6 +130,7 @@ def _landed_plan(
     executor: Executor | None,
     on_progress: OnProgress | None,
 ) -> Receipt:
+    begun = now()
     items, findings = _placed(plan, target)
     _refuse_blocked(findings.errors)
     _refuse_changed(items)
@@ -140,7 +143,20 @@ def _landed_plan(
     landed = tuple(_landed(job, notes) for job in jobs)
     kept = target.kept_in(notes.session)  # also by an earlier try, which did not come to say so
     backup = kept if kept.exists() else None
-    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out)
+    made_of = replace(
+        plan.provenance,
+        choices={**plan.provenance.choices, "existing": existing},
+        target=_target_text(target),
+        session=notes.session,
+        begun=begun,
+        ended=now(),
+    )
+    return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out, made_of)
+
+
+def _target_text(target: Target) -> str:
+    """Return a target in words that can be published: of a folder its name."""
+    return repr(target) if target.path is None else f"the project {target.path.resolve().name}"
 
 
 def _refuse_changed(items: Sequence[PlannedItem]) -> None:

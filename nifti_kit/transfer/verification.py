@@ -26,12 +26,14 @@ from nifti_kit.formats.labels import Box, LabelParts
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.formats.volumes import RasVolume, open_volume
+from nifti_kit.plans.provenance import now, versions
 from nifti_kit.targets.encoding import SOURCE_BYTES, SOURCES, largest_size
 from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
 from nifti_kit.targets.target import ReadBack, Target, a_target
 from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
+from nifti_kit.transfer.landed import LandedItem, LandedObject
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
-from nifti_kit.transfer.receipt import LandedItem, LandedObject, Receipt
+from nifti_kit.transfer.receipt import Receipt
 
 AT_A_TIME = max(2, min(4, cores()))
 """Masks that are read back side by side; more than there are processors get in each other's way."""
@@ -79,13 +81,15 @@ def verify(
     """
     of_kind(receipt, Receipt, "nk.upload(...)")
     a_target(target)
+    begun = now()
     with target.reading_back([_read_back(item) for item in receipt.items]) as there:
         verifier = _Verifier(there)
         items = with_progress(receipt.items, on_item, "Verifying", "volume")
         seen = [one for item in items for one in verifier.item(item)]
     rows = [*verifier.volumes.rows(), *(one for one in seen if isinstance(one, ProofRow))]
     extra = tuple(one for one in seen if isinstance(one, ExtraObject))
-    return Proof(tuple(rows), receipt.left_out, extra)
+    made_of = replace(receipt.provenance, versions=versions(), begun=begun, ended=now())
+    return Proof(tuple(rows), receipt.left_out, extra, receipt.accepted, made_of)
 
 
 def _read_back(item: LandedItem) -> ReadBack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -18,6 +19,10 @@ from tests.support.landings import (
     write_scored_planes,
     write_volumes,
 )
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.fixture
@@ -117,9 +122,11 @@ def test_a_receipt_is_json_that_names_every_source(tmp_path, target, receipt):
         "figure_id": 1,
         "figure_key": first.figure_key,
         "class": "Femur",
+        "color": "#FF0000",
         "value": 1,
         "voxels": int((labels() == 1).sum()),
         "source": "axl_inference.nii.gz",
+        "sha256": sha256(tmp_path / "in/axl_inference.nii.gz"),
         "scores": {"0-0-1": {"2": {"score": "0.80", "comment": None}}},
         "added": True,
     }
@@ -130,7 +137,11 @@ def test_a_receipt_is_json_that_names_every_source(tmp_path, target, receipt):
         "name": "axl_anatomic.nrrd",
         "dataset": "d",
         "added": True,
+        "replaced": 0,
         "source": "axl_anatomic.nii.gz",
+        "sha256": sha256(tmp_path / "in/axl_anatomic.nii.gz"),
+        "shape": list(receipt.items[0].volume.grid.shape),
+        "voxel_size_mm": list(receipt.items[0].volume.grid.voxel_size),
         "updates": [],
     }
 

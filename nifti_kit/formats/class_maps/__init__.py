@@ -8,7 +8,14 @@ tables within NIfTI files.
 from __future__ import annotations
 
 from nifti_kit.formats.class_maps.dialects import DIALECTS, title_of
-from nifti_kit.formats.class_maps.entries import ClassEntry, ClassMap, Color, free_color, plain_name
+from nifti_kit.formats.class_maps.entries import (
+    ClassEntry,
+    ClassMap,
+    Color,
+    color_text,
+    free_color,
+    plain_name,
+)
 from nifti_kit.formats.class_maps.headers import names_in_header
 from nifti_kit.formats.class_maps.reading import (
     JSON_TABLES,
@@ -29,6 +36,7 @@ __all__ = [
     "Color",
     "ambiguous",
     "as_class_map",
+    "color_text",
     "free_color",
     "is_named_class_map",
     "is_readme",

@@ -152,3 +152,12 @@ def free_color(taken: set[Color]) -> Color:
         if (red, green, blue) not in taken:
             return (red, green, blue)
         number += 1
+
+
+def color_text(color: Color) -> str:
+    """Return a colour as the platform writes it.
+
+    >>> color_text((255, 128, 0))
+    '#FF8000'
+    """
+    return "#{:02X}{:02X}{:02X}".format(*color)

@@ -13,7 +13,7 @@ from traitlets import HasTraits, Unicode
 
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
-from nifti_kit.formats.class_maps import Color
+from nifti_kit.formats.class_maps import Color, color_text
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.planner import ItemPlanner
 from nifti_kit.plans.project import ProjectClasses
@@ -90,7 +90,7 @@ def _add(counts: dict[str, ClassCount], planned: PlannedObject, item: str) -> No
     name = planned.class_name
     found = counts.setdefault(name, ClassCount(planned.value, name, planned.color))
     found.voxels += planned.voxels
-    found.mm3 += planned.voxels * abs(float(np.linalg.det(planned.mask.grid.affine[:3, :3])))
+    found.mm3 += planned.mm3
     if item not in found.items:
         found.items.append(item)
 
@@ -118,7 +118,7 @@ def _cells(found: ClassCount) -> dict[str, object]:
     return {
         "value": found.value,
         "class": found.name,
-        "color": "#{:02X}{:02X}{:02X}".format(*found.color) if found.color else "",
+        "color": color_text(found.color) if found.color else "",
         "voxels": found.voxels,
         "mm3": round(found.mm3, 1),
         "items": len(found.items),

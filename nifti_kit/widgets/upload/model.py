@@ -21,8 +21,9 @@ from nifti_kit.formats.mappings import Mapping
 from nifti_kit.plans.matching import match
 from nifti_kit.plans.plan import Plan, plan
 from nifti_kit.targets.target import EXISTING, Target
+from nifti_kit.transfer.landed import LandedItem
 from nifti_kit.transfer.proof import Proof
-from nifti_kit.transfer.receipt import LandedItem, Receipt
+from nifti_kit.transfer.receipt import Receipt
 from nifti_kit.transfer.upload import own_journal, upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress

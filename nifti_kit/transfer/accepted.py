@@ -1,0 +1,58 @@
+"""Accepted errors: what landed although an error was found of it, because a person said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from nifti_kit.core.findings import Finding, Findings, Waiver
+from nifti_kit.core.text import counted, listed
+from nifti_kit.plans.left_out import LeftOut
+
+SHOWN = 4
+"""Codes that a title names before it counts the rest."""
+
+Accepted = tuple[Finding, ...]
+
+
+def accepted_errors(
+    findings: Findings, waivers: Iterable[Waiver], left_out: Iterable[LeftOut]
+) -> Accepted:
+    """Return the errors that a person accepted, but for those of files that did not land."""
+    said = set(waivers)
+    gone = {path for one in left_out for path in (one.path, *one.files)}
+    return tuple(
+        found
+        for found in findings.waived
+        if found.severity == "error"
+        and found.path not in gone
+        and not said.isdisjoint((found.code, (found.code, found.path)))
+    )
+
+
+def accepted_text(accepted: Sequence[Finding], **sources: Iterable[str]) -> str:
+    """Return what landed with accepted errors, to stand in a title; empty where nothing did.
+
+    ``sources`` are the source files of what landed, one for each, by what it is. An error of a
+    folder, or of the whole source, is one of all that lies in it.
+    """
+    if not accepted:
+        return ""
+    paths = {str(PurePosixPath(found.path)) for found in accepted}
+    counts = {noun: sum(_concerns(paths, file) for file in own) for noun, own in sources.items()}
+    landed = [counted(count, noun) for noun, count in counts.items() if count]
+    codes = listed(dict.fromkeys(found.code for found in accepted), SHOWN)
+    if not landed:
+        return f"; {counted(len(accepted), 'accepted error')} ({codes})"
+    return f"; {' and '.join(landed)} landed with accepted errors ({codes})"
+
+
+def _concerns(paths: set[str], file: str) -> bool:
+    path = PurePosixPath(file)
+    return bool(file) and not paths.isdisjoint(map(str, (path, *path.parents)))
+
+
+def accepted_facts(accepted: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return accepted errors as JSON has them."""
+    return [{"code": one.code, "path": one.path, "message": one.message} for one in accepted]
