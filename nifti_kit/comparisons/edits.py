@@ -264,7 +264,11 @@ class _Since(_Work):
             self.whole(REMOVED, name, what)
             return
         side = _LandedSide(item, there)
-        result = compared(VolumePair(side.volume, there, "id"), known=side.matches)
+        result = compared(
+            VolumePair(side.volume, there, "id"),
+            known=side.matches,
+            words=("the upload", "the target"),
+        )
         self.incomplete += [*side.unknown(), *(f"{name}: {line}" for line in result.missing)]
         added = "added on the platform" if item.added else "it is not of this upload"
         self.add(result.differences, {REMOVED: "removed on the platform", ADDED: added})
@@ -416,7 +420,7 @@ class _Replacing(_Work):
             self.incomplete.append(f"{item.name}: the volume {there.name} of the target {what}")
             return
         classes = {planned.class_name for planned in item.objects}
-        result = compared(VolumePair(there, ours, "id"), classes)
+        result = compared(VolumePair(there, ours, "id"), classes, words=("the target", "the plan"))
         self.incomplete += [f"{item.name}: {line}" for line in result.missing]
         removed = "it goes, and is kept aside"
         self.add(result.differences, {REMOVED: removed, ADDED: "it is new"})

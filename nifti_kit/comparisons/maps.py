@@ -205,12 +205,12 @@ class _Easel:
             return
         if level == len(layers):
             layers.append(mapped_array(self.grid.shape, self.dtype))
-        for above, below in _blocks(piece, layers[level][box]):
+        for above, below in blocks(piece, layers[level][box]):
             np.copyto(below, above, where=above != 0)
 
 
-def _blocks(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield two arrays of one shape in parts, in the order of the first one's memory."""
+def blocks(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    """Yield two maps of one shape in parts, in the order of the first one's memory."""
     axis = max(range(one.ndim), key=lambda axis: abs(one.strides[axis]))
     lined_up = [np.moveaxis(numbers, axis, 0) for numbers in (one, other)]
     pages = max(1, BLOCK_VOXELS * len(lined_up[0]) // max(1, one.size))
@@ -221,7 +221,7 @@ def _blocks(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
 
 def _meet(one: Numbers, other: Numbers) -> bool:
     """Say whether two maps have a voxel in common."""
-    return any(np.logical_and(a, b).any() for a, b in _blocks(one, other))
+    return any(np.logical_and(a, b).any() for a, b in blocks(one, other))
 
 
 def _seen(place: Placement, shape: tuple[int, int, int], grid: Grid) -> Box:
@@ -319,7 +319,7 @@ def _differing(one: Numbers, other: Numbers) -> Shared:
     found: Shared = Counter()
     size = int(max(one.max(initial=0), other.max(initial=0))) + 1
     with ThreadPoolExecutor(cores()) as pool:
-        parts = ahead(pool, lambda pair: _counts(*pair, size), _blocks(one, other), 2 * cores())
+        parts = ahead(pool, lambda pair: _counts(*pair, size), blocks(one, other), 2 * cores())
         for codes, counts in parts:
             pairs = zip((codes // size).tolist(), (codes % size).tolist(), strict=True)
             for pair, count in zip(pairs, counts.tolist(), strict=True):

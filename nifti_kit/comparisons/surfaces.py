@@ -146,7 +146,7 @@ class _Scan:
             (self._own, edges[0] & ~common),
             (self._other, edges[1] & ~common),
         ):
-            points.append(np.argwhere(chosen) + np.array([first, 0, 0]))
+            points.append(_indices(chosen, first))
 
     def distances(self, grid: Grid) -> Points:
         """Return the distances (mm) from each surface to the other.
@@ -161,6 +161,14 @@ class _Scan:
             if len(points):
                 found.append(_nearest(grid, points, np.concatenate([common, others])))
         return np.concatenate(found)
+
+
+def _indices(chosen: Inside, first: int) -> npt.NDArray[np.int64]:
+    """Return the indices (n, 3) of what is chosen in a slab; of a flat array they come faster."""
+    found = np.unravel_index(np.flatnonzero(chosen), chosen.shape)
+    indices = np.stack(found, axis=-1)
+    indices[:, 0] += first
+    return indices
 
 
 def _slabs(shape: Sequence[int]) -> Iterator[tuple[int, int]]:

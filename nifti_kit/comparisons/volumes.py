@@ -27,7 +27,15 @@ from nifti_kit.comparisons.differences import (
     ScoreDifference,
     VolumePair,
 )
-from nifti_kit.comparisons.maps import Drawn, Numbered, boxed_mask, common_grid, drawn, shared
+from nifti_kit.comparisons.maps import (
+    Drawn,
+    Numbered,
+    blocks,
+    boxed_mask,
+    common_grid,
+    drawn,
+    shared,
+)
 from nifti_kit.comparisons.pairing import matched
 from nifti_kit.comparisons.sides import SideObject, SideVolume
 from nifti_kit.comparisons.surfaces import largest_slice, measured
@@ -62,7 +70,10 @@ class Compared(NamedTuple):
 
 
 def compared(
-    pair: VolumePair, classes: Collection[str] | None = None, known: Matching | None = None
+    pair: VolumePair,
+    classes: Collection[str] | None = None,
+    known: Matching | None = None,
+    words: tuple[str, str] = ("a", "b"),
 ) -> Compared:
     """Return what differs between the objects of two volumes that are one.
 
@@ -76,6 +87,8 @@ def compared(
         The classes to compare; None for all.
     known
         Which objects are one, where that is known; by their overlap else.
+    words
+        What the two sets are called in words.
     """
     contents = pair.a.content(), pair.b.content()
     objects = [
@@ -84,12 +97,12 @@ def compared(
     ]
     missing = [
         f"{word}, {line}"
-        for word, content in zip("ab", contents, strict=True)
+        for word, content in zip(words, contents, strict=True)
         for line in content.missing
     ]
     if not any(objects):
         return Compared((), tuple(missing))
-    found = _Volume(pair, objects[0], objects[1], known)
+    found = _Volume(pair, (objects[0], objects[1]), known, words)
     return Compared(tuple(found.differences()), tuple(missing))
 
 
@@ -99,13 +112,12 @@ class _Volume:
     def __init__(
         self,
         pair: VolumePair,
-        ours: Sequence[SideObject],
-        theirs: Sequence[SideObject],
+        objects: tuple[Sequence[SideObject], Sequence[SideObject]],
         known: Matching | None,
+        words: tuple[str, str],
     ) -> None:
-        self.pair, self.known = pair, known
-        self.objects = (ours, theirs)
-        numbered = _numbered(ours, theirs)
+        self.pair, self.objects, self.known, self.words = pair, objects, known, words
+        numbered = _numbered(*objects)
         self.numbers = tuple([one.number for one in side] for side in numbered)
         count = max((number for side in self.numbers for number in side), default=0)
         if count > MAX_LABEL:
@@ -173,7 +185,7 @@ class _Volume:
         said, numbers = self._voxels(a, b)
         one, other = self.objects[0][a], self.objects[1][b]
         if one.class_name != other.class_name:
-            said.append((OTHER_CLASS, f"it is {visible(other.class_name)} in b"))
+            said.append((OTHER_CLASS, f"it is {visible(other.class_name)} in {self.words[1]}"))
         scores = tuple(score_differences(one, other, self.pair.a.grid))
         if scores:
             said.append((SCORES, scores_text(scores)))
@@ -213,7 +225,7 @@ class _Volume:
         """Return why an object, or its counterpart, cannot be compared."""
         return [
             f"in {word}: {self.drawn[side].faults[self.numbers[side][at]]}"
-            for side, (word, at) in enumerate(zip("ab", match, strict=True))
+            for side, (word, at) in enumerate(zip(self.words, match, strict=True))
             if at is not None and self.numbers[side][at] in self.drawn[side].faults
         ]
 
@@ -224,7 +236,7 @@ class _Volume:
         if counts == (common, common):
             return [], {"dice": 1.0}
         if 0 in counts:
-            return [(VOXELS, f"it has no voxel in {'ab'[counts.index(0)]}")], {"dice": 0.0}
+            return [(VOXELS, f"it has no voxel in {self.words[counts.index(0)]}")], {"dice": 0.0}
         numbers = self.numbers[0][a], self.numbers[1][b]
         boxes = [drawn.boxes[number] for drawn, number in zip(self.drawn, numbers, strict=True)]
         box = common_box(boxes)
@@ -258,7 +270,7 @@ class _Volume:
             other = self.objects[1 - side][at]
             is_part = count > MOSTLY * self._count(side, place)
             if is_part and other.class_name == own.class_name:
-                said.append((said[0][0], f"a part of {other.name} of {'ba'[side]}"))
+                said.append((said[0][0], f"a part of {other.name} of {self.words[1 - side]}"))
         said += self._elsewhere(side, place)
         found = replace(self._told(match, said), dice=0.0)
         number = self.numbers[side][place]
@@ -282,8 +294,7 @@ class _Volume:
             for drawn, number, box in zip(self.drawn, numbers, boxes, strict=True)
         ]
         same = all(
-            np.array_equal(one == numbers[0], other == numbers[1])
-            for one, other in zip(*maps, strict=True)
+            np.array_equal(one == numbers[0], other == numbers[1]) for one, other in blocks(*maps)
         )
         if not same:
             return []
@@ -308,19 +319,21 @@ class _Volume:
         if not found:
             return []
         names = listed([others[match].name, *found], SHOWN)
+        count, word = len(found) + 1, self.words[1 - side]
         if side == 0:
-            return [(SPLIT, f"split into {len(found) + 1} in b: {names}")]
-        return [(MERGED, f"merged of {len(found) + 1} in a: {names}")]
+            return [(SPLIT, f"split into {count} in {word}: {names}")]
+        return [(MERGED, f"merged of {count} in {word}: {names}")]
 
     def _elsewhere(self, side: int, place: int) -> list[Said]:
         """Say which class all voxels of an object are in the other set, where that is another."""
         own, others = self.objects[side][place], self.objects[1 - side]
+        one, two = self.words[side], self.words[1 - side]
         by_class: dict[str, int] = {}
         for at, count in self._across(side)[place].items():
             name = others[at].class_name
             by_class[name] = by_class.get(name, 0) + count
         return [
-            (OTHER_CLASS, f"all its voxels in {'ab'[side]} are {visible(name)} in {'ba'[side]}")
+            (OTHER_CLASS, f"all its voxels in {one} are {visible(name)} in {two}")
             for name, count in by_class.items()
             if name != own.class_name and count == self._count(side, place)
         ]

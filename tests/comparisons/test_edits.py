@@ -90,7 +90,7 @@ def test_another_class_and_another_score_are_named(tmp_path: Path) -> None:
     assert one.kind == "edited"
     assert one.difference.kinds == ("other class", "scores")
     assert one.difference.what == (
-        "it is Tibia in b; scores differ on 1 slice: axl slice 2: 0.80 -> 0.10"
+        "it is Tibia in the target; scores differ on 1 slice: axl slice 2: 0.80 -> 0.10"
     )
 
 
