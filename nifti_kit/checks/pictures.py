@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -321,14 +321,7 @@ def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tup
     if subject.volume is None:
         voxels = np.zeros(voxels.shape)  # a mask without a volume: its own values are no greys
     scene = Scene.of(voxels, grid, (), None, None)
-    picture, box = _grey_picture(scene, view.plane)
-    pixels = np.array(picture)
-    left, top, width, height = box
-    part = pixels[top : top + height, left : left + width]
-    for mask in masks:
-        section = section_of(mask, scene.grid, view.plane, scene.position[view.plane.normal])
-        _paint(part, _fitted(section, width, height), mask.color, dashed=mask.color == ASSUMED)
-    picture = _image(pixels)
+    picture, (left, top, width, height) = _masked(scene, view.plane, masks)
     if view.at is not None:
         sizes = subject.base.grid.to_ras().shape
         across = 1 - (view.at[view.plane.across] + 0.5) / sizes[view.plane.across]
@@ -336,6 +329,46 @@ def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tup
         _ring(picture, left + across * width, top + up * height)
     _letters(picture, view.plane)
     return picture, scene
+
+
+def _masked(
+    scene: Scene, plane: Plane, masks: Iterable[Mask]
+) -> tuple[Image, tuple[int, int, int, int]]:
+    """Return a slice with masks over it, and where it is in the picture."""
+    picture, box = _grey_picture(scene, plane)
+    pixels = np.array(picture)
+    left, top, width, height = box
+    part = pixels[top : top + height, left : left + width]
+    for mask in masks:
+        section = section_of(mask, scene.grid, plane, scene.position[plane.normal])
+        _paint(part, _fitted(section, width, height), mask.color, dashed=mask.color == ASSUMED)
+    return _image(pixels), box
+
+
+def two_masks(
+    voxels: npt.NDArray[Any], grid: Grid, axis: int, masks: tuple[Mask | None, Mask | None]
+) -> Illustration:
+    """Return the picture of a slice with two masks over it: red, and cyan and dashed.
+
+    Parameters
+    ----------
+    voxels
+        Grey values (i, j, k) of one slice, in any order of axes.
+    grid
+        Where they are (RAS+ mm).
+    axis
+        The RAS+ axis along which there is one.
+    masks
+        The two masks; None where there is none.
+    """
+    plane = _PLANES[axis]
+    colored = zip(masks, (OWN, ASSUMED), strict=True)
+    drawn = [replace(mask, color=color) for mask, color in colored if mask is not None]
+    with np.errstate(all="ignore"):  # grey values may be anything
+        scene = Scene.of(voxels, grid, (), None, None)
+        picture, _ = _masked(scene, plane, drawn)
+    _letters(picture, plane)
+    return _illustration(picture, f"{plane.title} slice at {scene.place(axis)}.")
 
 
 def _slice(image: ImageFile, view: _View) -> tuple[npt.NDArray[np.float64], Grid]:

@@ -16,7 +16,9 @@ from nifti_kit.comparisons.differences import (
 )
 from nifti_kit.comparisons.pairing import Paired, paired
 from nifti_kit.comparisons.sides import Facts, Side, side_of
-from nifti_kit.comparisons.volumes import compared, masks_of
+from nifti_kit.comparisons.slices import TwoMasks, class_masks, pictures_of, two_masks_of
+from nifti_kit.comparisons.volumes import compared
+from nifti_kit.core import html
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted
@@ -65,8 +67,19 @@ class Comparison(Report):
         Each has its name, colour, and ``inside`` (i, j, k) in the box that holds it, with the grid
         of that box (RAS+ mm).
         """
-        ours, theirs = (masks_of(volume, class_name) for volume in (pair.a, pair.b))
+        ours, theirs = (class_masks(volume, class_name) for volume in (pair.a, pair.b))
         return ours, theirs
+
+    def masks_of(self, difference: Difference) -> TwoMasks:
+        """Return the object of a difference in ``a`` and in ``b``, as :meth:`masks` has them.
+
+        None where there is none, or its voxels cannot be read.
+        """
+        return two_masks_of(difference)
+
+    def pictures(self) -> Iterator[html.Markup]:
+        """Yield pictures of the worst slices, the worst first; what is drawn is read then."""
+        yield from pictures_of(self.differences, "ab")
 
     @property
     def ok(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nifti_kit.comparisons.sides import SideVolume
+from nifti_kit.comparisons.sides import SideObject, SideVolume
 
 VOXELS, SCORES, FACTS = "voxels", "scores", "class"
 ONLY_A, ONLY_B = "only in a", "only in b"
@@ -17,6 +17,10 @@ NOT_COMPARABLE = "not comparable"
 
 Match = tuple["int | None", "int | None"]
 """An object of ``a`` and one of ``b``, by their places (from 0); None where there is none."""
+
+
+Sources = tuple["SideObject | None", "SideObject | None"]
+"""The same, the objects themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +97,12 @@ class Difference:
         The slices whose scores or comments differ.
     axis, slice_index
         The worst place: the RAS+ axis (0 sagittal, 1 coronal, 2 axial slices) and the slice (from
-        0) of the volume of ``a`` with the largest area that differs (mm²); of that of ``b`` where
-        it is only there. None where no voxel differs.
+        0) of the volume of ``a`` with the largest area that differs (mm²). None where no voxel
+        was compared, or differs.
     pair
         The two volumes; None where there are not two.
-    places
-        Which of the objects of that class it is in ``a`` and in ``b`` (from 0).
+    sources
+        The objects of ``a`` and ``b``, from which masks are read to be drawn.
     """
 
     volume: str
@@ -116,7 +120,7 @@ class Difference:
     axis: int | None = None
     slice_index: int | None = None
     pair: VolumePair | None = field(default=None, repr=False, compare=False)
-    places: Match = field(default=(None, None), repr=False, compare=False)
+    sources: Sources = field(default=(None, None), repr=False, compare=False)
 
 
 def worst_first(differences: Sequence[Difference]) -> tuple[Difference, ...]:

@@ -26,7 +26,9 @@ from nifti_kit.comparisons.sides import (
     TargetSide,
     of_planned,
 )
+from nifti_kit.comparisons.slices import pictures_of
 from nifti_kit.comparisons.volumes import compared, plain_score, scores_text
+from nifti_kit.core import html
 from nifti_kit.core.geometry import placed_on
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.report import Report, Row
@@ -106,6 +108,10 @@ class Changes(Report):
         for one in self.changes:
             found.setdefault(one.difference.class_name, Counter())[one.kind] += 1
         return found
+
+    def pictures(self) -> Iterator[html.Markup]:
+        """Yield pictures of the largest changes; what is drawn is read then."""
+        yield from pictures_of([one.difference for one in self.changes], ("before", "after"))
 
     def title(self) -> str:
         """Return the result in one line."""

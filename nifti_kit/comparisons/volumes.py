@@ -31,13 +31,12 @@ from nifti_kit.comparisons.maps import (
     Drawn,
     Numbered,
     blocks,
-    boxed_mask,
     common_grid,
     drawn,
     shared,
 )
 from nifti_kit.comparisons.pairing import matched
-from nifti_kit.comparisons.sides import SideObject, SideVolume
+from nifti_kit.comparisons.sides import SideObject
 from nifti_kit.comparisons.surfaces import largest_slice, measured
 from nifti_kit.core.geometry import NORMALS, PLANES, Grid, placed_on
 from nifti_kit.core.parallel import ahead, cores
@@ -45,7 +44,6 @@ from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import NiftiKitError, visible
 from nifti_kit.formats.labels import MAX_LABEL, Box, common_box
 from nifti_kit.plans.plan import entry_text
-from nifti_kit.render import Mask
 from nifti_kit.render.scene import DIRECTIONS
 
 SHOWN = 4
@@ -212,7 +210,7 @@ class _Volume:
             (voxels[0], voxels[1]),
             (mm3[0], mm3[1]),
             pair=self.pair,
-            places=match,
+            sources=(objects[0], objects[1]),
         )
 
     def _count(self, side: int, place: int) -> int:
@@ -367,12 +365,6 @@ def _both_drawn(
             for objects, volume in zip(sides, (pair.a, pair.b), strict=True)
         )
         return ours.result(), theirs.result()
-
-
-def masks_of(volume: SideVolume, class_name: str) -> list[Mask]:
-    """Return the masks of a class of a volume, each in its box; they are read."""
-    objects = volume.content().objects
-    return [boxed_mask(one, volume.side.target) for one in objects if one.class_name == class_name]
 
 
 # Scores, slice by slice
