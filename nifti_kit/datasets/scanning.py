@@ -485,9 +485,10 @@ class Scanner:
             self._reasons.pop(file, None)  # whatever its ending: it is in use
             self.findings += mapping.faults
             return mapping
-        self._reasons[file] = ""
         if self._is_of_these_volumes(mapping):
+            self._reasons.pop(file, None)
             return None
+        self._reasons[file] = ""
         code = "mapping-beside-volumes"
         message = f"it gives ids to files, but the layout is {self.layout}: volumes are here"
         if not looks_like_mapping(self._text(file) or "", niftis):

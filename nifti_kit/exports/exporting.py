@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -190,8 +190,11 @@ class _Exporter:
             name, content, wrong = class_map_file(entries)
             left += wrong
             own.append(self._whole(name, "class map", content, ledger))
-        mapped = {path: number for one in made for path, number in one.mapped.items()}
-        if mapped:
+        pairs = [pair for one in made for pair in one.mapped.items()]
+        mapped = dict(pairs)
+        if len(mapped) < len(set(pairs)):
+            notes.append(f"no {MAPPING}: a file of masks is that of several volumes")
+        elif mapped:
             own.append(self._whole(MAPPING, "mapping", json_bytes(mapped), ledger))
         if left:
             content = json_bytes([_left_json(one) for one in left])
@@ -224,25 +227,37 @@ class _PartWriter:
         self._target, self._folder, self._layout = target, folder, layout
         self._ledger = ledger
         self._made = Written()
+        self._grids: dict[int, Future[Grid]] = {}
 
     def write(self, part: Part) -> Written:
         """Return what was written; a set that has no room for an overlap is written otherwise."""
         self._made.notes += part.notes
-        with ThreadPoolExecutor(1) as pool:
-            volumes = pool.map(self._volume, part.jobs)
+        self._grids = {job.volume.id: Future() for job in part.jobs}
+        pool = ThreadPoolExecutor(1)
+        try:
+            volumes = [pool.submit(self._volume, job) for job in part.jobs]
             masks = self._masks(part)
-            for job, own, fault in zip(part.jobs, masks, volumes, strict=True):
-                self._take(job, own, fault)
+            for job, own, volume in zip(part.jobs, masks, volumes, strict=True):
+                self._take(job, own, volume.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
         return self._made
 
     def _volume(self, job: VolumeJob) -> str:
         """Write a volume; return why it cannot be, or nothing."""
-        if job.path is None:
-            return ""
-        self._ledger.begin(str(job.path))
-        path = inside(self._folder, *job.path.parts)
+        grid = self._grids[job.volume.id]
+        try:
+            return "" if job.path is None else self._written(job, job.path, grid)
+        finally:
+            if not grid.done():  # of a file that cannot be read the list still tells the grid
+                grid.set_result(job.volume.grid)
+
+    def _written(self, job: VolumeJob, name: PurePosixPath, told: Future[Grid]) -> str:
+        self._ledger.begin(str(name))
+        path = inside(self._folder, *name.parts)
         try:
             grid = self._target.volume_grid(job.volume.id)
+            told.set_result(grid)
             if job.original is not None and self._is_original(job, job.original, grid):
                 land_copy(job.original.path, path, job.original.content)
                 return ""
@@ -277,7 +292,8 @@ class _PartWriter:
     def _write(
         self, writer: MaskWriter, job: VolumeJob, kind: str, *, strict: bool = False
     ) -> Iterator[WrittenMask | Homeless]:
-        grid = self._target.volume_grid(job.volume.id)
+        # The file of a volume of an instance comes once, and tells its grid as it is written.
+        grid = self._grids[job.volume.id].result()
         jobs, homeless = self._layout.masks(job, kind, grid)
         for ref, why in homeless:
             yield writer.homeless(ref, why)
@@ -337,7 +353,7 @@ class _PartWriter:
                 why = "there are no score tables by volume: layout='by_plane' has them"
                 self._leave(job, "scores", one.ref.class_name, why, one.ref.scores)
             return
-        volume = self._target.volume_grid(job.volume.id) if scored else mask.job.grid
+        volume = self._grids[job.volume.id].result()
         cells = cells_of(scored, plane, frames_of(mask.job.grid, volume, plane))
         for ref, why, entry in cells.left:
             self._leave(job, "scores", ref.class_name, why, entry)

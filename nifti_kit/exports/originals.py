@@ -133,6 +133,14 @@ def originals_of(like: Any, target: Target, volumes: Sequence[VolumeRef]) -> Ori
 
 
 def _of_receipt(receipt: Receipt) -> Originals:
+    changed = [path for item in receipt.items for path in item.planned.changed_files()]
+    if changed:
+        raise NiftiKitError(
+            "files have changed, or are gone, since the upload of the receipt",
+            found=listed(changed, SHOWN),
+            expected="the files that landed",
+            remedy="Restore them; or give what is there now: like=nk.scan(folder).",
+        )
     found: dict[int, Original] = {}
     for item in receipt.items:
         landed = {(one.ref.key, one.ref.figure_key): one.planned for one in item.objects}
