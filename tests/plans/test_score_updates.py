@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -573,6 +574,7 @@ def test_a_receipt_has_the_updates(tmp_path: Path, make: Make) -> None:
             "class": "Femur",
             "value": 1,
             "source": "axl_score.csv",
+            "sha256": hashlib.sha256((source / "axl_score.csv").read_bytes()).hexdigest(),
             "plane": AXIAL,
             "before": FIRST,
             "scores": LANDED["replace"],
