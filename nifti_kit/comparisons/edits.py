@@ -43,7 +43,8 @@ from nifti_kit.targets.records import (
 )
 from nifti_kit.targets.target import Target, a_target
 from nifti_kit.transfer.beside import figure_of
-from nifti_kit.transfer.receipt import LandedItem, Receipt
+from nifti_kit.transfer.landed import LandedItem
+from nifti_kit.transfer.receipt import Receipt
 
 ADDED, REMOVED, EDITED = "added", "removed", "edited"
 

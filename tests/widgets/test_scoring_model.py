@@ -407,7 +407,7 @@ def test_a_column_that_is_no_label_can_become_one(editor):
 def test_a_header_that_stands_twice_is_not_used(editor):
     model = editor("Layer,Label-1,label 1,Layer\n3,0.5,0.6,9\n")
     assert model.open.draft.sheet.header == (
-        "Layer", "Label-1", "Label-1 (again)", "Layer (again)"
+        "Layer", "Label-1", "Label-1 (again 2)", "Layer (again 2)"
     )  # fmt: skip
 
 

@@ -331,9 +331,8 @@ def _once(name: str, times: Counter[str]) -> str:
     """
     key = name
     while key and times[key]:
-        more = f" {times[name]}" if times[name] > 1 else ""
         times[name] += 1
-        key = f"{name} (again{more})"
+        key = f"{name} (again {times[name]})"
     times[key] += 1
     return key
 
