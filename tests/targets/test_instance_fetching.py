@@ -168,6 +168,15 @@ def test_volumes_may_be_asked_for_in_any_order_and_again(target: Instance, recei
                 assert there.mask_of(ref.figure_id) == target.mask_of(ref.figure_id)
 
 
+def test_a_file_that_was_given_is_not_kept(
+    platform: Platform, target: Instance, receipt: Any
+) -> None:
+    volume, since = receipt.items[0].volume, len(platform.requests)
+    with target.reading_back([ReadBack(volume, True, ())]) as there:
+        assert there.volume_file(volume.id) == there.volume_file(volume.id)
+    assert asked(platform, since)["volumes.download"] == 2
+
+
 def test_no_more_than_a_few_small_volumes_are_on_their_way(
     target: Instance, receipt: Any, platform: Platform
 ) -> None:
