@@ -63,6 +63,16 @@ def test_the_voxels_that_two_files_share_are_counted_in_any_voxel_order(tmp_path
     assert array[one.voxel] == 1
 
 
+def test_what_is_kept_is_compared_with_what_finds_no_room_and_has_another_order(
+    tmp_path, monkeypatch
+):
+    """The runs of the lung take 32 bytes, those of the trunk 84."""
+    monkeypatch.setattr(reading, "MARKS_BYTES", 40)
+    body = np.ones(SHAPE, dtype=np.uint8)
+    (one,) = found(tmp_path, {"lung": LUNG, "trunk": body}, {"trunk": FLIPPED})
+    assert one.message.endswith(": 48 voxels are in both, all of lung.nii")
+
+
 def test_a_file_that_lies_in_another_one_is_said_to(tmp_path):
     inner = filled(slice(1, 3), slice(2, 4), slice(3, 5))
     (one,) = found(tmp_path, {"lung": LUNG, "tumor": inner}, {})
