@@ -232,7 +232,7 @@ class Findings(Result, Sequence[Finding]):
             said.append(f"{len(self.waived)} waived")
         return ", ".join(said) or "nothing to report"
 
-    def page(self) -> str:
+    def _page(self) -> str:
         """Return the report: one page with pictures of the first files of each code."""
         return _report(self)
 

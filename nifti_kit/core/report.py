@@ -75,7 +75,7 @@ class Summary(ABC):
             cells = zip(self.columns, map(self.shown, row), strict=True)
             yield ", ".join(f"{column} {cell}" for column, cell in cells if cell != "")
 
-    def said(self, most: int) -> Iterable[str]:
+    def _said(self, most: int) -> Iterable[str]:
         """Return so many of the lines, and how many more there are."""
         lines = self.lines()
         return [*lines[:most], *and_more(len(lines) - most, "line", "lines()")]
@@ -88,21 +88,21 @@ class Summary(ABC):
 
     def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
         """Yield what stands below the title: so many rows, so many lines, the others counted."""
-        rows, rest = self._first(self.shown_rows(), most_rows)
+        rows = list(islice(self.shown_rows(), most_rows))
         if rows:
             yield html.table(self.head or self.columns, rows)
-        for line in (*rest, *self.said(most_lines)):
+        for line in (*self._rest(len(rows), self.shown_rows()), *self._said(most_lines)):
             yield html.element("p", line)
 
-    def _first(self, rows: Iterable[Any], most: int) -> tuple[list[Any], list[str]]:
-        """Return the first rows, and the line that counts the others."""
-        left = iter(rows)
-        first = list(islice(left, most))
-        return first, and_more(sum(1 for _ in left), self.row_word, "to_frame()")
+    def _rest(self, seen: int, rows: Iterable[Any] | None = None) -> list[str]:
+        """Return the line that counts the rows that are not seen."""
+        left = sum(1 for _ in (self.cells() if rows is None else rows)) - seen
+        return and_more(left, self.row_word, "to_frame()")
 
     def __repr__(self) -> str:
-        rows, rest = self._first(self.told(), self.text_rows)
-        lines = (f"  {line}" for line in (*rows, *rest, *self.said(TEXT_ROWS)))
+        told = list(islice(self.told(), self.text_rows))
+        rest = self._rest(len(told), self.told())
+        lines = (f"  {line}" for line in (*told, *rest, *self._said(TEXT_ROWS)))
         return "\n".join(map(visible, (self.title(), *lines)))
 
     def _repr_html_(self) -> str:
@@ -146,7 +146,7 @@ class Result(Summary):
 
     def forms(self) -> dict[str, Callable[[], str]]:
         """Return what gives the text of each ending."""
-        return {".html": self.page, ".json": self.to_json, ".csv": self._csv}
+        return {".html": self._page, ".json": self.to_json, ".csv": self._csv}
 
     def _csv(self) -> str:
         frame = self.to_frame()
@@ -154,7 +154,7 @@ class Result(Summary):
             frame[column] = [_guarded(cell) for cell in frame[column]]
         return str(frame.to_csv(index=False))
 
-    def page(self) -> str:
+    def _page(self) -> str:
         """Return the page that is saved: with every row, and the pictures."""
         title = html.title(self.title())
         body = html.join(self.body(sys.maxsize, sys.maxsize))

@@ -142,7 +142,7 @@ def _row(item: Item) -> Row:
         item.folder,
         item.plane or "",
         " x ".join(map(str, image.shape)) if image else "",
-        " x ".join(f"{mm:g}" for mm in image.grid.voxel_size) if image else "",
+        " x ".join(f"{mm:.4g}" for mm in image.grid.voxel_size) if image else "",
         (image.grid.axis_codes if usable else "?") if image else "",
         ", ".join(mask.relative.name for mask in item.masks),
         item.segmentation or "",

@@ -304,7 +304,7 @@ class Plan(Report):
         items = self.items[: items_of(most_rows)]
         return zip(items, shares(map(_size, items), most_rows), strict=True)
 
-    def said(self, most: int) -> Iterator[str]:
+    def _said(self, most: int) -> Iterator[str]:
         """Yield which files are left out, and that nothing would land."""
         yield from left_out_lines(self.left_out, most)
         yield from (str(one) for one in self.blockers if one.code == "plan-empty")
@@ -314,7 +314,7 @@ class Plan(Report):
         for item, most in self._shown():
             lines += map(visible, item_lines(item, self.kinds.get(item.name, ""), most))
         rest = and_more(len(self.items) - REPR_ITEMS, "item", "items and to_frame()")
-        lines += [f"  {line}" for line in (*rest, *self.said(REPR_LINES))]
+        lines += [f"  {line}" for line in (*rest, *self._said(REPR_LINES))]
         if self.findings:
             lines.append(repr(self.findings))
         return "\n".join(lines)
@@ -327,7 +327,7 @@ class Plan(Report):
             yield item_markup(item, kind, colors, most, unfolded=position == 0)
         rest = len(self.items) - items_of(most_rows)
         yield from _paragraphs(and_more(rest, "item", "items and to_frame()"))
-        yield from _paragraphs(self.said(most_lines))
+        yield from _paragraphs(self._said(most_lines))
         if self.findings:
             yield html.Markup(self.findings._repr_html_())
 

@@ -193,17 +193,17 @@ class Proof(Result):
         """Yield a line of text for each that is not as meant."""
         return (f"{_place(row)}: {row.why}" for row in self.failures)
 
-    def said(self, most: int) -> list[str]:
+    def _said(self, most: int) -> list[str]:
         """Return what was not compared: files that did not land, and objects of others."""
         others = [f"Of others: {one}" for one in self.extra[:most]]
         more = len(self.extra) - most
         others += [f"Of others: {counted(more, 'more object')}"] * (more > 0)
         return [*left_out_lines(self.left_out, most), *others]
 
-    def page(self) -> str:
+    def _page(self) -> str:
         """Return the page that is saved: with every row."""
         head = [name.replace("_", " ") for name in self.columns]
-        lines = (html.element("p", line) for line in self.said(sys.maxsize))
+        lines = (html.element("p", line) for line in self._said(sys.maxsize))
         return html.page(
             "Proof", html.title(self.title()), html.table(head, super().shown_rows()), *lines
         )

@@ -131,7 +131,7 @@ class Receipt(Report):
         )
 
     def __repr__(self) -> str:
-        lines = [self.title(), *(f"  {line}" for line in self.said(REPR_LINES))]
+        lines = [self.title(), *(f"  {line}" for line in self._said(REPR_LINES))]
         for item in self.items[:REPR_ITEMS]:
             names: dict[str, int] = {}
             for landed in item.objects:
@@ -167,7 +167,7 @@ class Receipt(Report):
         """Return what gives the text of each ending; ``.md`` is the card."""
         return {**super().forms(), ".md": self.to_card}
 
-    def said(self, most: int) -> list[str]:
+    def _said(self, most: int) -> list[str]:
         """Return which files are left out."""
         return left_out_lines(self.left_out, most)
 
@@ -178,7 +178,7 @@ class Receipt(Report):
         for item, most in zip(some, shares(sizes, most_rows), strict=True):
             yield _item_markup(item, most)
         rest = and_more(len(self.items) - len(some), "volume", "items and to_frame()")
-        for line in (*rest, *self.said(most_lines)):
+        for line in (*rest, *self._said(most_lines)):
             yield html.element("p", line)
         if self.findings:
             yield html.Markup(self.findings._repr_html_())

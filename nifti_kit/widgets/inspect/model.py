@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traitlets import Any as AnyTrait
@@ -91,17 +91,17 @@ def item_rows(dataset: Dataset, findings: FindingsTable) -> tuple[Row, ...]:
         item = None if found.waived else findings.item_of(found)
         if item is not None:
             about[item.name][found.severity] += 1
-    return tuple(_row(item, about[item.name]) for item in dataset.items)
+    told = zip(dataset.items, dataset.records(), strict=True)
+    return tuple(_row(item, facts, about[item.name]) for item, facts in told)
 
 
-def _row(item: Item, severities: Counter[str]) -> Row:
-    image = item.images[0] if item.images else None
+def _row(item: Item, facts: Mapping[str, Any], severities: Counter[str]) -> Row:
     cells = {
         "name": item.name,
-        "plane": item.plane or "",
-        "shape": " x ".join(map(str, image.shape)) if image else "",
-        "voxel_size": " x ".join(f"{mm:.4g}" for mm in image.grid.voxel_size) if image else "",
-        "axes": ("?" if image.grid.problem else image.grid.axis_codes) if image else "",
+        "plane": facts["plane"],
+        "shape": facts["shape"],
+        "voxel_size": facts["voxel size (mm)"],
+        "axes": facts["axes"],
         "masks": len(item.masks),
         "scores": ", ".join(table.relative.name for table in item.tables),
         "findings": severities.total(),
