@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plans import provenance
-from tests.support.builders import AFFINE, labels, write_nifti
+from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
 from tests.support.landings import (
     land,
     quiet,
@@ -82,6 +82,8 @@ def test_versions_and_times_are_those_of_the_run(tmp_path: Path, target: nk.Proj
         }
         times += [datetime.fromisoformat(found[name]) for name in ("begun", "ended")]
     assert times == sorted(times)
+    made, compared = receipt.provenance, proof.provenance
+    assert made.begun < made.ended <= compared.begun < compared.ended
     assert times[0] >= begin
     assert {time.utcoffset() for time in times} == {timedelta(0)}
 
@@ -116,6 +118,8 @@ def test_what_a_person_chose_is_kept_beside_what_was_taken(
             {"value": 2, "name": "Cup", "color": None},
         ],
     }
+    unasked = nk.plan(nk.scan(source)).provenance.choices
+    assert (unasked["score_base"], unasked["score_base_asked"]) == (1, None)
     assert found["waivers"] == [
         {"code": "planes-incomplete", "path": None},
         {"code": "content-repeated", "path": "axl_anatomic.nii.gz"},
@@ -164,14 +168,16 @@ def test_a_repaired_file_is_named_with_what_it_was(
 
 
 def test_files_that_a_repair_made_and_took_away_have_one_checksum(tmp_path: Path) -> None:
-    write_volumes(tmp_path / "in", {"A": {}})
-    hot = np.stack([labels() == value for value in (1, 2)], axis=3).astype("u1")
-    write_nifti(tmp_path / "in/A/parts.nii.gz", hot)
-    repair = nk.repairs.merge_frames(nk.scan(tmp_path / "in"), "A/parts.nii.gz", ["liver", "lung"])
-    found = nk.plan(repair.dataset).provenance.repairs
-    by_side = {(one.sha256_before is None, one.sha256_after is None) for one in found}
-    assert all(one.sha256_before or one.sha256_after for one in found)
-    assert by_side
+    write_nifti(tmp_path / "in/A.nii.gz", np.zeros((*SHAPE, 2), "i2"))
+    repair = nk.repairs.split_frames(nk.scan(tmp_path / "in"), "A.nii.gz")
+    gone, *made = nk.plan(repair.dataset).provenance.repairs
+    before = sha256(tmp_path / "in/A.nii.gz")
+    assert (gone.file, gone.sha256_before, gone.sha256_after) == ("A.nii.gz", before, None)
+    assert [(one.file, one.sha256_before) for one in made] == [
+        ("A_0.nii.gz", None),
+        ("A_1.nii.gz", None),
+    ]
+    assert all(one.sha256_after for one in made)
 
 
 # Accepted errors
