@@ -91,8 +91,13 @@ class Summary(ABC):
         rows = list(islice(self.shown_rows(), most_rows))
         if rows:
             yield html.table(self.head or self.columns, rows)
-        for line in (*self._rest(len(rows), self.shown_rows()), *self._said(most_lines)):
+        for line in self._rest(len(rows), self.shown_rows()):
             yield html.element("p", line)
+        yield from self._notes(most_lines)
+
+    def _notes(self, most: int) -> Iterator[html.Markup]:
+        """Yield so many of the lines as HTML."""
+        return (html.element("p", line) for line in self._said(most))
 
     def _rest(self, seen: int, rows: Iterable[Any] | None = None) -> list[str]:
         """Return the line that counts the rows that are not seen."""

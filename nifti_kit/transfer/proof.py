@@ -195,18 +195,25 @@ class Proof(Result):
 
     def _said(self, most: int) -> list[str]:
         """Return what was not compared: files that did not land, and objects of others."""
-        others = [f"Of others: {one}" for one in self.extra[:most]]
+        return [*left_out_lines(self.left_out, most), *self._others(most)]
+
+    def _others(self, most: int) -> list[str]:
         more = len(self.extra) - most
-        others += [f"Of others: {counted(more, 'more object')}"] * (more > 0)
-        return [*left_out_lines(self.left_out, most), *others]
+        lines = [f"Of others: {one}" for one in self.extra[:most]]
+        return lines + [f"Of others: {counted(more, 'more object')}"] * (more > 0)
+
+    def _notes(self, most: int) -> Iterator[html.Markup]:
+        """Yield what was not compared; the objects of others fold."""
+        yield from (html.element("p", line) for line in left_out_lines(self.left_out, most))
+        if self.extra:
+            others = html.join(html.element("p", line) for line in self._others(most))
+            yield html.details(f"{counted(len(self.extra), 'object')} of others", others)
 
     def _page(self) -> str:
         """Return the page that is saved: with every row."""
         head = [name.replace("_", " ") for name in self.columns]
-        lines = (html.element("p", line) for line in self._said(sys.maxsize))
-        return html.page(
-            "Proof", html.title(self.title()), html.table(head, super().shown_rows()), *lines
-        )
+        table = html.table(head, super().shown_rows())
+        return html.page("Proof", html.title(self.title()), table, *self._notes(sys.maxsize))
 
     def title(self) -> str:
         """Return the verdict and what was compared in one line."""

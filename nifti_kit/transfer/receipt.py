@@ -154,7 +154,7 @@ class Receipt(Report):
 
         Counts, classes with their colours, voxels and ml, voxel sizes (mm), what was left out,
         waivers, repairs, versions, and the checksums of all files, folded. Names are escaped, and
-        no folder is named but by its own name.
+        no folder is named but by its own name. ``save("card.md")`` writes it.
 
         Examples
         --------

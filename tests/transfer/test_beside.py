@@ -442,6 +442,7 @@ def test_objects_of_others_are_in_every_form_of_a_proof(
     ]
     proof.save(tmp_path / "proof.html")
     for page in (proof._repr_html_(), (tmp_path / "proof.html").read_text("utf-8")):
+        assert "<details><summary>2 objects of others</summary>" in page
         assert f"object {two} of B\\u202ene, a 3D figure" in page
         assert "\u202e" not in page
     assert "\u202e" not in text
