@@ -21,7 +21,7 @@ from nifti_kit.comparisons.volumes import compared
 from nifti_kit.core import html
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.report import Report, Row
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import visible
 from nifti_kit.formats.class_maps import Color
 from nifti_kit.render import Mask
@@ -49,8 +49,8 @@ class Comparison(Report):
     row_word: ClassVar[str] = "difference"
     columns: ClassVar[tuple[str, ...]] = (
         "volume", "class", "object a", "object b", "what differs", "voxels a", "voxels b",
-        "mm3 a", "mm3 b", "Dice", "HD95 (mm)", "mean surface distance (mm)",
-        "centroid shift (mm)", "scores", "axis", "slice",
+        "mm3 a", "mm3 b", "Dice", "HD95 (mm)", "mean distance (mm)", "shift (mm)", "scores",
+        "axis", "slice",
     )  # fmt: skip
 
     a: Any = field(repr=False)
@@ -114,6 +114,14 @@ class Comparison(Report):
                 one.slice_index,
             )
 
+    def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
+        """Yield the table, in which a pair of numbers is one cell, and the lines below it."""
+        shown = self.differences[:most_rows]
+        if shown:
+            yield html.table(_SHOWN, [_cells(one) for one in shown])
+        for line in (*self._rest(len(shown)), *self._said(most_lines)):
+            yield html.element("p", line)
+
     def lines(self) -> list[str]:
         """Return what was compared, what could not be, and what else is to be known."""
         sides = [f"{name} is {word}" for name, word in zip("ab", self.words, strict=True)]
@@ -130,6 +138,34 @@ class Comparison(Report):
             "notes": list(self.notes),
         }
 
+
+_SHOWN = (
+    "volume", "class", "object (a | b)", "what differs", "voxels (a | b)", "mm³ (a | b)", "Dice",
+    "HD95 (mm)", "mean distance (mm)", "shift (mm)", "worst slice",
+)  # fmt: skip
+
+
+def _cells(found: Difference) -> list[str]:
+    """Return a difference as it is shown: two numbers in a cell."""
+    measures = (found.hd95_mm, found.mean_mm, found.shift_mm)
+    is_object = any(found.objects)
+    return [
+        found.volume,
+        found.class_name,
+        " | ".join(dict.fromkeys(one or "-" for one in found.objects)) if is_object else "",
+        found.what,
+        " | ".join(f"{count:,}" for count in found.voxels) if is_object else "",
+        " | ".join(f"{volume:,.4g}" if volume < LARGE else f"{volume:,.0f}" for volume in found.mm3)
+        if is_object
+        else "",
+        "" if found.dice is None else f"{found.dice:.3f}",
+        *("" if one is None else f"{one:.3g}" for one in measures),
+        "" if found.axis is None else f"{AXES[found.axis][:3]} {found.slice_index}",
+    ]
+
+
+LARGE = 1000.0
+"""From here on a volume (mm³) is shown as a whole number."""
 
 AXES = ("sagittal", "coronal", "axial")
 """What the slices along each RAS+ axis are called."""
@@ -167,7 +203,7 @@ def compare(
     Raises
     ------
     WrongArgument
-        If something is neither of these, or no set has a class of such a name.
+        If something is neither of these.
     BadSource
         If a folder is neither of both.
     TargetError
@@ -193,7 +229,7 @@ def compare(
         b,
         found.pairs,
         worst_first(differences),
-        (*_missing(sides), *missing, *found.undecided),
+        (*_missing(sides), *missing, *found.undecided, *_unknown(sides, chosen)),
         tuple(_renamed(found.pairs)),
         (sides[0].word, sides[1].word),
     )
@@ -203,6 +239,18 @@ def _chosen(classes: str | Iterable[str] | None) -> frozenset[str] | None:
     if classes is None:
         return None
     return frozenset((classes,) if isinstance(classes, str) else classes)
+
+
+def _unknown(sides: Sequence[Side], chosen: Collection[str] | None) -> Iterator[str]:
+    """Yield the classes that were asked for and that no set has."""
+    there = sorted({name for side in sides for name in side.facts()})
+    for name in sorted(set(chosen or ()) - set(there)):
+        said = listed(map(visible, there), SHOWN) or "none"
+        yield f"no set has a class {visible(name)!r}; there are: {said}"
+
+
+SHOWN = 20
+"""Classes that a line names before it counts the rest."""
 
 
 def _missing(sides: Sequence[Side]) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from nifti_kit.core.findings import Finding, describe
@@ -146,8 +146,8 @@ class DatasetSide(Side):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self._planner = ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
-        used = {str(image.relative) for item in dataset.items for image in item.images}
-        self.missing = tuple(_lost(dataset.findings, used))
+        used = {image.relative for item in dataset.items for image in item.images}
+        self.missing = tuple(_lost(dataset.findings, set(dataset.source.files) - used))
 
     def volumes(self) -> list[SideVolume]:
         """Return its volumes; headers are read, no voxels."""
@@ -171,7 +171,7 @@ class DatasetSide(Side):
             for mask in survey.masks
             if mask.labels is None or mask.orientation is None
         ]
-        missing += _lost(survey.score_findings, ())
+        missing += _lost(survey.score_findings, [table.relative for table in item.tables])
         for image in (mask.image for mask in item.masks):
             known = fingerprint_of(self.dataset, image)
             if known is not None and not known.is_of(image):
@@ -190,9 +190,9 @@ class PlanSide(Side):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        used = {str(one.mask.relative) for one in plan.objects}
-        used |= {str(item.volume.relative) for item in plan.items if item.volume is not None}
-        self.missing = tuple(_lost(plan.blockers, used))
+        used = {one.mask.relative for one in plan.objects}
+        used |= {item.volume.relative for item in plan.items if item.volume is not None}
+        self.missing = tuple(_lost(plan.blockers, set(plan.source.files) - used))
         self.missing += tuple(f"{one.path}: it is left out" for one in plan.left_out)
 
     def volumes(self) -> list[SideVolume]:
@@ -335,10 +335,11 @@ def _of_folder(path: Path) -> Side:
     return side
 
 
-def _lost(findings: Iterable[Finding], used: Collection[str]) -> Iterator[str]:
+def _lost(findings: Iterable[Finding], files: Iterable[PurePosixPath]) -> Iterator[str]:
     """Yield the errors about files that are not compared, in words."""
+    names = set(map(str, files))
     for found in findings:
-        if found.severity == "error" and found.path and found.path not in used:
+        if found.severity == "error" and found.path in names:
             yield f"{found.path}: {found.message}"
 
 
