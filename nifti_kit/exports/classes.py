@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from nifti_kit.errors import BadClassMap, visible
 from nifti_kit.exports.result import NotExported
-from nifti_kit.formats.class_maps.entries import ClassEntry, Color
+from nifti_kit.formats.class_maps.entries import ClassEntry, Color, free_color
 from nifti_kit.formats.class_maps.reading import class_map_of
 from nifti_kit.formats.labels import MAX_LABEL
 from nifti_kit.targets.records import MASK_SHAPES, ClassRef, pixel_value
@@ -29,6 +29,8 @@ class ClassNumbers:
         The classes of the project; those that cannot hold a mask have no number.
     given
         Numbers that classes have in the files that are exported to; they come first.
+    used
+        The classes of the objects; one that the project does not have gets a colour.
 
     Attributes
     ----------
@@ -39,9 +41,18 @@ class ClassNumbers:
     """
 
     def __init__(
-        self, classes: Iterable[ClassRef], given: Mapping[str, int] = MappingProxyType({})
+        self,
+        classes: Iterable[ClassRef],
+        given: Mapping[str, int] = MappingProxyType({}),
+        used: Iterable[str] = (),
     ) -> None:
-        known = [found for found in classes if found.shape in MASK_SHAPES]
+        there = {found.name: found for found in classes}
+        self._unknown = sorted(set(used) - there.keys())
+        colors = {found.color for found in there.values()}
+        for name in self._unknown:
+            there[name] = ClassRef(name, free_color(colors), "", MASK_SHAPES[0])
+            colors.add(there[name].color)
+        known = [one for one in there.values() if one.shape in MASK_SHAPES or one.name in used]
         self.colors: dict[str, Color] = {found.name: found.color for found in known}
         self.taken: list[str] = []
         self._numbers = {one.name: given[one.name] for one in known if one.name in given}
@@ -58,6 +69,22 @@ class ClassNumbers:
             if found.name not in self._numbers:
                 self._numbers[found.name] = next(free)
         self._order = [found.name for found in known]
+
+    @property
+    def made_up(self) -> list[str]:
+        """Which colours are not those of the project, in words."""
+        return [
+            f"class {name!r} is not in the project: a colour was chosen" for name in self._unknown
+        ]
+
+    @property
+    def moved(self) -> list[str]:
+        """Which numbers are not those of the descriptions, in words."""
+        return [
+            f"class {name!r} has a number that another class has, or that no label can have: "
+            f"it is {self._numbers[name]} in the files"
+            for name in self.taken
+        ]
 
     def _values(self) -> set[int]:
         return set(self._numbers.values())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +15,15 @@ from nifti_kit.core.files import inside, json_bytes, land_beside, land_bytes, la
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.locks import held, lock_of
 from nifti_kit.core.parallel import in_order, with_progress
-from nifti_kit.errors import NiftiKitError, UnreadableFile, a_path, wrong_argument
+from nifti_kit.core.text import counted
+from nifti_kit.errors import (
+    NiftiKitError,
+    TargetError,
+    UnreadableFile,
+    a_path,
+    visible,
+    wrong_argument,
+)
 from nifti_kit.exports.classes import ClassNumbers, class_map_file
 from nifti_kit.exports.jobs import Part, VolumeJob
 from nifti_kit.exports.layouts import ByPlane, ByVolume, Layout, Places
@@ -23,9 +32,9 @@ from nifti_kit.exports.ledger import Ledger, Written
 from nifti_kit.exports.likeness import LikeOriginals
 from nifti_kit.exports.masks import Homeless, MaskWriter, Overlap, WrittenMask
 from nifti_kit.exports.names import dataset_folders, volume_stems
-from nifti_kit.exports.originals import keeps_maps, originals_of
+from nifti_kit.exports.originals import Originals, keeps_maps, originals_of
 from nifti_kit.exports.result import Export, ExportedFile, NotExported
-from nifti_kit.exports.tables import Cells, cells_of, frames_of, table_of, wrong_cells
+from nifti_kit.exports.tables import Cells, WrongCell, cells_of, frames_of, table_of, wrong_cells
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nifti_output import is_packed, volume_pieces
 from nifti_kit.formats.scores.reading import read_scores
@@ -102,17 +111,30 @@ def export(
 
     Examples
     --------
-    >>> import nifti_kit as nk
-    >>> target = nk.ProjectFolder("out/knee", dataset="knee")
-    >>> nk.export(target, "out/knee_nifti", layout="by_plane")  # doctest: +SKIP
-    >>> nk.plan(nk.scan("out/knee_nifti"))  # doctest: +SKIP
+    >>> import tempfile, nifti_kit as nk
+    >>> out = tempfile.mkdtemp()
+    >>> plan = nk.plan(nk.scan("data_samples/scores"))
+    >>> target = nk.ProjectFolder(f"{out}/project", dataset="knee")
+    >>> receipt = nk.upload(plan, target)
+    >>> nk.export(target, f"{out}/nifti", layout="by_plane").ok
+    True
+    >>> len(nk.plan(nk.scan(f"{out}/nifti")).objects) == len(plan.objects)
+    True
+    >>> nk.export(target, f"{out}/as_it_was", like=receipt).ok
+    True
     """
     a_target(target)
     a_path(folder)
     if layout not in LAYOUTS:
         raise wrong_argument("there is no such layout", layout, " or ".join(map(repr, LAYOUTS)))
     path = Path(folder).expanduser()
-    exporter = _Exporter(target, path, layout, _chosen(target, volumes), like)
+    originals = None
+    chosen = _chosen(target, volumes)
+    if like is not None:
+        originals = originals_of(like, target, chosen)
+    for place in filter(None, (target.path, originals and originals.root)):
+        _refuse_within(path, place)
+    exporter = _Exporter(target, path, layout, chosen, originals)
     with held(lock_of(path), "an export to this folder"):
         return exporter.run(on_volume)
 
@@ -121,22 +143,52 @@ def _chosen(
     target: Target, volumes: Iterable[VolumeRef | str | int] | None
 ) -> tuple[VolumeRef, ...]:
     """Return the volumes that are exported, each once, in the order of the target."""
+    there = _Listed(tuple(target.volumes()))
     if volumes is None:
-        return tuple(target.volumes())
+        return there.refs
     wanted = [volumes] if isinstance(volumes, str | int | VolumeRef) else list(volumes)
-    ids = {chosen_volume(target, one).id for one in wanted}
-    return tuple(ref for ref in target.volumes() if ref.id in ids)
+    asked = [one.id if isinstance(one, VolumeRef) else one for one in wanted]
+    ids = {chosen_volume(there, one).id for one in asked}
+    return tuple(ref for ref in there.refs if ref.id in ids)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The volumes of a target, which are listed once."""
+
+    refs: tuple[VolumeRef, ...]
+
+    def volumes(self) -> Sequence[VolumeRef]:
+        return self.refs
+
+
+def _refuse_within(folder: Path, place: Path) -> None:
+    """Refuse to write into the project, or into the original files."""
+    if folder.resolve().is_relative_to(place.resolve()):
+        raise TargetError(
+            "an export does not go into what it is made of",
+            path=folder,
+            found=f"a folder within {visible(place)}",
+            remedy="Choose a folder elsewhere.",
+        )
 
 
 class _Exporter:
     def __init__(
-        self, target: Target, folder: Path, layout: str, volumes: Sequence[VolumeRef], like: Any
+        self,
+        target: Target,
+        folder: Path,
+        layout: str,
+        volumes: Sequence[VolumeRef],
+        originals: Originals | None,
     ) -> None:
         self._target, self._folder, self._volumes = target, folder, volumes
+        self._originals = originals
+        self._objects = _objects(target, volumes)
+        used = {one.class_name for own in self._objects.values() for one in own}
         classes = target.classes()
-        self._originals = None if like is None else originals_of(like, target, volumes)
-        given = {} if self._originals is None else self._originals.numbers
-        self._numbers = ClassNumbers(classes, given)
+        given = {} if originals is None else originals.numbers
+        self._numbers = ClassNumbers(classes, given, used)
         stems = volume_stems(volumes)
         folders = {ref.dataset: "" for ref in volumes}
         if not target.has_dataset:
@@ -144,21 +196,16 @@ class _Exporter:
         places, make = Places(volumes, stems, folders), LAYOUTS[layout]
         self._layout: Layout = (
             make(places, self._numbers)
-            if self._originals is None
-            else LikeOriginals(self._originals, places, self._numbers, target, make)
+            if originals is None
+            else LikeOriginals(originals, places, self._numbers, target, make)
         )
-        known = None if self._originals is None else self._originals.name
+        known = None if originals is None else originals.name
         facts = [target.where, layout, [[v.id, v.name] for v in volumes], repr(classes), known]
         self._call = json.dumps(facts)
 
     def run(self, on_volume: Callable[[int, VolumeRef], Any] | None) -> Export:
         ledger = Ledger(self._folder, self._call)
-        listed = in_order(lambda ref: tuple(self._target.objects(ref.id)), self._volumes)
-        objects = {
-            ref.id: tuple(one for one in own if one.has_figure)
-            for ref, own in zip(self._volumes, listed, strict=True)
-        }
-        parts = self._layout.parts(objects)
+        parts = self._layout.parts(self._objects)
         reading = [ReadBack(job.volume, True, job.objects) for part in parts for job in part.jobs]
         made: list[Written] = []
         volumes = [job.volume for part in parts for job in part.jobs]
@@ -166,19 +213,25 @@ class _Exporter:
             told = with_progress(volumes, on_volume, "Exporting", "volume")
             for part in parts:
                 done = ledger.done(part.key, part.state)
-                steps = [next(told) for _ in part.jobs]
+                for _ in part.jobs:
+                    next(told)
                 if done is None:
                     done = _PartWriter(there, self._folder, self._layout, ledger).write(part)
                     ledger.end(part.key, part.state, done)
-                assert len(steps) == len(part.jobs)
                 made.append(done)
+            for _ in told:  # there is none: its bar goes
+                pass
         return self._finish(made, ledger)
 
     def _finish(self, made: Sequence[Written], ledger: Ledger) -> Export:
         """Write what is of the whole export, and return the report."""
         files = [one for written in made for one in written.files]
         left = [one for written in made for one in written.left]
-        notes = [*self._layout.notes(), *(note for written in made for note in written.notes)]
+        notes = [
+            *self._numbers.made_up,
+            *self._layout.notes(),
+            *(note for written in made for note in written.notes),
+        ]
         own: list[ExportedFile] = []
         further = {pair for one in made for pair in one.further}
         used = {name for one in files for name in one.classes}
@@ -207,6 +260,15 @@ class _Exporter:
         ledger.begin(name)
         land_bytes(inside(self._folder, *PurePosixPath(name).parts), content)
         return ExportedFile(name, what)
+
+
+def _objects(target: Target, volumes: Sequence[VolumeRef]) -> dict[int, tuple[ObjectRef, ...]]:
+    """Return the objects of each volume that have a figure, by the volume's id."""
+    listed = in_order(lambda ref: tuple(target.objects(ref.id)), volumes)
+    return {
+        ref.id: tuple(one for one in own if one.has_figure)
+        for ref, own in zip(volumes, listed, strict=True)
+    }
 
 
 def _left_json(one: NotExported) -> dict[str, Any]:
@@ -321,7 +383,8 @@ class _PartWriter:
                     self._made.further.append((one.placed[0].ref.class_name, one.job.number))
                 self._scores(job, one)
         content = self._target.content(job.volume.id)
-        self._made.left += leavings(job.volume, job.name, content)
+        custom = {one.figure_key: one.scores for one in job.objects}
+        self._made.left += leavings(job.volume, job.name, content, custom)
         self._made.left += _several_figures(job)
 
     def _table_bytes(self, path: PurePosixPath, cells: Cells, text: str) -> bytes:
@@ -359,16 +422,30 @@ class _PartWriter:
             self._leave(job, "scores", ref.class_name, why, entry)
         if not cells.cells:
             return
-        values = sorted({value for _, value in cells.cells})
-        text = table_of(cells, values, str(path))
         names = {one.value: one.ref.class_name for one in scored}
-        for frame, value, cell in wrong_cells(cells, text, str(path)):
-            why = f"frame {frame} of {path.name} does not hold it as it is written"
-            self._leave(job, "scores", names[value], why, list(cell))
+        text = table_of(cells, sorted({value for _, value in cells.cells}), str(path))
+        remark = self._compare(job, path, wrong_cells(cells, text, str(path)), names)
         self._ledger.begin(str(path))
         land_bytes(inside(self._folder, *path.parts), self._table_bytes(path, cells, text))
         classes = tuple(dict.fromkeys(names.values()))
-        self._note(job, ExportedFile(str(path), "scores", job.volume.id, job.name, classes))
+        table = ExportedFile(str(path), "scores", job.volume.id, job.name, classes, remark=remark)
+        self._note(job, table)
+
+    def _compare(
+        self,
+        job: VolumeJob,
+        path: PurePosixPath,
+        wrong: Iterable[WrongCell],
+        names: Mapping[int, str],
+    ) -> str:
+        """Name the cells that a table does not hold; return what is to be known of the others."""
+        digits = 0
+        for cell in wrong:
+            digits += cell.is_same_number
+            if not cell.is_same_number:
+                why = f"frame {cell.frame} of {path.name} does not hold it as it is written"
+                self._leave(job, "scores", names[cell.value], why, list(cell.entry))
+        return f"{counted(digits, 'score')} in other digits: two decimals at least" * bool(digits)
 
 
 def _mask_entry(job: VolumeJob, mask: WrittenMask) -> ExportedFile:

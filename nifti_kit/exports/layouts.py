@@ -16,7 +16,14 @@ from nifti_kit.datasets.names import PLANE_WORDS, VOLUME, parse_name
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.exports.classes import ClassNumbers
 from nifti_kit.exports.jobs import MaskJob, Masks, Part, VolumeJob
-from nifti_kit.exports.names import ENDING, as_annotation, as_table, as_volume, free_name
+from nifti_kit.exports.names import (
+    ENDING,
+    as_annotation,
+    as_table,
+    as_volume,
+    free_name,
+    read_back_as,
+)
 from nifti_kit.formats.class_maps.stems import class_stems, further_stem
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 
@@ -88,8 +95,9 @@ class ByVolume:
         return ["names of volumes have planes: nk.scan(folder, layout='by_volume')"] * by_plane
 
     def _job(self, ref: VolumeRef, objects: Sequence[ObjectRef]) -> VolumeJob:
-        name = self._places.stems[ref.id] + ENDING
-        return VolumeJob(ref, self._places.folder(ref) / name, tuple(objects))
+        stem = self._places.stems[ref.id]
+        path = self._places.folder(ref) / (stem + ENDING)
+        return VolumeJob(ref, path, tuple(objects), remark=read_back_as(ref.name, stem))
 
     def kinds(self, part: Part) -> Sequence[str]:  # noqa: ARG002
         """Return the only one."""
@@ -141,10 +149,7 @@ class ByPlane:
         """Return the volumes of each set; a set that shares its dataset has a folder of its own."""
         found = []
         for folder, own in self._sets():
-            jobs = [
-                VolumeJob(ref, folder / (self._names[ref.id] + ENDING), tuple(objects[ref.id]))
-                for ref in own
-            ]
+            jobs = [self._job(folder, ref, objects[ref.id]) for ref in own]
             there = [parse_name(self._names[ref.id] + ENDING).plane for ref in own]
             lacks = [plane for plane in PLANE_WORDS if plane not in there]
             said = f"{jobs[0].name}: its set has no volume of plane {', '.join(lacks)}"
@@ -152,9 +157,16 @@ class ByPlane:
             found.append(Part(jobs, [f"{said}; {remedy}"] if lacks else []))
         return found
 
+    def _job(
+        self, folder: PurePosixPath, ref: VolumeRef, objects: Sequence[ObjectRef]
+    ) -> VolumeJob:
+        name = self._names[ref.id]
+        remark = read_back_as(ref.name, name)
+        return VolumeJob(ref, folder / (name + ENDING), tuple(objects), remark=remark)
+
     def notes(self) -> Sequence[str]:
-        """Return nothing: each set has its own."""
-        return ()
+        """Say which classes have another number than that of their description."""
+        return self._numbers.moved
 
     def _sets(self) -> Iterator[tuple[PurePosixPath, list[VolumeRef]]]:
         by_dataset: defaultdict[str, dict[tuple[object, ...], dict[str, VolumeRef]]] = defaultdict(

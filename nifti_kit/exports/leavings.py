@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nifti_kit.core.geometry import NORMALS
@@ -14,9 +14,14 @@ from nifti_kit.targets.records import VolumeRef
 NO_FORM = "a NIfTI file has no form for it"
 
 
-def leavings(volume: VolumeRef, name: str, content: dict[str, Any]) -> Iterator[NotExported]:
-    """Yield what of a volume's annotation is no mask with scores; ``name`` is for people."""
-    for what, title, why, facts in _found(volume, content):
+def leavings(
+    volume: VolumeRef, name: str, content: dict[str, Any], custom: Mapping[str, Any]
+) -> Iterator[NotExported]:
+    """Yield what of a volume's annotation is no mask with scores; ``name`` is for people.
+
+    ``custom`` has the custom data of figures by their keys, where the annotation has none.
+    """
+    for what, title, why, facts in _found(volume, content, custom):
         yield NotExported(volume.id, name, what, title, why, facts)
 
 
@@ -24,7 +29,9 @@ _Found = tuple[str, str, str, Any]
 """What it is, its class, why it has no form, and its content."""
 
 
-def _found(volume: VolumeRef, content: dict[str, Any]) -> Iterator[_Found]:
+def _found(
+    volume: VolumeRef, content: dict[str, Any], custom: Mapping[str, Any]
+) -> Iterator[_Found]:
     if tags := content.get("tags"):
         yield "tags", volume.name, f"{counted(len(tags), 'tag')} of the volume: {NO_FORM}", tags
     objects = content.get("objects") or ()
@@ -32,7 +39,8 @@ def _found(volume: VolumeRef, content: dict[str, Any]) -> Iterator[_Found]:
     flat = list(_on_slices(content))
     classes = {key: _title(one) for one in objects for key in _keys(one)}
     for figure in spatial:
-        yield from _figure(figure, classes.get(_owner(figure), ""))
+        own = figure.get("customData") or custom.get(str(figure.get("id")), {})
+        yield from _figure(figure, classes.get(_owner(figure), ""), own)
     for where, figure in flat:
         why = f"{figure.get('geometryType', 'figure')} {where}: {NO_FORM}"
         yield "figure", classes.get(_owner(figure), ""), why, {"where": where, **figure}
@@ -45,12 +53,12 @@ def _found(volume: VolumeRef, content: dict[str, Any]) -> Iterator[_Found]:
             yield "object", _title(one), "it has no figure: nothing is drawn", one
 
 
-def _figure(figure: dict[str, Any], title: str) -> Iterator[_Found]:
+def _figure(figure: dict[str, Any], title: str, custom: dict[str, Any]) -> Iterator[_Found]:
     """Yield a 3D figure that is no mask, or what else than scores others keep with a mask."""
     kind = str(figure.get("geometryType", MASK_3D))
     if kind != MASK_3D:
         yield "figure", title, f"{kind}: {NO_FORM}", figure
-    elif other := other_data(figure.get("customData") or {}):
+    elif other := other_data(custom):
         facts = {"figure": figure.get("id"), "customData": other}
         yield "custom data", title, f"it is no score: {NO_FORM}", facts
 

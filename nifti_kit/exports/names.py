@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from nifti_kit.core.files import NOT_IN_A_NAME, short_name
-from nifti_kit.datasets.names import ANNOTATION, SCORE, VOLUME, FileName, parse_name, stem
+from nifti_kit.datasets.names import ANNOTATION, SCORE, VOLUME, FileName, parse_name
 from nifti_kit.errors import visible
 from nifti_kit.targets.records import VolumeRef
 
@@ -34,9 +34,23 @@ def volume_stems(volumes: Iterable[VolumeRef]) -> dict[int, str]:
     stems = {}
     for volume in volumes:
         known = taken.setdefault(volume.dataset, set())
-        stems[volume.id] = free_name(file_stem(stem(volume.name)), known)
+        stems[volume.id] = free_name(file_stem(_bare(volume.name)), known)
         known.add(stems[volume.id].casefold())
     return stems
+
+
+def _bare(name: str) -> str:
+    return name[: -len(_ON_TARGET)] if name.casefold().endswith(_ON_TARGET) else name
+
+
+_ON_TARGET = ".nrrd"
+"""How volumes end that were uploaded; others may have other names."""
+
+
+def read_back_as(name: str, stem: str) -> str:
+    """Return what is to be known of a volume whose file is read back under another name."""
+    again = f"{stem}{_ON_TARGET}"
+    return "" if again == name else f"it is read back as {again}"
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

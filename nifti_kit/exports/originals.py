@@ -68,12 +68,15 @@ class Originals:
         The files that it was read from: (where it is, its path below the source).
     name
         What it is, as a text, to be known again.
+    root
+        The folder of the files; None where it is not known.
     """
 
     of: dict[int, Original]
     classes: ClassMap
     maps: tuple[tuple[Path, PurePosixPath], ...]
     name: str
+    root: Path | None = None
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -148,7 +151,8 @@ def _of_receipt(receipt: Receipt) -> Originals:
         found[item.volume.id] = Original(
             item.planned.volume, _masks(objects), objects, landed=landed
         )
-    return Originals(found, ClassMap(), (), receipt.to_json())
+    root = None if receipt.source is None else receipt.source.root
+    return Originals(found, ClassMap(), (), receipt.to_json(), root)
 
 
 def _masks(objects: Iterable[PlannedObject]) -> list[MaskFile]:
@@ -174,7 +178,7 @@ def _of_dataset(dataset: Dataset, target: Target, volumes: Sequence[VolumeRef]) 
         (place, path) for place, path in maps if place.is_file() and ".." not in path.parts
     )
     name = repr([str(dataset.source.given), dataset.choices, planned.digest])
-    return Originals(found, dataset.classes, kept, name)
+    return Originals(found, dataset.classes, kept, name, root)
 
 
 def _every_mask(

@@ -9,6 +9,7 @@ from typing import Any
 from nifti_kit.core.geometry import NORMALS, PLANES, Grid, frame_to_slice, placed_on, plane_axis
 from nifti_kit.errors import BadScores
 from nifti_kit.exports.masks import Placed
+from nifti_kit.formats.scores.cells import decimal
 from nifti_kit.formats.scores.reading import read_scores
 from nifti_kit.formats.scores.table import ScoreTable
 from nifti_kit.targets.records import CustomData, ObjectRef
@@ -57,11 +58,16 @@ def cells_of(placed: Iterable[Placed], plane: str, frames: dict[int, int]) -> Ce
         for normal, slices in one.ref.scores.items():
             if normal not in NORMALS.values():
                 continue  # no scores: it is named with what others keep there
-            for index, entry in slices.items():
+            for index, entry in _entries(slices):
                 why = _put(found, one, frames, index, entry, is_own=normal == NORMALS[plane])
                 if why:
                     found.left.append((one.ref, why, {normal: {index: entry}}))
     return found
+
+
+def _entries(slices: Any) -> Iterable[tuple[str, Any]]:
+    """Return the entries of a plane by slice; what is none is one of no slice."""
+    return slices.items() if isinstance(slices, dict) else [("", slices)]
 
 
 def _put(
@@ -73,8 +79,10 @@ def _put(
     frame = frames.get(int(index)) if index.isdecimal() else None
     if frame is None:
         return NO_FRAME
+    if not isinstance(entry, dict) or set(entry) - {"score", "comment"}:
+        return NO_SCORE
     score, comment = entry.get("score"), entry.get("comment")
-    if set(entry) - {"score", "comment"} or not isinstance(comment, str | None):
+    if not isinstance(comment, str | None):
         return NO_SCORE
     found.cells[frame, one.value] = (None if score is None else str(score), comment)
     return ""
@@ -96,11 +104,32 @@ def table_of(cells: Cells, values: Sequence[int], path: str) -> str:
     return f"{first.replace(',', ', ')}\n{rest}"
 
 
-def wrong_cells(
-    cells: Cells, text: str, path: str
-) -> Iterator[tuple[int, int, tuple[str | None, str | None]]]:
-    """Yield frame, value and entry of each cell that a table does not read back as it is."""
+@dataclass(frozen=True)
+class WrongCell:
+    """A cell that a table does not read back as it is on the target.
+
+    Attributes
+    ----------
+    frame, value
+        Its frame (from 1) and pixel value.
+    entry
+        The score and the comment on the target.
+    is_same_number
+        Whether it is the same in other digits: ``0.5`` is read back as ``0.50``.
+    """
+
+    frame: int
+    value: int
+    entry: tuple[str | None, str | None]
+    is_same_number: bool
+
+
+def wrong_cells(cells: Cells, text: str, path: str) -> Iterator[WrongCell]:
+    """Yield each cell that a table does not read back as it is."""
     read = read_scores(path, content=text.encode()).cells
     for (frame, value), entry in cells.cells.items():
-        if read.get((frame, value)) != entry:
-            yield frame, value, entry
+        found = read.get((frame, value), (None, None))
+        if found != entry:
+            numbers = [decimal(score or "") for score in (found[0], entry[0])]
+            same = numbers[0] is not None and numbers[0] == numbers[1] and found[1] == entry[1]
+            yield WrongCell(frame, value, entry, same)

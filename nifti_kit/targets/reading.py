@@ -12,13 +12,13 @@ from nifti_kit.core.text import listed
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.scene import Mask
 from nifti_kit.targets.records import ObjectRef, VolumeRef
-from nifti_kit.targets.target import Target
+from nifti_kit.targets.target import Target, Volumes
 
 SHOWN = 10
 """Volumes that an error names before it counts the rest."""
 
 
-def chosen_volume(target: Target, volume: VolumeRef | str | int | None) -> VolumeRef:
+def chosen_volume(target: Volumes, volume: VolumeRef | str | int | None) -> VolumeRef:
     """Return a volume of a target: itself, by its id, or by its name; None for the only one.
 
     Raises

@@ -64,6 +64,7 @@ def test_there_are_few_arrows_between_the_rooms():
     *arrows, last = done.stdout.splitlines()
     assert last == f"{len(arrows)} arrows, 9 floors"
     assert 40 < len(arrows) <= 95
+    assert 40 < len(arrows) <= 80
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
