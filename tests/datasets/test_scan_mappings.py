@@ -192,3 +192,34 @@ def test_other_json_files_are_named_for_what_they_are_and_block_nothing(
     dataset = nk.scan(tmp_path)
     assert (dataset.layout, errors(dataset)) == ("by_volume", [])
     assert [(f.code, f.path) for f in dataset.findings] == [("file-unused", name)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        ({"v.nii.gz": 7, "v/bone.nii.gz": 7}, []),
+        ({"v.nii.gz": 7, "v/bone.nii.gz": 8}, ["mapping-beside-volumes"]),
+        ({"v/bone.nii.gz": 7}, ["mapping-beside-volumes"]),
+    ],
+)
+def test_a_mapping_that_names_the_volumes_beside_it_is_theirs(
+    ids: dict[str, int], found: list[str], tmp_path: Path
+) -> None:
+    write_nifti(tmp_path / "v.nii.gz")
+    write_nifti(tmp_path / "v" / "bone.nii.gz", labels())
+    (tmp_path / "mapping.json").write_text(json.dumps(ids))
+    dataset = nk.scan(tmp_path)
+    assert [one.code for one in dataset.findings] == found
+    assert bool(dataset.unused) is bool(found)
+
+
+def test_a_mapping_of_masks_may_name_volumes_that_are_passed_over(tmp_path: Path) -> None:
+    write_planes(tmp_path)
+    names = [f"{plane}_{role}.nii.gz" for plane in ("axl", "cor", "sag") for role in ROLES]
+    (tmp_path / "mapping.json").write_text(json.dumps(dict.fromkeys(names, 7)))
+    dataset = nk.scan(tmp_path, layout="annotations")
+    assert "mapping-key" not in {one.code for one in dataset.findings}
+    assert [row.volume for row in dataset.mapping] == [7] * 3
+
+
+ROLES = ("anatomic", "inference")

@@ -202,3 +202,41 @@ def test_an_object_without_voxels_is_named(tmp_path: Path) -> None:
     export = nk.export(target, export_folder)
     assert [one.what for one in export.not_exported] == ["object"]
     assert "cannot be read" in export.not_exported[0].why
+
+
+def test_an_export_goes_neither_into_the_project_nor_into_the_originals(tmp_path: Path) -> None:
+    source = source_of(tmp_path / "source", "by_volume")
+    target = nk.ProjectFolder(tmp_path / "project", dataset="d")
+    receipt = land(source, target)
+    for folder, like in (("project/out", None), ("source/out", receipt), ("source/out", source)):
+        with pytest.raises(nk.errors.TargetError, match="does not go into"):
+            nk.export(target, tmp_path / folder, like=like)
+        assert not (tmp_path / folder).exists()
+
+
+def test_originals_of_several_volumes_are_told_apart_by_a_receipt(tmp_path: Path) -> None:
+    source = source_of(tmp_path / "source", "by_volume")
+    project = tmp_path / "project"
+    for name in ("first", "second"):
+        receipt = land(source, nk.ProjectFolder(project, dataset=name))
+    target = nk.ProjectFolder(project)
+    with pytest.raises(nk.errors.NiftiKitError, match="like=receipt"):
+        nk.export(target, tmp_path / "export", like=source)
+    export = nk.export(target, tmp_path / "export", like=receipt)
+    assert export.ok
+    names = {path.relative_to(tmp_path / "export").as_posix() for path in export.files}
+    assert names >= {"v.nii.gz", "v/bone.nii.gz", "first/v.nii.gz", "first/v/bone.nii.gz"}
+    assert "without an original" in export.notes[0]
+
+
+def test_a_map_without_labels_and_a_volume_without_masks_come_back(tmp_path: Path) -> None:
+    source = source_of(tmp_path / "source", "by_volume")
+    write_nifti(source / "v" / "nothing.nii", np.zeros(GRID.shape, np.int16), GRID.affine)
+    write_nifti(source / "alone.nii.gz", volume(), GRID.affine)
+    target = nk.ProjectFolder(tmp_path / "project", dataset="d")
+    land(source, target)
+    export = nk.export(target, tmp_path / "export", like=source)
+    assert export.ok
+    ours, theirs = tree(tmp_path / "export"), tree(source)
+    assert ours["v/nothing.nii"] == theirs["v/nothing.nii"]
+    assert ours["alone.nii.gz"] == theirs["alone.nii.gz"]
