@@ -58,26 +58,37 @@ def test_a_project_of_an_instance_with_what_people_drew(platform: Platform, tmp_
     mask = box_bytes(grid, (slice(0, 2), slice(1, 4), slice(5, 6)), part)
     draw(platform, numbers[1], volume.id, "new", mask)
     drawn(platform, numbers[1], volume.id)
+    drawn(platform, numbers[1], volume.id, "mesh", "closed_surface_mesh")
     target = nk.Instance(api(platform), project_id=project)
     export = nk.export(target, tmp_path / "export", volumes=[volume.id])
-    assert [(one.what, one.name) for one in export.not_exported] == [("figure", "line")]
+    assert [(one.what, one.name) for one in export.not_exported] == [
+        ("figure", "mesh"),
+        ("figure", "line"),
+    ]
     plan = nk.plan(nk.scan(tmp_path / "export" / "second"))
     (one,) = (planned for planned in plan.objects if planned.class_name == "new")
     assert (one.voxels, one.box) == (6, (slice(0, 2), slice(1, 4), slice(5, 6)))
 
 
-def drawn(platform: Platform, dataset_id: int, volume_id: int) -> None:
-    """Draw a polygon on a slice, as a person does."""
+def drawn(
+    platform: Platform,
+    dataset_id: int,
+    volume_id: int,
+    title: str = "line",
+    shape: str = "polygon",
+) -> None:
+    """Draw a figure that is no mask, as a person does: on a slice by default."""
     state = platform.state
     project = state.datasets.rows[dataset_id]["projectId"]
     meta = call(state, "projects.meta", {"id": project})
-    meta["classes"].append({"title": "line", "shape": "polygon", "color": "#102030"})
+    meta["classes"].append({"title": title, "shape": shape, "color": "#102030"})
     meta = call(state, "projects.meta.update", {"id": project, "meta": meta})
-    (kind,) = (one["id"] for one in meta["classes"] if one["title"] == "line")
+    (kind,) = (one["id"] for one in meta["classes"] if one["title"] == title)
     new: dict[str, Any] = {"classId": kind, "entityId": volume_id}
     (made,) = call(
         state, "annotation-objects.bulk.add", {"datasetId": dataset_id, "annotationObjects": [new]}
     )
     where = {"sliceIndex": 3, "normal": {"x": 0, "y": 0, "z": 1}}
-    figure = {"objectId": made["id"], "geometryType": "polygon", "meta": where}
+    meta = where if shape == "polygon" else {}
+    figure = {"objectId": made["id"], "geometryType": shape, "meta": meta}
     call(state, "figures.bulk.add", {"entityId": volume_id, "figures": [figure]})

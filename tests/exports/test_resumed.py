@@ -85,6 +85,28 @@ def test_what_has_changed_since_is_written_anew(target: nk.ProjectFolder, tmp_pa
     assert not (folder / "B" / "liver.nii.gz").exists()
 
 
+def test_files_that_a_killed_export_had_begun_go_where_they_are_no_longer(
+    target: nk.ProjectFolder, tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    real = masks.MaskWriter.land
+
+    def dies(self: Any, job: Any, labels: Any) -> None:
+        real(self, job, labels)
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(masks.MaskWriter, "land", dies)
+        with pytest.raises(Killed):
+            nk.export(target, folder)
+    assert list(folder.rglob("l*.nii.gz"))
+    path = tmp_path / "project" / "d" / "ann" / "A.nrrd.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "objects": []}))
+    nk.export(target, folder)
+    assert not (folder / "A").exists() or not list((folder / "A").iterdir())
+    assert len(nk.plan(nk.scan(folder)).objects) == 1
+
+
 @pytest.mark.parametrize("there", ["a file", "a folder", "another export", "a whole export"])
 def test_nothing_is_overwritten(there: str, target: nk.ProjectFolder, tmp_path: Path) -> None:
     folder = tmp_path / "export"
