@@ -154,7 +154,8 @@ def test_the_proof_is_the_same_as_of_what_is_read_one_by_one(
 
 def without_paths(proof: Any) -> str:
     """Return a proof as text, without the names of files that were read back."""
-    return re.sub(r"/[^\s\"]*nifti_kit-[^\s\"]*", "file", proof.to_json())
+    said = re.sub(r'"(begun|ended)": "[^"]*"', r'"\1": "a time"', proof.to_json())
+    return re.sub(r"/[^\s\"]*nifti_kit-[^\s\"]*", "file", said)
 
 
 def test_volumes_may_be_asked_for_in_any_order_and_again(target: Instance, receipt: Any) -> None:
