@@ -7,6 +7,7 @@ patient's right is on the left of the picture, superior (or anterior) is at the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,7 +58,7 @@ class Pane:
     plane
         Which.
     row
-        Which overlay it shows, from 0.
+        Which overlay it shows, from 0; overlays stand below each other, or from left to right.
     left, top, width, height
         Pixels.
     across, up
@@ -86,6 +87,10 @@ class Pane:
     def holds(self, x: float, y: float) -> bool:
         """Say whether a pixel of the picture is in the pane."""
         return 0 <= x - self.left < self.width and 0 <= y - self.top < self.height
+
+    def distance(self, x: float, y: float) -> float:
+        """Return how far a pixel of the picture is from the middle of the pane (pixels)."""
+        return math.hypot(self.left + self.width / 2 - x, self.top + self.height / 2 - y)
 
     def voxel(self, x: float, y: float, position: Sequence[int]) -> tuple[int, int, int]:
         """Return the RAS+ indices under a pixel; one outside is brought to the nearest inside."""
@@ -137,6 +142,22 @@ class Layout:
             top += tall + GAP
         whole = sum(cells) + GAP * (len(cells) - 1) + 2 * MARGIN
         return cls(whole, top - GAP + MARGIN, tuple(panes))
+
+    @classmethod
+    def beside(
+        cls, grid: Grid, count: int, normal: int, zoom: float, focus: Sequence[float]
+    ) -> Layout:
+        """Return the sheet with one plane, by its normal, so many times from left to right."""
+        plane = next(plane for plane in ORDER if plane.normal == normal)
+        lengths = np.multiply(grid.shape, grid.voxel_size)
+        side = float(lengths[plane.across]), float(lengths[plane.up])
+        (width, height), *_ = _sizes([side] * count, TALLEST[0])
+        shown = [_span(grid.shape[axis], zoom, focus[axis]) for axis in (plane.across, plane.up)]
+        cell, top = max(width, NARROWEST), MARGIN + 2 * TITLE
+        lefts = [MARGIN + at * (cell + GAP) + (cell - width) // 2 for at in range(count)]
+        panes = [Pane(plane, at, left, top, width, height, *shown) for at, left in enumerate(lefts)]
+        whole = count * cell + GAP * (count - 1) + 2 * MARGIN
+        return cls(whole, top + height + MARGIN, tuple(panes))
 
     def pane_at(self, x: float, y: float) -> Pane | None:
         """Return the pane under a pixel, or None."""

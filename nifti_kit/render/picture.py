@@ -145,7 +145,7 @@ def _title(picture: Pixels, pane: Pane, sheet: Layout, grid: Grid, frame: Frame)
     place = (pane.left + pane.width / 2, min(tops) - TITLE / 2)
     stamp(picture, text, place, TITLE_SIZE, anchor=(0.5, 0.5), ink=ink, edge=0)
     if frame.titles and pane == next(one for one in sheet.panes if one.row == pane.row):
-        row = (8, min(tops) - 1.5 * TITLE)
+        row = (pane.left, min(tops) - 1.5 * TITLE)
         stamp(picture, frame.titles[pane.row], row, TITLE_SIZE, anchor=(0, 0.5))
 
 
@@ -178,6 +178,8 @@ class Look:
         How much is magnified (from 1), around which RAS+ indices.
     active
         The normal of the plane that the keyboard moves.
+    beside
+        Whether that plane alone is shown, once for each overlay, from left to right.
     """
 
     position: tuple[int, int, int]
@@ -188,6 +190,7 @@ class Look:
     zoom: float = 1.0
     focus: tuple[float, float, float] = (0.0, 0.0, 0.0)
     active: int = 2
+    beside: bool = False
 
 
 class Artist:
@@ -216,10 +219,22 @@ class Artist:
 
     def sheet(self, look: Look) -> Layout:
         """Return where the panes are."""
-        key = (look.zoom, look.focus)
-        return self._once(
-            "sheet", key, lambda: Layout.of(self.grid, len(self.overlays), look.zoom, look.focus)
-        )
+        shown = (look.zoom, look.focus)
+        normal = look.active if look.beside else None
+        return self._once("sheet", (*shown, normal), lambda: self._layout(normal, *shown))
+
+    def _layout(self, normal: int | None, zoom: float, focus: Sequence[float]) -> Layout:
+        count = len(self.overlays)
+        if normal is None:
+            return Layout.of(self.grid, count, zoom, focus)
+        return Layout.beside(self.grid, count, normal, zoom, focus)
+
+    def replace(self, row: int, layers: Sequence[Layer]) -> None:
+        """Draw other layers in a row, from 0."""
+        titles = [title for title, _ in self.overlays]
+        every = [kept for _, kept in self.overlays]
+        every[row] = layers
+        self.overlays = tuple(zip(titles, every, strict=True))
 
     def jpeg(self, look: Look) -> bytes:
         """Return the picture as the content of a JPEG file."""
@@ -241,7 +256,8 @@ class Artist:
     def _pane(self, pane: Pane, look: Look) -> Pixels:
         """Return a pane's pixels, without the lines that cross it."""
         index = look.position[pane.plane.normal]
-        key = (pane, index, look.limits, look.hidden, look.opacity, look.outline)
+        layers = self.overlays[pane.row][1]
+        key = (pane, index, layers, look.limits, look.hidden, look.opacity, look.outline)
         return self._once(("pixels", pane.row, pane.plane), key, lambda: self._paint(pane, look))
 
     def _paint(self, pane: Pane, look: Look) -> Pixels:
@@ -267,7 +283,7 @@ class Artist:
 
     def _grey(self, pane: Pane, index: int, limits: tuple[float, float]) -> Grey:
         # Rows show the same slices.
-        key = (pane.plane, pane.across, pane.up, index, limits)
+        key = (pane.plane, pane.width, pane.height, pane.across, pane.up, index, limits)
         return self._once(
             ("grey", pane.plane), key, lambda: grey_pane(self.volume, pane, index, limits)
         )
@@ -276,7 +292,7 @@ class Artist:
         _, layers = self.overlays[pane.row]
         return self._once(
             ("sections", pane.row, pane.plane),
-            (pane, index),
+            (pane, index, layers),
             lambda: [layer.section(self.grid, pane, index) for layer in layers],
         )
 

@@ -80,6 +80,32 @@ def test_two_rows_show_the_same_planes_below_each_other() -> None:
     assert [pane.plane for pane in panes[:3]] == [pane.plane for pane in panes[3:]]
 
 
+def test_one_plane_of_each_overlay_stands_side_by_side() -> None:
+    sheet = Layout.beside(GRID, 3, 1, 2.0, MIDDLE)
+    assert [(pane.plane.title, pane.row) for pane in sheet.panes] == [
+        ("Coronal", row) for row in range(3)
+    ]
+    assert {(pane.top, pane.width, pane.height) for pane in sheet.panes} == {(52, 107, 400)}
+    lefts = [pane.left for pane in sheet.panes]
+    assert np.diff(lefts).tolist() == [160, 160]
+    assert sheet.width == 3 * 150 + 2 * 10 + 2 * MARGIN
+    assert {pane.across for pane in sheet.panes} == {Span(2.5, 6.5)}
+
+
+def test_a_row_that_is_given_other_layers_shows_them_and_the_others_stay() -> None:
+    layers = [Layer(np.full(SHAPE, number, np.uint8), GRID) for number in (1, 2)]
+    artist = Artist(labels(), GRID, [("a", layers[:1]), ("b", layers[:1])], [RED, GREEN])
+    look = Look((4, 5, 6), (0, 3), opacity=1.0, beside=True)
+    before = artist.draw(look)
+    artist.replace(1, layers[1:])
+    after = artist.draw(look)
+    (one, other) = (pane.pixel((2, 2, 6)) for pane in artist.sheet(look).panes)
+    first, second = artist.sheet(look).panes
+    at = [(p.top + y, p.left + x) for p, (x, y) in ((first, one), (second, other))]
+    assert [tuple(before[place][:3]) for place in at] == [RED, RED]
+    assert [tuple(after[place][:3]) for place in at] == [RED, GREEN]
+
+
 @pytest.mark.parametrize("zoom", [1.0, 2.5])
 def test_the_middle_of_a_voxel_is_found_again_at_its_pixel(zoom: float) -> None:
     sheet = Layout.of(GRID, 1, zoom, MIDDLE)

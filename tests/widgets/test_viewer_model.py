@@ -433,3 +433,43 @@ def test_a_scaled_volume_is_shown_by_its_values(tmp_path: Path) -> None:
     viewer.position = (1, 1, 1)
     stored = nib.load(tmp_path / "case.nii.gz").get_fdata()[1, 1, 1]
     assert viewer.reading.value == pytest.approx(stored, abs=1e-3)
+
+
+# Side by side: the active plane of each overlay
+
+
+@pytest.fixture
+def beside() -> ViewerModel:
+    found = ViewerModel.of_arrays(volume(), GRID, [BIG], compare=[SMALL], titles=("a", "b"))
+    found.arrangement = "beside"
+    return found
+
+
+def test_side_by_side_the_active_plane_of_each_overlay_is_shown(beside: ViewerModel) -> None:
+    assert [(pane.plane.title, pane.row) for pane in beside.sheet.panes] == [
+        ("Axial", 0),
+        ("Axial", 1),
+    ]
+    before = beside.jpeg()
+    beside.active = "sag"
+    assert {pane.plane.title for pane in beside.sheet.panes} == {"Sagittal"}
+    assert beside.jpeg() != before
+
+
+def test_a_click_on_either_side_moves_both(beside: ViewerModel) -> None:
+    for pane in beside.sheet.panes:
+        beside.position = (0, 0, 0)
+        x, y = pane.pixel((3, 4, 0))
+        beside.pick(pane.left + x, pane.top + y)
+        assert beside.position[:2] == (3, 4)
+        beside.pick(pane.left + x, pane.top + y, "axl")  # while it is dragged
+        assert beside.position[:2] == (3, 4)
+
+
+def test_other_masks_take_the_place_of_a_row(beside: ViewerModel) -> None:
+    before, revision = beside.jpeg(), beside.revision
+    beside.replace(1, beside.overlays[0], {"small": 0})
+    assert beside.overlays[0] is beside.overlays[1]
+    assert [(found.name, found.voxels) for found in beside.classes] == [("big", 60), ("small", 0)]
+    assert beside.revision > revision
+    assert beside.jpeg() != before

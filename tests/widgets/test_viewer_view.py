@@ -266,3 +266,23 @@ def test_the_panel_gets_volume_and_masks_in_memory(shown: models.ViewerModel) ->
     assert masks.colormap_label.lut[4:8] == [200, 0, 30, 0]
     switch.value = False
     assert part(view, "nk-volume-panel") is panel
+
+
+def test_overlays_stand_side_by_side_or_in_three_planes() -> None:
+    shown = model("femur", compare=[])
+    view = widgets.Viewer(shown)
+    before = view.stage.frame
+    part(view, "nk-viewer-arrangement").value = "beside"
+    assert shown.arrangement == "beside"
+    assert view.stage.frame != before
+    shown.arrangement = "planes"
+    assert part(view, "nk-viewer-arrangement").value == "planes"
+
+
+def test_other_masks_are_drawn_and_counted_at_once() -> None:
+    shown = model("femur", compare=[])
+    view = widgets.Viewer(shown)
+    before = view.stage.frame
+    shown.replace(1, shown.overlays[0], {"femur": 7})
+    assert view.stage.frame != before
+    assert [row["voxels"] for row in view.legend.rows] == ["7 voxels"]

@@ -184,7 +184,7 @@ export default {
     const stage = el("div", { class: "nk-stage",
       tabindex: "0",
       role: "application",
-      "aria-label": "Three linked planes",
+      "aria-label": "Linked planes",
       // JupyterLab's own keys would act on the cell: 1, 2 and 3 make headings of it.
       "data-lm-suppress-shortcuts": "true",
     });

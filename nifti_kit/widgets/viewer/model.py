@@ -5,8 +5,9 @@ Each thing that mouse, keyboard or a control can do is one method or trait of :c
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +126,9 @@ Position = tuple[int, int, int]
 MOST_ZOOM = 16.0
 """Beyond it a voxel fills a good part of a pane."""
 
-_PICTURED = ("position", "window", "opacity", "mode", "hidden", "zoom", "active")
+_PICTURED = (
+    "position", "window", "opacity", "mode", "hidden", "zoom", "active", "arrangement", "overlays"
+)  # fmt: skip
 
 
 class Viewing(HasTraits):
@@ -141,6 +144,9 @@ class Viewing(HasTraits):
         Of masks, 0 to 1.
     mode
         ``fill``, or ``outline``, in which letters tell the classes apart.
+    arrangement
+        ``planes``: three planes, and overlays below each other. ``beside``: the active plane
+        alone, and overlays side by side.
     hidden
         Names of the classes that are not shown.
     zoom
@@ -151,6 +157,10 @@ class Viewing(HasTraits):
         The plane that the keyboard moves: ``axl``, ``cor`` or ``sag``.
     hovered
         The voxel under the pointer, or None.
+    overlays
+        The masks (:class:`nifti_kit.widgets.viewer.loading.Overlay`), a row of panes each.
+    classes
+        Those of the masks (:class:`nifti_kit.widgets.viewer.loading.ViewClass`), as in the legend.
     revision
         Counts whatever changes the picture: a view draws anew when it changes.
     """
@@ -159,22 +169,27 @@ class Viewing(HasTraits):
     window = Tuple(Float(), Float())
     opacity = Float(0.4, min=0, max=1)
     mode = Enum(("fill", "outline"), "fill")
+    arrangement = Enum(("planes", "beside"), "planes")
     hidden = Instance(frozenset, args=())
     zoom = Float(1.0, min=1, max=MOST_ZOOM)
     search = Unicode()
     active = Enum(tuple(PLANES), "axl")
     hovered: Any = Tuple(Int(), Int(), Int(), allow_none=True, default_value=None)
+    overlays = Tuple()
+    classes = Tuple()
     revision = Int()
 
     def __init__(self, image: RasImage, drawing: Drawing, title: str = "") -> None:
         self.image, self.title = image, title or image.name
-        self.classes, self.overlays, position = drawing
+        classes, overlays, position = drawing
         self.presets = image.presets
-        layers = [(overlay.title, overlay.layers) for overlay in self.overlays]
-        colors = [found.color for found in self.classes]
+        layers = [(overlay.title, overlay.layers) for overlay in overlays]
+        colors = [found.color for found in classes]
         self._artist = Artist(image.voxels, image.grid, layers, colors)
         self._focus: tuple[float, float, float] = position
-        super().__init__(position=position, window=tuple(next(iter(self.presets.values()))))
+        window = tuple(next(iter(self.presets.values())))
+        shown = {"classes": classes, "overlays": overlays}
+        super().__init__(position=position, window=window, **shown)
 
     @validate("position")
     def _has_slices(self, proposal: Any) -> Position:
@@ -218,6 +233,18 @@ class Viewing(HasTraits):
             for pane, (x, y) in zip(panes, places, strict=True)
         )
 
+    def replace(self, row: int, overlay: Overlay, voxels: Mapping[str, int]) -> None:
+        """Draw other masks in a row of panes (from 0).
+
+        Their classes are in the legend already; ``voxels`` says how many some of them have now.
+        """
+        self._artist.replace(row, overlay.layers)
+        self.classes = tuple(
+            dataclasses.replace(found, voxels=voxels.get(found.name, found.voxels))
+            for found in self.classes
+        )
+        self.overlays = (*self.overlays[:row], overlay, *self.overlays[row + 1 :])
+
     @property
     def look(self) -> Look:
         """Everything that the picture depends on."""
@@ -231,6 +258,7 @@ class Viewing(HasTraits):
             self.zoom,
             self._focus,
             PLANES[self.active],
+            self.arrangement == "beside",
         )
 
     @property
@@ -442,7 +470,7 @@ class ViewerModel(Viewing):
         if plane is None:
             return self.sheet.pane_at(x, y)
         panes = [pane for pane in self.sheet.panes if self._code(pane) == plane]
-        return min(panes, key=lambda pane: abs(pane.top + pane.height / 2 - y))
+        return min(panes, key=lambda pane: pane.distance(x, y))
 
     @staticmethod
     def _code(pane: Pane) -> str:

@@ -20,7 +20,7 @@ from nifti_kit.render.paint import windowed
 from nifti_kit.render.picture import Look
 from nifti_kit.render.position import CUSTOM, Window
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
-from nifti_kit.widgets.parts.views import classed, front, heading, notice, styles
+from nifti_kit.widgets.parts.views import classed, discard, front, heading, notice, styles
 from nifti_kit.widgets.viewer.model import MOST_ZOOM, ViewerModel
 
 HINT = (
@@ -53,7 +53,7 @@ class Stage(anywidget.AnyWidget):
     def __init__(self, model: ViewerModel) -> None:
         super().__init__()
         self.model = model
-        self._drawn: Look | None = None
+        self._drawn: tuple[Look, Any] | None = None
         classed(self, "nk-viewer-stage")
         self._draw()
         model.observe(self._draw, ["revision"])
@@ -62,10 +62,10 @@ class Stage(anywidget.AnyWidget):
 
     def _draw(self, _: Any = None) -> None:
         # Several traits that change at once are one picture.
-        look = self.model.look
-        if look == self._drawn:
+        drawn = (self.model.look, self.model.overlays)
+        if drawn == self._drawn:
             return
-        self._drawn = look
+        self._drawn = drawn
         with self.hold_sync():
             self.frame = self.model.jpeg()
             self.panes = [
@@ -129,7 +129,7 @@ class Legend(anywidget.AnyWidget):
         super().__init__()
         self.model = model
         classed(self, "nk-legend")
-        model.observe(self._show, ["hidden", "search"])
+        model.observe(self._show, ["hidden", "search", "classes"])
         self.on_msg(self._received)
         self._show()
 
@@ -261,6 +261,11 @@ WIDE = {"width": "22rem"}
 NARROW = {"width": "11rem"}
 
 
+def _labelled(text: str, control: Any) -> Any:
+    label = w.Label(text, layout={"width": "5.5rem", "justify_content": "flex-end"})
+    return w.HBox([label, control])
+
+
 class Viewer(w.VBox):
     """Shows a volume with its masks in three linked planes.
 
@@ -304,7 +309,14 @@ class Viewer(w.VBox):
                 place.children = (volume_panel(self.model),)
             place.layout.display = "" if change["new"] else "none"
 
+        def forget(_: Any) -> None:
+            switch.value = False
+            for panel in place.children:
+                discard(panel)
+            place.children = ()
+
         switch.observe(switched, "value")
+        self.model.observe(forget, "overlays")
         return [switch, place]
 
     def _sliders(self) -> list[Any]:
@@ -358,8 +370,23 @@ class Viewer(w.VBox):
         named |= {"opacity": opacity, "mode": mode, "zoom": zoom}
         for name, control in named.items():
             classed(control, f"nk-viewer-{name}")
-        label = w.Label("Masks", layout={"width": "5.5rem", "justify_content": "flex-end"})
-        return [preset, w.HBox([centre, width]), w.HBox([label, mode]), opacity, zoom]
+        arranged = [self._arrangement()] if len(model.overlays) > 1 else []
+        masks = _labelled("Masks", mode)
+        return [preset, w.HBox([centre, width]), masks, opacity, zoom, *arranged]
+
+    def _arrangement(self) -> Any:
+        """Return the choice of how overlays stand."""
+        options = [("side by side", "beside"), ("three planes", "planes")]
+        choice = w.ToggleButtons(options=options)
+        choice.tooltips = ["The active plane of each, side by side", "The three planes of each"]
+        choice.style.button_width, choice.layout.width = "6.5rem", "auto"
+        self._link(
+            choice,
+            ["arrangement"],
+            lambda: self.model.arrangement,
+            self._setter("arrangement"),
+        )
+        return _labelled("Shown", classed(choice, "nk-viewer-arrangement"))
 
     def _link(
         self,
