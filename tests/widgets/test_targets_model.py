@@ -61,6 +61,17 @@ def test_the_datasets_of_a_project_are_listed(project: Path) -> None:
     )
 
 
+def test_a_place_that_is_read_is_there_already(project: Path, tmp_path: Path) -> None:
+    place = FolderPlace(project, "knees", reads=True)
+    assert place.said == "A project with 2 datasets: knees, knees/left."
+    assert place.blockers == []
+    place.dataset = "hips"
+    assert place.target is None
+    assert place.blockers == ["The project has no dataset 'hips': knees, knees/left."]
+    place.choose(tmp_path / "new")
+    assert place.blockers == ["There is no project in this folder."]
+
+
 def test_many_datasets_are_counted(project: Path) -> None:
     for number in range(8):
         (project / f"d{number}" / "ann").mkdir(parents=True)

@@ -36,7 +36,8 @@ class FolderView(w.VBox):
             w.Combobox(description="Dataset:", continuous_update=True, ensure_option=False),
             "nk-dataset",
         )
-        self._dataset.placeholder = "a new name, or one that is there; empty for the whole project"
+        one = "one that is there" if model.reads else "a new name, or one that is there"
+        self._dataset.placeholder = f"{one}; empty for the whole project"
         self._said = say("", "nk-said")
         super().__init__([self._path, self._dataset, self._said])
         classed(self, "nk-folder")
@@ -60,10 +61,16 @@ class FolderView(w.VBox):
 
 
 class InstanceView(w.VBox):
-    """Shows the places of an instance, each to be chosen, or made."""
+    """Shows the places of an instance, each to be chosen, or made unless it ``reads`` only."""
 
-    def __init__(self, model: InstancePlace, connect: Callable[[], Any] | None = None) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: InstancePlace,
+        connect: Callable[[], Any] | None = None,
+        *,
+        reads: bool = False,
+    ) -> None:
+        self.model, self._reads = model, reads
         self._filling = False
         self._connect = action("Connect", connect or model.connect, "nk-connect", primary=True)
         self._address = say("", "nk-address")
@@ -102,7 +109,8 @@ class InstanceView(w.VBox):
         )
 
     def _row(self, step: str) -> Any:
-        new = [self._names[step], self._makes[step]] if step in self._names else []
+        makes = step in self._names and not self._reads
+        new = [self._names[step], self._makes[step]] if makes else []
         return w.HBox([self._boxes[step], *new], layout=ROW)
 
     def _choose(self, step: str, number: int | None) -> None:
@@ -119,7 +127,7 @@ class InstanceView(w.VBox):
         self._filling = True  # what the lists say while they are filled is nobody's choice
         try:
             for step, box in self._boxes.items():
-                options = _options(model, step)
+                options = _options(model, step, reads=self._reads)
                 if box.options != options:
                     box.options = options
                 box.value = getattr(model, step)
@@ -167,9 +175,9 @@ class TargetPickerView(w.VBox):
         self._blockers.say(model.blockers)
 
 
-def _options(model: InstancePlace, step: str) -> tuple[tuple[str, int], ...]:
+def _options(model: InstancePlace, step: str, *, reads: bool) -> tuple[tuple[str, int], ...]:
     found = [(f"{place.name} (id {place.id})", place.id) for place in getattr(model, f"{step}s")]
-    whole = [("the whole project (annotations only)", WHOLE_PROJECT)]
+    whole = [(f"the whole project{'' if reads else ' (annotations only)'}", WHOLE_PROJECT)]
     more = whole if step == "dataset" and model.project else []
     return (("choose ...", 0), *found, *more)
 

@@ -261,8 +261,12 @@ class FolderPlace(HasTraits):
     target = AnyTrait()
     blockers = List(Unicode())
 
-    def __init__(self, path: str | os.PathLike[str] = "", dataset: str = "") -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] = "", dataset: str = "", *, reads: bool = False
+    ) -> None:
+        """With ``reads`` the project, and the dataset, are to be there already."""
         super().__init__()
+        self.reads = reads
         self.observe(self._look, ["path", "dataset"])
         with self.hold_trait_notifications():
             self.path, self.dataset = os.fspath(path), dataset
@@ -281,6 +285,8 @@ class FolderPlace(HasTraits):
         if not self.datasets:
             return "A new project will be made here."
         names = listed(self.datasets, SHOWN_DATASETS)
+        if self.reads:
+            return f"A project with {counted(len(self.datasets), 'dataset')}: {names}."
         what = "in it already; new volumes beside them are added"
         if self.dataset and self.dataset not in self.datasets:
             what = "in it already; the new one will be made"
@@ -307,6 +313,8 @@ class FolderPlace(HasTraits):
             except OSError as error:
                 blockers.append(f"The folder cannot be read: {error.strerror}.")
         blockers += _unseen(self.dataset)
+        if self.reads and not blockers:
+            blockers += _not_there(datasets, self.dataset)
         self.datasets = datasets
         target = None if blockers else target
         if repr(target) != repr(self.target):  # the same place stays the same target
@@ -393,6 +401,15 @@ class TargetPicker(HasTraits):
 
 
 _CHOICES = ("team", "workspace", "project", "dataset")
+
+
+def _not_there(datasets: Sequence[str], dataset: str) -> list[str]:
+    """Say that there is nothing to read."""
+    if not datasets:
+        return ["There is no project in this folder."]
+    if dataset and dataset not in datasets:
+        return [f"The project has no dataset {dataset!r}: {listed(datasets, SHOWN_DATASETS)}."]
+    return []
 
 
 def _unseen(dataset: str) -> list[str]:
