@@ -1,4 +1,4 @@
-"""Apps for notebooks and Voilà: look, match, check scores, upload; each shows a model.
+"""Apps for notebooks and Voilà: look, match, check scores, upload, compare; each shows a model.
 
 Each app is a widget with a ``.model`` whose methods do what its buttons do.
 """
@@ -9,15 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nifti_kit.widgets.compare.view import Compare
     from nifti_kit.widgets.inspect.view import Inspect
     from nifti_kit.widgets.mapping.view import MappingEditor
     from nifti_kit.widgets.scores.view import ScoreEditor
     from nifti_kit.widgets.upload.view import Uploader
     from nifti_kit.widgets.viewer.view import Viewer
 
-__all__ = ["Inspect", "MappingEditor", "ScoreEditor", "Uploader", "Viewer"]
+__all__ = ["Compare", "Inspect", "MappingEditor", "ScoreEditor", "Uploader", "Viewer"]
 
 _HOMES = {
+    "Compare": "compare.view",
     "Inspect": "inspect.view",
     "MappingEditor": "mapping.view",
     "ScoreEditor": "scores.view",

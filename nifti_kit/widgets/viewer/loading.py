@@ -29,7 +29,7 @@ from nifti_kit.render.paint import mark_of
 from nifti_kit.render.position import Position, Window, best_position, presets_of
 from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.reading import landed_masks
-from nifti_kit.targets.records import ObjectRef, PlannedItem, VolumeRef
+from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, VolumeRef
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.viewer.reading import KeptLabels, Stamp
 
@@ -187,15 +187,25 @@ def planned(
 
     ``kept`` are those that were read already, ``stamps`` what the files were then.
     """
+    return of_planned(item.objects, item.volume, kept, stamps)
+
+
+def of_planned(
+    objects: Iterable[PlannedObject],
+    volume: ImageFile | None = None,
+    kept: Mapping[ImageFile, KeptLabels] | None = None,
+    stamps: Mapping[ImageFile, Stamp] | None = None,
+) -> list[Piece]:
+    """Return the label maps of planned objects, as :func:`planned` does."""
     pieces = []
-    for mask, objects in groupby(item.objects, key=lambda planned: planned.mask):
-        found, image = list(objects), mask.image
+    for mask, group in groupby(objects, key=lambda planned: planned.mask):
+        found, image = list(group), mask.image
         parts = {one.value: Named(one.class_name, one.color, one.voxels) for one in found}
         box = common_box(one.label.box for one in found)
         stamp = (stamps or {}).get(image)
         source = None if stamp is None else (stamp, box)
         known = (kept or {}).get(image)
-        if known is not None and known.is_whole and _covers(image.grid, item.volume):
+        if known is not None and known.is_whole and _covers(image.grid, volume):
             box = known.box
 
         def read(

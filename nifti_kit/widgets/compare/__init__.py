@@ -1,0 +1,1 @@
+"""The app that compares two annotation sets."""
