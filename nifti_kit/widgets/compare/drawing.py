@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.comparisons import Difference, VolumePair
-from nifti_kit.comparisons.maps import boxed_mask
+from nifti_kit.checks.pictures import ASSUMED, OWN
+from nifti_kit.comparisons import Comparison, Difference, VolumePair
 from nifti_kit.comparisons.sides import SideVolume
 from nifti_kit.core.geometry import PLANES, Grid, ras_orientation
+from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.render.layers import Layer
-from nifti_kit.render.scene import Color
+from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.records import ObjectRef, PlannedObject, VolumeRef
 from nifti_kit.widgets.viewer.loading import (
     Named,
@@ -26,7 +27,7 @@ from nifti_kit.widgets.viewer.loading import (
 )
 from nifti_kit.widgets.viewer.model import ViewerModel, reading_at
 
-TITLES = ("a", "b", "both: a blue, b orange")
+TITLES = ("a", "b", "both: a red, b cyan")
 """Of the three pictures that stand side by side."""
 
 BOTH = 2
@@ -35,8 +36,8 @@ BOTH = 2
 CHOSEN = ("the row's object in a", "the row's object in b")
 """What the two objects of a difference are called in the legend."""
 
-COLORS: tuple[Color, Color] = ((64, 160, 255), (255, 150, 20))
-"""Blue and orange: people tell them apart who do not see red and green; light on dark grey."""
+COLORS: tuple[Color, Color] = (OWN, ASSUMED)
+"""Red and cyan, as on the page that is saved: people tell them apart who do not see red."""
 
 BLACK = "Neither side has the volume itself: the masks stand on black."
 
@@ -62,16 +63,24 @@ def opened(pair: VolumePair) -> ViewerModel:
     return viewer
 
 
-def show(viewer: ViewerModel, found: Difference) -> None:
+def show(viewer: ViewerModel, comparison: Comparison, found: Difference) -> None:
     """Show a difference in the viewer of its pair: both objects, their class, the worst place.
 
     Raises
     ------
     NiftiKitError
-        If a file is damaged or gone, or a target does not answer.
+        If the voxels cannot be read, or not any more.
     """
     numbers = {one.name: one.number for one in viewer.classes}
-    layers = [_layer(found, side, numbers[name]) for side, name in enumerate(CHOSEN)]
+    masks = comparison.masks_of(found)
+    for word, name, mask in zip("ab", found.objects, masks, strict=True):
+        if name and mask is None:
+            raise NiftiKitError(
+                f"the voxels of {name} in {word} cannot be read",
+                path=found.volume,
+                remedy="Press Compare again: what is there may have changed.",
+            )
+    layers = [_layer(mask, numbers[name]) for mask, name in zip(masks, CHOSEN, strict=True)]
     voxels = [0 if one is None else int(np.count_nonzero(one.numbers)) for one in layers]
     there = tuple(one for one in layers if one is not None)
     position = worst_place(found, there, viewer.image.grid)
@@ -139,13 +148,10 @@ def _pieces(volume: SideVolume) -> list[Piece]:
     return of_planned(one for one in sources if isinstance(one, PlannedObject))
 
 
-def _layer(found: Difference, side: int, number: int) -> Layer | None:
-    """Return an object of a difference, within its box; None where there is none."""
-    place = found.places[side]
-    if found.pair is None or place is None:
+def _layer(mask: Mask | None, number: int) -> Layer | None:
+    """Return a mask as a layer, within its box."""
+    if mask is None:
         return None
-    volume = (found.pair.a, found.pair.b)[side]
-    mask = boxed_mask(volume.content().objects[place], volume.side.target)
     orientation = ras_orientation(mask.grid)
     inside = orientation.apply(np.asarray(mask.inside != 0))
     dtype = np.min_scalar_type(number)

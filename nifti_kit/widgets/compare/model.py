@@ -45,7 +45,7 @@ def difference_row(at: int, found: Difference) -> Row:
     cells = {
         "volume": found.volume,
         "class": found.class_name,
-        "objects": " | ".join(found.objects) if any(found.objects) else "",
+        "objects": " | ".join(one or "none" for one in found.objects) if any(found.objects) else "",
         "kinds": ", ".join(found.kinds),
         "dice": _rounded(found.dice, 4),
         "hd95": _rounded(found.hd95_mm, 2),
@@ -225,7 +225,10 @@ class CompareModel(HasTraits):
     @property
     def lines(self) -> list[str]:
         """What could not be paired or compared, in words; and what else is to be known."""
-        return [] if self.comparison is None else list(self.comparison.lines())
+        found = self.comparison
+        if found is None:
+            return []
+        return [*(f"Not compared: {line}" for line in found.incomplete), *found.notes]
 
     def _compared(self, ticket: Ticket) -> Comparison:
         self._basis = self._revisions
@@ -294,7 +297,8 @@ class CompareModel(HasTraits):
 
     def _viewed(self, found: Difference) -> str:
         """Bring a difference into the viewer; return why that is not possible."""
-        if found.pair is None:
+        comparison = self.comparison
+        if found.pair is None or comparison is None:
             self.viewer = self._pair = None
             return NOT_IN_BOTH
         try:
@@ -302,7 +306,7 @@ class CompareModel(HasTraits):
             if viewer is None or found.pair is not self._pair:
                 self.viewer = self._pair = None  # before the next one is read
                 viewer = opened(found.pair)
-            show(viewer, found)
+            show(viewer, comparison, found)
         except NiftiKitError as error:
             self.viewer = self._pair = None
             return str(error)

@@ -121,7 +121,9 @@ class SideView(w.VBox):
             "given": say("", "nk-given"),
         }
         self._blockers = notice()
-        super().__init__([heading(word, 4), self._kind, *self._places.values(), self._blockers])
+        super().__init__(
+            [heading(f"Side {word}", 4), self._kind, *self._places.values(), self._blockers]
+        )
         self.layout = w.Layout(flex="1 1 28rem", min_width="0")
         classed(self, "nk-side", f"nk-side-{word}")
         self._show()
@@ -155,7 +157,7 @@ class DifferencesView(w.VBox):
         self._detail = classed(w.HTML(), "nk-detail", "nk-text")
         self._error = notice()
         listed = classed(TableView(model.table, "Differences"), "nk-list")
-        listed.layout = w.Layout(flex="3 1 32rem", min_width="0")
+        listed.layout = w.Layout(flex="3 1 52rem", min_width="0")
         self._detail.layout = w.Layout(flex="1 1 17rem", min_width="0")
         self._viewer = w.VBox()
         super().__init__(
