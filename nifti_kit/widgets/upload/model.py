@@ -32,6 +32,7 @@ from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.upload.changes import ChangesPanel
 from nifti_kit.widgets.upload.tables import PlanTables, there_lines, title
 
 PAIRINGS = {
@@ -327,6 +328,9 @@ class UploadModel(PlanModel):
         How far the upload is, or was when it ended.
     landing, checking
         The tasks: upload and verification.
+    replacing, since
+        What ``existing="replace"`` would change, and what was changed since the upload
+        (:class:`nifti_kit.widgets.upload.changes.ChangesPanel`).
     has_landed
         Whether all of the plan is on the target.
     blockers, verify_blockers
@@ -358,6 +362,7 @@ class UploadModel(PlanModel):
         **options: Any,
     ) -> None:
         self.landing, self.checking = Task(), Task()
+        self.replacing, self.since = ChangesPanel(), ChangesPanel()
         self._landed_on: Any = None
         self._digest = ""
         super().__init__(source, target, existing=existing, out=os.fspath(out), **options)
@@ -367,6 +372,7 @@ class UploadModel(PlanModel):
         self.landing.observe(self._ended, "state")
         self.checking.observe(self._refresh, "state")
         self.observe(self._refresh, ["planned", "receipt"])
+        self.observe(self._ask, "existing")
 
     def plan(self) -> Task:
         """Work out what will land, in a thread; the source is read first where it was not."""
@@ -383,6 +389,8 @@ class UploadModel(PlanModel):
             If something is in the way: see ``blockers``.
         """
         _refuse("the upload cannot begin", self.blockers)
+        self.replacing.forget()
+        self.since.forget()
         self.receipt = self.proof = self.progress = None
         self.saved, self.outcome = (), []
         self._landed_on, self._digest = self.target.target, self.digest
@@ -391,8 +399,48 @@ class UploadModel(PlanModel):
 
     def cancel(self) -> None:
         """End what is under way at the next safe point; what has landed stays."""
-        for task in (self.planning, self.landing, self.checking):
+        for task in self._tasks:
             task.cancel()
+
+    def show_changes(self) -> Task:
+        """Look for what ``existing="replace"`` would change, object by object, in a thread.
+
+        Raises
+        ------
+        PlanBlocked
+            If there is nothing to look at: see ``changes_blockers``.
+        """
+        _refuse("nothing can be compared", self.changes_blockers)
+        return self.replacing.ask(self.planned, self.target.target)
+
+    def show_changes_since(self) -> Task:
+        """Look for what people have changed on the target since the upload, in a thread.
+
+        Raises
+        ------
+        PlanBlocked
+            If nothing has landed: see ``since_blockers``.
+        """
+        _refuse("nothing can be compared", self.since_blockers)
+        return self.since.ask(self.receipt, self._landed_on)
+
+    @property
+    def changes_blockers(self) -> list[str]:
+        """Why it cannot be said now what would be replaced."""
+        if self.planned is None:
+            return ["Make the plan first."]
+        if self.is_stale:
+            return ["Make the plan again: it is for another choice."]
+        if self.landing.is_running:
+            return ["An upload is under way."]
+        return [] if self.there else ["Nothing of this was there when the plan was made."]
+
+    @property
+    def since_blockers(self) -> list[str]:
+        """Why it cannot be said now what was changed since the upload."""
+        if self.landing.is_running:
+            return ["An upload is under way."]
+        return [] if self.receipt is not None else ["Nothing has been uploaded yet."]
 
     def verify(self) -> Task:
         """Read everything back and compare it with the source, voxel by voxel, in a thread.
@@ -410,7 +458,7 @@ class UploadModel(PlanModel):
 
     def join(self) -> None:
         """Wait for all that is under way, and raise what failed: for runs without a person."""
-        join(self.source.task, self.target.task, self.planning, self.landing, self.checking)
+        join(self.source.task, self.target.task, *self._tasks)
 
     @property
     def there(self) -> list[str]:
@@ -429,6 +477,24 @@ class UploadModel(PlanModel):
             return False
         journal = own_journal(self.target.target, self.planned)
         return journal is not None and journal.exists()
+
+    @property
+    def _tasks(self) -> tuple[Task, ...]:
+        own = (self.planning, self.landing, self.checking)
+        return (*own, self.replacing.task, self.since.task)
+
+    def _show(self, made: Plan) -> None:
+        super()._show(made)
+        self._ask()
+
+    def _ask(self, _: Any = None) -> None:
+        """Say what would go, as soon as a person chooses that it goes."""
+        if (
+            self.existing == "replace"
+            and not self.changes_blockers
+            and self.replacing.found is None
+        ):
+            self.show_changes()
 
     def _land(self, planned: Plan, ticket: Ticket) -> Receipt:
         ticket.tell(0.0, "Looking at what is there ...")
@@ -469,6 +535,8 @@ class UploadModel(PlanModel):
 
     def _refresh(self, change: Any = None) -> None:
         super()._refresh(change)
+        if self.planned is None or self.is_stale:
+            self.replacing.forget()
         self.blockers = self._busy or self._upload_blockers
         nothing = [] if self.receipt is not None else ["Nothing has been uploaded yet."]
         self.verify_blockers = self._busy or nothing

@@ -24,6 +24,7 @@ from nifti_kit.widgets.parts.views import (
     say,
     styles,
 )
+from nifti_kit.widgets.upload.changes import ChangesPanel
 from nifti_kit.widgets.upload.model import PAIRINGS, UploadModel
 from nifti_kit.widgets.upload.tables import EXISTING_HELP, ReceiptTables, first_line
 
@@ -152,20 +153,46 @@ class ExistingView(w.VBox):
         self._choice.layout.width = "auto"
         self._there = notice(kind="note")
         self._none = say("", "nk-there")
-        super().__init__([self._none, self._there, self._choice])
+        self._changes = Gated(
+            "Show what replacing would change",
+            model.show_changes,
+            lambda: model.changes_blockers,
+            "nk-show-changes",
+        )
+        changes = ChangesView(model.replacing, "What replacing would change", "nk-replacing")
+        super().__init__([self._none, self._there, self._choice, self._changes, changes])
         classed(self, "nk-there-already")
         self._choice.observe(lambda change: setattr(model, "existing", change["new"]), "value")
-        model.observe(self._show, ["planned", "existing"])
+        model.observe(self._show, ["planned", "existing", "blockers"])
         self._show()
 
     def _show(self, _: Any = None) -> None:
         model = self.model
         self._choice.value = model.existing
+        self._changes.refresh()
+        self._changes.layout.display = "" if model.there else "none"
         self._there.say(model.there)
         said = "The plan says what is there." if model.planned is None else ""
         if model.planned is not None and not model.there:
             said = "Nothing of this was there when the plan was made: all choices do the same."
         self._none.value = paragraph(said)
+
+
+class ChangesView(w.VBox):
+    """Shows what would change, or has changed: in words by class, and object by object."""
+
+    def __init__(self, model: ChangesPanel, label: str, name: str) -> None:
+        self.model = model
+        self._said = notice(kind="note")
+        self._table = classed(TableView(model.table, label), "nk-changed")
+        super().__init__([TaskView(model.task, quiet=True), self._said, self._table])
+        classed(self, name)
+        model.observe(self._show, "found")
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        self._said.say(self.model.summary.splitlines())
+        self._table.layout.display = "" if self.model.table.rows else "none"
 
 
 class LandingView(w.VBox):
@@ -208,7 +235,14 @@ class EvidenceView(w.VBox):
             "Verify", model.verify, lambda: model.verify_blockers, "nk-verify", primary=True
         )
         parts = [self._receipt, self._link, self._landed, self._verify, TaskView(model.checking)]
-        super().__init__([*parts, self._proof, self._proved, self._saved])
+        self._since = Gated(
+            "What has changed since the upload?",
+            model.show_changes_since,
+            lambda: model.since_blockers,
+            "nk-show-since",
+        )
+        changes = ChangesView(model.since, "What has changed since the upload", "nk-since")
+        super().__init__([*parts, self._proof, self._proved, self._saved, self._since, changes])
         classed(self, "nk-evidence")
         model.observe(self._show, ["receipt", "proof", "saved", "verify_blockers"])
         self._show()
@@ -226,6 +260,7 @@ class EvidenceView(w.VBox):
         self._proved.layout.display = "" if self.receipt_tables.proved.rows else "none"
         self._saved.say([f"Saved: {path}" for path in model.saved])
         self._verify.refresh()
+        self._since.refresh()
 
 
 def _link(link: str) -> html.Markup:
