@@ -39,7 +39,7 @@ CHOSEN = ("the row's object in a", "the row's object in b")
 COLORS: tuple[Color, Color] = (OWN, ASSUMED)
 """Red and cyan, as on the page that is saved: people tell them apart who do not see red."""
 
-BLACK = "Neither side has the volume itself: the masks stand on black."
+BLACK = "masks alone, on black: neither side has the volume itself"
 
 _CORNER = (slice(0, 1), slice(0, 1), slice(0, 1))
 
@@ -58,7 +58,9 @@ def opened(pair: VolumePair) -> ViewerModel:
     image = _image(pair)
     blank = [_blank(side, image.grid) for side in (0, 1)]
     sets = [(TITLES[0], _pieces(pair.a)), (TITLES[1], _pieces(pair.b)), (TITLES[BOTH], blank)]
-    viewer = ViewerModel(image, drawn(image.grid, sets), pair.name)
+    is_seen = pair.a.image is not None or pair.b.image is not None
+    title = pair.name if is_seen else f"{pair.name} ({BLACK})"
+    viewer = ViewerModel(image, drawn(image.grid, sets), title)
     viewer.arrangement, viewer.mode, viewer.opacity = "beside", "outline", 1.0
     return viewer
 
