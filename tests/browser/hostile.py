@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from tests.support.builders import AFFINE, labels, volume, write_nifti
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -24,6 +26,14 @@ def hostile_dataset(parent: Path) -> Path:
         (folder / f"{MARKUP}_{plane}_score.csv").write_text(table)
     (folder / f"{MARKUP}.pdf").touch()
     _name_classes(folder)
+    return folder
+
+
+def hostile_reader(parent: Path) -> Path:
+    """The same as `hostile_dataset` by a second reader, whose masks lie a voxel further."""
+    folder = hostile_dataset(parent / "second")
+    for mask in folder.glob("*_inference.nii.gz"):
+        write_nifti(mask, np.roll(labels(SHAPE), 1, axis=0), AFFINE)
     return folder
 
 

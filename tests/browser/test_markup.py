@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 
-from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset
+from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset, hostile_reader
 from .opened import parameters_of
 from .serving import CHECKOUT
 
@@ -29,8 +29,13 @@ def _dataset(folder: Path) -> dict[str, Any]:
     return {"SOURCE": hostile_dataset(folder), "DATASET": MARKUP}
 
 
+def _two_readers(folder: Path) -> dict[str, Any]:
+    return {"A": hostile_dataset(folder), "B": hostile_reader(folder)}
+
+
 CASES = {
     "05_alignment": Case(_dataset, shows=(MARKUP,)),  # it tells of files, not of classes
+    "07_compare": Case(_two_readers),
 }
 
 

@@ -187,8 +187,13 @@ def test_what_is_there_is_met_as_the_person_chooses(open_app, tmp_path):
     opened.wait_for_text(there, "error: the upload will be refused")
     opened.find(".nk-existing label").filter(has_text="replace:").click()
     opened.wait_for_text(there, "replace: 12 objects will go, and be kept in a folder aside.")
+    opened.wait_for_text(".nk-replacing", "What existing='replace' would change: none.")
     opened.find(".nk-upload").click()
     opened.wait_for_text(".nk-receipt", "12 replaced, kept in ")
+    expect(opened.find(".nk-show-since")).to_be_enabled()
+    opened.find(".nk-show-since").focus()
+    opened.page.keyboard.press("Enter")
+    opened.wait_for_text(".nk-since", "Changes since the upload: none.")
     assert sum(objects_in(target.path, "knee").values()) == 12
     kept = tmp_path / "project.replaced"
     assert len(list(kept.rglob("*.json"))) == 3

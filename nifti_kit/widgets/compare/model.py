@@ -263,10 +263,10 @@ class CompareModel(HasTraits):
 
     def _clear(self) -> None:
         with self._turn:
+            self.table.rows = ()
             self.comparison = self.chosen = self.viewer = None
             self._shown = self._pair = None
             self.viewer_error = ""
-            self.table.rows = ()
 
     def _refresh(self, _: Any = None) -> None:
         busy = ["The comparison is under way."] * self.comparing.is_running

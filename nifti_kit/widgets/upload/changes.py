@@ -68,7 +68,8 @@ class ChangesPanel(HasTraits):
         """Let go of what was found: it is about something else now."""
         self._asked = None
         self.task.cancel()
-        self.found, self.table.rows = None, ()
+        self.table.rows = ()
+        self.found = None
 
     @property
     def summary(self) -> str:
