@@ -30,7 +30,11 @@ class Landed:
     positions: np.ndarray
     custom_data: dict[str, Any]
     header: dict[str, Any]
-    shape: tuple[int, ...]
+    inside: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.inside.shape
 
 
 @dataclass
@@ -64,19 +68,21 @@ def positions(inside: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def read_project(path: Path, dataset: str) -> Project:
+    """Return what is in a dataset; that of ``a/b`` is nested in ``a``."""
+    folder = path / "/datasets/".join(dataset.split("/"))
     project = Project()
     meta = json.loads((path / "meta.json").read_text())
     project.classes = {found["title"]: found for found in meta["classes"]}
     project.ids = json.loads((path / "key_id_map.json").read_text())
-    for ann_path in sorted((path / dataset / "ann").glob("*.json")):
+    for ann_path in sorted((folder / "ann").glob("*.json")):
         name = ann_path.name.removesuffix(".json")
         ann = json.loads(ann_path.read_text())
         project.keys[name] = ann["key"]
-        data, header = nrrd.read(str(path / dataset / "volume" / name))
+        data, header = nrrd.read(str(folder / "volume" / name))
         project.volumes[name] = (data, affine_of(header))
         classes = {found["key"]: found["classTitle"] for found in ann["objects"]}
         for figure in ann["spatialFigures"]:
-            file = path / dataset / "mask" / name / f"{figure['key']}.nrrd"
+            file = folder / "mask" / name / f"{figure['key']}.nrrd"
             mask, mask_header = nrrd.read(str(file))
             assert set(np.unique(mask)) <= {0, 1}
             title = classes[figure["objectKey"]]
@@ -86,9 +92,9 @@ def read_project(path: Path, dataset: str) -> Project:
                     title,
                     project.classes[title]["color"],
                     positions(mask > 0, affine_of(mask_header)),
-                    figure["customData"],
+                    figure.get("customData") or {},
                     mask_header,
-                    mask.shape,
+                    mask > 0,
                 )
             )
     return project
