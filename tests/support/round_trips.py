@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import nibabel as nib
@@ -82,8 +82,16 @@ class Content:
 # What differs
 
 
-def differences(before: Content, after: Content, *, empty_classes: bool = True) -> list[str]:
-    """Return each volume, class, colour, object and score that is not the same, in words.
+class Difference(NamedTuple):
+    """``what`` is volume, class, object or scores; ``name`` that of the class, or fingerprint."""
+
+    what: str
+    name: str
+    words: str
+
+
+def differences(before: Content, after: Content, *, empty_classes: bool = True) -> list[Difference]:
+    """Return each volume, class, colour, object and score that is not the same.
 
     A class without objects counts where ``empty_classes``; a side without colours has any.
     """
@@ -94,38 +102,38 @@ def differences(before: Content, after: Content, *, empty_classes: bool = True) 
     ]
 
 
-def _of_volumes(before: Content, after: Content) -> Iterator[str]:
+def _of_volumes(before: Content, after: Content) -> Iterator[Difference]:
     for known in before.volumes.keys() ^ after.volumes.keys():
-        yield f"volume {known} is {'lost' if known in before.volumes else 'new'}"
+        yield Difference("volume", known, "is lost" if known in before.volumes else "is new")
     for known in before.volumes.keys() & after.volumes.keys():
         ours, theirs = before.volumes[known], after.volumes[known]
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in ours.shape])).reshape(3, -1).T
         moved = nib.affines.apply_affine(ours.affine, corners)
         moved -= nib.affines.apply_affine(theirs.affine, corners)
         if np.linalg.norm(moved, axis=1).max() > NEAR_MM:
-            yield f"volume {known} moved by {np.abs(moved).max()} mm"
+            yield Difference("volume", known, f"moved by {np.abs(moved).max()} mm")
         if ours.dtype != theirs.dtype:
-            yield f"volume {known} was {ours.dtype} and is {theirs.dtype}"
+            yield Difference("volume", known, f"was {ours.dtype} and is {theirs.dtype}")
 
 
-def _of_classes(before: Content, after: Content, *, empty_classes: bool) -> Iterator[str]:
+def _of_classes(before: Content, after: Content, *, empty_classes: bool) -> Iterator[Difference]:
     if not before.colors or not after.colors:
         return
     used = {one.class_name for one in (*before.objects, *after.objects)}
     for name in before.colors.keys() | after.colors.keys():
         ours, theirs = before.colors.get(name), after.colors.get(name)
         if ours != theirs and (empty_classes or name in used):
-            yield f"class {name!r} was {ours} and is {theirs}"
+            yield Difference("class", name, f"was {ours} and is {theirs}")
 
 
-def _of_objects(before: Content, after: Content) -> Iterator[str]:
+def _of_objects(before: Content, after: Content) -> Iterator[Difference]:
     left: defaultdict[tuple[str, str], list[Object]] = defaultdict(list)
     for one in after.objects:
         left[one.volume, one.class_name].append(one)
     for one in before.objects:
         twins = [other for other in left[one.volume, one.class_name] if _same_place(one, other)]
         if not twins:
-            yield f"object of {one.class_name!r} with {len(one.voxels)} voxels is lost"
+            yield Difference("object", one.class_name, f"of {len(one.voxels)} voxels is lost")
             continue
         twin = next((other for other in twins if other.scores == one.scores), twins[0])
         own = left[one.volume, one.class_name]
@@ -133,10 +141,10 @@ def _of_objects(before: Content, after: Content) -> Iterator[str]:
         for key in one.scores.keys() | twin.scores.keys():
             if one.scores.get(key) != twin.scores.get(key):
                 said = f"{one.scores.get(key)} and is {twin.scores.get(key)}"
-                yield f"score of {one.class_name!r} on {key} was {said}"
+                yield Difference("scores", one.class_name, f"on {key} was {said}")
     for (_, name), others in left.items():
         for one in others:
-            yield f"object of {name!r} with {len(one.voxels)} voxels is new"
+            yield Difference("object", name, f"of {len(one.voxels)} voxels is new")
 
 
 def _same_place(one: Object, other: Object) -> bool:
@@ -370,3 +378,16 @@ def left_out(folder: Path) -> list[dict[str, Any]]:
     """Return what the JSON beside an export names as not exported."""
     path = folder / "not_exported.json"
     return json.loads(path.read_text()) if path.exists() else []
+
+
+def unnamed(found: Iterable[Difference], folder: Path) -> list[Difference]:
+    """Return what differs and is not named in the JSON beside an export: each name counts once."""
+    named = Counter((one["what"], one["class"]) for one in left_out(folder))
+    lost = []
+    for one in found:
+        # One entry may name many scores of an object.
+        if named[one.what, one.name] and not one.words.endswith("new"):
+            named[one.what, one.name] -= one.what == "object"
+        else:
+            lost.append(one)
+    return lost
