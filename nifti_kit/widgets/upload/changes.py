@@ -10,7 +10,8 @@ from traitlets import HasTraits
 from nifti_kit.comparisons import Change, Changes, changes
 from nifti_kit.plans.plan import Plan
 from nifti_kit.targets.target import Target
-from nifti_kit.transfer.receipt import LandedItem, Receipt
+from nifti_kit.transfer.landed import LandedItem
+from nifti_kit.transfer.receipt import Receipt
 from nifti_kit.widgets.parts.table import Column, Row, Table, Tone
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 
