@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from nifti_kit.datasets.names import (
     KNOWN_JSON,
     NO_MAPPING,
     SCORE,
+    VOLUME,
     is_nifti,
     natural_key,
     pair_key,
@@ -467,8 +469,8 @@ class Scanner:
         niftis = [one for one in self.source.files if is_nifti(one.name)]
         annotations = [path for item in self.grouping.items for path in item.annotation_paths]
         faulty = {found.path for found in self.findings if found.severity == "error"}
-        # An export's mapping names its volumes too.
-        faulty |= {str(path) for path in self.grouping.unused} if alone else set()
+        if alone:  # an export's mapping names its volumes too, which may be elsewhere
+            faulty |= {*map(str, self.grouping.unused), *self._volume_keys(file)}
         try:
             mapping = read_mapping(
                 self.source.root / file,
@@ -496,6 +498,15 @@ class Scanner:
             message = "it is named like a mapping, but no NIfTI file is a key of it"
         self.findings.append(finding(code, file, message))
         return None
+
+    def _volume_keys(self, file: PurePosixPath) -> Iterator[str]:
+        """Yield the keys of a mapping that name volumes by plane."""
+        try:
+            content = json.loads(self._text(file) or "")
+        except (ValueError, RecursionError):  # what is wrong with it is told where it is read
+            return
+        keys = content if isinstance(content, dict) else ()
+        yield from (key for key in keys if parse_name(PurePosixPath(key).name).role == VOLUME)
 
     def _is_of_these_volumes(self, mapping: Mapping) -> bool:
         """Say whether a mapping gives each volume here its id, and no mask that of another one.

@@ -122,6 +122,22 @@ def test_masks_alone_come_back_with_their_mapping_and_changed_scores(tmp_path: P
     assert not any(one.added for one in receipt.objects)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_masks_of_an_export_go_back_by_its_mapping(alone: bool, tmp_path: Path) -> None:
+    target = nk.ProjectFolder(tmp_path / "project", dataset="d")
+    land(write_scored_planes(tmp_path / "source"), target)
+    export = nk.export(target, tmp_path / "export", layout="by_plane")
+    for path in (tmp_path / "export").glob("*anatomic*") if alone else ():
+        path.unlink()
+    dataset = nk.scan(export.folder, layout="auto" if alone else "annotations")
+    assert dataset.layout == "annotations"
+    plan = nk.plan(dataset, target=target)
+    assert not plan.blockers
+    receipt = nk.upload(plan, target, existing="skip", on_progress=quiet)
+    assert len(receipt.objects) == 6
+    assert not any(one.added for one in receipt.objects)
+
+
 def test_one_map_of_several_images_is_written_once_while_it_is_one(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for name in ("a", "b"):
