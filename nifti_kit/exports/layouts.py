@@ -232,7 +232,7 @@ def _plane_names(places: Places) -> dict[int, str]:
     bare = [f"{ref.name} ({ref.id})" for ref in places.volumes if names[ref.id] is None]
     if bare:
         raise NiftiKitError(
-            "volumes by plane have axl, cor or sag in their names, and none says annotation",
+            "by plane a volume needs one plane in its name, and no annotation word",
             found=listed(bare, SHOWN),
             expected="names such as axl_anatomic.nrrd",
             remedy="Export by volume: layout='by_volume'; or choose volumes: volumes=[...].",
