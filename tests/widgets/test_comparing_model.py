@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +18,14 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.layers import Layer
+from nifti_kit.widgets.compare import drawing
 from nifti_kit.widgets.compare import model as comparing
 from nifti_kit.widgets.compare.drawing import BOTH, CHOSEN, worst_place
 from nifti_kit.widgets.compare.model import CompareModel, numbers_of
+from tests.platform import Platform
 from tests.support.builders import AFFINE, volume, write_nifti
 from tests.support.landings import land
+from tests.support.uploads import api, new_dataset, new_project
 
 PATIENCE_S = 30
 """How long a test waits for what another thread does before it fails."""
@@ -158,6 +163,24 @@ def test_rows_of_one_volume_share_its_viewer(a: Path, b: Path) -> None:
     assert app.viewer.title == "Q.nrrd"
 
 
+def test_one_volume_is_let_go_before_the_next_is_read(
+    app: CompareModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared(app)
+    before = weakref.ref(app.viewer.image)
+    seen = []
+
+    def opened(pair: Any) -> Any:
+        gc.collect()
+        seen.append(before())
+        return drawing.opened(pair)
+
+    monkeypatch.setattr(comparing, "opened", opened)
+    app.choose(1)
+    app.join()
+    assert seen == [None]
+
+
 def test_an_object_of_one_side_only_is_shown_alone(app: CompareModel) -> None:
     assert seen(compared(app)) == {"lung": 24, CHOSEN[0]: 0, CHOSEN[1]: 24}
 
@@ -236,6 +259,27 @@ def test_every_kind_of_side_gives_the_same_rows(app: CompareModel, a: Path, b: P
     for given in (nk.scan(b), plan, project, nk.ProjectFolder(project, "knees")):
         other = CompareModel(a, given)
         assert [row[:2] for row in rows(compared(other))] == expected, given
+
+
+def test_a_side_on_an_instance_is_chosen_step_by_step(
+    app: CompareModel, a: Path, b: Path, platform: Platform
+) -> None:
+    project = new_project(platform, "knees")
+    target = nk.Instance(api(platform), new_dataset(platform, project, "left"))
+    land(b, target)
+    other = CompareModel(a, api=lambda: api(platform))
+    other.b.kind = "instance"
+    other.b.instance.connect()
+    other.b.instance.choose_project("knees")
+    other.b.instance.choose_dataset("left")
+    other.b.instance.wait()
+    assert [row[:2] for row in rows(compared(other))] == [row[:2] for row in rows(compared(app))]
+    other.choose(1)
+    other.join()
+    assert seen(other) == {"liver": 24, CHOSEN[0]: 24, CHOSEN[1]: 24}
+    other.b.instance.choose_dataset(0)
+    other.join()
+    assert (other.comparison, other.blockers) == (None, ["b: Choose a dataset."])
 
 
 def test_a_side_says_what_is_missing(a: Path, tmp_path: Path) -> None:

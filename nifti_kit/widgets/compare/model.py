@@ -302,10 +302,9 @@ class CompareModel(HasTraits):
             self.viewer = self._pair = None
             return NOT_IN_BOTH
         try:
-            viewer: ViewerModel | None = self.viewer
-            if viewer is None or found.pair is not self._pair:
+            if found.pair is not self._pair:
                 self.viewer = self._pair = None  # before the next one is read
-                viewer = opened(found.pair)
+            viewer: ViewerModel = self.viewer or opened(found.pair)
             show(viewer, comparison, found)
         except NiftiKitError as error:
             self.viewer = self._pair = None
