@@ -22,6 +22,7 @@ from nifti_kit.widgets.compare import drawing
 from nifti_kit.widgets.compare import model as comparing
 from nifti_kit.widgets.compare.drawing import BOTH, CHOSEN, worst_place
 from nifti_kit.widgets.compare.model import CompareModel, numbers_of
+from nifti_kit.widgets.parts import tasks
 from tests.platform import Platform
 from tests.support.builders import AFFINE, volume, write_nifti
 from tests.support.landings import land
@@ -97,6 +98,18 @@ def test_each_difference_is_a_row_and_the_worst_is_shown(app: CompareModel) -> N
     assert app.lines == []
     assert app.chosen is app.comparison.differences[0]
     assert app.table.rows[1].cells["dice"] == 0.5
+
+
+def test_the_progress_says_which_volume_is_compared(
+    app: CompareModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
+    told = []
+    app.comparing.observe(
+        lambda change: told.append((app.comparing.fraction, change["new"])), "text"
+    )
+    compared(app)
+    assert (0.5, "Comparing Q.nrrd (volume 2 of 2 at most) ...") in told
 
 
 def test_what_cannot_be_paired_is_said(a: Path, b: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from threading import RLock
 from typing import Any
 
@@ -14,6 +13,7 @@ from traitlets import HasTraits, Int, List, Unicode
 from nifti_kit.comparisons import Comparison, Difference, VolumePair, compare
 from nifti_kit.core.text import counted
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.targets.target import Volumes
 from nifti_kit.widgets.compare.drawing import opened, show
 from nifti_kit.widgets.compare.sides import SidePicker
 from nifti_kit.widgets.parts.acts import join, refuse
@@ -102,6 +102,11 @@ def _entry(entry: dict[str, str | None] | None) -> str:
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _volume_count(side: Any) -> int:
+    """Return how many volumes a data set, a plan or a target has."""
+    return len(side.volumes() if isinstance(side, Volumes) else side.items)
 
 
 class CompareModel(HasTraits):
@@ -234,11 +239,13 @@ class CompareModel(HasTraits):
         self._basis = self._revisions
         sides = [side.taken(ticket) for side in (self.a, self.b)]
         ticket.tell(0.0, "Pairing the volumes ...")
-        done = partial(self._tell, ticket)
-        return compare(*sides, on_volume=done)
+        most = max(1, min(map(_volume_count, sides)))
 
-    def _tell(self, ticket: Ticket, at: int, pair: VolumePair) -> None:
-        ticket.tell(0.0, f"Comparing {pair.name} (volume {at + 1}) ...")
+        def told(at: int, pair: VolumePair) -> None:
+            said = f"Comparing {pair.name} (volume {at + 1} of {most} at most) ..."
+            ticket.tell(at / most, said)
+
+        return compare(*sides, on_volume=told)
 
     def _keep(self, found: Comparison) -> None:
         with self._turn:
