@@ -141,10 +141,8 @@ class Side(ABC):
 class DatasetSide(Side):
     """A data set: its masks as a plan would take them."""
 
-    word = "a data set"
-
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+        self.dataset, self.word = dataset, f"the data set {dataset.source.given}"
         self._planner = ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
         used = {image.relative for item in dataset.items for image in item.images}
         self.missing = tuple(_lost(dataset.findings, set(dataset.source.files) - used))
@@ -186,10 +184,8 @@ class DatasetSide(Side):
 class PlanSide(Side):
     """A plan: what will land."""
 
-    word = "a plan"
-
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        self.plan, self.word = plan, f"the plan of {plan.source.given}"
         used = {one.mask.relative for one in plan.objects}
         used |= {item.volume.relative for item in plan.items if item.volume is not None}
         self.missing = tuple(_lost(plan.blockers, set(plan.source.files) - used))

@@ -79,6 +79,10 @@ def test_it_says_what_a_folder_is_taken_for(tmp_path: Path) -> None:
     said = repr(nk.compare(tmp_path / "source", target.path))
     assert f"a is a source folder, {tmp_path / 'source'}" in said
     assert f"b is a Supervisely project folder, {target.path}" in said
+    dataset = nk.scan(tmp_path / "source")
+    said = repr(nk.compare(dataset, nk.plan(dataset)))
+    assert f"a is the data set {tmp_path / 'source'}" in said
+    assert f"b is the plan of {tmp_path / 'source'}" in said
 
 
 def test_a_mask_moved_by_one_voxel_is_named_with_its_distance(tmp_path: Path) -> None:
