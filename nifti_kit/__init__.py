@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nifti_kit.formats.class_maps import read_classes
     from nifti_kit.formats.mappings import read_mapping
     from nifti_kit.formats.scores import read_scores
+    from nifti_kit.pages.page import report
     from nifti_kit.plans.matching import match
     from nifti_kit.plans.plan import plan
     from nifti_kit.repairs.align import align_mask
@@ -49,6 +50,7 @@ __all__ = [
     "read_receipt",
     "read_scores",
     "repairs",
+    "report",
     "scan",
     "upload",
     "verify",
@@ -75,6 +77,7 @@ _HOMES = {
     "read_mapping": "formats.mappings",
     "read_receipt": "transfer.saved_receipt",
     "read_scores": "formats.scores",
+    "report": "pages",
     "scan": "datasets.dataset",
     "upload": "transfer.upload",
     "verify": "transfer.verification",

@@ -369,6 +369,13 @@ _HEADINGS = (
 
 def _report(findings: Findings) -> str:
     """Return the page of a report; the same findings give the same page."""
+    source = findings._source
+    title = f"Findings: {source}" if source else "Findings"
+    return html.page(title, *findings_markup(findings))
+
+
+def findings_markup(findings: Findings) -> list[Markup]:
+    """Return what a page says of findings: how many of each code, then each, with pictures."""
     pictures = _pictures(findings)
     parts = [_overview(findings)]
     sorts = (findings.errors, findings.warnings, findings.notes, findings.waived)
@@ -376,8 +383,7 @@ def _report(findings: Findings) -> str:
         if some:
             parts.append(html.element("h2", heading))
         parts += [_section(group, pictures) for group in some.by_code().values()]
-    source = findings._source
-    return html.page(f"Findings: {source}" if source else "Findings", *parts)
+    return parts
 
 
 def _overview(findings: Findings) -> Markup:

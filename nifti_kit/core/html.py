@@ -137,13 +137,16 @@ def figure(picture: Illustration, *title_parts: object) -> Markup:
     return element("figure", image(picture), caption)
 
 
-def page(heading: str, *parts: Markup) -> str:
-    """Return a whole page that needs no network, no script and no other file."""
+def page(heading: str, *parts: Markup, style: str = "") -> str:
+    """Return a whole page that needs no network, no script and no other file.
+
+    ``style`` is CSS of our own, for what only this kind of page has.
+    """
     return (
         "<!DOCTYPE html>\n"
         "<html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         "<meta name='viewport' content='width=device-width'>"
-        f"<title>{text(heading)}</title><style>{_STYLE}</style></head>\n"
+        f"<title>{text(heading)}</title><style>{_STYLE}{style}</style></head>\n"
         f"<body>{element('h1', heading)}\n{join(parts)}</body></html>\n"
     )

@@ -43,7 +43,7 @@ def read_items(dataset: Dataset, items: Iterable[Item]) -> Generator[ItemSurvey]
         }
         return _volume(dataset, item) | masks
 
-    for item, _ in _side_by_side(items, asked):
+    for item, _ in side_by_side(items, asked):
         yield survey_item(dataset, item)
 
 
@@ -62,7 +62,7 @@ def look_at_items(dataset: Dataset, items: Iterable[Item]) -> Generator[tuple[It
         }
         return _volume(dataset, item) | masks
 
-    for item, found in _side_by_side(items, asked):
+    for item, found in side_by_side(items, asked):
         looks = {
             image: future.result()
             for (what, image), future in found.items()
@@ -77,7 +77,7 @@ def _volume(dataset: Dataset, item: Item) -> Asked:
     return {("volume", item.volume): partial(volume_fault, dataset, item.volume)}
 
 
-def _side_by_side(
+def side_by_side(
     items: Iterable[Item], asked: Callable[[Item], Asked]
 ) -> Generator[tuple[Item, Found]]:
     """Yield items with what was found of their images, in order, while the next ones are read.

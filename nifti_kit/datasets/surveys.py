@@ -7,9 +7,12 @@ made from it, so that they cannot disagree.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
+
+import numpy.typing as npt
 
 from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import (
@@ -118,16 +121,27 @@ def volume_fault(dataset: Dataset, image: ImageFile) -> NiftiKitError | None:
     """Return why a volume cannot be read to its end, or None; it is read once for a dataset."""
     key = ("volume", image)
     if key not in dataset.memory:
-        fingerprint_of(dataset, image)
-        fault: NiftiKitError | None = None
-        try:
-            for _ in iter_blocks(image):
-                pass
-        except NiftiKitError as error:
-            fault = error.with_traceback(None)
-        dataset.memory[key] = fault
+        read_volume(dataset, image, lambda _: None)
     found: NiftiKitError | None = dataset.memory[key]
     return found
+
+
+def read_volume(
+    dataset: Dataset, image: ImageFile, take: Callable[[npt.NDArray[Any]], object]
+) -> NiftiKitError | None:
+    """Read a volume to its end; return why that cannot be, or None, and remember it.
+
+    ``take`` gets its blocks (:func:`nifti_kit.formats.nifti.iter_blocks`) on the way.
+    """
+    fingerprint_of(dataset, image)
+    fault: NiftiKitError | None = None
+    try:
+        for block in iter_blocks(image):
+            take(block)
+    except NiftiKitError as error:
+        fault = error.with_traceback(None)
+    dataset.memory["volume", image] = fault
+    return fault
 
 
 def fingerprint_of(dataset: Dataset, image: Stored) -> Fingerprint | None:

@@ -248,13 +248,13 @@ class Artist:
     def draw(self, look: Look) -> Pixels:
         """Return the picture (lines, columns, red-green-blue-unused)."""
         sheet = self.sheet(look)
-        panes = [(pane, self._pane(pane, look)) for pane in sheet.panes]
+        panes = [(pane, self.pane(pane, look)) for pane in sheet.panes]
         titles = [title for title, _ in self.overlays] if len(self.overlays) > 1 else []
         frame = Frame(look.position, look.active, tuple(titles))
         return draw_frame(sheet, self.grid, panes, frame)
 
-    def _pane(self, pane: Pane, look: Look) -> Pixels:
-        """Return a pane's pixels, without the lines that cross it."""
+    def pane(self, pane: Pane, look: Look) -> Pixels:
+        """Return the pixels of a pane, of whatever size, without the lines that cross it."""
         index = look.position[pane.plane.normal]
         layers = self.overlays[pane.row][1]
         key = (pane, index, layers, look.limits, look.hidden, look.opacity, look.outline)

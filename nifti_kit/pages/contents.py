@@ -1,0 +1,188 @@
+"""Contents: what the items of a data set have, and how much of each class."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from nifti_kit.core.html import Illustration
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.reading import Asked, Found, side_by_side
+from nifti_kit.formats.class_maps import Color
+from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.pages.miniatures import miniature
+from nifti_kit.pages.samples import Greys, Sample, greys_of, sample_labels, sample_volume
+from nifti_kit.plans.planner import ItemPlanner
+from nifti_kit.plans.project import ProjectClasses
+
+MM3_PER_ML = 1000.0
+
+PICTURES = 48
+"""Items that are drawn: about 1 MB of a page, and half a minute of large volumes."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemContent:
+    """What an item has.
+
+    Attributes
+    ----------
+    item
+        The item.
+    greys
+        The values of its volume; None where there is none that can be read.
+    objects
+        How many objects its masks hold.
+    amounts
+        By the name of a class, how much there is of it (ml).
+    """
+
+    item: Item
+    greys: Greys | None
+    objects: int
+    amounts: dict[str, float]
+
+    @property
+    def image(self) -> ImageFile | None:
+        """The file whose shape and place stand for the item: the volume, else the first mask."""
+        return self.item.images[0] if self.item.images else None
+
+    @property
+    def axes(self) -> str:
+        """Where its axes point to, such as ``RAS``; ``?`` where its header does not say."""
+        if self.image is None:
+            return ""
+        return "?" if self.image.grid.problem else self.image.grid.axis_codes
+
+
+@dataclass(eq=False)
+class ClassContent:
+    """How much there is of a class in each item that has it.
+
+    Attributes
+    ----------
+    value
+        Its pixel value, or the index of its files where each file is a class.
+    name, color
+        As they will land; RGB of 0 to 255. The colour is None for a class that does not occur, and
+        to which the class map gives none.
+    amounts
+        By the name of an item (ml).
+    """
+
+    value: int
+    name: str
+    color: Color | None
+    amounts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float | None:
+        """The median of its amounts (ml); None where it does not occur."""
+        return statistics.median(self.amounts.values()) if self.amounts else None
+
+
+class Seen(NamedTuple):
+    """What one reading of the volumes gives: their grey values and pictures, by item."""
+
+    greys: dict[str, Greys | None]
+    pictures: dict[str, Illustration]
+
+
+class Contents(NamedTuple):
+    """Items and classes, in the order of the data set and by value."""
+
+    items: tuple[ItemContent, ...]
+    classes: tuple[ClassContent, ...]
+
+
+def planner_of(dataset: Dataset) -> ItemPlanner:
+    """Return what makes objects of a data set's masks, without a target."""
+    return ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
+
+
+def look_through(dataset: Dataset, items: Iterable[Item]) -> Seen:
+    """Read the volumes of items once, side by side; draw the first :data:`PICTURES` items."""
+    drawn = set(dataset.items[:PICTURES])
+
+    def asked(item: Item) -> Asked:
+        if item not in drawn:
+            images = [] if item.volume is None else [item.volume]
+            return {("greys", image): partial(greys_of, dataset, image) for image in images}
+        masks: Asked = {
+            ("labels", mask.image): partial(sample_labels, mask.image) for mask in item.masks
+        }
+        if item.volume is None:
+            return masks
+        return {("volume", item.volume): partial(sample_volume, dataset, item.volume)} | masks
+
+    seen, planner = Seen({}, {}), planner_of(dataset)
+    for item, found in side_by_side(items, asked):
+        seen.greys[item.name] = _greys_in(item, found)
+        if item in drawn:
+            samples = dict(_samples_in(found))
+            picture = miniature(item, planner.volume(item), samples)
+            seen.pictures.update({item.name: picture} if picture is not None else {})
+    return seen
+
+
+def _greys_in(item: Item, found: Found) -> Greys | None:
+    if item.volume is None:
+        return None
+    if ("greys", item.volume) in found:
+        greys: Greys | None = found["greys", item.volume].result()
+        return greys
+    sampled = found["volume", item.volume].result()
+    return None if sampled is None else sampled[0]
+
+
+def _samples_in(found: Found) -> Iterator[tuple[ImageFile, Sample]]:
+    for (what, image), future in found.items():
+        result = future.result()
+        if result is not None:
+            yield image, result[1] if what == "volume" else result
+
+
+def contents_of(dataset: Dataset, seen: Seen) -> Contents:
+    """Return what each item has; masks that were checked are not read again."""
+    planner, classes = planner_of(dataset), dict[str, ClassContent]()
+    items = []
+    for item in dataset.items:
+        amounts: dict[str, float] = {}
+        objects = planner.volume(item).objects
+        for planned in objects:
+            voxel = abs(float(np.linalg.det(planned.mask.grid.affine[:3, :3]))) / MM3_PER_ML
+            name = planned.class_name
+            amounts[name] = amounts.get(name, 0.0) + planned.voxels * voxel
+            classes.setdefault(name, ClassContent(planned.value, name, planned.color))
+        for name, amount in amounts.items():
+            classes[name].amounts[item.name] = amount
+        items.append(ItemContent(item, seen.greys.get(item.name), len(objects), amounts))
+    for known in planner.classes():
+        classes[known.name].value = known.value
+    for entry in dataset.classes:
+        classes.setdefault(entry.name, ClassContent(entry.value, entry.name, entry.color))
+    ordered = sorted(classes.values(), key=lambda found: (found.value, found.name))
+    return Contents(tuple(items), tuple(ordered))
+
+
+def kinds(items: Sequence[ItemContent]) -> dict[str, Counter[str]]:
+    """Return what of headers is the same in how many items: shapes, voxel sizes, axes, types."""
+    images = [(one, one.image) for one in items if one.image is not None]
+    return {
+        "Shape": Counter(by(image.shape) for _, image in images),
+        "Voxel size (mm)": Counter(by(image.grid.voxel_size) for _, image in images),
+        "Axes": Counter(one.axes for one, _ in images),
+        "Type": Counter(image.dtype.name for _, image in images),
+    }
+
+
+def by(numbers: Iterable[float]) -> str:
+    """Return numbers as ``0.7 x 0.7 x 3``."""
+    return " x ".join(f"{number:.4g}" for number in numbers)
