@@ -1,5 +1,4 @@
 """The house: its rooms and the face, few arrows between them, none upward."""
-"""The house: thirteen rooms and the face, few arrows between them, none upward."""
 
 from __future__ import annotations
 
@@ -66,8 +65,6 @@ def test_there_are_few_arrows_between_the_rooms():
     *arrows, last = done.stdout.splitlines()
     assert last == f"{len(arrows)} arrows, 10 floors"
     assert 40 < len(arrows) <= 95
-    assert last == f"{len(arrows)} arrows, 9 floors"
-    assert 40 < len(arrows) <= 84
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
