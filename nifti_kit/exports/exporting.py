@@ -247,7 +247,8 @@ class _Exporter:
         mapped = dict(pairs)
         if len(mapped) < len(set(pairs)):
             notes.append(f"no {MAPPING}: a file of masks is that of several volumes")
-        elif mapped:
+        elif any(one.what == "mask" for one in files):
+            # A mapping that names volumes alone would make annotations of them.
             own.append(self._whole(MAPPING, "mapping", json_bytes(mapped), ledger))
         if left:
             content = json_bytes([_left_json(one) for one in left])

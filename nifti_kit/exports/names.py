@@ -65,21 +65,14 @@ def free_name(name: str, taken: Collection[str]) -> str:
 def dataset_folders(volumes: Sequence[VolumeRef], stems: dict[int, str]) -> dict[str, str]:
     """Return the folder of each dataset below the export's, with ``/``; nested as they are.
 
-    None is that of a volume's masks: they stand in the folder that is named like the volume.
+    None is named like a volume: it would be read as the folder of that volume's masks.
     """
     folders: dict[str, str] = {}
-    beside: dict[str, set[str]] = {}
-    for volume in volumes:
-        beside.setdefault(volume.dataset, set()).add(stems[volume.id].casefold())
+    taken = {name.casefold() for name in stems.values()}
     for dataset in dict.fromkeys(volume.dataset for volume in volumes):
-        parts: list[str] = []
-        names = dataset.split("/")
-        for depth, name in enumerate(names):
-            above = "/".join(names[:depth])
-            taken = beside.get(above, set()) if depth else set()
-            free = file_stem(name)
-            parts.append(f"{free}_dataset" if free.casefold() in taken else free)
-        folders[dataset] = free_name("/".join(parts), [one.casefold() for one in folders.values()])
+        own = [file_stem(name) for name in dataset.split("/")]
+        own = [f"{name}_dataset" if name.casefold() in taken else name for name in own]
+        folders[dataset] = free_name("/".join(own), [one.casefold() for one in folders.values()])
     return folders
 
 

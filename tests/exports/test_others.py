@@ -180,7 +180,7 @@ def test_each_dataset_is_a_folder_and_none_is_that_of_masks(tmp_path: Path) -> N
     export = nk.export(made.write(), tmp_path / "export")
     assert export.ok
     assert {str(path.parent.relative_to(tmp_path / "export")) for path in export.files} >= {
-        "a", "a/b_dataset", "b"
+        "a", "a/b_dataset", "b_dataset"
     }  # fmt: skip
     assert [(name, voxels) for _, name, voxels in landed(export)] == [("bone", 8)] * 4
 
