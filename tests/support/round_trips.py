@@ -13,7 +13,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -26,7 +26,7 @@ from tests.support import oracle
 NEAR_MM = 1e-4
 PLANES = {normal: plane for plane, normal in oracle.NORMAL.items()}
 
-Scores = dict[tuple[str, int], tuple[Decimal | None, str | None]]
+Scores = dict[tuple[str, int], tuple[Decimal | str | None, str | None]]
 """(plane, slice of the volume in RAS+ order from 0) to score and comment."""
 
 
@@ -177,11 +177,17 @@ def _custom_scores(custom: dict[str, Any]) -> Scores:
         (PLANES[normal], int(index)): (_number(entry["score"]), entry["comment"])
         for normal, slices in custom.items()
         for index, entry in slices.items()
+        if (entry["score"], entry["comment"]) != (None, None)
     }
 
 
-def _number(text: str | None) -> Decimal | None:
-    return None if text is None or not text.strip() else Decimal(text.strip())
+def _number(text: Any) -> Decimal | str | None:
+    """Return a score as a number, also with a decimal comma; what is none as its text."""
+    said = "" if text is None else str(text).strip().replace(",", ".")
+    try:
+        return Decimal(said) if said else None
+    except InvalidOperation:
+        return said
 
 
 # Files: by volume, or by plane (a plane and ``anatomic`` in names)
@@ -196,10 +202,12 @@ def of_files(folder: Path) -> Content:
     images = sorted(path for path in folder.rglob("*.nii*") if path.is_file())
     for place in sorted({path.parent for path in images}):
         here = [path for path in images if path.parent == place]
+        if any(_stem(path) == place.name and path.parent == place.parent for path in images):
+            continue  # the masks of a volume beside it
         if any(_role(path) == "anatomic" for path in here):
             _read_planes(found, here, classes)
         else:
-            _read_volumes(found, here, images, classes)
+            _read_volumes(found, here, classes)
     return found
 
 
@@ -218,11 +226,8 @@ def _stem(path: Path) -> str:
     return re.sub(r"\.nii(\.gz)?$|\.csv$", "", path.name)
 
 
-def _read_volumes(found: Content, here: list[Path], every: list[Path], classes: Any) -> None:
-    """Take the files of a folder as volumes, unless it is named like a volume beside it."""
-    if any(_stem(path) == here[0].parent.name and path.parent == here[0].parent.parent
-           for path in every):  # fmt: skip
-        return
+def _read_volumes(found: Content, here: list[Path], classes: Any) -> None:
+    """Take the files of a folder as volumes, each with the folder that is named like it."""
     names = [name for name, _ in classes.values()]
     for path in here:
         volume = found.add_volume(*oracle.volume_in_ras(path))
@@ -262,9 +267,10 @@ def _role(path: Path) -> str | None:
     return "anatomic" if "anatomic" in path.name.lower() else "annotation"
 
 
-def _index(path: Path) -> int | None:
-    last = re.search(r"_([0-9]+)$", _stem(path))
-    return int(last[1]) if last else None
+def _tail(path: Path) -> list[str]:
+    """Return the numbers at the end of a name: ``2`` and ``5`` of ``p1_axl_inference_2_5``."""
+    found = re.search(r"(_[0-9]+)*$", _stem(path))
+    return found[0].split("_")[1:] if found else []
 
 
 def _read_planes(found: Content, here: list[Path], classes: Any) -> None:
@@ -272,15 +278,15 @@ def _read_planes(found: Content, here: list[Path], classes: Any) -> None:
     volumes = {_plane(path): path for path in here if _role(path) == "anatomic"}
     masks = [path for path in here if _role(path) == "annotation"]
     many = max(Counter(map(_plane, masks)).values(), default=0) > 1
-    instance = many or any(_index(mask) != _index(volumes[_plane(mask)]) for mask in masks)
+    instance = many or any(_tail(mask) != _tail(volumes[_plane(mask)]) for mask in masks)
     known = {plane: found.add_volume(*oracle.volume_in_ras(p)) for plane, p in volumes.items()}
     for mask in masks:
-        plane, index = _plane(mask), _index(mask)
+        plane, index = _plane(mask), int((_tail(mask) or ["1"])[-1])
         assert plane is not None
         grid = found.volumes[known[plane]]
         table = _scores(_table_of(mask, instance=instance), mask, plane, grid)
         for inside, affine, value in _parts(mask):
-            number = (index or 1) if instance else value
+            number = index if instance else value
             name = classes[number][0] if number in classes else f"Segment_{number}"
             found.add_object(known[plane], name, inside, affine, table.get(value, {}))
 
@@ -290,7 +296,7 @@ def _table_of(mask: Path, *, instance: bool) -> Path | None:
     tables = [
         path
         for path in mask.parent.glob("*.csv")
-        if _plane(path) == _plane(mask) and (not instance or _index(path) == _index(mask))
+        if _plane(path) == _plane(mask) and (not instance or _tail(path) == _tail(mask))
     ]
     assert len(tables) < 2
     return tables[0] if tables else None
@@ -309,6 +315,8 @@ def _scores(table: Path | None, mask: Path, plane: str, volume: Volume) -> dict[
         for value in {int(name.partition("-")[2]) for name in head[1:]}:
             score = _number(cells.get(f"Label-{value}"))
             comment = cells.get(f"Comment-{value}", "").strip() or None
+            if comment and re.match("'[=+@-]", comment):
+                comment = comment[1:]  # a spreadsheet would take it for a formula
             if (score, comment) != (None, None):
                 found.setdefault(value, {})[plane, index] = score, comment
     return found
