@@ -14,6 +14,7 @@ from nifti_kit.checks import geometry, labels, overlaps  # noqa: F401  (their ru
 from nifti_kit.checks.classes import class_names_alike
 from nifti_kit.checks.files import content_repeated, going_along, unmatched
 from nifti_kit.checks.label_maps import volumes_of_labels
+from nifti_kit.checks.measures import Measured
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.rules import found_in
 from nifti_kit.checks.scores import score_evidence
@@ -95,8 +96,11 @@ def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:
 
 def _closer_look(dataset: Dataset, on_item: Callable[[int, Item], Any] | None) -> Iterator[Finding]:
     items = with_progress(dataset.items, on_item, "Checking", "item")
+    measured = Measured(dataset)
     for survey, looks in look_at_items(dataset, items):
         yield from _closer_look_at(survey, looks)
+        measured.add(survey, looks)
+    yield from measured.findings()
     yield from content_repeated(dataset)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.checks.measures import ClassOutlier, outliers_behind
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import PLANES, Grid, ras_orientation
 from nifti_kit.core.html import Illustration
@@ -36,6 +37,7 @@ from nifti_kit.render.scene import (
     Section,
     section_of,
 )
+from nifti_kit.render.strips import strip
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,10 +121,13 @@ class Illustrator:
         subject = self._subject(found.path)
         if subject is None:
             return None
+        behind = outliers_behind(self.dataset, found)
+        if behind:
+            subject = subject.showing(behind[0])
         try:
             # Grey values may be anything: NaN, infinite, or too large for a difference.
             with np.errstate(all="ignore"):
-                return _drawn(subject, found)
+                return _with_strip(_drawn(subject, found), behind)
         except NiftiKitError:
             return None  # the finding itself, or another one, says what is wrong with the file
 
@@ -145,7 +150,8 @@ class Illustrator:
 class _Subject:
     """What is drawn: ``base`` is the volume, or the mask itself where there is none.
 
-    ``about`` is the image that a finding's voxel counts in.
+    ``about`` is the image that a finding's voxel counts in, ``value`` the only label of the mask
+    that is drawn; 0 for all.
     """
 
     base: ImageFile
@@ -153,6 +159,14 @@ class _Subject:
     mask: ImageFile | None
     about: ImageFile | None
     plane: Plane
+    value: int = 0
+
+    def showing(self, outlier: ClassOutlier) -> _Subject:
+        """Return what shows a class that stands out: it alone, in a plane that shows its place."""
+        number, plane = outlier.number, self.plane
+        if number.measure == "place" and plane.normal == number.axis:
+            plane = AXIAL if plane is not AXIAL else CORONAL
+        return replace(self, plane=plane, value=outlier.value)
 
     @classmethod
     def of(cls, item: Item, mask: ImageFile | None, about: ImageFile | None) -> _Subject | None:
@@ -195,7 +209,7 @@ def _masks(subject: _Subject, *, misplaced: bool) -> list[Mask]:
     """Return the mask where its header puts it and, if misplaced, where the volume's would."""
     if subject.mask is None:
         return []
-    own = _inside(subject.mask)
+    own = _inside(subject.mask, subject.value)
     if not misplaced or subject.mask.shape != subject.base.shape or subject.volume is None:
         return [own]
     step = math.ceil(subject.mask.shape[0] / own.inside.shape[0])
@@ -203,22 +217,22 @@ def _masks(subject: _Subject, *, misplaced: bool) -> list[Mask]:
     return [own, Mask("assumed", ASSUMED, own.inside, assumed)]
 
 
-def _inside(image: ImageFile) -> Mask:
-    """Return where a label map is not 0, one byte a voxel; a very large one is sampled."""
+def _inside(image: ImageFile, value: int = 0) -> Mask:
+    """Return where a label map is not 0, or has a value; one byte a voxel, a large one sampled."""
     step = math.ceil((math.prod(image.shape) / MAX_MASK_VOXELS) ** (1 / 3))
     step = max(1, step)
     inside = np.empty([math.ceil(size / step) for size in image.shape], dtype=bool, order="F")
     for k, frame in enumerate(iter_frames(image)):
         if k % step == 0:
-            inside[:, :, k // step] = _is_label(frame[::step, ::step], image)
+            inside[:, :, k // step] = _is_label(frame[::step, ::step], image, value)
     return Mask("own", OWN, inside, _sampled(image.grid, (0, 0, 0), (step,) * 3, inside.shape))
 
 
-def _is_label(stored: npt.NDArray[Any], image: ImageFile) -> npt.NDArray[np.bool_]:
+def _is_label(stored: npt.NDArray[Any], image: ImageFile, value: int) -> npt.NDArray[np.bool_]:
     if stored.dtype.kind != "f" and not image.is_scaled:
-        return np.asarray(stored != 0)
+        return np.asarray(stored == value if value else stored != 0)
     values = np.rint(stored.astype(np.float64) * image.slope + image.intercept)
-    return np.asarray(np.isfinite(values) & (values != 0))
+    return np.asarray(values == value if value else np.isfinite(values) & (values != 0))
 
 
 def _sampled(grid: Grid, start: Sequence[int], step: Sequence[int], shape: Sequence[int]) -> Grid:
@@ -522,6 +536,30 @@ def _gap(first: Points, second: Points) -> Points:
     """Return how far two sets of points lie apart along each RAS+ axis (mm); 0 where they meet."""
     between = np.maximum(first.min(0) - second.max(0), second.min(0) - first.max(0))
     return np.asarray(np.maximum(between, 0))
+
+
+def _with_strip(drawn: Illustration, behind: Sequence[ClassOutlier]) -> Illustration:
+    """Return a picture with the numbers of all items below it, if a class stands out."""
+    if not behind:
+        return drawn
+    from PIL.Image import new
+    from PIL.Image import open as opened
+
+    outlier, number = behind[0], behind[0].number
+    # As in the picture the patient's right is on the left.
+    way = -1 if number.measure == "place" and number.axis == 0 else 1
+    numbers = strip(
+        sorted(way * number.others),
+        way * number.value,
+        (outlier.told(number.value), outlier.reach),
+        drawn.width,
+        by_ratio=number.measure == "volume",
+    )
+    picture = new("RGB", (drawn.width, drawn.height + numbers.height))
+    picture.paste(opened(io.BytesIO(drawn.png)))
+    picture.paste(numbers, (0, drawn.height))
+    what = outlier.name or "all classes together"
+    return _illustration(picture, f"{drawn.caption} Below: {what} in all items; this one is red.")
 
 
 def _illustration(picture: Image, caption: str) -> Illustration:

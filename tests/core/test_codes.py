@@ -13,6 +13,7 @@ from tests.support import (
     cases_files,
     cases_labels,
     cases_match,
+    cases_outliers,
     cases_repairs,
     cases_scores,
     cases_tables,
@@ -20,7 +21,10 @@ from tests.support import (
 
 Find = Callable[[Path], Findings]
 
-TOPICS = (cases_files, cases_labels, cases_match, cases_repairs, cases_scores, cases_tables)
+TOPICS = (
+    *(cases_files, cases_labels, cases_match, cases_outliers),
+    *(cases_repairs, cases_scores, cases_tables),
+)
 
 CASES: dict[str, tuple[Find, Find]] = {
     code: case for topic in TOPICS for code, case in topic.CASES.items()

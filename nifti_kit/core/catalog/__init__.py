@@ -58,6 +58,12 @@ labels-merged | error | A label map of integers has a scl_slope above 1: labels 
 scaling-ignored | warning | A header's scl_slope or scl_inter is not finite; the stored numbers were used unscaled. | If the values are wrong that way, write the file again with a right scl_slope.
 mask-frames | error | An annotation file has several frames (4D), such as a mask of a class in each. | A mask of a class in each frame: nk.repairs.merge_frames(dataset, file). Label maps of points in time: nk.repairs.split_frames(dataset, [volume, file]). One frame alone: nk.repairs.pick_frame(dataset, file, 1).
 
+## Outliers
+outlier-volume | warning | A class is far larger or smaller than in the other items (from six on, alone and beside its other classes). | Look at the mask: a class that is cut short, or painted over, is to be drawn again. If the mask is right: nothing.
+outlier-place | warning | A class lies far from where it lies in the other items (from six on), beside its other classes or in its image. | Look at the mask: whether it is of this patient, its left and right are exchanged, or it is upside down. If the mask is right: nothing.
+outlier-parts | warning | A class lies in parts far from each other, which it does not in the other items (from six on). | Look at the part that is far from the largest: it may be of another class, or a slip of the brush. If the mask is right: nothing.
+outlier-cut | note | A class that reaches the edge of its image stands out of the same class in other items (from six on): the image may cut it off. | Nothing, if the image cuts it off; else look at the mask.
+
 ## Sets of files
 planes-incomplete | error | A folder (or a case, where it has several) does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or accept the set as it is: waive='planes-incomplete'.
 planes-apart | warning | The volumes of a set of planes hardly cover the same region, or do not meet in space. | Check that they are of one patient and series, and that their headers are right.
