@@ -81,7 +81,8 @@ def export(
         Each object goes to the file and the value that it came from, in the grid, the voxel order
         and the type of that, under its name; header and extensions stay byte for byte, and so does
         a volume that is the same. What is new goes into the file of its class, or into a new one
-        beside. Volumes that are not among the files go by ``layout``.
+        beside. Volumes that are not among the files go by ``layout``, which a note says. A receipt
+        knows no annotation file without an object.
     layout
         ``by_volume``: ``X.nii.gz``, and ``X/<class>.nii.gz`` with a value (1, 2, ...) for each
         object; there are no scores in it. ``by_plane``: volumes whose names have ``axl``, ``cor``

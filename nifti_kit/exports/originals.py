@@ -120,7 +120,8 @@ def originals_of(like: Any, target: Target, volumes: Sequence[VolumeRef]) -> Ori
     WrongArgument
         If it is none of these.
     NiftiKitError
-        If a file could be that of several volumes.
+        If a file could be that of several volumes, or it is not said which mask belongs to which
+        image.
     BadSource
         If there is no such folder.
     """
@@ -160,6 +161,7 @@ def _masks(objects: Iterable[PlannedObject]) -> list[MaskFile]:
 
 
 def _of_dataset(dataset: Dataset, target: Target, volumes: Sequence[VolumeRef]) -> Originals:
+    _refuse_unpaired(dataset)
     planned = plan(dataset, target=target)
     items = {item.name: item for item in dataset.items}
     found = {
@@ -179,6 +181,19 @@ def _of_dataset(dataset: Dataset, target: Target, volumes: Sequence[VolumeRef]) 
     )
     name = repr([str(dataset.source.given), dataset.choices, planned.digest])
     return Originals(found, dataset.classes, kept, name, root)
+
+
+def _refuse_unpaired(dataset: Dataset) -> None:
+    """Refuse a tree of another tool while nobody has said which mask belongs to which image."""
+    unpaired = dataset.layout != "pairs" and not any(item.masks for item in dataset.items)
+    if unpaired and dataset.proposal is not None:
+        raise NiftiKitError(
+            "it is not said which mask belongs to which image",
+            path=dataset.root,
+            found=dataset.proposal.summary,
+            expected="original files whose masks are known",
+            remedy="Take these: like=nk.scan(folder, layout='pairs'); or say which: pairs={...}.",
+        )
 
 
 def _every_mask(

@@ -193,8 +193,11 @@ def _number(text: Any) -> Decimal | str | None:
 # Files: by volume, or by plane (a plane and ``anatomic`` in names)
 
 
-def of_files(folder: Path) -> Content:
-    """Return what lies in a folder of one of the specification's layouts."""
+def of_files(folder: Path, *, by_volume: bool = False) -> Content:
+    """Return what lies in a folder of one of the specification's layouts.
+
+    Names tell which one; ``by_volume`` is right whatever they say.
+    """
     found = Content()
     classes = _class_map(folder)
     for name, color in classes.values():
@@ -204,7 +207,7 @@ def of_files(folder: Path) -> Content:
         here = [path for path in images if path.parent == place]
         if any(_stem(path) == place.name and path.parent == place.parent for path in images):
             continue  # the masks of a volume beside it
-        if any(_role(path) == "anatomic" for path in here):
+        if not by_volume and any(_role(path) == "anatomic" for path in here):
             _read_planes(found, here, classes)
         else:
             _read_volumes(found, here, classes)
@@ -369,7 +372,12 @@ def _raw(path: Path) -> tuple[Any, np.ndarray]:
     opened = nib.openers.ImageOpener if path.name.endswith("gz") else open
     with opened(str(path), "rb") as stream:
         content = stream.read()
-    header = nib.Nifti1Header(content[:348], check=False)
+    second = b"n+2" in content[:8]
+    header = (
+        nib.Nifti2Header(content[:540], check=False)
+        if second
+        else nib.Nifti1Header(content[:348], check=False)
+    )
     count = int(np.prod(header.get_data_shape()))
     offset = int(header["vox_offset"]) or 352
     data = np.frombuffer(content, header.get_data_dtype(), count, offset)
