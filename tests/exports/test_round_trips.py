@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.flow.test_orientations import (
 )
 from tests.flow.test_space import Stored, part_of, sound
 from tests.platform import Platform
-from tests.support import exporter, round_trips
+from tests.support import exporter, oracle, round_trips
 from tests.support.builders import SAMPLES, write_nifti
 from tests.support.handmade import write_array
 from tests.support.landings import land, quiet, write_volumes
@@ -254,3 +255,58 @@ def test_what_the_platform_exported_comes_back_in_our_form(
     found = round_trips.differences(before, after, empty_classes=False)
     # The exporter writes 0.0 for what has no score; a set without a class map has chosen colours.
     assert [one for one in found if "was None and is (Decimal('0.0" not in one.words] == []
+
+
+@pytest.mark.parametrize("scope", ["dataset", "project"])
+@pytest.mark.parametrize("layout", ["by_plane", "by_volume"])
+def test_annotations_that_were_added_come_back_with_what_was_there(
+    scope: str, layout: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "project"
+    land(SAMPLES / "by_plane_semantic", nk.ProjectFolder(path, dataset="chest"))
+    target, datasets = nk.ProjectFolder(path, dataset="chest"), ["chest"]
+    if scope == "project":
+        land(SAMPLES / "scores", nk.ProjectFolder(path, dataset="scores"))
+        target, datasets = nk.ProjectFolder(path), ["chest", "scores"]
+    land(SAMPLES / f"annotations_{scope}", target)
+    before = round_trips.of_project(path, datasets)
+    export = nk.export(target, tmp_path / "out", layout=layout)
+    after = round_trips.of_files(tmp_path / "out", by_volume=layout == "by_volume")
+    found = round_trips.differences(before, after)
+    assert round_trips.unnamed(found, tmp_path / "out") == []
+    assert {one.what for one in found} == {one.what for one in export.not_exported}
+    assert {one.what for one in found} <= ({"scores"} if layout == "by_volume" else set())
+    plan = scanned(export, layout=layout)
+    assert len(plan.objects) == len(before.objects)
+
+
+def test_annotations_alone_come_back_onto_their_files(tmp_path: Path) -> None:
+    """What else is on their volumes has no file among them: it is named."""
+    path = tmp_path / "project"
+    target = nk.ProjectFolder(path, dataset="chest")
+    land(SAMPLES / "by_plane_semantic", target)
+    there = Counter(("object", one.class_name) for one in _on(path, "axl", "cor"))
+    source = SAMPLES / "annotations_dataset"
+    receipt = land(source, target)
+    volumes = ["axl_anatomic.nrrd", "cor_anatomic.nrrd"]
+    planned = nk.plan(nk.scan(source), target=target).objects
+    for name, like in (("folder", source), ("receipt", receipt)):
+        out = tmp_path / name
+        nk.export(target, out, layout="by_plane", like=like, volumes=volumes)
+        for file in source.glob("*.nii.gz"):
+            assert round_trips.unlike(file, out / file.name) == [], (name, file)
+        left = round_trips.left_out(out)
+        assert Counter((one["what"], one["class"]) for one in left) == there
+        plan = nk.plan(nk.scan(out), target=target)
+        assert not plan.blockers
+        assert [(one.class_name, one.voxels) for one in plan.objects] == [
+            (one.class_name, one.voxels) for one in planned
+        ]
+
+
+def _on(path: Path, *planes: str) -> list[Any]:
+    return [
+        one for plane in planes for one in oracle.read_project(path, "chest").of(
+            f"{plane}_anatomic.nrrd"
+        )
+    ]  # fmt: skip
