@@ -116,8 +116,8 @@ def there(item: PlannedItem) -> list[str]:
     if item.there:
         said.append(
             f"On the target already: {there_text(item.there)}: existing='replace' takes them away "
-            "and keeps them aside (nk.changes(plan, target) tells what would differ); 'append' adds to "
-            "them; 'skip' keeps them and adds what is not identical; 'error' refuses."
+            "and keeps them aside (nk.changes(plan, target) tells what would differ); 'append' "
+            "adds to them; 'skip' keeps them and adds what is not identical; 'error' refuses."
         )
     return said
 

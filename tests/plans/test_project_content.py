@@ -93,8 +93,8 @@ def test_a_plan_shows_the_objects_of_its_classes_that_are_there(tmp_path: Path, 
     assert tibia not in [found.id for found in plan.there]
     said = (
         f"On the target already: 1 object of Femur (id {femur}; 1 score): existing='replace' takes "
-        "them away and keeps them aside (nk.changes(plan, target) tells what would differ); 'append' "
-        "adds to them; 'skip' keeps them and adds what is not identical; 'error' refuses."
+        "them away and keeps them aside (nk.changes(plan, target) tells what would differ); "
+        "'append' adds to them; 'skip' keeps them and adds what is not identical; 'error' refuses."
     )
     assert f"\n    {said}\n    Femur: value 1" in repr(plan)
     assert repr(plan).startswith(
