@@ -47,7 +47,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2r
 h3 { font-size: 1rem; margin: 0; } p { margin: .35rem 0; } a { color: inherit; }
 code, .file { font-family: ui-monospace, monospace; font-size: .92em; unicode-bidi: isolate; }
 table { border-collapse: collapse; } th { overflow-wrap: normal; }
-td { min-width: 3.2rem; } td:first-child { min-width: 9rem; } ul { margin: .5rem 0; padding-left: 1.2rem; }
+td { min-width: 3.2rem; } td:first-child { min-width: 9rem; }
+ul { margin: .5rem 0; padding-left: 1.2rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 6px;
   padding: .8rem 1rem; margin: .8rem 0; }
 summary { cursor: pointer; } .faint { color: var(--faint); }

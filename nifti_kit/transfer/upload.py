@@ -107,7 +107,7 @@ def upload(
     if existing not in EXISTING:
         raise TargetError("existing has no such choice", found=existing, expected=str(EXISTING))
     executor = executor_of(executor)
-    _refuse_blocked(plan.blockers)
+    refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", target.path)
     _refuse_own_source(plan, "journal", journal)
     own = own_journal(target, plan) if journal is None else None
@@ -131,8 +131,8 @@ def _landed_plan(
     on_progress: OnProgress | None,
 ) -> Receipt:
     begun = now()
-    items, findings = _placed(plan, target)
-    _refuse_blocked(findings.errors)
+    items, findings = placed(plan, target)
+    refuse_blocked(findings.errors)
     _refuse_changed(items)
     jobs = [_reserved(item, target, existing, notes) for item in items]
     target.add_classes(plan.classes)
@@ -174,7 +174,8 @@ SHOWN = 8
 """Files that an error names before it counts the rest."""
 
 
-def _refuse_blocked(blockers: Findings) -> None:
+def refuse_blocked(blockers: Findings) -> None:
+    """Raise PlanBlocked where there is an error."""
     if not blockers:
         return
     raise PlanBlocked(
@@ -208,7 +209,7 @@ def _refuse_own_source(plan: Plan, what: str, path: str | os.PathLike[str] | Non
         )
 
 
-def _placed(plan: Plan, target: Target) -> tuple[list[PlannedItem], Findings]:
+def placed(plan: Plan, target: Target) -> tuple[list[PlannedItem], Findings]:
     """Return the items with annotations turned into the order of their volumes on the target.
 
     Each mask's grid is compared with that of the volume it is meant for, in world space, so that

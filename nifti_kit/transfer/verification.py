@@ -26,6 +26,7 @@ from nifti_kit.formats.labels import Box, LabelParts
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.formats.volumes import RasVolume, open_volume
+from nifti_kit.plans.plan import Plan
 from nifti_kit.plans.provenance import now, versions
 from nifti_kit.targets.encoding import SOURCE_BYTES, SOURCES, largest_size
 from nifti_kit.targets.records import ObjectRef, PlannedObject, ScoreChange
@@ -34,6 +35,7 @@ from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
 from nifti_kit.transfer.landed import LandedItem, LandedObject
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import Receipt
+from nifti_kit.transfer.standing import standing
 
 AT_A_TIME = max(2, min(4, cores()))
 """Masks that are read back side by side; more than there are processors get in each other's way."""
@@ -44,7 +46,7 @@ OUT_OF_SCOPE = "the target does not list it any more: it was removed, or moved"
 
 
 def verify(
-    receipt: Receipt,
+    receipt: Receipt | Plan,
     target: Any,
     *,
     on_item: Callable[[int, LandedItem], Any] | None = None,
@@ -67,7 +69,8 @@ def verify(
     Parameters
     ----------
     receipt
-        What :func:`nifti_kit.upload` returned.
+        What :func:`nifti_kit.upload` returned; or a plan: what is on the target in the place of
+        what it has, whoever landed it and whenever (:func:`nifti_kit.transfer.standing.standing`).
     target
         Where it landed.
     on_item
@@ -77,10 +80,16 @@ def verify(
     Raises
     ------
     WrongArgument
-        If ``receipt`` is no receipt, or ``target`` no target.
+        If ``receipt`` is neither receipt nor plan, or ``target`` no target.
+    PlanBlocked
+        If a plan has errors that nobody waived, or a mask does not fit its volume.
+    TargetError
+        If a target cannot be read that a plan is held against.
     """
-    of_kind(receipt, Receipt, "nk.upload(...)")
     a_target(target)
+    if isinstance(receipt, Plan):
+        receipt = standing(receipt, target)
+    of_kind(receipt, Receipt, "nk.upload(...)")
     begun = now()
     with target.reading_back([_read_back(item) for item in receipt.items]) as there:
         verifier = _Verifier(there)
