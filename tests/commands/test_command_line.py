@@ -16,6 +16,8 @@ import pytest
 
 from nifti_kit.commands import arguments, command_line
 from nifti_kit.commands.command_line import FINE, FOUND, INTERRUPTED, WRONG_USE, run
+from nifti_kit.errors import TargetError
+from nifti_kit.targets.instance import Instance
 from tests.support.builders import SAMPLES, labels, volume, write_nifti
 
 SOURCE = SAMPLES / "by_volume"
@@ -107,7 +109,6 @@ def test_an_interrupt_says_how_to_go_on(
         (["plan", "{source}", "--mapping", "mapping.json"], "does not exist"),
         (["verify", "{source}", "--target", "{source}"], "it has no meta.json"),
         (["upload", "{source}", "--target", "instance:knee"], "a number stands behind instance:"),
-        (["upload", "{source}", "--target", "instance:7"], "SERVER_ADDRESS"),
         (["export", "{source}", "out"], "it has no meta.json"),
         (["mend", "{source}"], "No such command"),
     ],
@@ -119,15 +120,24 @@ def test_wrong_use_is_told(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    for name in ("SERVER_ADDRESS", "API_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert run([text.format(source=SOURCE) for text in given]) == WRONG_USE
     printed = capsys.readouterr()
     assert said in printed.err
     assert printed.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_instance_without_a_token_is_wrong_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(**given: Any) -> None:
+        assert given == {"dataset_id": 7}
+        raise TargetError("there is no token", remedy="Set API_TOKEN.")
+
+    monkeypatch.setattr(Instance, "from_env", refused)
+    assert run(["upload", str(SOURCE), "--target", "instance:7"]) == WRONG_USE
+    assert "Set API_TOKEN." in capsys.readouterr().err
 
 
 def test_choices_reach_the_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,10 +51,10 @@ def test_a_path_is_no_dataset(call, given):
     assert told(lambda: call(given)) == expected
 
 
-def test_a_dataset_is_no_plan_and_a_plan_no_receipt(dataset, target):
-    plan = nk.plan(dataset)
+def test_a_dataset_is_neither_plan_nor_receipt(dataset, target):
     assert told(lambda: nk.upload(dataset, target))[1:] == ("Dataset", "what nk.plan(...) returns")
-    assert told(lambda: nk.verify(plan, target))[1:] == ("Plan", "what nk.upload(...) returns")
+    expected = ("Dataset", "what nk.upload(...) returns")
+    assert told(lambda: nk.verify(dataset, target))[1:] == expected
     assert not target.path.exists()
 
 
