@@ -1,5 +1,11 @@
-"""The command line ``nifti-kit``: each command is one call of the library."""
+"""The command line ``nifti-kit``: each command is one call of the library.
 
-from nifti_kit.commands.command_line import main
+Exit codes: 0 fine; 1 errors, differences, or a refusal because of data; 2 wrong use; 130 stopped
+by Ctrl-C.
+"""
 
-__all__ = ["main"]
+from __future__ import annotations
+
+from nifti_kit.commands.program import run
+
+__all__ = ["run"]

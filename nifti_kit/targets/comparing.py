@@ -195,10 +195,16 @@ def with_scores(job: ItemJob, target: Target, existing: str, session: str) -> It
 
 
 def _change(update: ScoreUpdate, ref: ObjectRef, existing: str, volume: VolumeRef) -> ScoreChange:
-    before = dict(ref.scores.get(update.plane, {}))
+    before = ref.scores.get(update.plane, {})
     clashes = [k for k, new in update.new.items() if k in before and before[k] != new]
     if clashes and existing == "error":
         raise _scored(volume, update, clashes)
+    return changed_scores(update, ref, existing)
+
+
+def changed_scores(update: ScoreUpdate, ref: ObjectRef, existing: str = "append") -> ScoreChange:
+    """Return what becomes of a figure's scores; by default the table's slices are among them."""
+    before = dict(ref.scores.get(update.plane, {}))
     slices = _slices(before, update.new, existing)
     ordered = {index: slices[index] for index in sorted(slices, key=_number)}
     scores: CustomData = {**ref.scores, update.plane: ordered}

@@ -1,13 +1,19 @@
-"""Standing: what is on a target of a plan, whoever landed it, so that it can be verified."""
+"""Standing: what of a plan is on a target by now, whoever wrote it; nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from nifti_kit.core.findings import Findings
+import numpy as np
+
+from nifti_kit.core.geometry import Grid
+from nifti_kit.core.parallel import with_progress
+from nifti_kit.errors import NiftiKitError, TargetError, of_kind
+from nifti_kit.formats.volumes import open_volume
 from nifti_kit.plans.plan import Plan
-from nifti_kit.targets.comparing import Comparison
+from nifti_kit.targets.comparing import Comparison, changed_scores, is_same_grid
 from nifti_kit.targets.records import (
     ObjectRef,
     PlannedItem,
@@ -16,81 +22,141 @@ from nifti_kit.targets.records import (
     ScoreUpdate,
     VolumeRef,
 )
-from nifti_kit.targets.target import Target
+from nifti_kit.targets.target import Target, a_target
 from nifti_kit.transfer.landed import LandedItem, LandedObject
 from nifti_kit.transfer.receipt import Receipt
-from nifti_kit.transfer.upload import placed, refuse_blocked
+from nifti_kit.transfer.upload import placed, refuse_blocked, refuse_changed, target_text
 
-NO_ID = 0
-"""The id of what is not there: targets count from 1."""
+ABSENT = -1
+"""The id of what has no partner on the target: numbers there are from 0."""
+
+NO_KEY = "not on the target"
+"""Its key, which is none that a target gives: those are hex digits, or numbers."""
 
 
-def standing(plan: Plan, target: Target) -> Receipt:
-    """Return the receipt that a plan would have, of what is on a target now; nothing is written.
+def standing(
+    plan: Plan, target: Any, *, on_item: Callable[[int, PlannedItem], Any] | None = None
+) -> Receipt:
+    """Return a receipt of what is on a target of a plan, as :func:`nifti_kit.verify` takes it.
 
-    A volume is the one with the id of the mapping, or with its name. An object is one of its class
-    on the volume, each one once: those with the same voxels and scores first, then the others in
-    their order. What is not there has an id of 0, and its proof says so.
+    A volume is that of its name in the dataset; of several of one name the one of its grid. An
+    object is one of its class on that volume: first those that are the same voxel for voxel, with
+    the same scores, then the others in their order. What has no partner is in the receipt all the
+    same, with the id ``ABSENT``. Nothing is written, and no journal is asked.
+
+    Parameters
+    ----------
+    plan
+        What :func:`nifti_kit.plan` returned; without blockers.
+    target
+        Such as :class:`nifti_kit.ProjectFolder`.
+    on_item
+        Called with the place (from 0) of each item and the item before it is looked for; what it
+        raises ends the work. A bar by default.
 
     Raises
     ------
     PlanBlocked
-        If the plan has errors that nobody waived, or a mask does not fit its volume.
+        If the plan has errors that nobody waived, or a file has changed since it was made.
     TargetError
-        If the target cannot be read, or lacks a volume that the mapping names.
+        If the target does not answer, or has several volumes of a name and a grid.
+    WrongArgument
+        If ``plan`` is no plan, or ``target`` no target.
     """
+    of_kind(plan, Plan, "nk.plan(...)")
+    a_target(target)
     refuse_blocked(plan.blockers)
-    items, findings = placed(plan, target)
+    there = tuple(target.volumes())
+    ids = {ref.id for ref in there}
+    gone = [one for one in plan.items if one.volume_id is not None and one.volume_id not in ids]
+    found, findings = placed(replace(plan, items=_without(plan.items, gone)), target)
     refuse_blocked(findings.errors)
-    by_id = {ref.id: ref for ref in target.volumes()}
-    by_name = {ref.name: ref for ref in reversed(by_id.values())}
-    landed = tuple(_landed(item, _volume(item, by_id, by_name), target) for item in items)
-    made_of = replace(plan.provenance, target=repr(target))
-    found = Findings(findings)
-    return Receipt(repr(target), landed, found, None, plan.source, plan.left_out, made_of)
+    refuse_changed(found)
+    items = with_progress([*found, *gone], on_item, "Looking for", "volume")
+    landed = tuple(_standing_item(item, _volume_of(item, there), target) for item in items)
+    made_of = replace(plan.provenance, target=target_text(target))
+    return Receipt(repr(target), landed, findings, None, plan.source, plan.left_out, made_of)
 
 
-def _volume(
-    item: PlannedItem, by_id: dict[int, VolumeRef], by_name: dict[str, VolumeRef]
-) -> VolumeRef | None:
-    return by_name.get(item.name) if item.volume_id is None else by_id[item.volume_id]
+def _without(items: Sequence[PlannedItem], gone: Sequence[PlannedItem]) -> tuple[PlannedItem, ...]:
+    return tuple(item for item in items if item not in gone)
 
 
-def _landed(item: PlannedItem, volume: VolumeRef | None, target: Target) -> LandedItem:
-    there = [] if volume is None else list(target.objects(volume.id))
+def _volume_of(item: PlannedItem, there: Sequence[VolumeRef]) -> VolumeRef | None:
+    if item.volume is None:
+        return next((ref for ref in there if ref.id == item.volume_id), None)
+    named = [ref for ref in there if ref.name == item.name]
+    if len(named) > 1:
+        grid = open_volume(item.volume).grid
+        named = [ref for ref in named if is_same_grid(grid, ref.grid)] or named
+    if len(named) > 1:
+        raise TargetError(
+            f"the target has several volumes of the name {item.name!r}",
+            path=item.volume.relative,
+            found=", ".join(f"{ref.dataset}/{ref.name} (id {ref.id})" for ref in named),
+            expected="one",
+            remedy="Choose the dataset, such as nk.ProjectFolder(path, dataset='knee').",
+        )
+    return named[0] if named else None
+
+
+def _standing_item(item: PlannedItem, volume: VolumeRef | None, target: Target) -> LandedItem:
+    there: Sequence[ObjectRef] = ()
+    if volume is not None:
+        try:
+            there = [ref for ref in target.objects(volume.id) if ref.has_figure]
+        except NiftiKitError:
+            there = ()  # who reads it back says why, at each of its objects
+    partners = _partners(item, there, target)
     objects = tuple(
-        LandedObject(planned, ref, added=False)
-        for planned, ref in zip(item.objects, _objects(item, there, target), strict=True)
+        LandedObject(planned, partners.get(at) or _absent(planned), added=False)
+        for at, planned in enumerate(item.objects)
     )
-    updates = tuple(_update(update, there) for update in item.updates)
-    if volume is None:
-        assert item.volume is not None  # only volumes to land may be missing
-        volume = VolumeRef(NO_ID, "", item.name, "", item.volume.grid.to_ras())
-    return LandedItem(item, volume, added=False, objects=objects, updates=updates)
+    updates = tuple(_changes(item.updates, there))
+    place = volume or _nowhere(item)
+    return LandedItem(item, place, added=False, objects=objects, updates=updates)
 
 
-def _objects(item: PlannedItem, there: Sequence[ObjectRef], target: Target) -> Iterator[ObjectRef]:
-    """Yield what each planned object is on the target."""
-    drawn = [ref for ref in there if ref.has_figure]
-    same = Comparison(target, item).identical(drawn)
-    taken = {id(ref) for ref in same.values()}
-    left = [ref for ref in drawn if id(ref) not in taken]
+def _partners(
+    item: PlannedItem, there: Sequence[ObjectRef], target: Target
+) -> dict[int, ObjectRef]:
+    """Return which planned objects, by their places, are which ones there: the same ones first."""
+    found = Comparison(target, item).identical(there) if there else {}
+    taken = {id(ref) for ref in found.values()}
+    free = [ref for ref in there if id(ref) not in taken]
     for at, planned in enumerate(item.objects):
-        ref = same.get(at) or next((r for r in left if r.class_name == planned.class_name), None)
-        if ref in left:
-            left.remove(ref)
-        yield ref or _missing(planned, at)
+        if at not in found:
+            partner = next((ref for ref in free if ref.class_name == planned.class_name), None)
+            if partner is not None:
+                found[at] = partner
+                free.remove(partner)
+    return found
 
 
-def _missing(planned: PlannedObject, at: int) -> ObjectRef:
-    return ObjectRef(NO_ID, f"missing {at}", NO_ID, "", planned.class_name, NO_ID, planned.scores)
+def _absent(planned: PlannedObject) -> ObjectRef:
+    return ObjectRef(ABSENT, NO_KEY, ABSENT, NO_KEY, planned.class_name, ABSENT, planned.scores)
 
 
-def _update(update: ScoreUpdate, there: Sequence[ObjectRef]) -> ScoreChange:
-    """Return scores for a figure: those of the table, and what else the figure has."""
-    found = next((ref for ref in there if ref.id == update.object_id), None)
-    known = {} if found is None else found.scores.get(update.plane, {})
-    scores = {update.plane: {**known, **update.new}}
-    ids = (update.object_id, update.object_key, update.figure_id, update.figure_key)
-    ref = ObjectRef(*ids, update.class_name, update.volume_id, scores)
-    return ScoreChange(update, ref, update.old, known)
+def _nowhere(item: PlannedItem) -> VolumeRef:
+    """Return the place of a volume that is not there: it has no voxels."""
+    return VolumeRef(ABSENT, NO_KEY, item.name, "", Grid((0, 0, 0), np.eye(4)))
+
+
+def _changes(updates: Iterable[ScoreUpdate], there: Iterable[ObjectRef]) -> Iterator[ScoreChange]:
+    """Yield what is to be of figures that are there: what the table says is among their scores."""
+    known = {(ref.key, ref.figure_key): ref for ref in there}
+    for update in updates:
+        ref = known.get((update.object_key, update.figure_key))
+        yield changed_scores(update, ref or _gone(update))
+
+
+def _gone(update: ScoreUpdate) -> ObjectRef:
+    return ObjectRef(
+        update.object_id,
+        update.object_key,
+        update.figure_id,
+        update.figure_key,
+        update.class_name,
+        update.volume_id,
+        {},
+    )

@@ -133,7 +133,7 @@ def _landed_plan(
     begun = now()
     items, findings = placed(plan, target)
     refuse_blocked(findings.errors)
-    _refuse_changed(items)
+    refuse_changed(items)
     jobs = [_reserved(item, target, existing, notes) for item in items]
     target.add_classes(plan.classes)
     target.commit(())  # the ids are durable before anything that bears them
@@ -146,7 +146,7 @@ def _landed_plan(
     made_of = replace(
         plan.provenance,
         choices={**plan.provenance.choices, "existing": existing},
-        target=_target_text(target),
+        target=target_text(target),
         session=notes.session,
         begun=begun,
         ended=now(),
@@ -154,12 +154,12 @@ def _landed_plan(
     return Receipt(repr(target), landed, findings, backup, plan.source, plan.left_out, made_of)
 
 
-def _target_text(target: Target) -> str:
+def target_text(target: Target) -> str:
     """Return a target in words that can be published: of a folder its name."""
     return repr(target) if target.path is None else f"the project {target.path.resolve().name}"
 
 
-def _refuse_changed(items: Sequence[PlannedItem]) -> None:
+def refuse_changed(items: Sequence[PlannedItem]) -> None:
     """Refuse a plan whose files hold something else by now: its counts and boxes are not theirs."""
     changed = [name for item in items for name in item.changed_files()]
     if changed:
@@ -175,7 +175,7 @@ SHOWN = 8
 
 
 def refuse_blocked(blockers: Findings) -> None:
-    """Raise PlanBlocked where there is an error."""
+    """Refuse a plan while anything stands in its way."""
     if not blockers:
         return
     raise PlanBlocked(

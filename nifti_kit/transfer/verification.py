@@ -35,7 +35,7 @@ from nifti_kit.transfer.beside import Beside, Volumes, figure_of, surplus
 from nifti_kit.transfer.landed import LandedItem, LandedObject
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import Receipt
-from nifti_kit.transfer.standing import standing
+from nifti_kit.transfer.standing import ABSENT, standing
 
 AT_A_TIME = max(2, min(4, cores()))
 """Masks that are read back side by side; more than there are processors get in each other's way."""
@@ -49,7 +49,7 @@ def verify(
     receipt: Receipt | Plan,
     target: Any,
     *,
-    on_item: Callable[[int, LandedItem], Any] | None = None,
+    on_item: Callable[[int, Any], Any] | None = None,
 ) -> Proof:
     """Return the comparison of what is on the target with the source files, voxel by voxel.
 
@@ -69,29 +69,44 @@ def verify(
     Parameters
     ----------
     receipt
-        What :func:`nifti_kit.upload` returned; or a plan: what is on the target in the place of
-        what it has, whoever landed it and whenever (:func:`nifti_kit.transfer.standing.standing`).
+        What :func:`nifti_kit.upload` returned; or a plan, as :func:`nifti_kit.plan` returned it,
+        where there is no receipt: of what is on the target, a volume is held against that of its
+        name, an object against one of its class (the same one, where it is there). What has no
+        partner is a row with a problem.
     target
         Where it landed.
     on_item
-        Called with the place (from 0) of each item and the item before it is read back; what it
-        raises ends the work. A bar by default.
+        Called with the place (from 0) of each item and the item before it is read back; of a plan
+        also before it is looked for. What it raises ends the work. A bar by default.
 
     Raises
     ------
-    WrongArgument
-        If ``receipt`` is neither receipt nor plan, or ``target`` no target.
     PlanBlocked
-        If a plan has errors that nobody waived, or a mask does not fit its volume.
+        If a plan has errors that nobody waived, or one of its files has changed since.
     TargetError
-        If a target cannot be read that a plan is held against.
+        If a plan's target does not answer, or has several volumes of a name and a grid.
+    WrongArgument
+        If ``receipt`` is neither a receipt nor a plan, or ``target`` no target.
+
+    Examples
+    --------
+    >>> import tempfile, nifti_kit as nk
+    >>> plan = nk.plan(nk.scan("data_samples/scores"))
+    >>> target = nk.ProjectFolder(f"{tempfile.mkdtemp()}/project", dataset="knee")
+    >>> nk.verify(plan, target).ok
+    False
+    >>> nk.verify(nk.upload(plan, target), target).ok
+    True
+    >>> nk.verify(plan, target).ok
+    True
     """
-    a_target(target)
     if isinstance(receipt, Plan):
-        receipt = standing(receipt, target)
-    of_kind(receipt, Receipt, "nk.upload(...)")
+        receipt = standing(receipt, target, on_item=on_item)
+    of_kind(receipt, Receipt, "nk.upload(...) or nk.plan(...)")
+    a_target(target)
     begun = now()
-    with target.reading_back([_read_back(item) for item in receipt.items]) as there:
+    expected = [_read_back(item) for item in receipt.items if item.volume.id != ABSENT]
+    with target.reading_back(expected) as there:
         verifier = _Verifier(there)
         items = with_progress(receipt.items, on_item, "Verifying", "volume")
         seen = [one for item in items for one in verifier.item(item)]
@@ -164,6 +179,9 @@ class _Verifier:
 
     def item(self, item: LandedItem) -> Iterator[ProofRow | ExtraObject]:
         """Yield the rows of an item; its volume is read back beside its masks."""
+        if item.volume.id == ABSENT:
+            yield from _absent_rows(item)
+            return
         has_row = item.planned.volume is not None or self.volumes.lacks(item.volume)
         with ThreadPoolExecutor(1) as pool:
             volume = pool.submit(self._volume, item) if has_row else None
@@ -289,6 +307,18 @@ class _Verifier:
             class_ok=class_ok and (color == planned.color or not planned.color_is_given),
             scores_ok=found.scores == planned.scores,
         )
+
+
+def _absent_rows(item: LandedItem) -> Iterator[ProofRow]:
+    """Yield the rows of an item whose volume is not there: nothing is asked of the target."""
+    image = item.planned.volume
+    source = "" if image is None else str(image.relative)
+    nothing = (0, 0, float("inf"))
+    yield ProofRow("volume", item.volume.name, "", None, source, *nothing, True, True, MISSING)
+    for landed in item.objects:
+        yield _object_row(item, landed, MISSING)
+    for change in item.updates:
+        yield _update_row(item, change, None, MISSING)
 
 
 def _source(item: LandedItem, objects: Sequence[LandedObject]) -> _Source:

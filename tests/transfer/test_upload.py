@@ -281,14 +281,14 @@ def test_the_bar_is_closed_after_an_error_too(source, target, bars):
 @contextmanager
 def damaged_meanwhile(path):
     """Damage a file after an upload has looked at what its files hold; mend it at the end."""
-    whole, look = path.read_bytes(), upload._refuse_changed
+    whole, look = path.read_bytes(), upload.refuse_changed
 
     def damaging(items):
         look(items)
         path.write_bytes(whole[:-8] + bytes(8))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upload, "_refuse_changed", damaging)
+        patch.setattr(upload, "refuse_changed", damaging)
         yield
     path.write_bytes(whole)
 
