@@ -377,7 +377,7 @@ def _scores(plane: str, before: SliceScores, after: SliceScores) -> tuple[ScoreD
     """Return the slices of a plane whose scores are not the same."""
     return tuple(
         ScoreDifference(plane, int(index), before.get(index), after.get(index))
-        for index in sorted({*before, *after}, key=int)
+        for index in sorted(filter(str.isdecimal, {*before, *after}), key=int)
         if plain_score(before.get(index)) != plain_score(after.get(index))
     )
 

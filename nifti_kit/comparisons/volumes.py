@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -187,6 +187,8 @@ class _Volume:
         scores = tuple(score_differences(one, other, self.pair.a.grid))
         if scores:
             said.append((SCORES, scores_text(scores)))
+        if other_custom_data(one.scores) != other_custom_data(other.scores):
+            said.append((SCORES, "what else is kept with it (custom data) differs"))
         if not said:
             return None
         return replace(self._told(match, said), scores=scores, **numbers)
@@ -384,33 +386,57 @@ def score_differences(a: SideObject, b: SideObject, whole: Grid) -> Iterator[Sco
             yield ScoreDifference(plane, index, own, other)
 
 
+def _entries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
+    """Yield plane, slice and entry of what is a score; others keep other things there too."""
+    for plane, slices in scores.items():
+        if plane in _PLANES and isinstance(slices, dict):
+            for text, entry in slices.items():
+                if text.isdecimal() and isinstance(entry, dict):
+                    yield plane, text, entry
+
+
+def other_custom_data(scores: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Return what of a figure's custom data is the score of no slice, by its keys."""
+    own = {(plane, text) for plane, text, _ in _entries(scores)}
+    return {
+        (name, key): what
+        for name, kept in scores.items()
+        for key, what in (kept.items() if isinstance(kept, dict) else [("", kept)])
+        if (name, key) not in own
+    }
+
+
 def _placed_scores(found: SideObject, whole: Grid) -> dict[tuple[str, int], Entry]:
     """Return scores by plane and slice of a grid; those of another lattice stay as they are."""
     place = placed_on(found.grid, whole) if found.scores else None
     placed: dict[tuple[str, int], Entry] = {}
-    for plane, slices in found.scores.items():
-        axis = _PLANES.get(plane)
-        for text, entry in slices.items():
-            index, name = int(text), plane
-            if place is not None and axis is not None:
-                new = place.orientation.axes.index(axis)
-                if place.orientation.flips[new]:
-                    index = place.shape[new] - 1 - index
-                index += place.first[new]
-                name = next(one for one, at in _PLANES.items() if at == new)
-            placed[name, index] = entry
+    for plane, text, entry in _entries(found.scores):
+        index, name = int(text), plane
+        if place is not None:
+            new = place.orientation.axes.index(_PLANES[plane])
+            if place.orientation.flips[new]:
+                index = place.shape[new] - 1 - index
+            index += place.first[new]
+            name = next(one for one, at in _PLANES.items() if at == new)
+        placed[name, index] = entry
     return placed
 
 
-def plain_score(entry: Entry | None) -> tuple[object, str | None]:
+def plain_score(entry: Entry | None) -> tuple[object, ...]:
     """Return what an entry says: 0.8 and 0.80 are one score, and nothing is no entry."""
     if entry is None:
-        return None, None
-    score, comment = entry.get("score"), entry.get("comment") or None
+        return None, None, {}
+    others = {name: what for name, what in entry.items() if name not in ("score", "comment")}
+    return _number(entry.get("score")), entry.get("comment") or None, others
+
+
+def _number(score: object) -> object:
+    """Return a score as a number; what is none stays as it is, NaN too, which equals nothing."""
     try:
-        return (None if score is None else Decimal(score)), comment
+        number = Decimal(str(score))
     except InvalidOperation:
-        return score, comment
+        return score
+    return number if number.is_finite() else str(score)
 
 
 def scores_text(scores: Sequence[ScoreDifference]) -> str:

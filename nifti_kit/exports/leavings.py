@@ -19,7 +19,7 @@ def leavings(
 ) -> Iterator[NotExported]:
     """Yield what of a volume's annotation is no mask with scores; ``name`` is for people.
 
-    ``custom`` has the custom data of figures by their keys, where the annotation has none.
+    ``custom`` has the scores of figures by their keys.
     """
     for what, title, why, facts in _found(volume, content, custom):
         yield NotExported(volume.id, name, what, title, why, facts)
@@ -39,8 +39,9 @@ def _found(
     flat = list(_on_slices(content))
     classes = {key: _title(one) for one in objects for key in _keys(one)}
     for figure in spatial:
-        own = figure.get("customData") or custom.get(str(figure.get("id")), {})
-        yield from _figure(figure, classes.get(_owner(figure), ""), own)
+        scores = custom.get(str(figure.get("key") or figure.get("id")), {})
+        other = other_data(figure.get("customData") or scores, scores)
+        yield from _figure(figure, classes.get(_owner(figure), ""), other)
     for where, figure in flat:
         why = f"{figure.get('geometryType', 'figure')} {where}: {NO_FORM}"
         yield "figure", classes.get(_owner(figure), ""), why, {"where": where, **figure}
@@ -53,12 +54,12 @@ def _found(
             yield "object", _title(one), "it has no figure: nothing is drawn", one
 
 
-def _figure(figure: dict[str, Any], title: str, custom: dict[str, Any]) -> Iterator[_Found]:
+def _figure(figure: dict[str, Any], title: str, other: dict[str, Any]) -> Iterator[_Found]:
     """Yield a 3D figure that is no mask, or what else than scores others keep with a mask."""
     kind = str(figure.get("geometryType", MASK_3D))
     if kind != MASK_3D:
         yield "figure", title, f"{kind}: {NO_FORM}", figure
-    elif other := other_data(custom):
+    elif other:
         facts = {"figure": figure.get("id"), "customData": other}
         yield "custom data", title, f"it is no score: {NO_FORM}", facts
 
@@ -84,6 +85,7 @@ def _owner(figure: dict[str, Any]) -> Any:
     return figure.get("objectKey") or figure.get("objectId")
 
 
-def other_data(custom: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a figure's custom data is not by plane, where scores are."""
-    return {key: value for key, value in custom.items() if key not in NORMALS.values()}
+def other_data(custom: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a figure's custom data is not by plane, or none of its ``scores``."""
+    planes = scores.keys() & set(NORMALS.values())
+    return {key: value for key, value in custom.items() if key not in planes}

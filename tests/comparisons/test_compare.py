@@ -12,6 +12,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core.geometry import Orientation
 from nifti_kit.errors import BadSource, WrongArgument
+from tests.exports.test_others import A, Project
 from tests.flow.test_orientations import ORDERS, stored
 from tests.support.builders import AFFINE, SAMPLES, volume, write_nifti
 from tests.support.landings import edit_json, land, write_scored_planes, write_volumes
@@ -150,6 +151,35 @@ def test_one_score_in_two_ways_of_writing_is_no_difference(tmp_path: Path) -> No
     table = b / "axl_score.csv"
     table.write_text(table.read_text().replace("0.80", "0.8"))
     assert nk.compare(a, b).ok
+
+
+@pytest.mark.parametrize(
+    ("custom", "what"),
+    [
+        ({"0-0-1": {"x": {"score": "1"}}}, "custom data"),
+        ({"0-0-1": {"-1": {"score": "1"}}}, "custom data"),
+        ({"reader": {"2": {"name": "X"}}}, "custom data"),
+        ({"0-0-1": {"1": {"score": "0.80", "reader": "X"}}}, "axl slice 1"),
+        ({"0-0-1": {"1": {"score": [1]}}}, "axl slice 1"),
+        ({"0-0-1": {"1": {"score": "NaN"}}}, "axl slice 1"),
+        ({"0-0-1": {"1": {"score": "sNaN"}}}, "axl slice 1"),
+    ],
+)
+def test_what_others_keep_with_a_figure_is_compared_and_no_error(
+    custom: Any, what: str, tmp_path: Path
+) -> None:
+    def project(name: str, kept: Any) -> Any:
+        made = Project(tmp_path / name)
+        made.classes("bone")
+        made.volume("d", "v.nrrd")
+        made.mask("d", "v.nrrd", "bone", A, custom=kept)
+        return made.write()
+
+    a, b, plain = project("a", custom), project("b", custom), project("plain", {})
+    assert nk.compare(a, b).ok
+    (one,) = found(a, plain)
+    assert one.kinds == ("scores",)
+    assert what in one.what
 
 
 def test_colours_and_descriptions_that_differ_are_named(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_scores_and_comments_come_back(tmp_path: Path) -> None:
         ({"0-1-0": {"1": {"score": "0.50", "reader": "X"}}}, "neither a score"),
         ({"reader": {"1": {"name": "X"}}}, "no score"),
         ({"reader": "X"}, "no score"),
+        ({"0-1-0": [1, 2]}, "no score"),
+        ({"0-1-0": {"1": "0.5"}}, "no score"),
     ],
 )
 def test_what_a_table_cannot_hold_is_named(custom: Any, why: str, tmp_path: Path) -> None:
