@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from nifti_kit.comparisons.sides import SideVolume
 from nifti_kit.core.geometry import Grid, lattice_orientation, placed_on
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.names import stem
+from nifti_kit.targets.records import VolumeRef
 
 SHOWN = 4
 """Volumes that a line names before it counts the rest."""
@@ -73,16 +74,18 @@ class _Pairing:
             if len(ours) == len(theirs) == 1:
                 self._take(ours[0], theirs[0], "grid")
                 continue
-            for a, b in _same_names(ours, theirs):
-                ours.remove(a)
-                theirs.remove(b)
-                self._take(a, b, "grid and name")
+            for name in (_full, _bare):
+                for a, b in _same_names(ours, theirs, name):
+                    ours.remove(a)
+                    theirs.remove(b)
+                    self._take(a, b, "grid and name")
             if ours and theirs:
                 self._leave(ours, theirs, "they have one grid and other names")
 
     def by_lattice(self) -> None:
         """Pair what is a part of the other; a name that both sets have decides first."""
-        for a, b in _same_names(*self.free):
+        named = [pair for name in (_full, _bare) for pair in _same_names(*self.free, name)]
+        for a, b in dict.fromkeys(named):
             if _meet(a.grid, b.grid):
                 self._take(a, b, "lattice")
             else:
@@ -99,23 +102,32 @@ class _Pairing:
                 )
 
 
+Naming = Callable[[SideVolume], str]
+
+
 def _same_names(
-    ours: Sequence[SideVolume], theirs: Sequence[SideVolume]
+    ours: Sequence[SideVolume], theirs: Sequence[SideVolume], naming: Naming
 ) -> list[tuple[SideVolume, SideVolume]]:
     """Return the volumes whose name each of two sets has once."""
-    named = [_once(group) for group in (ours, theirs)]
+    named = [_once(group, naming) for group in (ours, theirs)]
     return [(a, named[1][name]) for name, a in named[0].items() if name in named[1]]
 
 
-def _once(volumes: Iterable[SideVolume]) -> dict[str, SideVolume]:
+def _once(volumes: Iterable[SideVolume], naming: Naming) -> dict[str, SideVolume]:
     found = list(volumes)
-    counts = Counter(map(_bare, found))
-    return {_bare(one): one for one in found if counts[_bare(one)] == 1}
+    counts = Counter(map(naming, found))
+    return {naming(one): one for one in found if counts[naming(one)] == 1}
 
 
 def _bare(volume: SideVolume) -> str:
     """Return a volume's name without the ending of its file."""
     return stem(volume.name)
+
+
+def _full(volume: SideVolume) -> str:
+    """Return the same behind the name of its dataset: two datasets may have one name."""
+    dataset = volume.source.dataset if isinstance(volume.source, VolumeRef) else ""
+    return f"{dataset}/{_bare(volume)}"
 
 
 def _groups(

@@ -12,7 +12,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core.geometry import Orientation
 from nifti_kit.errors import BadSource, WrongArgument
-from tests.exports.test_others import A, Project
+from tests.exports.test_others import A, C, Project
 from tests.flow.test_orientations import ORDERS, stored
 from tests.support.builders import AFFINE, SAMPLES, volume, write_nifti
 from tests.support.landings import edit_json, land, write_scored_planes, write_volumes
@@ -249,6 +249,23 @@ def test_of_several_volumes_on_one_grid_the_name_decides_or_nothing(tmp_path: Pa
     assert not compared.ok
     (said,) = compared.incomplete
     assert said.startswith("'axl_anatomic_y.nrrd' of a, 'axl_anatomic_z.nrrd' of b: they have one")
+
+
+def test_one_name_in_two_datasets_is_two_volumes(tmp_path: Path) -> None:
+    def project(name: str, where: Any) -> Any:
+        made = Project(tmp_path / name)
+        made.classes("bone")
+        for dataset, box in (("d", A), ("e", where)):
+            made.volume(dataset, "v.nrrd")
+            made.mask(dataset, "v.nrrd", "bone", box)
+        return made.write()
+
+    a = project("a", A)
+    assert nk.compare(a, tmp_path / "a").ok
+    result = nk.compare(a, project("b", C))
+    assert len(result.pairs) == 2
+    assert not result.incomplete
+    assert len(result.differences) == 1
 
 
 def test_a_cropped_mask_is_compared_where_it_lies(tmp_path: Path) -> None:
