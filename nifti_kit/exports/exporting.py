@@ -27,7 +27,6 @@ from nifti_kit.errors import (
 from nifti_kit.exports.classes import ClassNumbers, class_map_file
 from nifti_kit.exports.jobs import Part, VolumeJob
 from nifti_kit.exports.layouts import ByPlane, ByVolume, Layout, Places
-from nifti_kit.exports.leavings import leavings
 from nifti_kit.exports.ledger import Ledger, Written
 from nifti_kit.exports.likeness import LikeOriginals
 from nifti_kit.exports.masks import Homeless, MaskWriter, Overlap, WrittenMask
@@ -39,6 +38,7 @@ from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nifti_output import is_packed, volume_pieces
 from nifti_kit.formats.scores.reading import read_scores
 from nifti_kit.targets.comparing import is_same_volume
+from nifti_kit.targets.leavings import NO_FIGURE, leavings
 from nifti_kit.targets.reading import chosen_volume
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 from nifti_kit.targets.target import ReadBack, Target, a_target
@@ -47,6 +47,8 @@ LAYOUTS: dict[str, Callable[[Places, ClassNumbers], Layout]] = {
     "by_volume": ByVolume,
     "by_plane": ByPlane,
 }
+
+NO_FORM = "a NIfTI file has no form for it"
 
 MAPPING, LEFT = "mapping.json", "not_exported.json"
 
@@ -386,7 +388,9 @@ class _PartWriter:
                 self._scores(job, one)
         content = self._target.content(job.volume.id)
         custom = {one.figure_key: one.scores for one in job.objects}
-        self._made.left += leavings(job.volume, job.name, content, custom)
+        for left in leavings(content, custom):
+            why = left.text if left.text == NO_FIGURE else f"{left.text}: {NO_FORM}"
+            self._leave(job, left.what, left.name or job.volume.name, why, left.content)
         self._made.left += _several_figures(job)
 
     def _table_bytes(self, path: PurePosixPath, cells: Cells, text: str) -> bytes:

@@ -1,67 +1,80 @@
-"""What is on a volume and has no NIfTI form: other figures, tags, what others keep with figures."""
+"""What is on a volume besides masks with scores: other figures, tags, what others keep there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from nifti_kit.core.geometry import NORMALS
 from nifti_kit.core.text import counted
-from nifti_kit.exports.result import NotExported
 from nifti_kit.targets.annotation import MASK_3D
-from nifti_kit.targets.records import VolumeRef
-
-NO_FORM = "a NIfTI file has no form for it"
 
 
-def leavings(
-    volume: VolumeRef, name: str, content: dict[str, Any], custom: Mapping[str, Any]
-) -> Iterator[NotExported]:
-    """Yield what of a volume's annotation is no mask with scores; ``name`` is for people.
+class Leaving(NamedTuple):
+    """Something on a volume that is no mask with scores.
 
-    ``custom`` has the scores of figures by their keys.
+    Attributes
+    ----------
+    what
+        ``tags``, ``figure``, ``custom data`` or ``object``.
+    name
+        Its class; empty for a volume's tags.
+    text
+        What it is, in words.
+    content
+        What there is of it, as JSON has it.
+    owner
+        The key (in a folder) or the id (on an instance) of its object; None for a volume's tags.
     """
-    for what, title, why, facts in _found(volume, content, custom):
-        yield NotExported(volume.id, name, what, title, why, facts)
+
+    what: str
+    name: str
+    text: str
+    content: Any
+    owner: Any
 
 
-_Found = tuple[str, str, str, Any]
-"""What it is, its class, why it has no form, and its content."""
+def leavings(content: dict[str, Any], scores: Mapping[str, Any]) -> Iterator[Leaving]:
+    """Yield what of a volume's annotation is no mask with scores.
 
-
-def _found(
-    volume: VolumeRef, content: dict[str, Any], custom: Mapping[str, Any]
-) -> Iterator[_Found]:
+    ``scores`` has those of figures by the keys of the figures.
+    """
     if tags := content.get("tags"):
-        yield "tags", volume.name, f"{counted(len(tags), 'tag')} of the volume: {NO_FORM}", tags
+        yield Leaving("tags", "", f"{counted(len(tags), 'tag')} of the volume", tags, None)
     objects = content.get("objects") or ()
     spatial = content.get("spatialFigures") or ()
     flat = list(_on_slices(content))
     classes = {key: _title(one) for one in objects for key in _keys(one)}
     for figure in spatial:
-        scores = custom.get(str(figure.get("key") or figure.get("id")), {})
-        other = other_data(figure.get("customData") or scores, scores)
+        own = scores.get(str(figure.get("key") or figure.get("id")), {})
+        other = other_data(figure.get("customData") or own, own)
         yield from _figure(figure, classes.get(_owner(figure), ""), other)
     for where, figure in flat:
-        why = f"{figure.get('geometryType', 'figure')} {where}: {NO_FORM}"
-        yield "figure", classes.get(_owner(figure), ""), why, {"where": where, **figure}
+        what = f"{figure.get('geometryType', 'figure')} {where}"
+        facts, owner = {"where": where, **figure}, _owner(figure)
+        yield Leaving("figure", classes.get(owner, ""), what, facts, owner)
     drawn = {_owner(figure) for figure in (*spatial, *(figure for _, figure in flat))}
     for one in objects:
+        owner = next(iter(_keys(one)), None)
         if tags := one.get("tags"):
-            why = f"{counted(len(tags), 'tag')} of an object: {NO_FORM}"
-            yield "tags", _title(one), why, {"object": one.get("id"), "tags": tags}
+            text, facts = f"{counted(len(tags), 'tag')} of an object", {"object": one.get("id")}
+            yield Leaving("tags", _title(one), text, {**facts, "tags": tags}, owner)
         if not drawn.intersection(_keys(one)):
-            yield "object", _title(one), "it has no figure: nothing is drawn", one
+            yield Leaving("object", _title(one), NO_FIGURE, one, owner)
 
 
-def _figure(figure: dict[str, Any], title: str, other: dict[str, Any]) -> Iterator[_Found]:
+NO_SCORE = "custom data that is no score"
+NO_FIGURE = "it has no figure: nothing is drawn"
+
+
+def _figure(figure: dict[str, Any], title: str, other: dict[str, Any]) -> Iterator[Leaving]:
     """Yield a 3D figure that is no mask, or what else than scores others keep with a mask."""
     kind = str(figure.get("geometryType", MASK_3D))
     if kind != MASK_3D:
-        yield "figure", title, f"{kind}: {NO_FORM}", figure
+        yield Leaving("figure", title, kind, figure, _owner(figure))
     elif other:
         facts = {"figure": figure.get("id"), "customData": other}
-        yield "custom data", title, f"it is no score: {NO_FORM}", facts
+        yield Leaving("custom data", title, NO_SCORE, facts, _owner(figure))
 
 
 def _on_slices(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
