@@ -81,7 +81,8 @@ class Difference:
         empty where there is none.
     kinds
         What differs: ``voxels``, ``moved``, ``only in a``, ``only in b``, ``split``, ``merged``,
-        ``other class``, ``scores``, ``class`` (its colour or description), ``not comparable``.
+        ``other class``, ``scores``, ``class`` (its colour or description), ``tags``, ``figure``,
+        ``not comparable``.
     what
         The same in words.
     voxels, mm3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -35,6 +35,7 @@ from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted
 from nifti_kit.errors import wrong_argument
 from nifti_kit.plans.plan import Plan
+from nifti_kit.targets.leavings import FIGURE, TAGS, Leaving, leavings
 from nifti_kit.targets.records import (
     ObjectRef,
     PlannedItem,
@@ -168,9 +169,10 @@ def changes(
     """Return what people changed on a target since an upload, or what a plan would change there.
 
     Of a receipt: which of its objects are gone, which have other voxels, scores or another class,
-    and which others are there. An object is known by its keys, wherever it was moved to. The
-    voxels before are those of the source files. Of a plan: what ``existing="replace"`` would make
-    of the objects of its classes, those with the largest overlap taken for one. Nothing is written.
+    tags or figures on slices, and which others are there. An object is known by its keys, wherever
+    it was moved to. The voxels before are those of the source files. Of a plan: what
+    ``existing="replace"`` would make of the objects of its classes, those with the largest overlap
+    taken for one, and the tags and figures that would go with them. Nothing is written.
 
     In memory are the labels of one volume, as they were and as they are.
 
@@ -239,6 +241,29 @@ class _Work:
             what = one.what.replace(_ONLY[kind], words, 1) if words else one.what
             self.changes.append(Change(kind, replace(one, what=what)))
 
+    def besides(self, there: SideVolume, refs: Iterable[ObjectRef], since: int, said: str) -> None:
+        """Name tags, and figures that are no mask, of objects of a target.
+
+        Where one of the changes from ``since`` on (a place) is of the object, they stand there.
+        """
+        names = {key: f"id {ref.id}" for ref in refs for key in (ref.key, ref.id)}
+        assert self.side.target is not None
+        for left in leavings(self.side.target.content(there.source.id), {}):
+            if left.what in (TAGS, FIGURE) and left.owner in names:
+                self._beside(there.name, names[left.owner], left, since, said)
+
+    def _beside(self, volume: str, name: str, left: Leaving, since: int, said: str) -> None:
+        what = f"{left.text} {said}"
+        for at, one in enumerate(self.changes[since:], start=since):
+            found = one.difference
+            if name in found.objects:
+                kinds = tuple(dict.fromkeys((*found.kinds, left.what)))
+                new = replace(found, kinds=kinds, what=f"{found.what}; {what}")
+                self.changes[at] = replace(one, difference=new)
+                return
+        new = Difference(volume, left.name, (name, name), (left.what,), what)
+        self.changes.append(Change(EDITED, new))
+
     def whole(self, kind: str, name: str, what: str) -> None:
         """Take a volume as such for a change."""
         self.changes.append(Change(kind, Difference(name, "", ("", ""), (kind,), what)))
@@ -270,7 +295,7 @@ class _Since(_Work):
             what = f"the volume is gone, or in another dataset; {objects} with it"
             self.whole(REMOVED, name, what)
             return
-        side = _LandedSide(item, there)
+        side, since = _LandedSide(item, there), len(self.changes)
         result = compared(
             VolumePair(side.volume, there, "id"),
             known=side.matches,
@@ -280,6 +305,8 @@ class _Since(_Work):
         added = "added on the platform" if item.added else "it is not of this upload"
         self.add(result.differences, {REMOVED: "removed on the platform", ADDED: added})
         self.changes += side.score_changes()
+        ours = [one.ref for one in item.objects if one.added]  # an upload gives them neither
+        self.besides(there, ours, since, "that the upload did not give it")
         if side.earlier:
             objects = counted(side.earlier, "object")
             self.notes.append(f"{name}: {objects} that were there before this upload")
@@ -429,5 +456,7 @@ class _Replacing(_Work):
         classes = {planned.class_name for planned in item.objects}
         result = compared(VolumePair(there, ours, "id"), classes, words=("the target", "the plan"))
         self.incomplete += [f"{item.name}: {line}" for line in result.missing]
-        removed = "it goes, and is kept aside"
+        removed, since = "it goes, and is kept aside", len(self.changes)
         self.add(result.differences, {REMOVED: removed, ADDED: "it is new"})
+        refs = [_ref(one) for one in there.content().objects if one.class_name in classes]
+        self.besides(there, refs, since, "that would go with it, and be kept aside")

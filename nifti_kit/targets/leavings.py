@@ -9,6 +9,9 @@ from nifti_kit.core.geometry import NORMALS
 from nifti_kit.core.text import counted
 from nifti_kit.targets.annotation import MASK_3D
 
+TAGS, FIGURE, CUSTOM, OBJECT = "tags", "figure", "custom data", "object"
+"""What it is."""
+
 
 class Leaving(NamedTuple):
     """Something on a volume that is no mask with scores.
@@ -40,7 +43,7 @@ def leavings(content: dict[str, Any], scores: Mapping[str, Any]) -> Iterator[Lea
     ``scores`` has those of figures by the keys of the figures.
     """
     if tags := content.get("tags"):
-        yield Leaving("tags", "", f"{counted(len(tags), 'tag')} of the volume", tags, None)
+        yield Leaving(TAGS, "", f"{counted(len(tags), 'tag')} of the volume", tags, None)
     objects = content.get("objects") or ()
     spatial = content.get("spatialFigures") or ()
     flat = list(_on_slices(content))
@@ -52,15 +55,15 @@ def leavings(content: dict[str, Any], scores: Mapping[str, Any]) -> Iterator[Lea
     for where, figure in flat:
         what = f"{figure.get('geometryType', 'figure')} {where}"
         facts, owner = {"where": where, **figure}, _owner(figure)
-        yield Leaving("figure", classes.get(owner, ""), what, facts, owner)
+        yield Leaving(FIGURE, classes.get(owner, ""), what, facts, owner)
     drawn = {_owner(figure) for figure in (*spatial, *(figure for _, figure in flat))}
     for one in objects:
         owner = next(iter(_keys(one)), None)
         if tags := one.get("tags"):
             text, facts = f"{counted(len(tags), 'tag')} of an object", {"object": one.get("id")}
-            yield Leaving("tags", _title(one), text, {**facts, "tags": tags}, owner)
+            yield Leaving(TAGS, _title(one), text, {**facts, "tags": tags}, owner)
         if not drawn.intersection(_keys(one)):
-            yield Leaving("object", _title(one), NO_FIGURE, one, owner)
+            yield Leaving(OBJECT, _title(one), NO_FIGURE, one, owner)
 
 
 NO_SCORE = "custom data that is no score"
@@ -71,10 +74,10 @@ def _figure(figure: dict[str, Any], title: str, other: dict[str, Any]) -> Iterat
     """Yield a 3D figure that is no mask, or what else than scores others keep with a mask."""
     kind = str(figure.get("geometryType", MASK_3D))
     if kind != MASK_3D:
-        yield Leaving("figure", title, kind, figure, _owner(figure))
+        yield Leaving(FIGURE, title, kind, figure, _owner(figure))
     elif other:
         facts = {"figure": figure.get("id"), "customData": other}
-        yield Leaving("custom data", title, NO_SCORE, facts, _owner(figure))
+        yield Leaving(CUSTOM, title, NO_SCORE, facts, _owner(figure))
 
 
 def _on_slices(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -94,6 +94,30 @@ def test_another_class_and_another_score_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_tag_and_a_figure_on_a_slice_are_named_before_they_are_replaced(landed: Any) -> None:
+    receipt, target = landed
+    tagged, drawn, _ = (one.ref for one in receipt.items[0].objects)
+    figure = {"key": "f" * 32, "objectKey": drawn.key, "geometryType": "polygon", "geometry": {}}
+
+    def edit(content: Any) -> None:
+        next(one for one in content["objects"] if one["key"] == tagged.key)["tags"] = [
+            {"name": "t"}
+        ]
+        content["planes"][0]["slices"] = [{"index": 2, "figures": [figure]}]
+
+    edit_json(annotation(target, "A"), edit)
+    draw(target, tagged, lambda voxels: voxels.__setitem__((4, 4, 4), 1))
+    since = nk.changes(receipt, target)
+    replaced = nk.changes(nk.plan(nk.scan(receipt.source.root), target=target), target)
+    for found, said in ((since, "the upload did not give it"), (replaced, "would go with it")):
+        assert found.by_class() == {"liver": {"edited": 2}}
+        texts = {one.difference.what: one.difference.kinds for one in found.changes}
+        tag, polygon = sorted(texts, key=lambda text: "polygon" in text)
+        assert texts[tag] == ("voxels", "tags")
+        assert f"1 tag of an object that {said}" in tag
+        assert polygon.startswith(f"polygon on slice 2 of the sagittal plane that {said}")
+
+
 def test_a_volume_that_is_gone_is_named(landed: Any) -> None:
     receipt, target = landed
     annotation(target, "B").unlink()
