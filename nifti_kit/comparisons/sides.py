@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -144,6 +144,7 @@ class DatasetSide(Side):
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.word = dataset, f"the data set {dataset.source.given}"
         self._planner = ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
+        self._named: set[str] = set()
         used = {image.relative for item in dataset.items for image in item.images}
         self.missing = tuple(_lost(dataset.findings, set(dataset.source.files) - used))
 
@@ -174,11 +175,13 @@ class DatasetSide(Side):
             known = fingerprint_of(self.dataset, image)
             if known is not None and not known.is_of(image):
                 missing.append(f"{image.relative}: it has changed since it was scanned; scan again")
-        return Content(of_planned(self._planner.objects(item)), tuple(missing))
+        objects = self._planner.objects(item)
+        self._named |= set(_named_by_files(objects))
+        return Content(of_planned(objects), tuple(missing))
 
     def facts(self) -> dict[str, Facts]:
         """Return what it says of the classes that were met so far."""
-        return _planned_facts(self._planner.classes())
+        return _planned_facts(self._planner.classes(), self._named)
 
 
 class PlanSide(Side):
@@ -213,7 +216,7 @@ class PlanSide(Side):
 
     def facts(self) -> dict[str, Facts]:
         """Return what it says of the classes that were met so far."""
-        return _planned_facts(self.plan.classes)
+        return _planned_facts(self.plan.classes, set(_named_by_files(self.plan.objects)))
 
 
 class TargetSide(Side):
@@ -344,9 +347,19 @@ def _usable(images: Iterable[ImageFile]) -> ImageFile | None:
     return next((image for image in images if not image.grid.problem), None)
 
 
-def _planned_facts(classes: Iterable[PlannedClass]) -> dict[str, Facts]:
-    """Return what a class map says; a colour that was only chosen for it is none."""
+def _named_by_files(objects: Iterable[PlannedObject]) -> Iterator[str]:
+    """Yield the classes that their files are named by: they have no pixel value of their own."""
+    return (one.class_name for one in objects if one.mask.class_name is not None)
+
+
+def _planned_facts(classes: Iterable[PlannedClass], named: Collection[str]) -> dict[str, Facts]:
+    """Return what a class map says; a colour that was only chosen for it is none.
+
+    Of the classes that files are ``named`` by, the pixel value (and so the description) is none.
+    """
     return {
-        one.name: Facts(one.color, one.description) if one.color_is_given else Facts(None, None)
+        one.name: Facts(one.color, None if one.name in named else one.description)
+        if one.color_is_given
+        else Facts(None, None)
         for one in classes
     }

@@ -198,6 +198,14 @@ def test_colours_and_descriptions_that_differ_are_named(tmp_path: Path) -> None:
     assert one.what == "description 'Mask pixel value: 1' -> 'Mask pixel value: 9'"
 
 
+def test_what_came_back_by_volume_is_what_landed(tmp_path: Path) -> None:
+    target = nk.ProjectFolder(tmp_path / "project", "d")
+    land(SAMPLES / "by_volume", target)
+    export = nk.export(target, tmp_path / "export")
+    assert nk.compare(export.folder, target).ok
+    assert nk.compare(nk.plan(nk.scan(export.folder)), target).ok
+
+
 def test_colours_that_nobody_gave_are_not_compared(tmp_path: Path) -> None:
     a, b = (write_set(tmp_path / name, colors="1 Left\n2 Right\n") for name in "ab")
     (b / "cls_color_map.txt").write_text("1 Left 1 2 3\n2 Right\n")
