@@ -123,10 +123,12 @@ class LabelMap:
         Where the file's voxels are (RAS+ mm).
     most
         The highest value that will be in it.
+    volume
+        Where the voxels of its volume are on the target (RAS+ mm); by default on that grid.
     """
 
-    def __init__(self, grid: Grid, most: int) -> None:
-        self.grid = grid
+    def __init__(self, grid: Grid, most: int, volume: Grid | None = None) -> None:
+        self.grid, self._volume = grid, (volume or grid).to_ras()
         self.voxels = mapped_array(grid.shape, np.uint8 if most <= FEW else np.uint16)
         self._low = np.array(grid.shape)
         self._high = np.zeros(3, dtype=int)
@@ -194,11 +196,12 @@ class LabelMap:
         found = placed_on(self.grid, grid)
         if found is not None:
             return found
-        ras = self.grid.to_ras()
-        if ras.shape != grid.shape:
+        if self._volume.shape != grid.shape:
             return None
-        self.off_mm = max(self.off_mm, corner_displacement(ras, grid))
-        return placed_on(self.grid, ras)
+        place = placed_on(self.grid, self._volume)
+        if place is not None:
+            self.off_mm = max(self.off_mm, corner_displacement(self._volume, grid))
+        return place
 
     def _grow(self, pages: Sequence[Page], place: Placement) -> None:
         if not pages:

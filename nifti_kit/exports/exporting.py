@@ -363,7 +363,7 @@ class _PartWriter:
         jobs, homeless = self._layout.masks(job, kind, grid)
         for ref, why in homeless:
             yield writer.homeless(ref, why)
-        yield from writer.write(jobs, strict=strict)
+        yield from writer.write(jobs, grid, strict=strict)
 
     def _take(self, job: VolumeJob, own: Sequence[WrittenMask | Homeless], fault: str) -> None:
         """Note what was written of a volume, and write its score tables."""

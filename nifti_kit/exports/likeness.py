@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from nifti_kit.core.geometry import Grid
+from nifti_kit.core.geometry import Grid, placed_on
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.items import MaskFile, TableFile
 from nifti_kit.datasets.names import VOLUME, parse_name, stem
@@ -92,7 +92,9 @@ class LikeOriginals:
         original = self._originals.of.get(job.volume.id)
         if original is None:
             return self._other.masks(job, kind, grid)
-        fallback = grid if original.volume is None else original.volume.grid
+        own = grid if original.volume is None else original.volume.grid
+        # Files of another image have no room for what lies on the volume that is there.
+        fallback = grid if placed_on(own, grid) is None else own
         return _Filled(self, job, original, fallback).masks()
 
     def table(self, job: VolumeJob, mask: MaskJob) -> PurePosixPath | None:

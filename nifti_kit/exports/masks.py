@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from nifti_kit.core.files import inside, land_beside
+from nifti_kit.core.geometry import Grid, placed_on
 from nifti_kit.core.parallel import ahead, cores
 from nifti_kit.errors import UnreadableFile
 from nifti_kit.exports.drawings import OVERLAPS, Drawing, LabelMap, read_drawing
@@ -94,11 +95,12 @@ class MaskWriter:
         """The paths of the files that were begun."""
 
     def write(
-        self, jobs: Sequence[MaskJob], *, strict: bool = False
+        self, jobs: Sequence[MaskJob], volume: Grid, *, strict: bool = False
     ) -> Iterator[WrittenMask | Homeless]:
         """Yield each label map that was written, and each object that is in none.
 
-        One map is filled while another one is written.
+        ``volume`` is where the voxels of their volume are on the target (RAS+ mm). One map is
+        filled while another one is written.
 
         Raises
         ------
@@ -108,7 +110,7 @@ class MaskWriter:
         waiting = list(jobs)
         with ThreadPoolExecutor(AT_A_TIME) as pool, ThreadPoolExecutor(1) as writer:
             while waiting:
-                maps = _Maps(self, writer, strict=strict)
+                maps = _Maps(self, writer, volume, strict=strict)
                 pairs = [(job, *layer) for job in waiting for layer in job.layers]
                 for job, value, read in ahead(pool, self._read, pairs, AT_A_TIME):
                     yield from maps.take(job, value, read)
@@ -157,8 +159,11 @@ class MaskWriter:
 class _Maps:
     """The label maps of one pass over some objects: one is filled, one is written."""
 
-    def __init__(self, owner: MaskWriter, writer: ThreadPoolExecutor, *, strict: bool) -> None:
+    def __init__(
+        self, owner: MaskWriter, writer: ThreadPoolExecutor, volume: Grid, *, strict: bool
+    ) -> None:
         self._owner, self._writer, self._strict = owner, writer, strict
+        self._volume = volume
         self.again: list[MaskJob] = []
         """What is written in another pass: further files, and maps that need another grid."""
         self._job: MaskJob | None = None
@@ -187,9 +192,11 @@ class _Maps:
 
     def _open(self, job: MaskJob) -> None:
         self._job, self._placed, self._voxels, self._further = job, [], 0, None
-        self._labels = LabelMap(job.grid, job.highest)
+        self._labels = LabelMap(job.grid, job.highest, self._volume)
         values = [value for _, value in job.layers]
-        if job.original is not None and not _holds(job.original, values):
+        if job.original is not None and placed_on(job.grid, self._volume) is None:
+            self._move("its original is of another image")
+        elif job.original is not None and not _holds(job.original, values):
             self._move("the type of its original holds no such value: it has a new header")
 
     def _put(

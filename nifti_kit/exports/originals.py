@@ -70,6 +70,8 @@ class Originals:
         What it is, as a text, to be known again.
     root
         The folder of the files; None where it is not known.
+    keeps
+        What the files are there with: an unpacked archive goes with its data set.
     """
 
     of: dict[int, Original]
@@ -77,6 +79,7 @@ class Originals:
     maps: tuple[tuple[Path, PurePosixPath], ...]
     name: str
     root: Path | None = None
+    keeps: Any = field(default=None, repr=False)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -126,7 +129,7 @@ def originals_of(like: Any, target: Target, volumes: Sequence[VolumeRef]) -> Ori
         If there is no such folder.
     """
     if isinstance(like, Receipt):
-        return _of_receipt(like)
+        return _of_receipt(like, volumes)
     if not isinstance(like, Dataset):
         try:
             like = scan(like)
@@ -136,7 +139,19 @@ def originals_of(like: Any, target: Target, volumes: Sequence[VolumeRef]) -> Ori
     return _of_dataset(like, target, volumes)
 
 
-def _of_receipt(receipt: Receipt) -> Originals:
+def _of_receipt(receipt: Receipt, volumes: Sequence[VolumeRef]) -> Originals:
+    there = {ref.id: ref for ref in volumes}
+    for item in receipt.items:
+        ref = there.get(item.volume.id, item.volume)
+        if ref.key != item.volume.key:
+            raise NiftiKitError(
+                "the receipt is of another project",
+                path=f"{ref.dataset}/{ref.name}",
+                found=f"the id of {item.volume.dataset}/{item.volume.name} in the receipt",
+                expected="the volumes that landed",
+                remedy="Give the receipt of an upload to this target; or its files: "
+                "like=nk.scan(folder).",
+            )
     changed = [path for item in receipt.items for path in item.planned.changed_files()]
     if changed:
         raise NiftiKitError(
@@ -153,7 +168,7 @@ def _of_receipt(receipt: Receipt) -> Originals:
             item.planned.volume, _masks(objects), objects, landed=landed
         )
     root = None if receipt.source is None else receipt.source.root
-    return Originals(found, ClassMap(), (), receipt.to_json(), root)
+    return Originals(found, ClassMap(), (), receipt.to_json(), root, receipt)
 
 
 def _masks(objects: Iterable[PlannedObject]) -> list[MaskFile]:
@@ -180,7 +195,7 @@ def _of_dataset(dataset: Dataset, target: Target, volumes: Sequence[VolumeRef]) 
         (place, path) for place, path in maps if place.is_file() and ".." not in path.parts
     )
     name = repr([str(dataset.source.given), dataset.choices, planned.digest])
-    return Originals(found, dataset.classes, kept, name, root)
+    return Originals(found, dataset.classes, kept, name, root, dataset)
 
 
 def _refuse_unpaired(dataset: Dataset) -> None:

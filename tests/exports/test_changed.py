@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.errors import NiftiKitError
 from tests.exports.test_others import GRID, A, B, C, Project, box
 from tests.support.builders import labels, volume, write_nifti
 from tests.support.landings import land, quiet, tree, write_scored_planes
@@ -256,3 +257,29 @@ def test_a_map_without_labels_and_a_volume_without_masks_come_back(tmp_path: Pat
     ours, theirs = tree(tmp_path / "export"), tree(source)
     assert ours["v/nothing.nii"] == theirs["v/nothing.nii"]
     assert ours["alone.nii.gz"] == theirs["alone.nii.gz"]
+
+
+def test_an_archive_is_the_original_while_it_is_exported(tmp_path: Path) -> None:
+    source = source_of(tmp_path / "source", "by_volume")
+    archive = shutil.make_archive(str(tmp_path / "source"), "zip", source)
+    target = project_of(tmp_path / "project", "v.nrrd", ("bone", A))
+    assert nk.export(target, tmp_path / "export", like=archive).ok
+    assert nk.compare(archive, tmp_path / "export").ok
+
+
+def test_files_of_another_image_take_nothing_from_the_volume_that_is_there(tmp_path: Path) -> None:
+    other = GRID.affine @ np.diag([3, 3, 3, 1])
+    source = source_of(tmp_path / "source", "by_volume", other)
+    target = project_of(tmp_path / "project", "v.nrrd", ("bone", A), ("new", B))
+    export = nk.export(target, tmp_path / "export", like=source)
+    assert export.ok
+    assert landed(export) == [("bone", 8), ("new", 8)]
+    assert nk.compare(export.folder, target).ok
+
+
+def test_the_receipt_of_another_project_is_refused(tmp_path: Path) -> None:
+    source = source_of(tmp_path / "source", "by_volume")
+    receipt = land(source, nk.ProjectFolder(tmp_path / "one", dataset="d"))
+    with pytest.raises(NiftiKitError, match="the receipt is of another project"):
+        nk.export(project_of(tmp_path / "two", "w.nrrd"), tmp_path / "export", like=receipt)
+    assert not (tmp_path / "export").exists()
