@@ -44,6 +44,7 @@ SLOW_FILES = {
     "test_instance_token.py",
     "test_instance_unknown.py",
     "test_interrupted.py",
+    "test_measures.py",
     "test_memory.py",
     "test_memory_given_back.py",
     "test_orientations.py",
@@ -56,12 +57,17 @@ SLOW_FILES = {
     "test_resumed.py",
     "test_round_trips.py",
     "test_samples.py",
+    "test_score_updates.py",
     "test_sdk.py",
     "test_sets_property.py",
     "test_shared_folder.py",
     "test_space.py",
     "test_spec_examples.py",
     "test_specification.py",
+    "test_standing.py",
+    "test_upload.py",
+    "test_uploading_model.py",
+    "test_verification.py",
 }
 LIVE_FILES = {"test_instance.py", "test_instance_faults.py"}
 """Uploads to the stand-in platform that are ended in their middle, again and again."""

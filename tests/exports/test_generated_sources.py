@@ -17,7 +17,7 @@ from tests.support.landings import quiet
 from tests.support.properties import untimed
 from tests.support.uploads import new_target
 
-few = settings(untimed, max_examples=5, derandomize=True, phases=[Phase.generate])
+few = settings(untimed, max_examples=3, derandomize=True, phases=[Phase.generate])
 """Without shrinking: an example takes a part of a second, and is small as it is."""
 
 
