@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.files import refuse_special
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids
+from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage, visible
 from nifti_kit.formats import deflate
@@ -288,6 +289,7 @@ def encode_image(voxels: npt.NDArray[Any], grid: Grid, name: object = "") -> byt
     no shear. NIfTI-1 keeps both as float32. A grid that cannot be used is refused; ``name`` is the
     file that has it.
     """
+    whole_nibabel()
     from nibabel.nifti1 import Nifti1Image
 
     if grid.problem:
@@ -315,6 +317,7 @@ def with_form(image: ImageFile, affine: npt.NDArray[np.float64], *, sheared: boo
             content = bytearray(stream.read())
     except STREAM_FAULTS as error:
         raise unreadable(image.relative, f"it cannot be read: {error}") from error
+    whole_nibabel()
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 

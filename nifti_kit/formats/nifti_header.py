@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.errors import SeveralFrames, UnreadableFile, UnsupportedImage
 
 SUPPORTED_TYPES = {
@@ -44,6 +45,7 @@ def unreadable(relative: PurePosixPath, message: str, **facts: Any) -> Unreadabl
 def layout_of(start: bytes, relative: PurePosixPath) -> tuple[Any, int, np.dtype[Any]]:
     """Return the header's fields, its length in bytes, and the type of the voxels on disk."""
     version, order = _identify(start, relative)
+    whole_nibabel()
     from nibabel.nifti1 import header_dtype as nifti1
     from nibabel.nifti2 import header_dtype as nifti2
 

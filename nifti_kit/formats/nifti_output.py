@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import SAME_MM, Grid, corner_displacement
+from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.formats import deflate
 from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS, SparseGzip
 from nifti_kit.formats.labels import Box, label_frames
@@ -30,6 +31,7 @@ def head_of(grid: Grid, dtype: np.dtype[Any]) -> bytes:
     It is NIfTI-1, or NIfTI-2 where an axis is too long for that, or a corner voxel would lie more
     than 1e-4 mm off: NIfTI-1 keeps places as float32.
     """
+    whole_nibabel()
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.errors import NiftiKitError
 
 Affine = npt.NDArray[np.float64]
@@ -233,6 +234,7 @@ def ras_orientation(grid: Grid) -> Orientation:
 
     The pairing of file axes with R, A, S is nibabel's (>= 5.4), which agrees with ITK's.
     """
+    whole_nibabel()
     from nibabel.orientations import io_orientation
 
     pairs = io_orientation(grid.affine)  # row: file axis; columns: RAS axis, +1 or -1
