@@ -225,3 +225,15 @@ def test_markup_in_a_table_is_shown_as_text(source):
     html = [one.value for one in every(editor) if type(one).__name__ == "HTML"]
     assert not [text for text in html if "<img" in text]
     assert "Column &lt;img" in part(editor, "nk-place").value
+
+
+def test_what_is_refused_stays_when_its_own_cell_is_told_late(editor):
+    """A click says with a pause where a person is: after what was typed there, on a slow page."""
+    refused = part(editor, "nk-refused")
+    here = {"row": "L8", "column": "Label-1"}
+    sent(editor, do="type", text="good", **here)
+    for _ in range(2):
+        sent(editor, do="go", **here)
+        assert refused.layout.display == ""
+    sent(editor, do="go", row="L4", column="Label-1")
+    assert refused.layout.display == "none"

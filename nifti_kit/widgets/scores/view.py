@@ -139,6 +139,7 @@ class HeatMap(anywidget.AnyWidget):
     def __init__(self, model: ScoreModel, refused: Callable[[str], Any]) -> None:
         super().__init__()
         self.model, self._refused = model, refused
+        self._refused_at: list[str] = []
         self._going = False
         self._asked: list[str] = []
         classed(self, "nk-heat")
@@ -171,12 +172,16 @@ class HeatMap(anywidget.AnyWidget):
         """Do what a person did; messages of another form are passed over."""
         if not isinstance(content, dict):
             return
-        self._refused("")
         self._asked = [str(content.get("row", "")), str(content.get("column", ""))]
+        # That a person is where something was refused comes with a pause, and may come after it.
+        if content.get("do") != "go" or self._asked != self._refused_at:
+            self._refused("")
+            self._refused_at = []
         with self.hold_sync():
             try:
                 self._do(content)
             except NiftiKitError as error:
+                self._refused_at = self._asked
                 self._refused(str(error))
             finally:
                 self.answered += 1
