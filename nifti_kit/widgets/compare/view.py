@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from nifti_kit.core import html
 from nifti_kit.widgets.compare.model import CompareModel, numbers_of
 from nifti_kit.widgets.compare.sides import SidePicker
 from nifti_kit.widgets.parts.table_view import TableView
-from nifti_kit.widgets.parts.target_view import FolderView, InstanceView
+from nifti_kit.widgets.parts.target_view import FolderView, InstanceView, PlaceView
 from nifti_kit.widgets.parts.views import (
     Gated,
     SaveRow,
@@ -107,46 +107,27 @@ class Compare(w.VBox):
         self._lines.say(model.lines)
 
 
-class SideView(w.VBox):
+class SideView(PlaceView):
     """Shows one side: its kind, and the choice of a place."""
 
     def __init__(self, word: str, model: SidePicker) -> None:
-        self.model = model
-        self._kind = classed(w.RadioButtons(description=f"{word} is"), "nk-kind")
-        self._kind.layout.width = "auto"
-        self._places: dict[str, Any] = {
+        places = {
             "source": SourcePickerView(model.source),
             "folder": FolderView(model.folder),
             "instance": InstanceView(model.instance, reads=True),
-            "given": say("", "nk-given"),
         }
-        self._blockers = notice()
-        super().__init__(
-            [heading(f"Side {word}", 4), self._kind, *self._places.values(), self._blockers]
-        )
+        above = [heading(f"Side {word}", 4)]
+        super().__init__(model, f"{word} is", KIND_TITLES, places, above)
         self.layout = w.Layout(flex="1 1 28rem", min_width="0")
         classed(self, "nk-side", f"nk-side-{word}")
-        self._show()
-        self._kind.observe(self._take, "value")
-        model.observe(self._show, ["kind", "given", "blockers"])
 
-    def _take(self, change: Any) -> None:
-        if change["new"]:
-            self.model.kind = change["new"]
+    def given_text(self) -> str:
+        """Return the name of what the code gave."""
+        return self.model.name if self.model.given is not None else ""
 
-    def _show(self, _: Any = None) -> None:
-        model = self.model
-        options = tuple((KIND_TITLES[kind], kind) for kind in model.kinds)
-        if self._kind.options != options:
-            kind = model.kind
-            self._kind.options = options
-            model.kind = kind
-        self._kind.value = model.kind
-        for kind, place in self._places.items():
-            place.layout.display = "" if kind == model.kind else "none"
-        self._places["given"].value = paragraph(model.name if model.given is not None else "")
-        # A source says beside its button what is in its way.
-        self._blockers.say(model.blockers if model.kind == "folder" else ())
+    def shown_blockers(self) -> Sequence[str]:
+        """Return what is in the way of a folder: a source says its own beside its button."""
+        return self.model.blockers if self.model.kind == "folder" else ()
 
 
 class DifferencesView(w.VBox):

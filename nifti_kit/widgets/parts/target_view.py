@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
@@ -138,24 +138,50 @@ class InstanceView(w.VBox):
             made.refresh()
 
 
-class TargetPickerView(w.VBox):
-    """Shows where things land."""
+class PlaceView(w.VBox):
+    """Shows one place of several kinds: the choice of a kind, and below it what that kind asks.
 
-    def __init__(self, model: TargetPicker) -> None:
-        self.model = model
-        self._kind = classed(w.RadioButtons(description="Land in:"), "nk-kind")
+    Parameters
+    ----------
+    model
+        Has ``kind``, ``kinds``, ``given`` and ``blockers``.
+    asks
+        What stands before the kinds.
+    titles
+        Each kind in words.
+    places
+        What each kind asks; of ``given`` a text.
+    above
+        What stands over all of it.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        asks: str,
+        titles: Mapping[str, str],
+        places: Mapping[str, Any],
+        above: Sequence[Any] = (),
+    ) -> None:
+        self.model, self._titles = model, titles
+        self._kind = classed(w.RadioButtons(description=asks), "nk-kind")
         self._kind.layout.width = "auto"
-        self._places: dict[str, Any] = {
-            "folder": FolderView(model.folder),
-            "instance": InstanceView(model.instance, model.connect),
-            "given": say("", "nk-given"),
-        }
+        self._given = say("", "nk-given")
+        self._places: dict[str, Any] = {**places, "given": self._given}
         self._blockers = notice()
-        super().__init__([self._kind, *self._places.values(), self._blockers])
-        classed(self, "nk-target")
+        super().__init__([*above, self._kind, *self._places.values(), self._blockers])
         self._show()
         self._kind.observe(self._take, "value")
-        model.observe(self._show, ["kind", "given", "target", "blockers"])
+        told = ("kind", "given", "target", "blockers")
+        model.observe(self._show, [name for name in told if model.has_trait(name)])
+
+    def given_text(self) -> str:
+        """Return what the code gave, in words."""
+        raise NotImplementedError
+
+    def shown_blockers(self) -> Sequence[str]:
+        """Return what is in the way, as far as it is said here."""
+        raise NotImplementedError
 
     def _take(self, change: Any) -> None:
         if change["new"]:
@@ -163,7 +189,7 @@ class TargetPickerView(w.VBox):
 
     def _show(self, _: Any = None) -> None:
         model = self.model
-        options = tuple((KIND_TITLES[kind], kind) for kind in model.kinds)
+        options = tuple((self._titles[kind], kind) for kind in model.kinds)
         if self._kind.options != options:
             kind = model.kind
             self._kind.options = options
@@ -171,8 +197,29 @@ class TargetPickerView(w.VBox):
         self._kind.value = model.kind
         for kind, place in self._places.items():
             place.layout.display = "" if kind == model.kind else "none"
-        self._places["given"].value = paragraph(f"{model.given!r}")
-        self._blockers.say(model.blockers)
+        self._given.value = paragraph(self.given_text())
+        self._blockers.say(self.shown_blockers())
+
+
+class TargetPickerView(PlaceView):
+    """Shows where things land."""
+
+    def __init__(self, model: TargetPicker) -> None:
+        places = {
+            "folder": FolderView(model.folder),
+            "instance": InstanceView(model.instance, model.connect),
+        }
+        super().__init__(model, "Land in:", KIND_TITLES, places)
+        classed(self, "nk-target")
+
+    def given_text(self) -> str:
+        """Return what the code gave, as it shows itself."""
+        return f"{self.model.given!r}"
+
+    def shown_blockers(self) -> Sequence[str]:
+        """Return all that is in the way."""
+        blockers: Sequence[str] = self.model.blockers
+        return blockers
 
 
 def _options(model: InstancePlace, step: str, *, reads: bool) -> tuple[tuple[str, int], ...]:
