@@ -1,6 +1,7 @@
 """Apps for notebooks and Voilà: look, match, check scores, upload, compare; each shows a model.
 
-Each app is a widget with a ``.model`` whose methods do what its buttons do.
+Each app is a widget with a ``.model`` whose methods do what its buttons do. ``UploadModel`` is such
+a model by itself: where nobody looks, no widgets have to be made.
 """
 
 from __future__ import annotations
@@ -13,16 +14,26 @@ if TYPE_CHECKING:
     from nifti_kit.widgets.inspect.view import Inspect
     from nifti_kit.widgets.mapping.view import MappingEditor
     from nifti_kit.widgets.scores.view import ScoreEditor
+    from nifti_kit.widgets.upload.model import UploadModel
     from nifti_kit.widgets.upload.view import Uploader
     from nifti_kit.widgets.viewer.view import Viewer
 
-__all__ = ["Compare", "Inspect", "MappingEditor", "ScoreEditor", "Uploader", "Viewer"]
+__all__ = [
+    "Compare",
+    "Inspect",
+    "MappingEditor",
+    "ScoreEditor",
+    "UploadModel",
+    "Uploader",
+    "Viewer",
+]
 
 _HOMES = {
     "Compare": "compare.view",
     "Inspect": "inspect.view",
     "MappingEditor": "mapping.view",
     "ScoreEditor": "scores.view",
+    "UploadModel": "upload.model",
     "Uploader": "upload.view",
     "Viewer": "viewer.view",
 }

@@ -29,15 +29,17 @@ def front(name: str) -> str:
 
 
 def classed(widget: Any, *names: str) -> Any:
-    """Return a widget with CSS classes, by which styles and tests find it."""
-    for name in names:
-        widget.add_class(name)
+    """Return a widget with CSS classes, by which styles and tests find it.
+
+    In one message: each is one that a busy server may drop.
+    """
+    widget._dom_classes = tuple(dict.fromkeys((*widget._dom_classes, *names)))
     return widget
 
 
 def say(text: object = "", *names: str) -> Any:
     """Return a line of plain text, in which markup is shown as it is written."""
-    return classed(w.HTML(paragraph(text)), "nk-text", *names)
+    return w.HTML(paragraph(text), _dom_classes=("nk-text", *names))
 
 
 def discard(widget: Any) -> None:
@@ -51,7 +53,7 @@ def discard(widget: Any) -> None:
 
 def heading(text: object, level: int = 3) -> Any:
     """Return a heading; screen readers jump from one to the next."""
-    return classed(w.HTML(html.element(f"h{level}", str(text))), "nk-heading")
+    return w.HTML(html.element(f"h{level}", str(text)), _dom_classes=("nk-heading",))
 
 
 class notice(w.VBox):  # noqa: N801  (used as a builder, like the functions beside it)
@@ -62,8 +64,8 @@ class notice(w.VBox):  # noqa: N801  (used as a builder, like the functions besi
 
     def __init__(self, lines: Iterable[str] = (), kind: str = "warning") -> None:
         self._lines = w.HTML()
-        super().__init__([self._lines])
-        classed(self, "nk-notice", f"nk-{kind}")
+        classes = ("nk-notice", f"nk-{kind}")
+        super().__init__([self._lines], layout={"display": "none"}, _dom_classes=classes)
         self.say(lines)
 
     def say(self, lines: Iterable[str]) -> None:
@@ -80,11 +82,14 @@ def action(
 ) -> Any:
     """Return a button that calls a function."""
     button = w.Button(
-        description=text, button_style="primary" if primary else "", tooltip=hint or text
+        description=text,
+        button_style="primary" if primary else "",
+        tooltip=hint or text,
+        layout={"width": "max-content"},
+        _dom_classes=("nk-action", *names),
     )
-    button.layout.width = "max-content"
     button.on_click(lambda _: do())
-    return classed(button, "nk-action", *names)
+    return button
 
 
 class _Front(anywidget.AnyWidget):
@@ -155,9 +160,8 @@ class Gated(w.HBox):
         self.button = action(text, do, *names, primary=primary)
         self._blockers = blockers
         self._said = say("", "nk-blockers")
-        super().__init__([self.button, self._said])
-        self.layout.align_items = "center"
-        self.layout.flex_flow = "row wrap"
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        super().__init__([self.button, self._said], layout=row)
         self.refresh()
 
     def refresh(self, _: Any = None) -> None:
