@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
 
-Inside = npt.NDArray[np.bool_]
+Packed = npt.NDArray[np.uint64]
+"""Voxels along the last axis as bits, 64 a word, the first of them in its lowest bit."""
+
 Labels = npt.NDArray[Any]
 Points = npt.NDArray[np.float64]
 Profile = npt.NDArray[np.int64]
@@ -18,7 +20,10 @@ Profile = npt.NDArray[np.int64]
 FARTHEST_PERCENT = 95
 """The percentile of the distances that stands for the largest: it bears a few stray voxels."""
 
-SLAB_VOXELS = 2**19
+WORD = 64
+"""Bits of a word."""
+
+SLAB_VOXELS = 2**21
 """Voxels that are looked at together: what a processor has at hand, and little memory."""
 
 
@@ -95,27 +100,32 @@ def largest_slice(labels: Labels, value: int, grid: Grid) -> tuple[int, int]:
     """Return axis and index (from 0) of the slice in which a mask has its largest area (mm²)."""
     found = _Tally(labels.shape)
     for first, page in enumerate(labels):
-        found.add(page[None] == value, first)
+        found.add(_packed(page[None] == value), first)
     return _largest(found.profiles(), grid)
 
 
 class _Tally:
-    """Counts voxels along each axis, over slabs along the first one."""
+    """Counts voxels along each axis, over slabs along the first one, by the ends of their runs."""
 
     def __init__(self, shape: Sequence[int]) -> None:
-        self._first = np.zeros(shape[0], np.int64)
-        self._across = np.zeros(shape[1:], np.int64)
+        self._first, self._second = np.zeros(shape[0]), np.zeros(shape[1])
+        self._changes = np.zeros(shape[2] + 1, np.int64)
 
-    def add(self, inside: Inside, first: int) -> None:
-        self._first[first : first + len(inside)] = [np.count_nonzero(page) for page in inside]
-        self._across += inside.sum(axis=0, dtype=np.int32)
+    def add(self, packed: Packed, first: int) -> None:
+        before = _moved(packed, 1)
+        for ends, sign in ((before & ~packed, 1), (packed & ~before, -1)):
+            pages, lines, places = _indices(ends, first).T
+            self._first += sign * np.bincount(pages, places, len(self._first))
+            self._second += sign * np.bincount(lines, places, len(self._second))
+            self._changes -= sign * np.bincount(places, minlength=len(self._changes))
 
     @property
     def total(self) -> int:
         return int(self._first.sum())
 
     def profiles(self) -> tuple[Profile, ...]:
-        return self._first, self._across.sum(axis=1), self._across.sum(axis=0)
+        along = (self._first, self._second, self._changes[:-1].cumsum())
+        return tuple(profile.astype(np.int64) for profile in along)
 
     def middle(self) -> Points:
         """Return the mean index of the voxels."""
@@ -134,7 +144,9 @@ class _Scan:
 
     def _add(self, first: int, last: int, a: Labels, b: Labels, values: tuple[int, int]) -> None:
         low, high = max(0, first - 1), min(len(a), last + 1)
-        own, other = (one[low:high] == value for one, value in zip((a, b), values, strict=True))
+        own, other = (
+            _packed(one[low:high] == value) for one, value in zip((a, b), values, strict=True)
+        )
         kept = slice(first - low, last - low)
         edges = [_edge(one)[kept] for one in (own, other)]
         for tally, inside in ((self.own, own[kept]), (self.other, other[kept])):
@@ -163,12 +175,33 @@ class _Scan:
         return np.concatenate(found)
 
 
-def _indices(chosen: Inside, first: int) -> npt.NDArray[np.int64]:
-    """Return the indices (n, 3) of what is chosen in a slab; of a flat array they come faster."""
-    found = np.unravel_index(np.flatnonzero(chosen), chosen.shape)
-    indices = np.stack(found, axis=-1)
-    indices[:, 0] += first
-    return indices
+def _packed(inside: npt.NDArray[np.bool_]) -> Packed:
+    """Return voxels as bits; behind the last of a line at least one is free."""
+    bits = np.packbits(inside, axis=2, bitorder="little")
+    packed = np.zeros((*inside.shape[:2], inside.shape[2] // WORD + 1), "<u8")
+    packed.view(np.uint8)[..., : bits.shape[2]] = bits
+    return packed
+
+
+def _moved(packed: Packed, step: int) -> Packed:
+    """Return bits moved by one along the last axis, up (1) or down (-1)."""
+    if step > 0:
+        moved = packed << np.uint64(1)
+        moved[..., 1:] |= packed[..., :-1] >> np.uint64(WORD - 1)
+    else:
+        moved = packed >> np.uint64(1)
+        moved[..., :-1] |= packed[..., 1:] << np.uint64(WORD - 1)
+    return moved
+
+
+def _indices(packed: Packed, first: int) -> npt.NDArray[np.int64]:
+    """Return the indices (n, 3) of the bits that are set in a slab; few words have any."""
+    words = np.flatnonzero(packed.ravel() != 0)
+    bits = packed.ravel()[words].view(np.uint8).reshape(-1, WORD // 8)
+    found = np.flatnonzero(np.unpackbits(bits, axis=1, bitorder="little").view(bool))
+    lines, places = np.divmod(words[found // WORD], packed.shape[2])
+    pages, lines = np.divmod(lines, packed.shape[1])
+    return np.stack([pages + first, lines, places * WORD + found % WORD], axis=-1)
 
 
 def _slabs(shape: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -187,15 +220,17 @@ def _nearest(grid: Grid, points: npt.NDArray[Any], others: npt.NDArray[Any]) -> 
     return np.asarray(tree.query(points @ steps)[0])
 
 
-def _edge(inside: Inside) -> Inside:
+def _edge(packed: Packed) -> Packed:
     """Return the voxels of a mask with a neighbour outside of it; the array's border is outside."""
-    core = inside.copy(order="K")
-    for axis in range(core.ndim):
-        own, seen = np.moveaxis(core, axis, 0), np.moveaxis(inside, axis, 0)
+    core = packed.copy()
+    for axis in (0, 1):
+        own, seen = np.moveaxis(core, axis, 0), np.moveaxis(packed, axis, 0)
         own[1:] &= seen[:-1]
         own[:-1] &= seen[1:]
-        own[0] = own[-1] = False
-    return np.asarray(inside & ~core)
+        own[0] = own[-1] = 0
+    core &= _moved(packed, 1)
+    core &= _moved(packed, -1)
+    return packed & ~core
 
 
 def _largest(profiles: Sequence[Profile], grid: Grid) -> tuple[int, int]:

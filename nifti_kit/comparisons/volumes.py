@@ -36,7 +36,7 @@ from nifti_kit.comparisons.maps import (
     shared,
 )
 from nifti_kit.comparisons.pairing import matched
-from nifti_kit.comparisons.sides import SideObject
+from nifti_kit.comparisons.sides import Content, SideObject, SideVolume
 from nifti_kit.comparisons.surfaces import largest_slice, measured
 from nifti_kit.core.geometry import NORMALS, PLANES, Grid, placed_on
 from nifti_kit.core.parallel import ahead, cores
@@ -88,7 +88,7 @@ def compared(
     words
         What the two sets are called in words.
     """
-    contents = pair.a.content(), pair.b.content()
+    contents = _contents(pair)
     objects = [
         [one for one in content.objects if classes is None or one.class_name in classes]
         for content in contents
@@ -337,6 +337,14 @@ class _Volume:
             for name, count in by_class.items()
             if name != own.class_name and count == self._count(side, place)
         ]
+
+
+def _contents(pair: VolumePair) -> tuple[Content, Content]:
+    """Return what both volumes hold; files are surveyed side by side."""
+    sides = [pair.a, pair.b]
+    with ThreadPoolExecutor(2 if all(one.side.target is None for one in sides) else 1) as pool:
+        a, b = pool.map(SideVolume.content, sides)
+    return a, b
 
 
 def _numbered(

@@ -110,6 +110,32 @@ def test_distances_are_those_between_all_voxels_in_space(sheared: bool) -> None:
     assert found.shift_mm == pytest.approx(shift, abs=1e-9)
 
 
+@pytest.mark.parametrize("length", [1, 7, 63, 64, 65, 127, 128, 130])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_lines_of_any_length_are_gone_through_whole(length: int, order: str) -> None:
+    """Bits are looked at 64 at a time: masks reach over the seams, and to both ends."""
+    rng = np.random.default_rng(length)
+    shape = (3, 4, length) if order == "C" else (length, 4, 3)
+    a, b = (np.asarray(rng.random(shape) < 0.6, order=order) for _ in range(2))
+    a[0, 0, 0] = b[-1, -1, -1] = True
+    affine = np.diag([1.5, 2.0, 0.5, 1])
+    points = [surface(one) @ affine[:3, :3].T for one in (a, b)]
+    away = np.linalg.norm(points[0][:, None] - points[1][None], axis=2)
+    found = measured(a, b, Grid(shape, affine))
+    both = np.concatenate([away.min(axis=1), away.min(axis=0)])
+    assert found.mean_mm == pytest.approx(both.mean(), abs=1e-9)
+    assert found.differing == np.count_nonzero(a != b)
+    assert found.dice == pytest.approx(2 * np.count_nonzero(a & b) / (a.sum() + b.sum()))
+    shift = np.linalg.norm(affine[:3, :3] @ (np.argwhere(a).mean(0) - np.argwhere(b).mean(0)))
+    assert found.shift_mm == pytest.approx(shift, abs=1e-9)
+    areas = {
+        (axis, at): np.count_nonzero((a != b).take(at, axis)) / affine[axis, axis]
+        for axis in range(3)
+        for at in range(shape[axis])
+    }
+    assert areas[found.axis, found.position] == pytest.approx(max(areas.values()))
+
+
 def test_labels_of_two_maps_are_the_masks_that_they_stand_for() -> None:
     a, b = ball((20, 20, 20), (9, 9, 9), 5), ball((20, 20, 20), (10, 9, 9), 5)
     grid = Grid(a.shape, np.eye(4))
