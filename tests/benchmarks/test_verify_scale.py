@@ -23,6 +23,9 @@ LARGE, SMALL = (512, 512, 300), (48, 40, 36)
 FILES, FEW_FILES = 117, 5
 """Mask files of one CT, as TotalSegmentator writes them; measured and as a test."""
 
+ROUNDS = 2
+"""The flow and its floor run so often."""
+
 CELLS, CELLS_SHAPE = (10_000, 50), ((256, 256, 128), (32, 32, 24))
 ITEMS = ((900, 1800, 3000), (4, 8))
 SCALED = ((256, 256, 200), (32, 32, 24))
@@ -117,19 +120,28 @@ def once(benchmark: Any, job: Any) -> Any:
 def test_a_ct_of_many_mask_files(benchmark: Any, tmp_path: Path) -> None:
     """Verification beside reading all once (CPU), and the whole flow beside the same (wall)."""
     shape, count = (LARGE, FILES) if benchmark.enabled else (SMALL, FEW_FILES)
-    source, out = tmp_path / "in", tmp_path / "out"
+    source = tmp_path / "in"
     write_organs(source / "ct.nii.gz", source / "segmentations", shape, count)
-    found = once(benchmark, lambda: run(FLOW, source, out, "pairs", "check"))
-    floor = run(READING, source, out)
-    assert found["ok"]
-    assert found["objects"] == count
+    flows, floors = [], []
+    for at in range(ROUNDS if benchmark.enabled else 1):  # in turns; the quickest of each counts
+        out = tmp_path / f"out{at}"
+        flows.append(run(FLOW, source, out, "pairs", "check"))
+        floors.append(run(READING, source, out))
+    once(benchmark, lambda: None)
+    assert all(found["ok"] and found["objects"] == count for found in flows)
+    found = min(flows, key=_whole)
     stages = [f"{name} {found[name + '_s']:.2f} s" for name in _STAGES]
-    whole = sum(found[f"{name}_s"] for name in _STAGES)
+    seconds, cpu = (min(floor[name] for floor in floors) for name in ("seconds", "cpu"))
     print(
         f"\n{count} mask files: verify / reading all once, CPU: "
-        f"x {found['verify_cpu'] / floor['cpu']:.2f}; the whole flow / the same, wall: "
-        f"x {whole / floor['seconds']:.2f} ({', '.join(stages)})"
+        f"x {min(one['verify_cpu'] for one in flows) / cpu:.2f}; the whole flow / the same, wall: "
+        f"x {_whole(found) / seconds:.2f} ({', '.join(stages)})"
     )
+
+
+def _whole(found: dict[str, Any]) -> float:
+    """Return the seconds of all stages."""
+    return sum(float(found[f"{name}_s"]) for name in _STAGES)
 
 
 _STAGES = ("scan", "check", "plan", "upload", "verify")

@@ -103,7 +103,9 @@ def test_links_and_sample_paths_exist(notebook):
     assert not [link for link in relative + samples if not (FOLDER / link).exists()]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data_samples/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "data_samples/README.md", "notebooks/guide.md"]
+)
 def test_links_of_a_page_exist(page):
     path = FOLDER.parent / page
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text("utf-8"))
