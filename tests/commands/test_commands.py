@@ -277,10 +277,19 @@ def test_an_instance_without_a_token_is_wrong_use(shell, source, monkeypatch):
 # Stopped
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handler: what a shell has started with ``&`` ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stop(*_, **__):
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(shell, source, tmp_path, monkeypatch):
     target = ["--target", tmp_path / "p", "--dataset", "d"]
     stopping = lambda done: stop() if done.items_done == 1 else None  # noqa: E731
@@ -295,6 +304,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(shell, source, tmp_pa
     assert shell("verify", source, *target) == 0
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_other_commands_says_that_nothing_was_written(shell, source, monkeypatch):
     monkeypatch.setattr(nk, "check", stop)
     assert shell("check", source, "--json") == 130
