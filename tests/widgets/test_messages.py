@@ -27,6 +27,9 @@ APPS = {
     "Uploader": lambda: widgets.Uploader(SAMPLES / "by_volume"),
 }
 
+CHANGES = {"Compare": 240, "Inspect": 240, "ScoreEditor": 180, "Uploader": 230}
+"""The most messages that change a widget which was opened; one for each CSS class is more."""
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
@@ -49,7 +52,7 @@ def test_an_app_is_made_with_few_messages(name: str, said: Counter[str]) -> None
     getattr(app.model, "join", lambda: None)()
     assert said["comm_open"] > 100
     assert said.total() < QUEUE * 3 / 4
-    assert said["comm_msg"] < said["comm_open"]
+    assert said["comm_msg"] < CHANGES[name]
 
 
 def test_a_model_alone_says_nothing(said: Counter[str]) -> None:
