@@ -27,6 +27,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import ImageFile, iter_frames
 from nifti_kit.render.scene import (
     AXIAL,
+    BY_NORMAL,
     CORONAL,
     DIRECTIONS,
     SAGITTAL,
@@ -103,8 +104,6 @@ FARTHEST_MM = 1e9
 DOT = 3
 """Half the size of a box in a schematic, at least (pixels): far apart, boxes become points."""
 
-_PLANES = {plane.normal: plane for plane in (SAGITTAL, CORONAL, AXIAL)}
-
 
 @dataclass(frozen=True)
 class Illustrator:
@@ -173,7 +172,7 @@ class _Subject:
         base = item.volume or mask
         if base is None or not all(_can_be_placed(image) for image in (base, mask or base)):
             return None
-        plane = _PLANES[PLANES[item.plane]] if item.plane else AXIAL
+        plane = BY_NORMAL[PLANES[item.plane]] if item.plane else AXIAL
         return cls(base, item.volume, mask, about, plane)
 
 
@@ -309,7 +308,7 @@ def _telling_plane(plane: Plane, ras: Grid, places: Sequence[Points]) -> Plane:
     apart = np.abs(places[0] - places[1]).mean(axis=0) * ras.voxel_size
     if apart[plane.normal] <= max(apart[plane.across], apart[plane.up]):
         return plane
-    return _PLANES[int(apart.argmin())]
+    return BY_NORMAL[int(apart.argmin())]
 
 
 def _legend(masks: Sequence[Mask], places: Sequence[Points], base: Grid) -> str:
@@ -375,7 +374,7 @@ def two_masks(
     masks
         The two masks; None where there is none.
     """
-    plane = _PLANES[axis]
+    plane = BY_NORMAL[axis]
     colored = zip(masks, (OWN, ASSUMED), strict=True)
     drawn = [replace(mask, color=color) for mask, color in colored if mask is not None]
     with np.errstate(all="ignore"):  # grey values may be anything

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from itertools import groupby
 
 import numpy as np
-from PIL import Image
 
 from nifti_kit.core.geometry import PLANES, Grid, ras_orientation
 from nifti_kit.core.html import Illustration
@@ -17,15 +15,13 @@ from nifti_kit.formats.labels import MAX_LABEL
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.pages.samples import Sample
 from nifti_kit.render import Artist, Look, Stack, best_position, presets_of
-from nifti_kit.render.panes import ORDER, Pane, Span
-from nifti_kit.render.scene import Plane
+from nifti_kit.render.miniature import illustration
+from nifti_kit.render.miniature import miniature as drawn
+from nifti_kit.render.scene import BY_NORMAL
 from nifti_kit.targets.records import PlannedItem
 
 LONGEST = 200
 """The longer side (pixels): two stand side by side on a phone."""
-
-COLORS = 256
-"""Of a picture: half the bytes of one with all colours, and nobody sees the difference."""
 
 NAMED = 4
 """Classes that a caption names before it counts the rest."""
@@ -50,18 +46,13 @@ def miniature(
     colors = {found.class_name: found.color for found in planned.objects}
     layers = _stack(planned, samples, ras, list(colors)).layers
     position = best_position(ras, layers)
-    axis = PLANES[item.plane or "axl"]
-    plane = next(plane for plane in ORDER if plane.normal == axis)
+    plane = BY_NORMAL[PLANES[item.plane or "axl"]]
     with np.errstate(all="ignore"):  # grey values may be anything
         window = next(iter(presets_of(greys).values()))
-        limits = (0.0, 1.0) if item.volume is None else window.limits
-        artist = Artist(greys, ras, [("", layers)], list(colors.values()))
-        pixels = artist.pane(_pane(ras, plane), Look(position, limits))
-    picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3])).quantize(COLORS)
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
-    named = listed(colors, NAMED) or "no masks"
-    return Illustration(out.getvalue(), f"{plane.title}, {named}", *picture.size)
+    limits = (0.0, 1.0) if item.volume is None else window.limits
+    artist = Artist(greys, ras, [("", layers)], list(colors.values()))
+    pixels = drawn(artist, plane, Look(position, limits), LONGEST)
+    return illustration(pixels, f"{plane.title}, {listed(colors, NAMED) or 'no masks'}")
 
 
 def _stack(
@@ -77,11 +68,3 @@ def _stack(
             numbers[found.value] = names.index(found.class_name) + 1
         stack.add(numbers[sample.voxels], sample.grid)
     return stack
-
-
-def _pane(grid: Grid, plane: Plane) -> Pane:
-    """Return a pane that shows a whole slice, with pixels of one size in mm."""
-    across, up = (grid.shape[axis] for axis in (plane.across, plane.up))
-    wide, high = across * grid.voxel_size[plane.across], up * grid.voxel_size[plane.up]
-    width, height = (max(1, round(LONGEST * side / max(wide, high))) for side in (wide, high))
-    return Pane(plane, 0, 0, 0, width, height, Span(0, across), Span(0, up))

@@ -29,7 +29,7 @@ from nifti_kit.plots.figure import (
     shortened,
     write,
 )
-from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Color, Mask, Plane, Scene, section_of
+from nifti_kit.render.scene import AXIAL, BY_NORMAL, Color, Mask, Plane, Scene, section_of
 
 Points = npt.NDArray[np.float64]
 
@@ -47,8 +47,6 @@ AROUND_MM = 8.0
 
 MAX_POINTS = 100_000
 """Labelled voxels from which plane and slice are chosen, evenly spread."""
-
-_PLANES = {plane.normal: plane for plane in (SAGITTAL, CORONAL, AXIAL)}
 
 
 def indices_in(ras: Grid, inside: npt.NDArray[Any], place: Grid) -> Points:
@@ -79,7 +77,7 @@ def telling_slice(
     name, index = at or (None, None)
     if name is not None and name not in PLANES:
         raise NiftiKitError("there is no such plane", found=repr(name), expected="axl, cor or sag")
-    plane = _PLANES[PLANES[name]] if name else _telling(clouds, scene.grid)
+    plane = BY_NORMAL[PLANES[name]] if name else _telling(clouds, scene.grid)
     count = scene.grid.shape[plane.normal]
     index = _fullest(clouds, scene.grid, plane) if index is None else index
     if not 0 <= index < count:
@@ -95,7 +93,7 @@ def _telling(clouds: Sequence[Points], ras: Grid) -> Plane:
     moved = np.abs(clouds[0] - clouds[1]).mean(axis=0) * ras.voxel_size
     if moved[AXIAL.normal] <= max(moved[AXIAL.across], moved[AXIAL.up]):
         return AXIAL
-    return _PLANES[int(moved.argmin())]
+    return BY_NORMAL[int(moved.argmin())]
 
 
 def _fullest(clouds: Sequence[Points], ras: Grid, plane: Plane) -> int:

@@ -11,42 +11,41 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.labels import LabelParts
+from nifti_kit.formats.labels import MAX_LABEL, LabelParts
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.plans.plan import Plan
 from nifti_kit.plots.figure import (
     BACKGROUND,
     FAINT,
-    INK,
     LINE,
     MARGIN,
-    PLAIN,
     Picture,
     count,
     fitted,
-    outline,
     width_of,
     write,
 )
+from nifti_kit.render import Artist, Layer, Look, Stack, best_position
+from nifti_kit.render.miniature import miniature
+from nifti_kit.render.panes import Pane, Span
 from nifti_kit.render.scene import (
     AXIAL,
-    CORONAL,
-    DIRECTIONS,
-    SAGITTAL,
+    BY_NORMAL,
     Color,
     Mask,
     Plane,
     Scene,
-    Section,
 )
 from nifti_kit.targets.records import PlannedItem
 
 TILE, GUTTER = 1.9, 0.12
 """A small picture's side, and the gap between two (inches)."""
+
+LONGEST = 274
+"""The longer side of its slice (pixels): what the picture has there."""
 
 ACROSS = 5
 """Small pictures beside each other: what fits a notebook."""
@@ -57,7 +56,6 @@ THICK = 1.05
 _TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _NAME: dict[str, Any] = {"size": 8}
 _NOTE: dict[str, Any] = {"size": 7}
-_PLANES = (SAGITTAL, CORONAL, AXIAL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,22 +68,13 @@ class Tile:
         What is written above it.
     note
         What is written below it; a fault, where there is no picture.
-    grey
-        (across, up) 0 for black to 1 for white; None where there is no picture.
-    size
-        A pixel's sides (mm).
-    sections
-        (across, up) where each class is, and its colour.
-    letters
-        The patient's side on the left of the picture, and on the right.
+    pixels
+        (lines, columns, red-green-blue); None where there is no picture.
     """
 
     name: str
     note: str
-    grey: npt.NDArray[np.float64] | None = None
-    size: tuple[float, float] = (1.0, 1.0)
-    sections: tuple[tuple[Section, Color], ...] = ()
-    letters: tuple[str, str] = ("", "")
+    pixels: npt.NDArray[np.uint8] | None = None
 
     @classmethod
     def of(
@@ -109,14 +98,35 @@ class Tile:
         NiftiKitError
             If a shape is not that of its grid, or a window has no width.
         """
-        scene = Scene.of(volume, grid, masks, None, window)
-        plane = _taken(scene.grid)
-        sections = tuple((scene.section(found, plane), found.color) for found in scene.classes)
-        seen = sum(bool(section.any()) for section, _ in sections)
-        where = f"{plane.title.lower()} slice {scene.position[plane.normal]}"
-        note = f"{where}, {seen} of {count(len(sections), 'class')}" if sections else where
-        grey, size = scene.grey(plane), scene.pixel_size(plane)
-        return cls(name, note, grey, size, sections, DIRECTIONS[plane.across])
+        scene = Scene.of(volume, grid, (), None, window)
+        colors, layers = _layers(masks, scene.grid)
+        position, plane = best_position(scene.grid, layers), _taken(scene.grid)
+        artist = Artist(scene.volume, scene.grid, [("", layers)], colors)
+        pixels = miniature(artist, plane, Look(position, scene.limits), LONGEST)
+        where = f"{plane.title.lower()} slice {position[plane.normal]}"
+        if colors:
+            seen = _seen(layers, scene.grid, plane, position[plane.normal])
+            where = f"{where}, {seen} of {count(len(colors), 'class')}"
+        return cls(name, where, pixels)
+
+
+def _layers(masks: Iterable[Mask], grid: Grid) -> tuple[list[Color], tuple[Layer, ...]]:
+    """Return the colour of each class, from number 1 on, and the layers that hold the numbers."""
+    colors: dict[str, Color] = {}
+    stack = Stack(grid, MAX_LABEL)
+    for mask in masks:
+        colors.setdefault(mask.name, mask.color)
+        number = stack.dtype.type([*colors].index(mask.name) + 1)
+        stack.add(np.where(mask.inside != 0, number, stack.dtype.type(0)), mask.grid)
+    return [*colors.values()], stack.layers
+
+
+def _seen(layers: Iterable[Layer], grid: Grid, plane: Plane, index: int) -> int:
+    """Return how many classes a slice of the image meets."""
+    across, up = grid.shape[plane.across], grid.shape[plane.up]
+    pane = Pane(plane, 0, 0, 0, across, up, Span(0, across), Span(0, up))
+    found = [np.unique(layer.section(grid, pane, index)) for layer in layers]
+    return int(np.count_nonzero(np.unique(np.concatenate(found)))) if found else 0
 
 
 def _taken(grid: Grid) -> Plane:
@@ -124,7 +134,7 @@ def _taken(grid: Grid) -> Plane:
     sizes = np.array(grid.voxel_size)
     thickest = int(sizes.argmax())
     others = np.delete(sizes, thickest)
-    return _PLANES[thickest] if sizes[thickest] > THICK * others.max() else AXIAL
+    return BY_NORMAL[thickest] if sizes[thickest] > THICK * others.max() else AXIAL
 
 
 def contact_sheet(tiles: Iterable[Tile], *, title: str = "") -> Picture:
@@ -160,7 +170,7 @@ def contact_sheet(tiles: Iterable[Tile], *, title: str = "") -> Picture:
     for at, tile in enumerate(found):
         row, column = divmod(at, columns)
         _draw(figure, tile, MARGIN + column * (TILE + GUTTER), top + row * cell)
-    without = sum(tile.grey is None for tile in found)
+    without = sum(tile.pixels is None for tile in found)
     figure.description = (
         f"{words}; {count(len(found), 'item')}, {without} of them without a picture"
     )
@@ -177,8 +187,8 @@ def _draw(figure: Picture, tile: Tile, left: float, top: float) -> None:
     axes = figure.add_axes(place, facecolor="black")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("#555555")
-    if tile.grey is not None:
-        _draw_slice(axes, tile, tile.grey)
+    if tile.pixels is not None:
+        _draw_slice(axes, tile.pixels)
 
 
 def _cut(note: str) -> str:
@@ -189,32 +199,13 @@ def _cut(note: str) -> str:
     return short
 
 
-def _draw_slice(axes: Axes, tile: Tile, grey: npt.NDArray[np.float64]) -> None:
-    (across, up), (columns, rows) = tile.size, grey.shape
-    wide, high = columns * across, rows * up
-    extent = (0.0, wide, 0.0, high)
-    look: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1, "origin": "lower"}
-    axes.imshow(grey[::-1].T, extent=extent, aspect="equal", **look)
+def _draw_slice(axes: Axes, pixels: npt.NDArray[np.uint8]) -> None:
+    high, wide = pixels.shape[:2]
+    axes.imshow(pixels, extent=(0.0, wide, 0.0, high), aspect="equal")
     side = max(wide, high)
     axes.set(
         xlim=((wide - side) / 2, (wide + side) / 2), ylim=((high - side) / 2, (high + side) / 2)
     )
-    for section, color in tile.sections:
-        if section.any():
-            outline(axes, section[::-1], (across, up), color)
-    for x, letter in zip((0.03, 0.97), tile.letters, strict=True):
-        axes.annotate(
-            letter,
-            (x, 0.5),
-            xycoords="axes fraction",
-            ha="left" if x < 0.5 else "right",  # noqa: PLR2004
-            va="center",
-            color=INK,
-            fontsize=7,
-            fontweight="bold",
-            path_effects=[withStroke(linewidth=1.5, foreground="black")],
-            **PLAIN,
-        )
 
 
 # The objects of a planned item as masks to draw

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid
-from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Plane
+from nifti_kit.render.scene import AXIAL, BY_NORMAL, CORONAL, SAGITTAL, Plane
 
 ORDER = (AXIAL, CORONAL, SAGITTAL)
 """From left to right."""
@@ -148,7 +148,7 @@ class Layout:
         cls, grid: Grid, count: int, normal: int, zoom: float, focus: Sequence[float]
     ) -> Layout:
         """Return the sheet with one plane, by its normal, so many times from left to right."""
-        plane = next(plane for plane in ORDER if plane.normal == normal)
+        plane = BY_NORMAL[normal]
         lengths = np.multiply(grid.shape, grid.voxel_size)
         side = float(lengths[plane.across]), float(lengths[plane.up])
         (width, height), *_ = _sizes([side] * count, TALLEST[0])

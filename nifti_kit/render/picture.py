@@ -83,7 +83,7 @@ def draw_frame(
         part = picture[pane.top : pane.top + pane.height, pane.left : pane.left + pane.width]
         part[:] = pixels
         _cross(part, *pane.pixel(frame.position))
-        _letters(part, pane)
+        write_sides(part, pane)
         _scale(part, pane, grid)
         _edge(picture, pane, is_active=pane.plane.normal == frame.active)
     for pane in sheet.panes:
@@ -102,7 +102,7 @@ def _cross(part: Pixels, column: int, line: int) -> None:
         blend(part[max(0, line + HOLE + 1) :, column][:, :3], LINE, share)
 
 
-def _letters(part: Pixels, pane: Pane) -> None:
+def write_sides(part: Pixels, pane: Pane) -> None:
     """Write where the patient's sides are."""
     (left, right), (top, bottom) = DIRECTIONS[pane.plane.across], DIRECTIONS[pane.plane.up]
     height, width = part.shape[:2]

@@ -57,6 +57,8 @@ SAGITTAL, CORONAL, AXIAL = (
     Plane("Coronal", 1, 0, 2),
     Plane("Axial", 2, 0, 1),
 )
+BY_NORMAL = (SAGITTAL, CORONAL, AXIAL)
+"""By the RAS+ axis that is a plane's normal."""
 
 
 @dataclass(frozen=True, eq=False)

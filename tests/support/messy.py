@@ -180,9 +180,7 @@ def _write_scores(
         table = csv.writer(opened)
         table.writerow(["Layer", *(f"Label-{value}" for value in values)])
         for frame in range(labels.shape[2]):
-            cells = [
-                f"0.{frame + 10 * value:02}" if frame in frames else "" for value in values
-            ]
+            cells = [f"0.{frame + 10 * value:02}" if frame in frames else "" for value in values]
             table.writerow([frame, *cells])
             if frame in frames:
                 for value, cell in zip(values, cells, strict=True):

@@ -27,7 +27,7 @@ def test_a_picture_is_small_and_has_colours():
     pixels = Image.open(io.BytesIO(picture.png))
     assert pixels.size == (picture.width, picture.height)
     assert max(pixels.size) <= LONGEST
-    red, green, blue = np.moveaxis(np.asarray(pixels, int), 2, 0)
+    red, green, blue = np.moveaxis(np.asarray(pixels.convert("RGB"), int), 2, 0)
     assert (np.abs(red - green) + np.abs(green - blue) > 60).mean() > 0.02
     assert picture.caption.endswith(" more.")
 

@@ -20,6 +20,8 @@ from nifti_kit.core.text import guarded_cell, listed, read_text, unguarded_cell
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.render.miniature import illustration
+from nifti_kit.render.scene import BY_NORMAL
 from nifti_kit.targets.records import PlannedItem
 from nifti_kit.widgets.parts.pages import Pages
 from nifti_kit.widgets.parts.tasks import Task, Ticket
@@ -266,23 +268,14 @@ def miniature(dataset: Dataset, item: Item | PlannedItem) -> Illustration | None
 
 
 def _cut_out(viewer: ViewerModel, plane: str) -> Illustration:
-    """Return one pane of the viewer's picture."""
-    from PIL import Image
-
+    """Return one plane of a viewer as a small picture."""
     axis = PLANES[plane]
-    pane = next(pane for pane in viewer.sheet.panes if pane.plane.normal == axis)
-    whole = Image.open(io.BytesIO(viewer.jpeg()))
-    picture = whole.crop(
-        (pane.left, pane.top, pane.left + pane.width, pane.top + pane.height)
-    ).convert("RGB")
-    picture.thumbnail((LONGEST, LONGEST))
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
+    shown = BY_NORMAL[axis]
     names = listed((found.name for found in viewer.classes), NAMED)
     caption = (
-        f"{pane.plane.title} slice {viewer.position[axis]} "
+        f"{shown.title} slice {viewer.position[axis]} "
         f"(0 to {viewer.image.grid.shape[axis] - 1}) with "
         f"{names or 'no masks'}."
     )
     caption = " ".join([caption, *(f"{note}." for note in viewer.notes)])
-    return Illustration(out.getvalue(), caption, *picture.size)
+    return illustration(viewer.pane(shown, LONGEST), caption)

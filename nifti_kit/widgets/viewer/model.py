@@ -22,10 +22,12 @@ from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plans.plan import Plan
 from nifti_kit.render.layers import Layer
+from nifti_kit.render.miniature import miniature
+from nifti_kit.render.paint import Pixels
 from nifti_kit.render.panes import Layout, Pane
 from nifti_kit.render.picture import Artist, Look
 from nifti_kit.render.position import CUSTOM, Window, position_of
-from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Mask
+from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Mask, Plane
 from nifti_kit.targets.reading import chosen_volume
 from nifti_kit.targets.records import PlannedItem, VolumeRef
 from nifti_kit.targets.target import Target
@@ -269,6 +271,10 @@ class Viewing(HasTraits):
     def jpeg(self) -> bytes:
         """Return the picture as it is now: the content of a JPEG file."""
         return self._artist.jpeg(self.look)
+
+    def pane(self, plane: Plane, longest: int) -> Pixels:
+        """Return one plane (lines, columns, red-green-blue), its longer side of so many pixels."""
+        return miniature(self._artist, plane, self.look, longest)
 
     @property
     def notes(self) -> tuple[str, ...]:
