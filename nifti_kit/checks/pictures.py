@@ -25,11 +25,11 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import ImageFile, iter_frames
+from nifti_kit.render.picture import write_sides
 from nifti_kit.render.scene import (
     AXIAL,
     BY_NORMAL,
     CORONAL,
-    DIRECTIONS,
     SAGITTAL,
     Color,
     Mask,
@@ -68,17 +68,14 @@ MAX_MASK_VOXELS = 2**28
 MAX_POINTS = 200_000
 """Labelled voxels from which the slice is chosen, evenly spread."""
 
-INK, EDGE, BOX = (240, 240, 240), (0, 0, 0), (120, 126, 134)
-"""Letters, what stands around them, and the volume's box in a schematic."""
+EDGE, BOX = (0, 0, 0), (120, 126, 134)
+"""What stands around a ring, and the volume's box in a schematic."""
 
 MARK: Color = (255, 214, 10)
 """Yellow: the ring around a finding's voxel."""
 
 RING = 9
 """Radius of that ring (pixels)."""
-
-LETTER = 13
-"""Height of a letter (pixels)."""
 
 OWN: Color = (255, 59, 48)
 """Red: where a mask's own header puts it."""
@@ -340,8 +337,7 @@ def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tup
         across = 1 - (view.at[view.plane.across] + 0.5) / sizes[view.plane.across]
         up = 1 - (view.at[view.plane.up] + 0.5) / sizes[view.plane.up]
         _ring(picture, left + across * width, top + up * height)
-    _letters(picture, view.plane)
-    return picture, scene
+    return _lettered(picture, view.plane), scene
 
 
 def _masked(
@@ -380,8 +376,7 @@ def two_masks(
     with np.errstate(all="ignore"):  # grey values may be anything
         scene = Scene.of(voxels, grid, (), None, None)
         picture, _ = _masked(scene, plane, drawn)
-    _letters(picture, plane)
-    return _illustration(picture, f"{plane.title} slice at {scene.place(axis)}.")
+    return _illustration(_lettered(picture, plane), f"{plane.title} slice at {scene.place(axis)}.")
 
 
 def _slice(image: ImageFile, view: _View) -> tuple[npt.NDArray[np.float64], Grid]:
@@ -456,21 +451,11 @@ def _ring(picture: Image, x: float, y: float) -> None:
         Draw(picture).ellipse(box, outline=color, width=width)
 
 
-def _letters(picture: Image, plane: Plane) -> None:
-    """Write where the patient's sides are at the edges."""
-    from PIL.ImageDraw import Draw
-    from PIL.ImageFont import load_default
-
-    draw, font = Draw(picture), load_default(LETTER)
-    width, height = picture.size
-    (left, right), (top, bottom) = DIRECTIONS[plane.across], DIRECTIONS[plane.up]
-    for letter, place, anchor in (
-        (left, (3, height / 2), "lm"),
-        (right, (width - 3, height / 2), "rm"),
-        (top, (width / 2, 3), "mt"),
-        (bottom, (width / 2, height - 3), "mb"),
-    ):
-        draw.text(place, letter, INK, font, anchor, stroke_width=1, stroke_fill=EDGE)
+def _lettered(picture: Image, plane: Plane) -> Image:
+    """Return a picture with the patient's sides at its edges."""
+    pixels = np.array(picture)
+    write_sides(pixels, plane)
+    return _image(pixels)
 
 
 def _schematic(volume: Grid, own: Mask) -> Illustration:
@@ -499,8 +484,7 @@ def _schematic(volume: Grid, own: Mask) -> Illustration:
         if (flat.max(axis=0) - flat.min(axis=0)).max() < 2 * DOT:
             x, y = flat.mean(axis=0).tolist()
             draw.rectangle((x - DOT, y - DOT, x + DOT, y + DOT), fill=color)
-    _letters(picture, plane)
-    return _illustration(picture, _apart(plane, gap, boxes))
+    return _illustration(_lettered(picture, plane), _apart(plane, gap, boxes))
 
 
 def _apart(plane: Plane, gap: Points, boxes: Sequence[Points]) -> str:

@@ -27,7 +27,7 @@ def miniature(artist: Artist, plane: Plane, look: Look, longest: int) -> npt.NDA
     pane = whole_pane(artist.grid, plane, longest)
     with np.errstate(all="ignore"):  # grey values may be anything
         pixels = artist.pane(pane, look).copy()
-    write_sides(pixels, pane)
+    write_sides(pixels, plane)
     return np.ascontiguousarray(pixels[..., :3])
 
 

@@ -24,7 +24,7 @@ from nifti_kit.render.paint import (
     write_marks,
 )
 from nifti_kit.render.panes import TITLE, Layout, Pane
-from nifti_kit.render.scene import DIRECTIONS, Color
+from nifti_kit.render.scene import DIRECTIONS, Color, Plane
 
 BACKGROUND = (21, 23, 26)
 """A dark sheet, as viewers have it: it goes with the light and the dark theme of a notebook."""
@@ -83,7 +83,7 @@ def draw_frame(
         part = picture[pane.top : pane.top + pane.height, pane.left : pane.left + pane.width]
         part[:] = pixels
         _cross(part, *pane.pixel(frame.position))
-        write_sides(part, pane)
+        write_sides(part, pane.plane)
         _scale(part, pane, grid)
         _edge(picture, pane, is_active=pane.plane.normal == frame.active)
     for pane in sheet.panes:
@@ -102,9 +102,9 @@ def _cross(part: Pixels, column: int, line: int) -> None:
         blend(part[max(0, line + HOLE + 1) :, column][:, :3], LINE, share)
 
 
-def write_sides(part: Pixels, pane: Pane) -> None:
+def write_sides(part: Pixels, plane: Plane) -> None:
     """Write where the patient's sides are."""
-    (left, right), (top, bottom) = DIRECTIONS[pane.plane.across], DIRECTIONS[pane.plane.up]
+    (left, right), (top, bottom) = DIRECTIONS[plane.across], DIRECTIONS[plane.up]
     height, width = part.shape[:2]
     middle_x, middle_y = width / 2, height / 2
     if width >= NARROW:

@@ -16,9 +16,10 @@ from PIL import Image
 
 import nifti_kit as nk
 from nifti_kit.checks import pictures
-from nifti_kit.checks.pictures import ASSUMED, EDGE, LONGEST, MARK, NARROWEST, OWN, Illustrator
+from nifti_kit.checks.pictures import ASSUMED, LONGEST, MARK, NARROWEST, OWN, Illustrator
 from nifti_kit.core.findings import Finding, Findings, finding
 from nifti_kit.core.html import Illustration
+from nifti_kit.render import paint
 from tests.support.builders import AFFINE, labels, write_nifti
 from tests.support.handmade import write_array
 from tests.support.properties import untimed
@@ -439,5 +440,5 @@ def test_sides_of_the_patient_are_written_at_the_edges(tmp_path: Path) -> None:
         (slice(0, 22), slice(105, 135)),
         (slice(218, 240), slice(105, 135)),
     ):
-        assert (shown[rows, columns] == EDGE).all(axis=-1).any()
-        assert (shown[rows, columns] == pictures.INK).all(axis=-1).any()
+        assert (shown[rows, columns] == paint.EDGE).all(axis=-1).any()
+        assert (shown[rows, columns] == paint.INK).all(axis=-1).any()
