@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nifti_kit.checks import check
     from nifti_kit.comparisons import changes, compare
     from nifti_kit.core import geometry
-    from nifti_kit.datasets.dataset import scan
+    from nifti_kit.datasets.dataset import rescan, scan
     from nifti_kit.exports.exporting import export
     from nifti_kit.formats.class_maps import read_classes
     from nifti_kit.formats.mappings import read_mapping
@@ -51,6 +51,7 @@ __all__ = [
     "read_scores",
     "repairs",
     "report",
+    "rescan",
     "scan",
     "upload",
     "verify",
@@ -78,6 +79,7 @@ _HOMES = {
     "read_receipt": "transfer.saved_receipt",
     "read_scores": "formats.scores",
     "report": "pages",
+    "rescan": "datasets.dataset",
     "scan": "datasets.dataset",
     "upload": "transfer.upload",
     "verify": "transfer.verification",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ from nifti_kit.core.findings import Finding
 from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.file_classes import split_classes, with_written_names
+from nifti_kit.datasets.given_volumes import paired_paths, paths_of
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts import EVERY_LAYOUT
 from nifti_kit.datasets.names import further_words, is_nifti
@@ -19,8 +20,8 @@ from nifti_kit.datasets.proposals import Proposal, as_pairs, propose
 from nifti_kit.datasets.scanning import SCORE_FRAMES, Choices, Mended, OnFile, Scanner
 from nifti_kit.datasets.sources import Source, open_source
 from nifti_kit.errors import BadSource
+from nifti_kit.formats import mappings
 from nifti_kit.formats.class_maps import ClassMap, as_class_map
-from nifti_kit.formats.mappings import Mapping
 from nifti_kit.formats.nifti import ImageFile
 
 
@@ -60,7 +61,7 @@ class Dataset(Report):
     items: tuple[Item, ...]
     unused: tuple[Path, ...]
     classes: ClassMap
-    mapping: Mapping | None
+    mapping: mappings.Mapping | None
     score_base: int
     findings: tuple[Finding, ...]
     choices: Choices = field(default_factory=Choices)
@@ -160,6 +161,8 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     score_frames: str = "file",
     pairs: Any = None,
     annotation_words: str | Iterable[str] = (),
+    leave_out: str | Iterable[str] = (),
+    volumes: Mapping[str, str] | None = None,
     on_file: OnFile | None = None,
 ) -> Dataset:
     """Return what a folder, an archive or one NIfTI file holds; headers only, no voxel is read.
@@ -177,10 +180,11 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         ``auto``, ``semantic`` (class = value) or ``instance`` (class = file, object = value). In
         pairs ``auto`` is semantic, but a mask of one value is of the class that its name says.
     classes
-        A class map to use instead of the source's own: a path, or ``{value: name}``. A key that
-        is a text gives the class of one annotation file (its path below the source, or its name
-        where that is the only one): each value in it is an object of that class, as in
-        ``{"ds/cor_inference.nii.gz": "Tibia"}``; with such keys alone the source's map stays.
+        A path to a class map that is used instead of the source's own; or ``{value: name}``, which
+        is added to it: these values have these names, others those of the source. ``{}`` passes
+        the source's map over. A key that is a text gives the class of one annotation file (its
+        path below the source, or its name where that is the only one): each value in it is an
+        object of that class, as in ``{"ds/cor_inference.nii.gz": "Tibia"}``.
     score_base
         What the ``Layer`` column of score tables counts from: 1 (by default), or 0 as the
         platform's exporter writes it. A table that may be one of the exporter blocks a plan until
@@ -199,6 +203,12 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     annotation_words
         Words of names that say annotation, beside ``inference``, ``mask``, ``ann``, ...: such as
         ``("gt", "prediction")``.
+    leave_out
+        Files that do not land: their paths below the source. Each stays on record as a finding.
+    volumes
+        The volume of an annotation file or score table, in the place of the one that its name and
+        folder speak of: their paths below the source, as in
+        ``{"p1/axl_inference.nii.gz": "p2/axl_anatomic.nii.gz"}``.
     on_file
         Called before each header is read with how many were read, and how many there are; what
         it raises ends the scan. A bar by default.
@@ -209,7 +219,7 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         If there is no such path, it is a pipe or a device, it holds more files than any data set,
         or the archive is damaged or hostile; if ``pairs`` are in no known form or fit nothing, or
         no known tree is there for ``layout="pairs"``. Faults of single files, and links out of the
-        source, are findings, not exceptions.
+        source, are findings, not exceptions. If ``leave_out`` or ``volumes`` names no file.
     BadClassMap
         If ``classes`` is no class map, or a key of it names no annotation file.
     WrongArgument
@@ -232,11 +242,80 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     if pairs is not None:
         _one_of("layout, where pairs are given,", layout, ("auto", "pairs"))
         pairs = as_pairs(pairs, source)
-    choices = Choices(layout, segmentation, given, score_base, score_frames, pairs, words, by_file)
+    choices = Choices(
+        layout,
+        segmentation,
+        given,
+        score_base,
+        score_frames,
+        pairs,
+        words,
+        by_file,
+        isinstance(values, Mapping) and bool(values),
+        paths_of(leave_out),
+        paired_paths(volumes),
+    )
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
 
-def rescan(dataset: Dataset, mended: Iterable[Mended]) -> Dataset:
+def rescan(
+    dataset: Dataset,
+    *,
+    classes: Mapping[int, Any] | None = None,
+    score_base: int | None = None,
+    segmentation: str | None = None,
+    leave_out: str | Iterable[str] = (),
+    volumes: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Return a dataset as :func:`scan` would read it with further choices; repairs stay.
+
+    What was chosen before stays too: ``classes``, ``leave_out`` and ``volumes`` are added to it.
+    Nothing is read again that was read already.
+
+    Parameters
+    ----------
+    dataset
+        What :func:`scan`, a repair or this returned.
+    classes, score_base, segmentation, leave_out, volumes
+        As :func:`scan` has them; ``classes`` by value, or by file.
+
+    Raises
+    ------
+    BadSource, BadClassMap
+        As :func:`scan` raises them.
+
+    Examples
+    --------
+    >>> import nifti_kit as nk
+    >>> dataset = nk.scan("data_samples/by_plane_semantic")
+    >>> nk.rescan(dataset, classes={1: "Hepar"}).classes[1].name
+    'Hepar'
+    """
+    known = dataset.choices
+    values, by_file = split_classes(classes)
+    given, adds = known.classes, known.adds_classes
+    if values is not None:
+        further = as_class_map(values)
+        adds = adds or given is None
+        given = further if given is None else given.overlaid(further)
+    if score_base is not None:
+        _one_of("score_base", score_base, (0, 1))
+    if segmentation is not None:
+        _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
+    choices = replace(
+        known,
+        classes=given,
+        adds_classes=adds,
+        file_classes=tuple((dict(known.file_classes) | dict(by_file)).items()),
+        score_base=known.score_base if score_base is None else score_base,
+        segmentation=segmentation or known.segmentation,
+        left_out=tuple(dict.fromkeys((*known.left_out, *paths_of(leave_out)))),
+        volumes=tuple((dict(known.volumes) | dict(paired_paths(volumes))).items()),
+    )
+    return with_mended(replace(dataset, choices=choices))
+
+
+def with_mended(dataset: Dataset, mended: Iterable[Mended] = ()) -> Dataset:
     """Return a dataset anew, with mended files in the place of those on disk.
 
     Earlier repairs stay. What else was read is not read again.

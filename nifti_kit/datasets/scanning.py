@@ -18,6 +18,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
+from nifti_kit.datasets.given_volumes import GivenVolumes, without
 from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
 from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
@@ -85,6 +86,12 @@ class Choices:
     """A dictionary or a pattern; None where none was given."""
     annotation_words: tuple[str, ...] = ()
     file_classes: FileClasses = ()
+    adds_classes: bool = False
+    """Whether ``classes`` stand beside those of a sound map of the source, not in its place."""
+    left_out: tuple[str, ...] = ()
+    """Files below the source that a person leaves out."""
+    volumes: tuple[tuple[str, str], ...] = ()
+    """Annotation files and tables with the volume that a person gave each."""
 
 
 SHOWN = 5
@@ -139,10 +146,12 @@ class Scanner:
         known: MappingABC[PurePosixPath, ImageFile] = MappingProxyType({}),
         on_file: OnFile | None = None,
     ) -> None:
-        self.source, self.choices = source, choices
+        self.source, left_out = without(source, choices.left_out)
+        self.choices = choices
         self.mended, self.known = mended, known
         self._on_file = on_file
         self.findings: list[Finding] = list(source.findings)
+        self.findings += [finding("left-out", file, "left out, as was chosen") for file in left_out]
         self.findings += [
             finding("repaired", found.relative, found.what) for found in mended.values()
         ]
@@ -151,9 +160,10 @@ class Scanner:
             for found in mended.values()
             if found.left
         ]
-        self._reasons: dict[PurePosixPath, str] = {}
+        self._reasons: dict[PurePosixPath, str] = dict.fromkeys(left_out, "")
         self._unread: dict[PurePosixPath, str] = {}
         self._maps: set[PurePosixPath] = set()
+        source = self.source
         niftis = [file for file in source.files if is_nifti(file.name)]
         self._by_stem = {file.with_name(stem(file.name)): file for file in niftis}
         self._mappings = self._mapping_files(niftis)
@@ -265,13 +275,19 @@ class Scanner:
         if self.pairing is not None:
             niftis = [file for file in niftis if file in self.pairing.files]
         images = sorted(self._headers(niftis), key=lambda image: natural_key(image.relative))
-        tables = sorted(self._files(".csv"), key=natural_key)
+        given = GivenVolumes(self.source, self.choices.volumes)
+        tables = [file for file in self._files(".csv") if file not in given.files]
+        tables.sort(key=natural_key)
         paths = tuple((self.source.root / table, table) for table in tables)
+        moved = [image for image in images if image.relative in given.files]
+        images = [image for image in images if image.relative not in given.files]
         readable = {image.relative for image in images}
         unreadable = tuple(file for file in niftis if file not in readable)
         words, by_folder = self.choices.annotation_words, self.choices.layout == "auto"
         files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
         grouping = group_files(self.layout, files, self.pairing)
+        grouping.findings += given.findings
+        grouping.items = given.attached(grouping.items, moved, words, segmentation)
         grouping.items = [self._as_mended(item) for item in grouping.items]
         grouping.items = with_file_classes(grouping.items, self.choices.file_classes)
         return grouping
@@ -332,9 +348,25 @@ class Scanner:
     def class_map(self) -> ClassMap:
         """Return the class map in force; texts that are none have no use."""
         given = self.choices.classes
-        read = [self._read_map(file, given) for file in self._tables()]
-        maps = [found for found in read if found is not None]
-        chosen = self._chosen_map(maps) if given is None else given
+        if given is None:
+            return self._own_map()
+        if self.choices.adds_classes:
+            before = len(self.findings), dict(self._reasons), set(self._maps)
+            own = self._own_map()
+            new = self.findings[before[0] :]
+            if own and not any(found.severity == "error" for found in new):
+                return own.overlaid(given)
+            del self.findings[before[0] :]
+            _, self._reasons, self._maps = before
+        for file in self._tables():
+            self._read_map(file, given)
+        self.findings += given.faults
+        return given
+
+    def _own_map(self) -> ClassMap:
+        """Return the class map that the source has."""
+        read = [self._read_map(file, None) for file in self._tables()]
+        chosen = self._chosen_map([found for found in read if found is not None])
         self.findings += chosen.faults
         return chosen
 

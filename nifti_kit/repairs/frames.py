@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.core.text import listed
-from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.dataset import Dataset, with_mended
 from nifti_kit.datasets.items import Item, MaskFile, Origin
 from nifti_kit.datasets.names import stem
 from nifti_kit.datasets.scanning import Mended
@@ -260,7 +260,7 @@ def _with_first_frames(dataset: Dataset, stacks: Iterable[Frames]) -> Dataset:
         Mended(s.relative, nifti.pick_frame(s.path, s.relative, 1, s.content), "looked at")
         for s in every.values()
     ]
-    return rescan(dataset, first)
+    return with_mended(dataset, first)
 
 
 def _refuse_taken(

@@ -18,7 +18,7 @@ from nifti_kit.core.findings import Finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.report import Row, Summary
 from nifti_kit.core.text import counted, guarded_cell, listed
-from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.dataset import Dataset, with_mended
 from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_mask
@@ -219,7 +219,7 @@ def repaired(
 
     ``before`` holds the labels of masks that could not be read as label maps.
     """
-    anew = rescan(dataset, mended)
+    anew = with_mended(dataset, mended)
     old, new = _places(dataset), _places(anew)
     files: list[FileChange] = []
     labels: list[LabelChange] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from nifti_kit.core.geometry import plane_axis
 from nifti_kit.core.text import counted
-from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.dataset import Dataset, with_mended
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_item
@@ -58,7 +58,7 @@ def rebase_layers(
         Mended(table.relative, own.to_csv(drop_faulty=drop_faulty).encode(), f"layers {how}")
         for (_, table), own in zip(tables, read, strict=True)
     ]
-    anew = rescan(dataset, mended)
+    anew = with_mended(dataset, mended)
     after = tables_meant(anew, [table for _, table in tables])
     changes = [
         FileChange(

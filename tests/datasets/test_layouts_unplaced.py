@@ -9,7 +9,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core.findings import Finding
-from nifti_kit.datasets.dataset import rescan
+from nifti_kit.datasets.dataset import with_mended
 from nifti_kit.datasets.layouts.by_plane import group_by_plane
 from nifti_kit.datasets.names import parse_name
 from nifti_kit.datasets.scanning import Mended
@@ -163,7 +163,7 @@ def test_a_repair_keeps_further_type_words(tmp_path: Path) -> None:
     write_nifti(tmp_path / "mended.nii", labels(values=(3,)))
     content = (tmp_path / "mended.nii").read_bytes()
     (tmp_path / "mended.nii").unlink()
-    anew = rescan(dataset, [Mended(PurePosixPath("axl_gt.nii"), content, "mended")])
+    anew = with_mended(dataset, [Mended(PurePosixPath("axl_gt.nii"), content, "mended")])
     assert {o.value for o in nk.plan(anew).objects} == {3}
 
 

@@ -176,7 +176,10 @@ def test_class2idx_is_no_mapping_of_annotations(tmp_path: Path) -> None:
     assert names(dataset) == BONES
     given = nk.scan(tmp_path, classes={1: "Lung"})
     assert given.mapping is not None
-    assert found(given) == [("file-unused", "class2idx.json", "another class map was given")]
+    assert {entry.value: entry.name for entry in given.classes} == {1: "Lung", 2: "Tibia"}
+    assert found(given) == []
+    none = nk.scan(tmp_path, classes={})
+    assert found(none) == [("file-unused", "class2idx.json", "another class map was given")]
 
 
 def test_a_table_of_two_readings_blocks_until_a_person_chooses(tmp_path: Path) -> None:

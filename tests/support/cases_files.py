@@ -49,6 +49,17 @@ def beside(*names: str) -> Case:
     return case
 
 
+def chosen(**choices: Any) -> Case:
+    """Return a case of two volumes by plane with a mask each, read with choices."""
+
+    def case(folder: Path) -> Findings:
+        for name in ("a", "b"):
+            write_planes(folder / name)
+        return nk.check(nk.scan(folder, **choices))
+
+    return case
+
+
 def header(**fields: Any) -> Case:
     """Return a case of one volume with the given header fields."""
 
@@ -208,6 +219,11 @@ CASES: dict[str, tuple[Case, Case]] = {
     "file-hidden": (beside(".DS_Store"), beside("DS_Store")),
     "file-unreadable": (content(cut=1), content(cut=0)),
     "file-name": (bytes_named(b"caf\xe9.nii"), bytes_named("café.nii".encode())),
+    "left-out": (chosen(leave_out="a/axl_inference.nii.gz"), chosen()),
+    "volume-given": (
+        chosen(volumes={"a/axl_inference.nii.gz": "b/axl_anatomic.nii.gz"}),
+        chosen(),
+    ),
     "link-outside": (linked("store/MR.nii"), linked("in/CT.nii")),
     "analyze-pair": (beside("CT.hdr", "CT.img"), beside("CT.hdr", "MR.img")),
     "file-name-packing": (packed(as_named=False), packed(as_named=True)),

@@ -21,6 +21,8 @@ link-outside | error | A link leads out of the source: it is not followed, and w
 analyze-pair | error | An image in two files (.hdr and .img: ANALYZE 7.5, or a NIfTI pair) does not land. | Convert it to one .nii or .nii.gz first, or move both files out of the source.
 file-name-packing | note | A file's name says gzip and its bytes do not, or the other way round. | Nothing here; rename the file for other readers.
 image-unsupported | error | A sound image that can be neither a volume nor a mask (2D, 4D, RGB, complex, ...). | Several frames (4D): nk.repairs.split_frames(dataset, file) makes a volume of each; nk.repairs.pick_frame(dataset, file, 1) takes one. Others: convert it to a 3D image of one number per voxel, or move it out of the folder.
+left-out | note | A file was left out by a person; it does not land. | Nothing; to take it in again, scan without leave_out.
+volume-given | note | A person gave a file its volume, in the place of the one that names speak of. | Nothing; to go by names again, scan without volumes.
 repaired | note | A file was repaired in memory; what lands is not what is on disk. | Nothing; the repair's own proof says what it changed.
 frames-left | error | One frame of several was picked; the others do not land. | Land them all: nk.repairs.split_frames (pictures) or nk.repairs.merge_frames (a mask of each class) in place of pick_frame. If they are not wanted, accept that: waive="frames-left".
 annotation-unsupported | error | A sound image cannot be a mask (2D, RGB, complex, ...): its volume would land without it. | Convert it to a 3D image of one whole number per voxel; or leave it out: waive=[('annotation-unsupported', 'its path')].

@@ -123,6 +123,13 @@ class ClassMap:
         once = all(values[entry.name] == entry.value for entry in (*self, *other))
         return bool(shared) and alike and once
 
+    def overlaid(self, other: ClassMap) -> ClassMap:
+        """Return this map with the entries of another one beside it, or in the place of its own."""
+        kept = [entry for entry in self if other.by_value(entry.value) is None]
+        found = ClassMap((*kept, *other), self.path, self.faults, self.dialect, self.others)
+        found.paths = self.paths
+        return found
+
     def joined(self, other: ClassMap) -> ClassMap:
         """Return this map with what another one has besides: further values, colours."""
         entries = []

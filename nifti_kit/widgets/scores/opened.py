@@ -13,7 +13,7 @@ import numpy as np
 from nifti_kit.core.files import special_kind
 from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.text import counted, is_formula, listed
-from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.dataset import Dataset, with_mended
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import shapes_of
@@ -258,7 +258,7 @@ def with_drafts(dataset: Dataset, drafts: Iterable[Draft], drop_faulty: bool) ->
         if draft.count is None:
             frames = draft.frames
     choices = replace(dataset.choices, score_frames=frames)
-    return rescan(replace(dataset, choices=choices), mended)
+    return with_mended(replace(dataset, choices=choices), mended)
 
 
 # Looks: where a viewer shows the label of a score best
