@@ -163,6 +163,7 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     annotation_words: str | Iterable[str] = (),
     leave_out: str | Iterable[str] = (),
     volumes: Mapping[str, str] | None = None,
+    incomplete: str | Iterable[str] = (),
     on_file: OnFile | None = None,
 ) -> Dataset:
     """Return what a folder, an archive or one NIfTI file holds; headers only, no voxel is read.
@@ -209,6 +210,9 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         The volume of an annotation file or score table, in the place of the one that its name and
         folder speak of: their paths below the source, as in
         ``{"p1/axl_inference.nii.gz": "p2/axl_anatomic.nii.gz"}``.
+    incomplete
+        Folders whose sets of planes are known to lack some: what is there lands. Their paths as
+        findings have them.
     on_file
         Called before each header is read with how many were read, and how many there are; what
         it raises ends the scan. A bar by default.
@@ -219,7 +223,8 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         If there is no such path, it is a pipe or a device, it holds more files than any data set,
         or the archive is damaged or hostile; if ``pairs`` are in no known form or fit nothing, or
         no known tree is there for ``layout="pairs"``. Faults of single files, and links out of the
-        source, are findings, not exceptions. If ``leave_out`` or ``volumes`` names no file.
+        source, are findings, not exceptions. If ``leave_out``, ``volumes`` or
+        ``incomplete`` names what is not there.
     BadClassMap
         If ``classes`` is no class map, or a key of it names no annotation file.
     WrongArgument
@@ -254,6 +259,7 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
         isinstance(values, Mapping) and bool(values),
         paths_of(leave_out),
         paired_paths(volumes),
+        paths_of(incomplete),
     )
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
@@ -266,17 +272,18 @@ def rescan(
     segmentation: str | None = None,
     leave_out: str | Iterable[str] = (),
     volumes: Mapping[str, str] | None = None,
+    incomplete: str | Iterable[str] = (),
 ) -> Dataset:
     """Return a dataset as :func:`scan` would read it with further choices; repairs stay.
 
-    What was chosen before stays too: ``classes``, ``leave_out`` and ``volumes`` are added to it.
+    What was chosen before stays too: files, folders and classes are added to it.
     Nothing is read again that was read already.
 
     Parameters
     ----------
     dataset
         What :func:`scan`, a repair or this returned.
-    classes, score_base, segmentation, leave_out, volumes
+    classes, score_base, segmentation, leave_out, volumes, incomplete
         As :func:`scan` has them; ``classes`` by value, or by file.
 
     Raises
@@ -310,6 +317,7 @@ def rescan(
         score_base=known.score_base if score_base is None else score_base,
         segmentation=segmentation or known.segmentation,
         left_out=tuple(dict.fromkeys((*known.left_out, *paths_of(leave_out)))),
+        incomplete=tuple(dict.fromkeys((*known.incomplete, *paths_of(incomplete)))),
         volumes=tuple((dict(known.volumes) | dict(paired_paths(volumes))).items()),
     )
     return with_mended(replace(dataset, choices=choices))

@@ -16,6 +16,9 @@ from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import BadSource
 from nifti_kit.formats.nifti import ImageFile
 
+LACKING = "planes-incomplete"
+"""The finding of a set of planes without one of the three."""
+
 NEAR = 3
 """Files that an error names beside one that is not there."""
 
@@ -38,7 +41,8 @@ def paired_paths(volumes: Mapping[str, str] | None) -> tuple[tuple[str, str], ..
 
 
 def _path(given: object) -> str:
-    return str(PurePosixPath(str(given).strip().replace("\\", "/")))
+    path = str(PurePosixPath(str(given).strip().replace("\\", "/")))
+    return "" if path == "." else path  # the source itself
 
 
 def without(source: Source, left_out: Iterable[str]) -> tuple[Source, list[PurePosixPath]]:
@@ -70,6 +74,27 @@ def _file(source: Source, choice: str, path: str) -> PurePosixPath:
         expected=listed((every[one] for one in near), NEAR) or "the source has no file",
         remedy="Write the file's path below the source, as findings have it.",
     )
+
+
+def as_delivered(findings: Iterable[Finding], folders: Iterable[str]) -> Iterator[Finding]:
+    """Yield findings; sets that are known to lack planes are no error.
+
+    Raises
+    ------
+    BadSource
+        If a folder has no set that lacks one.
+    """
+    given, lacking = set(folders), {found.path for found in findings if found.code == LACKING}
+    if strays := given - lacking:
+        raise BadSource(
+            "incomplete names a folder whose sets of planes are complete, or that is not there",
+            path=min(strays),
+            expected=listed(sorted(lacking), NEAR) or "no set lacks a plane",
+            remedy="Leave it out of incomplete=.",
+        )
+    for found in findings:
+        is_known = found.code == LACKING and found.path in given
+        yield finding("planes-fewer", found.path, found.message) if is_known else found
 
 
 class GivenVolumes:

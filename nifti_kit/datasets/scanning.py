@@ -18,7 +18,7 @@ from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
-from nifti_kit.datasets.given_volumes import GivenVolumes, without
+from nifti_kit.datasets.given_volumes import GivenVolumes, as_delivered, without
 from nifti_kit.datasets.items import Item, Origin
 from nifti_kit.datasets.layouts import Files, Grouping, detect_layout, group_files
 from nifti_kit.datasets.layouts.pairs import Pairing, pair_up
@@ -92,6 +92,8 @@ class Choices:
     """Files below the source that a person leaves out."""
     volumes: tuple[tuple[str, str], ...] = ()
     """Annotation files and tables with the volume that a person gave each."""
+    incomplete: tuple[str, ...] = ()
+    """Folders whose sets of planes are known to lack some."""
 
 
 SHOWN = 5
@@ -286,6 +288,7 @@ class Scanner:
         words, by_folder = self.choices.annotation_words, self.choices.layout == "auto"
         files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
         grouping = group_files(self.layout, files, self.pairing)
+        grouping.findings = [*as_delivered(grouping.findings, self.choices.incomplete)]
         grouping.findings += given.findings
         grouping.items = given.attached(grouping.items, moved, words, segmentation)
         grouping.items = [self._as_mended(item) for item in grouping.items]

@@ -188,6 +188,7 @@ def _choices(dataset: Dataset, mapping: mappings.Mapping | None) -> dict[str, An
         "class_map": _class_map(dataset.classes, is_given=asked.classes is not None),
         "left_out": list(asked.left_out),
         "volumes": dict(asked.volumes),
+        "incomplete": list(asked.incomplete),
         "file_classes": {str(file): name for file, name in asked.file_classes},
         "mapping": None if mapping is None else rows,
     }

@@ -67,8 +67,8 @@ def test_lookup_returns_the_entry_of_a_code() -> None:
     entry = lookup("planes-incomplete")
     assert (entry.code, entry.severity) == ("planes-incomplete", "error")
     assert entry.remedy == (
-        "Add what is missing; give a second set its own folder or case name; or accept the set "
-        "as it is: waive='planes-incomplete'."
+        "Add what is missing; give a second set its own folder or case name; or land the "
+        "planes that are there: nk.rescan(dataset, incomplete=folder)."
     )
 
 

@@ -83,6 +83,7 @@ def test_a_mask_without_a_volume_by_its_name_gets_one(tmp_path: Path) -> None:
         ({"volumes": {MASK: "b/axl.nii.gz"}}, "volumes names a file"),
         ({"volumes": {MASK: "b/cor_inference.nii.gz"}}, "something that is no volume"),
         ({"volumes": [MASK]}, "in no known form"),
+        ({"incomplete": "a"}, "incomplete names a folder"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is_near(
@@ -90,7 +91,7 @@ def test_what_is_not_there_is_refused_with_what_is_near(
 ) -> None:
     with pytest.raises(BadSource, match=said) as refused:
         nk.scan(two, **choices)
-    assert ".nii.gz" in str(refused.value)
+    assert "nii.gz" in str(refused.value) or "no set lacks a plane" in str(refused.value)
 
 
 def test_further_choices_are_added_and_repairs_stay(two: Path) -> None:
@@ -112,3 +113,14 @@ def test_a_map_of_the_source_that_is_not_sound_is_replaced(two: Path) -> None:
     given = nk.scan(two, classes={1: "Rib"})
     assert [(one.value, one.name) for one in given.classes] == [(1, "Rib")]
     assert "class-map-several" not in {f.code for f in given.findings}
+
+
+def test_a_set_that_is_known_to_lack_a_plane_lands(two: Path) -> None:
+    (two / "b" / "sag_anatomic.nii.gz").unlink()
+    (two / "b" / "sag_inference.nii.gz").unlink()
+    dataset = nk.scan(two)
+    assert [(f.code, f.path) for f in nk.check(dataset).errors] == [("planes-incomplete", "b")]
+    plan = nk.plan(nk.rescan(dataset, incomplete="b"))
+    assert not plan.blockers
+    assert [f.path for f in plan.findings if f.code == "planes-fewer"] == ["b"]
+    assert plan.provenance.choices["incomplete"] == ["b"]

@@ -60,6 +60,15 @@ def chosen(**choices: Any) -> Case:
     return case
 
 
+def few_planes(**choices: Any) -> Case:
+    """Return a case of a set without the sagittal plane, read with choices."""
+
+    def case(folder: Path) -> Findings:
+        return nk.check(nk.scan(write_planes(folder, ("axl", "cor")), **choices))
+
+    return case
+
+
 def header(**fields: Any) -> Case:
     """Return a case of one volume with the given header fields."""
 
@@ -224,6 +233,7 @@ CASES: dict[str, tuple[Case, Case]] = {
         chosen(volumes={"a/axl_inference.nii.gz": "b/axl_anatomic.nii.gz"}),
         chosen(),
     ),
+    "planes-fewer": (few_planes(incomplete=""), few_planes()),
     "link-outside": (linked("store/MR.nii"), linked("in/CT.nii")),
     "analyze-pair": (beside("CT.hdr", "CT.img"), beside("CT.hdr", "MR.img")),
     "file-name-packing": (packed(as_named=False), packed(as_named=True)),

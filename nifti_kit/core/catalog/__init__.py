@@ -67,7 +67,8 @@ outlier-parts | warning | A class lies in parts far from each other, which it do
 outlier-cut | note | A class that reaches the edge of its image stands out of the same class in other items (from six on): the image may cut it off. | Nothing, if the image cuts it off; else look at the mask.
 
 ## Sets of files
-planes-incomplete | error | A folder (or a case, where it has several) does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or accept the set as it is: waive='planes-incomplete'.
+planes-incomplete | error | A folder (or a case, where it has several) does not have exactly one volume for each of axl, cor and sag. | Add what is missing; give a second set its own folder or case name; or land the planes that are there: nk.rescan(dataset, incomplete=folder).
+planes-fewer | note | A set of planes lacks one or two of the three, which a person knows. | Nothing; to be told again, scan without incomplete.
 planes-apart | warning | The volumes of a set of planes hardly cover the same region, or do not meet in space. | Check that they are of one patient and series, and that their headers are right.
 content-repeated | warning | Two NIfTI files have the same content. | If one of them was meant to be another image, export it again; else remove the copy.
 names-alike | warning | Volumes of a folder differ in name only by upper and lower case, or by .nii and .nii.gz. | Keep one if they are copies; else give them names that tell them apart.
