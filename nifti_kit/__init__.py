@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nifti_kit.plans.matching import match
     from nifti_kit.plans.plan import plan
     from nifti_kit.repairs.align import align_mask
+    from nifti_kit.repairs.offers import offers
+    from nifti_kit.repairs.steps import Step, Steps, read_steps
     from nifti_kit.targets.folder import ProjectFolder
     from nifti_kit.targets.instance import Instance
     from nifti_kit.transfer.kept import kept
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Instance",
     "ProjectFolder",
+    "Step",
+    "Steps",
     "align_mask",
     "changes",
     "check",
@@ -43,12 +47,14 @@ __all__ = [
     "geometry",
     "kept",
     "match",
+    "offers",
     "plan",
     "plots",
     "read_classes",
     "read_mapping",
     "read_receipt",
     "read_scores",
+    "read_steps",
     "repairs",
     "report",
     "rescan",
@@ -66,6 +72,8 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 _HOMES = {
     "Instance": "targets.instance",
     "ProjectFolder": "targets.folder",
+    "Step": "repairs.steps",
+    "Steps": "repairs.steps",
     "align_mask": "repairs.align",
     "changes": "comparisons",
     "check": "checks",
@@ -73,11 +81,13 @@ _HOMES = {
     "export": "exports.exporting",
     "kept": "transfer.kept",
     "match": "plans.matching",
+    "offers": "repairs.offers",
     "plan": "plans.plan",
     "read_classes": "formats.class_maps",
     "read_mapping": "formats.mappings",
     "read_receipt": "transfer.saved_receipt",
     "read_scores": "formats.scores",
+    "read_steps": "repairs.steps",
     "report": "pages",
     "rescan": "datasets.dataset",
     "scan": "datasets.dataset",

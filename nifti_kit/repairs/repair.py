@@ -220,22 +220,36 @@ def repaired(
     ``before`` holds the labels of masks that could not be read as label maps.
     """
     anew = with_mended(dataset, mended)
-    old, new = _places(dataset), _places(anew)
-    files: list[FileChange] = []
-    labels: list[LabelChange] = []
-    for change in mended:
-        sides = old.get(change.relative), new.get(change.relative)
-        was_there = change.relative in dataset.source.files
-        words = _standing(sides[0], was_there), _standing(sides[1], change.content is not None)
-        files.append(FileChange(str(change.relative), change.what, *words))
-        first, last = (_labels(side) for side in sides)
-        first = before.get(change.relative, first)
-        labels += [
-            LabelChange(str(change.relative), value, first.get(value), last.get(value))
-            for value in sorted({*first, *last})
-        ]
+    paths = [change.relative for change in mended]
+    old, new = standings(dataset, paths), standings(anew, paths)
+    files = [FileChange(str(c.relative), c.what, old[c.relative], new[c.relative]) for c in mended]
+    labels = changed_labels(dataset, anew, paths, before)
     written = [change.relative for change in mended if change.content is not None]
     return Repair(anew, written, files, labels)
+
+
+def standings(dataset: Dataset, files: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """Return how files lie against their volumes, in words."""
+    places, there = _places(dataset), set(dataset.source.files)
+    return {file: _standing(places.get(file), file in there) for file in files}
+
+
+def changed_labels(
+    dataset: Dataset,
+    anew: Dataset,
+    files: Iterable[PurePosixPath],
+    before: Mapping[PurePosixPath, dict[int, Measure]] = MappingProxyType({}),
+) -> list[LabelChange]:
+    """Return each label of masks in two data sets; ``before`` is known of masks already."""
+    old, new, found = _places(dataset), _places(anew), []
+    for file in files:
+        first, last = _labels(old.get(file)), _labels(new.get(file))
+        first = before.get(file, first)
+        found += [
+            LabelChange(str(file), value, first.get(value), last.get(value))
+            for value in sorted({*first, *last})
+        ]
+    return found
 
 
 Place = tuple[Item, ImageFile]

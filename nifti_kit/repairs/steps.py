@@ -1,0 +1,428 @@
+"""Steps: what a person did to a data set, in order; saved, replayed on the next delivery, as code.
+
+A step is a repair, a choice of ``scan``, or a finding that is accepted with a reason. Nothing here
+changes a file: a step gives the data set anew, as :mod:`nifti_kit.repairs` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from nifti_kit.checks import check
+from nifti_kit.core.catalog import CATALOG
+from nifti_kit.core.files import save_as
+from nifti_kit.core.findings import Finding, Waiver, waivers
+from nifti_kit.core.text import counted, listed, read_text
+from nifti_kit.datasets.dataset import Dataset, rescan
+from nifti_kit.datasets.items import TableFile
+from nifti_kit.datasets.surveys import fingerprint_of
+from nifti_kit.errors import NiftiKitError, visible
+from nifti_kit.repairs import frames, masks, tables, values, volumes
+from nifti_kit.repairs.repair import FileChange, Repair, changed_labels, standings
+
+FORMAT = "nifti_kit steps 1"
+"""The first key of a file of steps."""
+
+SHOWN = 3
+"""Files that a title names before it counts the rest."""
+
+MOST_STEPS = 100_000
+"""A file with more is no list of what a person did."""
+
+JUDGED = frozenset(("mask-translated", "mask-apart"))
+"""Codes whose repair rests on a person's look at the very file: its header says otherwise."""
+
+REPAIRS: dict[str, Callable[..., Repair]] = {
+    "take_header": masks.take_header,
+    "reorient": masks.reorient,
+    "resample": masks.resample,
+    "reorder_axes": masks.reorder_axes,
+    "round_labels": masks.round_labels,
+    "drop_specks": masks.drop_specks,
+    "merge_frames": frames.merge_frames,
+    "split_frames": frames.split_frames,
+    "pick_frame": frames.pick_frame,
+    "relabel": values.relabel,
+    "straighten": volumes.straighten,
+    "use_form": volumes.use_form,
+    "rebase_layers": tables.rebase_layers,
+}
+"""By what a step does: the repair that it calls."""
+
+CHOICES = ("leave_out", "volumes", "incomplete", "classes", "score_base", "segmentation")
+"""What a step can choose, as :func:`nifti_kit.rescan` has it."""
+
+ACCEPT = "accept"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was done.
+
+    Attributes
+    ----------
+    do
+        The name of a repair, of a choice of :func:`nifti_kit.rescan`, or ``accept``.
+    files
+        The files or folders concerned, by their paths below the source.
+    values
+        What else was said: the parameters of a repair, or what was chosen.
+    finding
+        The code of the finding that it answers; empty where there was none.
+    every
+        Whether it was meant for all findings of the code: replayed, it is for all that are there.
+    reason
+        Why, as a person typed it; needed to accept something.
+    seen
+        What came of it, for a replay to compare with: how the files stood afterwards, and what
+        they held.
+    """
+
+    do: str
+    files: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    finding: str = ""
+    every: bool = False
+    reason: str = ""
+    seen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What was done, to which files, in a line."""
+        files = listed(self.files, SHOWN)
+        said = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        what = self.do.replace("_", " ") + (f" ({said})" if said else "")
+        words = f"{what}: {files}" if files else what
+        return visible(f"{words}; {self.reason}" if self.reason else words)
+
+    @property
+    def code(self) -> str:
+        """The step as Python, on a variable ``dataset``; what is accepted is a comment."""
+        if self.do == ACCEPT:
+            return f"# accepted: {self._waivers()!r}"
+        if self.do in CHOICES:
+            return f"dataset = nk.rescan(dataset, {self.do}={self._choice()!r})"
+        given = self.files[0] if len(self.files) == 1 else list(self.files)
+        said = "".join(f", {name}={value!r}" for name, value in self._arguments().items())
+        return f"dataset = nk.repairs.{self.do}(dataset, {given!r}{said}).dataset"
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the parameters of a repair; what JSON has no form for is made again."""
+        found = dict(self.values)
+        if isinstance(found.get("axes"), list):
+            found["axes"] = tuple(found["axes"])
+        if isinstance(found.get("mapping"), Mapping):
+            found["mapping"] = {_number(old): new for old, new in found["mapping"].items()}
+        return found
+
+    def _choice(self) -> Any:
+        """Return what is chosen, as :func:`nifti_kit.rescan` takes it."""
+        if self.do in ("leave_out", "incomplete"):
+            return list(self.files)
+        if self.do == "volumes":
+            return dict.fromkeys(self.files, self.values["volume"])
+        if self.do == "classes":
+            named = {int(value): _class(given) for value, given in self.values.items()} or {}
+            return named if not self.files else dict.fromkeys(self.files, self.values["name"])
+        return self.values[self.do]
+
+    def _waivers(self) -> dict[Waiver, str]:
+        return {(self.finding, file): self.reason for file in self.files}
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        facts: dict[str, Any] = {
+            "do": self.do,
+            "files": list(self.files),
+            "values": dict(self.values),
+        }
+        facts |= {"finding": self.finding, "every": self.every, "reason": self.reason}
+        return {**facts, "seen": dict(self.seen)}
+
+
+def _number(text: Any) -> Any:
+    """Return a label value that was a key of JSON."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _class(given: Any) -> Any:
+    """Return a class as :func:`nifti_kit.scan` takes it: its name, or that with its colour."""
+    return given if isinstance(given, str) else (given[0], tuple(given[1]))
+
+
+class Applied(NamedTuple):
+    """A data set after steps.
+
+    Attributes
+    ----------
+    dataset
+        The data set to check, to plan or to go on with.
+    waive
+        What is accepted, with the reasons: what :func:`nifti_kit.check` and
+        :func:`nifti_kit.plan` take.
+    repairs
+        What each step changed, in their order.
+    undone
+        A sentence for each step, or file of a step, that did not fit and was not taken.
+    taken
+        The steps that were taken, with the files that they were taken for.
+    """
+
+    dataset: Dataset
+    waive: dict[Waiver, str]
+    repairs: tuple[Repair, ...]
+    undone: tuple[str, ...]
+    taken: Steps
+
+
+class Steps(Sequence[Step]):
+    """What was done, in order; immutable.
+
+    Examples
+    --------
+    >>> import nifti_kit as nk
+    >>> dataset = nk.scan("data_samples/by_plane_semantic")
+    >>> steps = nk.Steps().add(nk.Step("leave_out", ("sag_inference.nii.gz",)))
+    >>> print(steps.code("data_samples/by_plane_semantic"))
+    import nifti_kit as nk
+    <BLANKLINE>
+    dataset = nk.scan('data_samples/by_plane_semantic')
+    dataset = nk.rescan(dataset, leave_out=['sag_inference.nii.gz'])
+    plan = nk.plan(dataset)
+    >>> len(steps.apply(dataset).dataset.unused) - len(dataset.unused)
+    1
+    """
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self._steps = tuple(steps)
+
+    def __getitem__(self, at: Any) -> Any:
+        return Steps(self._steps[at]) if isinstance(at, slice) else self._steps[at]
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps) and self._steps == other._steps
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        lines = [f"{at}. {step.title}" for at, step in enumerate(self, start=1)]
+        return "\n".join([counted(len(self), "step"), *lines])
+
+    def add(self, step: Step) -> Steps:
+        """Return these steps, and one more."""
+        return Steps((*self._steps, step))
+
+    def undo(self) -> Steps:
+        """Return these steps without the last one."""
+        return Steps(self._steps[:-1])
+
+    @property
+    def waive(self) -> dict[Waiver, str]:
+        """What is accepted, with the reasons."""
+        found: dict[Waiver, str] = {}
+        for step in self:
+            found |= step._waivers() if step.do == ACCEPT else {}
+        return found
+
+    def code(self, source: str | os.PathLike[str]) -> str:
+        """Return a script that does the same to a source, up to its plan."""
+        done = [step.code for step in self if step.do != ACCEPT]
+        lines = ["import nifti_kit as nk", "", f"dataset = nk.scan({os.fspath(source)!r})", *done]
+        waive = f", waive={self.waive!r}" if self.waive else ""
+        return "\n".join([*lines, f"plan = nk.plan(dataset{waive})"])
+
+    def preview(self, dataset: Dataset, step: Step) -> Repair:
+        """Return what a step would change: files and labels before and after.
+
+        Raises
+        ------
+        NiftiKitError
+            If the step cannot be done; the text says why, and what to do instead.
+        """
+        return preview(dataset, step)
+
+    def apply(self, dataset: Dataset) -> Applied:
+        """Return a data set after all steps, in order.
+
+        The data set may be another delivery of the same kind. A step whose file or finding is not
+        there, or that would do something else than it did, is not taken, and named in ``undone``.
+        What was for all findings of a code is for all that there are now; but what a person
+        decided by a look at single files is only for files with the same bytes.
+        """
+        anew, repairs, undone, taken = dataset, [], [], Steps()
+        for step in self:
+            fitting, why = _fitting(anew, step)
+            undone += why
+            if fitting is None:
+                continue
+            try:
+                done = preview(anew, fitting)
+            except NiftiKitError as error:
+                undone.append(f"{fitting.title}: not taken: {error.message}")
+                continue
+            if unlike := _unlike(step, done):
+                undone.append(f"{fitting.title}: not taken: {unlike}")
+                continue
+            anew, taken = done.dataset, taken.add(fitting)
+            repairs.append(done)
+        return Applied(anew, taken.waive, tuple(repairs), tuple(undone), taken)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the steps to a ``.json``, or as a script to a ``.py``.
+
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
+        """
+        save_as(path, "steps", {".json": self.to_json, ".py": lambda: self.code("SOURCE") + "\n"})
+
+    def to_json(self) -> str:
+        """Return the steps as the text of a JSON file."""
+        facts = {"format": FORMAT, "steps": [step.facts() for step in self]}
+        return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_steps(path: str | os.PathLike[str]) -> Steps:
+    """Return the steps of a file that :meth:`Steps.save` wrote.
+
+    Raises
+    ------
+    NiftiKitError
+        If it is no such file, or a step in it is none that there is.
+
+    Examples
+    --------
+    >>> import nifti_kit as nk
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "steps.json")
+    >>> nk.Steps([nk.Step("score_base", values={"score_base": 0})]).save(path)
+    >>> print(nk.read_steps(path))
+    1 step
+    1. score base (score_base=0)
+    """
+    try:
+        content = json.loads(read_text(path))
+        if content["format"] != FORMAT or len(content["steps"]) > MOST_STEPS:
+            raise ValueError("another format")
+        return Steps(_step(facts) for facts in content["steps"])
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
+        raise NiftiKitError(
+            "it is no file of steps",
+            path=path,
+            found=visible(str(error))[:200],
+            expected=f"what Steps.save writes, with format {FORMAT!r}",
+            remedy="Save the steps again, from the notebook in which they were done.",
+        ) from error
+
+
+def _step(facts: Any) -> Step:
+    """Return a step of JSON; raises ValueError where it is none that there is."""
+    step = Step(
+        str(facts["do"]),
+        tuple(map(str, facts["files"])),
+        {str(name): value for name, value in facts["values"].items()},
+        str(facts["finding"]),
+        facts["every"] is True,
+        str(facts["reason"]),
+        {str(name): str(value) for name, value in facts["seen"].items()},
+    )
+    if step.do not in (*REPAIRS, *CHOICES, ACCEPT):
+        raise ValueError(f"there is no step {step.do!r}")
+    if step.finding and step.finding not in CATALOG:
+        raise ValueError(f"there is no finding {step.finding!r}")
+    return step
+
+
+def preview(dataset: Dataset, step: Step) -> Repair:
+    """Return the data set after a step, with what it changed."""
+    if step.do in REPAIRS:
+        return REPAIRS[step.do](dataset, list(step.files), **step._arguments())
+    if step.do == ACCEPT:
+        waivers(step._waivers())
+        anew, what = dataset, "accepted as it is"
+    else:
+        anew, what = rescan(dataset, **{step.do: step._choice()}), step.do.replace("_", " ")
+    paths = [PurePosixPath(file) for file in step.files]
+    images = [path for path in paths if path in set(dataset.source.files)]
+    before, after = standings(dataset, images), standings(anew, images)
+    files = [FileChange(str(path), what, before[path], after[path]) for path in images]
+    return Repair(anew, (), files, changed_labels(dataset, anew, images))
+
+
+def seen(dataset: Dataset, step: Step, done: Repair) -> Step:
+    """Return a step with what came of it: what a replay compares with."""
+    after = {change.file: change.after.partition(":")[0] for change in done.files}
+    found = {"after": listed(sorted(set(after.values())), len(after)), "lost": str(len(done.lost))}
+    if step.finding in JUDGED and step.do in REPAIRS:
+        found |= {f"sha256 {file}": _sha256(dataset, file) for file in step.files}
+    return replace(step, seen=found)
+
+
+def _sha256(dataset: Dataset, file: str) -> str:
+    path = PurePosixPath(file)
+    found = fingerprint_of(dataset, TableFile(dataset.root / path, path))
+    return "" if found is None else found.sha256
+
+
+def _unlike(step: Step, done: Repair) -> str:
+    """Return how what a step did differs from what it did the first time; empty if it does not."""
+    if not step.seen or step.do == ACCEPT:
+        return ""
+    after = {change.after.partition(":")[0] for change in done.files}
+    known = set(step.seen.get("after", "").split(", "))
+    if after - known:
+        return f"it would end as {listed(sorted(after), len(after))}, not as {step.seen['after']}"
+    if len(done.lost) > int(step.seen.get("lost", "0")):
+        return f"{counted(len(done.lost), 'label')} would be lost"
+    return ""
+
+
+def _fitting(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
+    """Return a step for the files of this data set, and a sentence for each that does not fit."""
+    there = {str(file) for file in dataset.source.files} | {
+        str(parent) for file in dataset.source.files for parent in file.parents if parent.name
+    }
+    if step.do in ("leave_out", "volumes") or not step.finding:
+        gone = [file for file in step.files if file and file not in there]
+        kept = tuple(file for file in step.files if file not in gone)
+        why = [f"{step.title}: {file} is not in this source" for file in gone]
+        return (replace(step, files=kept) if kept or not step.files else None), why
+    return _answering(dataset, step)
+
+
+def _answering(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
+    """Return a step for the files that have the finding that it answers."""
+    found = {one.path: one for one in _findings(dataset) if one.code == step.finding}
+    wanted = tuple(found) if step.every else step.files
+    why = [
+        f"{step.title}: {file or 'the source'} has no finding {step.finding} here"
+        for file in step.files
+        if file not in found and (not step.every or not found)
+    ]
+    kept = [file for file in wanted if file in found]
+    if step.finding in JUDGED and step.do in REPAIRS:
+        same = [f for f in kept if step.seen.get(f"sha256 {f}", "") == _sha256(dataset, f) != ""]
+        why += [
+            f"{step.title}: {file} is another image than the one that was looked at: look at it"
+            for file in kept
+            if file not in same
+        ]
+        kept = same
+    if not step.files and found:
+        return step, why
+    return (replace(step, files=tuple(kept)) if kept else None), why
+
+
+def _findings(dataset: Dataset) -> Iterator[Finding]:
+    """Yield what is wrong with a data set, of its headers and of its voxels."""
+    yield from check(dataset)
