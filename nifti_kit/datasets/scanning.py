@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from nifti_kit.core.findings import Finding, describe, file_fault, finding
+from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import listed
+from nifti_kit.datasets.faults import empty_source, frames_unknown, image_fault
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
 from nifti_kit.datasets.given_volumes import GivenVolumes, as_delivered, without
 from nifti_kit.datasets.items import Item, Origin
@@ -38,8 +39,8 @@ from nifti_kit.datasets.names import (
     why_unused,
 )
 from nifti_kit.datasets.proposals import Proposal, propose, taken
-from nifti_kit.datasets.sources import Source, is_archive
-from nifti_kit.errors import NiftiKitError, SeveralFrames
+from nifti_kit.datasets.sources import Source
+from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.class_maps import (
     JSON_TABLES,
     ClassMap,
@@ -174,11 +175,11 @@ class Scanner:
         self.pairing = self._paired(niftis) if self.layout == "pairs" else None
         self.grouping = self._grouped(niftis, choices.segmentation)
         if not niftis and not self.grouping.items:
-            self.findings.append(_empty(source))
+            self.findings.append(empty_source(source))
         self._reasons.update(self.grouping.unused)
         self.findings += self.grouping.findings
         if choices.score_frames == "file":
-            self.findings += _frames_unknown(self.grouping.items)
+            self.findings += frames_unknown(self.grouping.items)
         pairs = frozenset(map(pair_key, source.files))
         for file in source.files:
             if not is_nifti(file.name) and file.suffix.casefold() not in _OTHER_INPUTS:
@@ -327,7 +328,7 @@ class Scanner:
                     yield found
                 else:
                     is_mask = self._is_mask(file, niftis)
-                    self.findings.append(_fault(file, found, is_mask=is_mask))
+                    self.findings.append(image_fault(file, found, is_mask=is_mask))
                     self._reasons[file] = ""
 
     def _header(self, file: PurePosixPath) -> ImageFile | NiftiKitError:
@@ -565,37 +566,6 @@ class Scanner:
         return tuple(self.source.root / file for file in ordered)
 
 
-def _fault(file: PurePosixPath, error: NiftiKitError, *, is_mask: bool) -> Finding:
-    """Return the finding for an image that cannot be taken in: frames of a mask are their own."""
-    if not isinstance(error, SeveralFrames) or not is_mask:
-        return file_fault(file, error, is_mask=is_mask)
-    name = str(file)
-    remedy = (
-        "To land each frame as the mask of a class (a channel each, overlaps kept): "
-        f"nk.repairs.merge_frames(dataset, {name!r}), with threshold=0.5 where they are "
-        "probabilities. Label maps of points in time belong to the frames of their volume: "
-        f"nk.repairs.split_frames(dataset, [volume, {name!r}]). One frame alone: "
-        f"nk.repairs.pick_frame(dataset, {name!r}, 1); the others are named then."
-    )
-    return finding("mask-frames", file, describe(error), remedy=remedy)
-
-
-def _empty(source: Source) -> Finding:
-    """Return the finding for a source without a NIfTI file: an archive in it may hold some."""
-    archives = [file for file in source.files if is_archive(file.name)]
-    if not archives or len(archives) < len(source.files):
-        return finding("source-empty", "", f"{source.given}: no NIfTI file")
-    what = "one archive" if len(archives) == 1 else counted(len(archives), "archive")
-    message = f"{source.given}: {what} and nothing else: {listed(archives, SHOWN)}"
-    remedy = "Scan that archive" if len(archives) == 1 else "Scan an archive"
-    remedy += f": scan({str(source.given / archives[0])!r})."
-    if source.is_archive:
-        remedy = (
-            "An archive within an archive is not unpacked: unpack this one, and scan the inner."
-        )
-    return finding("source-empty", "", message, remedy=remedy)
-
-
 def _with_volumes(niftis: Iterable[PurePosixPath]) -> bool:
     """Say whether a file has a folder of its own name with others in it: masks, by volume."""
     files = list(niftis)
@@ -613,17 +583,6 @@ _TABLE_REMEDY = (
     "Its scores do not land: put its annotation file, of the same plane and words, into its folder "
     "and scan again; or leave it."
 )
-
-
-def _frames_unknown(items: Iterable[Item]) -> Iterator[Finding]:
-    """It is known in which direction the frames of each score table count on the volume."""
-    for item in items:
-        for table in item.tables if item.is_scores_alone else ():
-            message = (
-                "there is no annotation file of its plane and case, which would say in which "
-                "direction its layers count on the volume"
-            )
-            yield finding("scores-frames-unknown", table.relative, message)
 
 
 _OTHER_INPUTS = (".csv", ".txt", ".json")

@@ -182,7 +182,8 @@ def offers(dataset: Dataset, finding: Finding) -> tuple[Offer, ...]:
     --------
     >>> import nifti_kit as nk
     >>> dataset = nk.scan("data_samples/by_plane_semantic", leave_out="sag_anatomic.nii.gz")
-    >>> (first, *_, last) = nk.offers(dataset, nk.check(dataset).errors[0])
+    >>> found = nk.check(dataset).by_code()["planes-incomplete"][0]
+    >>> (first, *_, last) = nk.offers(dataset, found)
     >>> first.title, last.kind
     ('Land the planes that are there', 'accept')
     """

@@ -136,13 +136,9 @@ class Step:
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        facts: dict[str, Any] = {
-            "do": self.do,
-            "files": list(self.files),
-            "values": dict(self.values),
-        }
-        facts |= {"finding": self.finding, "every": self.every, "reason": self.reason}
-        return {**facts, "seen": dict(self.seen)}
+        lists = {"files": list(self.files), "values": dict(self.values), "seen": dict(self.seen)}
+        said = {"finding": self.finding, "every": self.every, "reason": self.reason}
+        return {"do": self.do, **lists, **said}
 
 
 def _number(text: Any) -> Any:
