@@ -8,6 +8,7 @@ left of nibabel and ITK placing voxels elsewhere: ``readers-disagree``.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -346,7 +347,13 @@ def misaligned(
     message += f"; {share_text(share)} of its field of view is in the volume's"
     code = "mask-header-inexact" if alignment.is_near else _VERDICT_CODES[alignment.verdict]
     more, remedy = "", ""
-    if alignment.fits_other_form:
+    if grid is not None and (axes := mirrored_axes(mask.grid, grid)):
+        code, message = "mask-mirrored", message.replace(alignment.verdict, "mirrored", 1)
+        more = (
+            f"; its header is its volume's with the signs of {axes} changed, as where LPS+ mm were "
+            f"written for RAS+ mm; it says {mask.grid.axis_codes}, its volume's {grid.axis_codes}"
+        )
+    elif alignment.fits_other_form:
         more = "; by the volume's qform it lies on its voxels"
         remedy = _FITS_QFORM.format(volume=volume)
     elif grid is not None and mask.shape != grid.shape and alignment.verdict == "axes exchanged":
@@ -365,6 +372,28 @@ def misaligned(
         more = f"; its header says {mask.grid.axis_codes}, its volume's {grid.axis_codes}"
         remedy = _TWO_ORDERS
     yield finding(code, mask.relative, message + more, remedy=remedy)
+
+
+MIRRORED_MM = 1e-2
+"""Headers that differ by less are each other's mirror image (mm): rounding of two converters."""
+
+
+def mirrored_axes(mask: Grid, volume: Grid) -> str:
+    """Return along which world axes a mask's header is its volume's mirrored at 0; or nothing.
+
+    So it is where positions in LPS+ mm (ITK, DICOM) were written into a header that has RAS+ mm.
+
+    >>> volume = Grid((4, 5, 6), np.eye(4) + 7 * np.eye(4, k=3))
+    >>> mirrored_axes(Grid((4, 5, 6), np.diag([-1.0, -1, 1, 1]) @ volume.affine), volume)
+    'x and y'
+    """
+    if mask.shape != volume.shape or mask.problem or volume.problem:
+        return ""
+    for signs in itertools.product((-1.0, 1.0), repeat=3):
+        moved = np.diag([*signs, 1.0]) @ volume.affine
+        if min(signs) < 0 and np.abs(moved - mask.affine).max() < MIRRORED_MM:
+            return " and ".join(n for n, sign in zip("xyz", signs, strict=True) if sign < 0)
+    return ""
 
 
 _FITS_QFORM = (

@@ -47,7 +47,13 @@ Points = npt.NDArray[np.float64]
 
 MISALIGNED = frozenset(
     (
-        *("mask-axes-exchanged", "mask-header-lost", "mask-header-inexact", "mask-translated"),
+        *(
+            "mask-axes-exchanged",
+            "mask-header-lost",
+            "mask-header-inexact",
+            "mask-translated",
+            "mask-mirrored",
+        ),
         *("mask-resampled", "mask-apart", "mask-reoriented", "mask-cropped"),
     )
 )

@@ -271,7 +271,8 @@ def waivers(waive: Iterable[object]) -> tuple[Waiver, ...]:
     Parameters
     ----------
     waive
-        One code, or several codes and pairs, mixed. A path is as findings have it: relative to
+        One code, or several codes and pairs, mixed; or a dictionary of these with the reasons. A
+        path is as findings have it: relative to
         the source, with ``/``; empty for what is about the source as a whole.
 
     Raises
@@ -290,6 +291,19 @@ def waivers(waive: Iterable[object]) -> tuple[Waiver, ...]:
     """
     given = (waive,) if isinstance(waive, str) else tuple(waive)
     return tuple(dict.fromkeys(map(_waiver, given)))
+
+
+def reasons(waive: Iterable[object]) -> dict[Waiver, str]:
+    """Return why a person accepts things, where that was said: ``{what is accepted: why}``.
+
+    Examples
+    --------
+    >>> reasons({("mask-empty", "a.nii"): "no tumour here", "mask-full": ""})
+    {('mask-empty', 'a.nii'): 'no tumour here'}
+    """
+    if not isinstance(waive, Mapping):
+        return {}
+    return {_waiver(entry): str(why).strip() for entry, why in waive.items() if str(why).strip()}
 
 
 def _waiver(entry: object) -> Waiver:

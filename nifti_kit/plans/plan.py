@@ -15,7 +15,15 @@ from nifti_kit.checks.classes import segmentation_ambiguous, values_without_clas
 from nifti_kit.checks.files import going_along, shared_ids
 from nifti_kit.core import html
 from nifti_kit.core.files import digest
-from nifti_kit.core.findings import Finding, Findings, Waiver, finding, refuse_strays, waivers
+from nifti_kit.core.findings import (
+    Finding,
+    Findings,
+    Waiver,
+    finding,
+    reasons,
+    refuse_strays,
+    waivers,
+)
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import (
@@ -427,7 +435,7 @@ def plan(
         {item.name: item.segmentation or "" for item in dataset.items},
         in_force,
         losses | planner.losses,
-        provenance_of(dataset, in_force, accepted),
+        provenance_of(dataset, in_force, accepted, reasons(waive)),
     )
 
 

@@ -64,6 +64,8 @@ class Provenance:
         What was asked for, and what was taken where nothing was.
     waivers
         What a person accepts: codes, or pairs of a code and a file.
+    reasons
+        Why, where a person said so, by waiver.
     repairs
         The files that land as repairs left them.
     versions
@@ -80,6 +82,7 @@ class Provenance:
     files: Mapping[str, Fingerprint] = field(default_factory=dict)
     choices: Mapping[str, Any] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
+    reasons: Mapping[Waiver, str] = field(default_factory=dict)
     repairs: tuple[RepairedFile, ...] = ()
     versions: Mapping[str, str | None] = field(default_factory=dict)
     target: str = ""
@@ -98,17 +101,21 @@ class Provenance:
             {"path": path, "sha256": found.sha256, "size": found.size}
             for path, found in self.files.items()
         ]
-        pairs = [(one, None) if isinstance(one, str) else one for one in self.waivers]
         return {
             "source": {"name": self.source, "files": files},
             "choices": dict(self.choices),
-            "waivers": [{"code": code, "path": path} for code, path in pairs],
+            "waivers": [self._waived(one) for one in self.waivers],
             "repairs": [asdict(one) for one in self.repairs],
             "versions": dict(self.versions),
             "session": self.session,
             "begun": _iso(self.begun),
             "ended": _iso(self.ended),
         }
+
+    def _waived(self, waiver: Waiver) -> dict[str, Any]:
+        code, path = (waiver, None) if isinstance(waiver, str) else waiver
+        why = self.reasons.get(waiver)
+        return {"code": code, "path": path, **({"reason": why} if why else {})}
 
 
 def _iso(time: datetime | None) -> str | None:
@@ -135,7 +142,10 @@ def _version(package: str) -> str | None:
 
 
 def provenance_of(
-    dataset: Dataset, mapping: mappings.Mapping | None, waivers: tuple[Waiver, ...]
+    dataset: Dataset,
+    mapping: mappings.Mapping | None,
+    waivers: tuple[Waiver, ...],
+    reasons: Mapping[Waiver, str],
 ) -> Provenance:
     """Return what is known of a dataset whose files were read, before anything lands."""
     return Provenance(
@@ -143,6 +153,7 @@ def provenance_of(
         dict(_files(dataset, mapping)),
         _choices(dataset, mapping),
         waivers,
+        reasons,
         tuple(_repairs(dataset)),
         versions(),
     )

@@ -125,12 +125,15 @@ def _decisions(
     out = [(one.path, one.code, _meaning(one.code)) for one in left_out]
     errors = [(one.path, one.code, _meaning(one.code)) for one in accepted]
     pairs = [("all", one) if isinstance(one, str) else one[::-1] for one in made_of.waivers]
-    waivers = [(path, code, _meaning(code)) for path, code in pairs]
+    why = [made_of.reasons.get(one, "") for one in made_of.waivers]
+    waivers = [
+        (path, code, _meaning(code), said) for (path, code), said in zip(pairs, why, strict=True)
+    ]
     repairs = [(one.file, one.what, one.left) for one in made_of.repairs]
     for heading, head, rows in (
         ("Left out", ("File", "Code", "Why"), out),
         ("Landed with accepted errors", ("File", "Code", "What it means"), errors),
-        ("Waivers", ("File", "Code", "What is accepted"), waivers),
+        ("Waivers", ("File", "Code", "What is accepted", "Why"), waivers),
         ("Repairs", ("File", "What was done", "What was left"), repairs),
     ):
         yield from (f"## {heading}", "")

@@ -219,6 +219,9 @@ def moved(x: float, *, scale: float = 1.0) -> np.ndarray:
 
 FLIPPED = AFFINE @ np.array([[-1, 0, 0, SHAPE[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
+MIRRORED = np.diag([-1.0, -1, 1, 1]) @ AFFINE
+"""The volume's place in LPS+ mm, where NIfTI has RAS+ mm."""
+
 VOLUMES = ("axl_anatomic.nii", "cor_anatomic.nii", "sag_anatomic.nii")
 
 CASES: dict[str, tuple[Case, Case]] = {
@@ -261,6 +264,7 @@ CASES: dict[str, tuple[Case, Case]] = {
     "readers-disagree": (header(**{**FORM, "sform_code": 6}), header(**{**FORM, "sform_code": 5})),
     "mask-reoriented": (masked(FLIPPED), masked(AFFINE)),
     "mask-header-lost": (masked(np.eye(4)), masked(AFFINE)),
+    "mask-mirrored": (masked(MIRRORED), masked(AFFINE)),
     "mask-translated": (masked(moved(0.021)), masked(moved(0.019))),
     "mask-resampled": (masked(moved(0, scale=0.5), (10, 12, 14)), masked(AFFINE)),
     "mask-apart": (masked(moved(11, scale=0.5)), masked(moved(9, scale=0.5))),

@@ -37,6 +37,7 @@ voxel-size-odd | warning | pixdim is no voxel size, or another one than that of 
 readers-disagree | warning | nibabel or ITK places the voxels elsewhere than the NIfTI standard, which is used here. | Save the file again with sform and qform alike, both codes 1, and millimetres as unit.
 mask-reoriented | note | A mask has its volume's voxels in another order; it is reordered exactly. | Nothing.
 mask-header-lost | error | A mask has its volume's shape, but the affine of an array saved without a header. | If the voxels are in the volume's order: repair = nk.repairs.take_header(dataset, file); nk.plots.planned(nk.plan(repair.dataset)) shows whether it fits.
+mask-mirrored | error | A mask's header is its volume's, mirrored: LPS+ mm were written where NIfTI has RAS+ mm. | If it was made on this volume, its voxels are stored as the volume's: nk.repairs.take_header(dataset, file, order='stored'). Look whether it fits: nk.plots.planned(nk.plan(repair.dataset)).
 mask-translated | error | A mask has its volume's shape and directions, but lies elsewhere. | If it was made on this volume: nk.repairs.take_header(dataset, file). If its header is right: nk.repairs.resample. Else find its volume.
 mask-resampled | error | A mask is on another grid than its volume, though they overlap in space. | nk.repairs.resample(dataset, file): nearest neighbours on the volume's grid.
 mask-apart | error | A mask and its volume do not meet in space. | Check that the mask belongs to this volume (patient, series). If only its header is wrong: nk.repairs.take_header.
