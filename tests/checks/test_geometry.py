@@ -541,7 +541,10 @@ def test_a_mask_elsewhere_in_another_order_has_two_readings_and_each_remedy_ends
     write_nifti(tmp_path / "CT" / "lung.nii", labels(values=(1,)), wrong)
     dataset = nk.scan(tmp_path)
     (error,) = nk.check(dataset, voxels=False).errors
-    assert "its header says LPS, its volume's RAS" in error.message
+    assert error.code == "mask-mirrored"
+    assert error.message.startswith("mirrored: up to ")
+    assert "signs of x and y changed" in error.message
+    assert "it says LPS, its volume's RAS" in error.message
     assert "order='stored'" in error.remedy
     turned = nk.repairs.take_header(dataset, error).dataset.items[0].masks[0]
     stored = nk.repairs.take_header(dataset, error, order="stored").dataset.items[0].masks[0]
