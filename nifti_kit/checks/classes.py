@@ -24,49 +24,71 @@ EXPORTED_MAP = "color_map.txt"
 MOST_OF_THE_MAP = 0.5
 """A label map has most of the values of its class map; objects are a few of a long table's."""
 
+MOST_UNNAMED = 200
+"""Values without a class that are told one by one: with more, the class map is another one."""
+
 SHOWN = 5
 """Values or classes that a message names before it counts the rest."""
 
 
-@rule("dataset", "item", "mask")
+@rule("dataset", "surveys")
 def values_without_class(
-    dataset: Dataset, item: Item, survey: MaskSurvey, project: ClassMap | None = None
+    dataset: Dataset, surveys: Sequence[ItemSurvey], project: ClassMap | None = None
 ) -> Iterator[Finding]:
     """Where there is a class map, every value (or file index) has a class in it.
 
     ``project`` are the classes of a project, which stand in where a mask's own header is the map.
     """
-    classes = classes_of(dataset, item, survey.mask)
-    if not classes:
-        return
+    unnamed: dict[tuple[int, int], list[tuple[MaskSurvey, int]]] = {}
+    for survey in surveys:
+        for mask in survey.masks:
+            classes = classes_of(dataset, survey.item, mask.mask)
+            if not classes:
+                continue
+            if class_is_name(dataset, survey.item, mask) or survey.item.segmentation == "instance":
+                yield from _unnamed_file(dataset, survey.item, mask, classes)
+                continue
+            for value, number, voxels in _unnamed_values(mask, classes, project):
+                unnamed.setdefault((value, number), []).append((mask, voxels))
+    for (value, number), where in [*unnamed.items()][:MOST_UNNAMED]:
+        files = [str(mask.mask.relative) for mask, _ in where]
+        seen, places = counted(sum(voxels for _, voxels in where), "voxel"), ""
+        if len(files) > 1:
+            seen += f" in {counted(len(files), 'file')}"
+            places = f"; it is in {listed(files, SHOWN)}"
+        message = f"value {value} ({seen}) has no class: Segment_{number}{places}"
+        yield finding("value-without-class", files[0], message)
+    if more := [*unnamed][MOST_UNNAMED:]:
+        message = f"{len(more):,} more values have no class: {listed((v for v, _ in more), SHOWN)}"
+        yield finding("value-without-class", "", message)
+
+
+def _unnamed_file(
+    dataset: Dataset, item: Item, survey: MaskSurvey, classes: ClassMap
+) -> Iterator[Finding]:
+    """Yield a finding if the class of a file, by its words or its index, is not in the map."""
+    message = ""
     if class_is_name(dataset, item, survey):
         name = survey.mask.class_name
         if item.plane and name is not None and classes.by_name(name) is None:
             message = f"its words {name!r} are no class of the class map"
-            yield finding("value-without-class", survey.mask.relative, message)
-        return
-    if item.segmentation == "instance":
-        number = survey.mask.index
-        if number is not None and classes.by_value(number) is None:
-            message = f"index {number} has no class: Segment_{number}"
-            yield finding("value-without-class", survey.mask.relative, message)
-        return
-    labels = survey.labels.labels if survey.labels else ()
-    origins, number_of = survey.mask.origins, survey.mask.class_number
-    missing = [
-        label
-        for label in labels
-        if classes.by_value(number_of(label.value)) is None
-        and not (label.value in origins and origins[label.value].name)
-        and not (project and project.by_value(number_of(label.value)))
-    ]
-    if not missing:
-        return
-    named = [f"{label.value} ({counted(label.voxels, 'voxel')})" for label in missing]
-    names = [f"Segment_{number_of(label.value)}" for label in missing]
-    values = "value {} has" if len(missing) == 1 else "values {} have"
-    message = f"{values.format(listed(named, SHOWN))} no class: {listed(names, SHOWN)}"
-    yield finding("value-without-class", survey.mask.relative, message)
+    elif (number := survey.mask.index) is not None and classes.by_value(number) is None:
+        message = f"index {number} has no class: Segment_{number}"
+    if message:
+        yield finding("value-without-class", survey.mask.relative, message)
+
+
+def _unnamed_values(
+    survey: MaskSurvey, classes: ClassMap, project: ClassMap | None
+) -> Iterator[tuple[int, int, int]]:
+    """Yield the values of a label map without a class: value, number in the map, voxels."""
+    origins = survey.mask.origins
+    for label in survey.labels.labels if survey.labels else ():
+        number = survey.mask.class_number(label.value)
+        is_named = bool(label.value in origins and origins[label.value].name)
+        maps = [classes, *([] if project is None else [project])]
+        if not is_named and not any(known.by_value(number) for known in maps):
+            yield label.value, number, label.voxels
 
 
 @rule("dataset", "surveys")

@@ -477,9 +477,7 @@ def _with_project(
     together = replace(dataset, classes=project.known) if dataset.classes else dataset
     found = [one for one in findings if one.code not in _ABOUT_THE_MAP]
     surveys = [survey_item(dataset, item) for item in dataset.items]
-    for survey in surveys:
-        for mask in survey.masks:
-            found += values_without_class(together, survey.item, mask, project.known)
+    found += values_without_class(together, surveys, project.known)
     return [*found, *segmentation_ambiguous(together, surveys)]
 
 

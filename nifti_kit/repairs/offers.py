@@ -434,8 +434,11 @@ def _one_frame(place: _Place) -> Iterator[Offer]:
 
 
 def _values(place: _Place) -> Iterator[Offer]:
-    what = "Values that are no labels are numbered 1, 2, ...; which was which is kept."
-    yield place.offer("relabel", "Number the values", what)
+    if "repairs.relabel" in _remedy(place):
+        what = "Values that are no labels are numbered 1, 2, ...; which was which is kept."
+        yield place.offer("relabel", "Number the values", what)
+    if "repairs.round_labels" not in _remedy(place):
+        return
     threshold = Option("threshold", "Threshold, for probabilities", "number", required=False)
     what = "Each value goes to the nearest whole number, or is 1 from the threshold on."
     yield place.offer("round_labels", "Round the values", what, threshold)
@@ -540,6 +543,10 @@ def _readings(place: _Place) -> Iterator[Offer]:
 
 def _unknown_kind(place: _Place) -> Iterator[Offer]:
     yield from _by_file(place)
+    yield from _each_value(place)
+
+
+def _each_value(place: _Place) -> Iterator[Offer]:
     what = "Each value is a class, in the whole source."
     yield place.offer("segmentation", "Each value is a class", what, segmentation="semantic")
 
@@ -580,7 +587,7 @@ _BY_CODE: dict[str, Rule] = {
     "class-two-readings": _readings,
     "segmentation-ambiguous": _readings,
     "segmentation-unknown": _unknown_kind,
-    "names-in-header-unused": _readings,
+    "names-in-header-unused": _each_value,
     "planes-incomplete": _lacking,
 }
 """By code, the repairs and choices that answer it; others have leaving out and accepting."""

@@ -127,8 +127,9 @@ class Step:
         if self.do == "volumes":
             return dict.fromkeys(self.files, self.values["volume"])
         if self.do == "classes":
-            named = {int(value): _class(given) for value, given in self.values.items()} or {}
-            return named if not self.files else dict.fromkeys(self.files, self.values["name"])
+            if self.files:
+                return dict.fromkeys(self.files, self.values["name"])
+            return {int(value): _class(given) for value, given in self.values.items()}
         return self.values[self.do]
 
     def _waivers(self) -> dict[Waiver, str]:

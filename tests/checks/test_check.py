@@ -34,7 +34,6 @@ FOUND = [
     ("scores-without-value", "axl_score.csv"),
     ("segmentation-ambiguous", "axl_inference.nii.gz"),
     ("value-without-class", "axl_inference.nii.gz"),
-    ("value-without-class", "cor_inference.nii.gz"),
     ("scores-column-empty", "axl_score.csv"),
 ]
 

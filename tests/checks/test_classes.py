@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.checks import classes
 from nifti_kit.checks.classes import (
     class_names_alike,
     class_without_value,
@@ -34,10 +35,12 @@ def test_a_value_that_the_class_map_does_not_have_is_a_warning(tmp_path: Path) -
         (
             "value-without-class",
             "warning",
-            f"{plane}_inference.nii.gz",
-            "value 2 (5 voxels) has no class: Segment_2",
+            "axl_inference.nii.gz",
+            (
+                "value 2 (15 voxels in 3 files) has no class: Segment_2; it is in "
+                "axl_inference.nii.gz, cor_inference.nii.gz, sag_inference.nii.gz"
+            ),
         )
-        for plane in ("axl", "cor", "sag")
     ]
 
 
@@ -168,24 +171,18 @@ def test_by_volume_an_exported_map_is_no_reason_to_ask(tmp_path: Path) -> None:
     assert found(tmp_path) == []
 
 
-def test_several_values_without_a_class_are_one_finding_that_counts_the_rest(
-    tmp_path: Path,
+def test_each_value_without_a_class_is_a_finding_up_to_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(classes, "MOST_UNNAMED", 2)
     write_planes(tmp_path, ("cor", "sag"))
     write_nifti(tmp_path / "axl_anatomic.nii", volume((9, 6, 7)))
-    write_nifti(tmp_path / "axl_inference.nii", labels((9, 6, 7), values=(1, 2, 4, 5, 6, 7, 8, 9)))
+    write_nifti(tmp_path / "axl_inference.nii", labels((9, 6, 7), values=(1, 2, 4, 5, 6, 7)))
     (tmp_path / "colours.txt").write_text("1 Femur\n2 Tibia\n")
-    assert found(tmp_path) == [
-        (
-            "value-without-class",
-            "warning",
-            "axl_inference.nii",
-            (
-                "values 4 (5 voxels), 5 (5 voxels), 6 (5 voxels), 7 (5 voxels), 8 (5 voxels) "
-                "and 1 more have no class: Segment_4, Segment_5, Segment_6, Segment_7, Segment_8 "
-                "and 1 more"
-            ),
-        )
+    assert [one[2:] for one in found(tmp_path)] == [
+        ("", "2 more values have no class: 6, 7"),
+        ("axl_inference.nii", "value 4 (5 voxels) has no class: Segment_4"),
+        ("axl_inference.nii", "value 5 (5 voxels) has no class: Segment_5"),
     ]
 
 
