@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -247,6 +248,17 @@ class Steps(Sequence[Step]):
         """
         return preview(dataset, step)
 
+    def take(self, dataset: Dataset, step: Step) -> tuple[Steps, Repair]:
+        """Return these steps and one more, with what it changed; its proof is kept for replays.
+
+        Raises
+        ------
+        NiftiKitError
+            If the step cannot be done.
+        """
+        done = preview(dataset, step)
+        return self.add(seen(dataset, step, done)), done
+
     def apply(self, dataset: Dataset) -> Applied:
         """Return a data set after all steps, in order.
 
@@ -343,7 +355,13 @@ def _step(facts: Any) -> Step:
 def preview(dataset: Dataset, step: Step) -> Repair:
     """Return the data set after a step, with what it changed."""
     if step.do in REPAIRS:
-        return REPAIRS[step.do](dataset, list(step.files), **step._arguments())
+        repair, said = REPAIRS[step.do], step._arguments()
+        if unknown := said.keys() - signature(repair).parameters.keys():
+            known = listed(list(signature(repair).parameters)[2:], len(said) + SHOWN)
+            raise NiftiKitError(
+                f"{step.do} has no such parameter", found=min(unknown), expected=known or "none"
+            )
+        return repair(dataset, list(step.files), **said)
     if step.do == ACCEPT:
         waivers(step._waivers())
         anew, what = dataset, "accepted as it is"

@@ -1,0 +1,182 @@
+"""Steps: undone, saved, replayed as safely as the first time, refused where they are no steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nifti_kit as nk
+from nifti_kit.errors import NiftiKitError
+from tests.support.builders import AFFINE, labels, volume, write_nifti
+
+MASK = "CT/lung.nii"
+
+
+def pair(folder: Path, affine: Any, *, value: int = 1, shift: int = 0) -> Any:
+    """Return a data set of a volume with a mask that has an affine of its own."""
+    write_nifti(folder / "CT.nii", volume() + shift)
+    write_nifti(folder / MASK, labels(values=(value,)), affine)
+    return nk.scan(folder)
+
+
+def away(mm: float) -> np.ndarray:
+    affine = AFFINE.copy()
+    affine[0, 3] += mm
+    return affine
+
+
+def offered(dataset: Any, code: str, title: str, **typed: Any) -> nk.Step:
+    (found,) = nk.check(dataset).by_code()[code]
+    (offer,) = [one for one in nk.offers(dataset, found) if one.title == title]
+    return offer.step(**typed)
+
+
+def test_a_header_that_says_otherwise_puts_the_repair_last_but_accepting(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "MR.nii", volume() + 5, away(60))
+    dataset = pair(tmp_path, away(50))
+    (found,) = nk.check(dataset).errors
+    kinds = [offer.kind for offer in nk.offers(dataset, found)]
+    assert kinds == ["other volume", "leave out", "repair", "repair", "accept"]
+    assert nk.offers(dataset, found)[2].for_code([found, found]) is None
+
+
+def test_the_volume_that_a_mask_fits_is_the_first_choice(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "A.nii", volume() + 3, away(90))
+    write_nifti(tmp_path / "MR.nii", volume() + 5, away(50))
+    dataset = pair(tmp_path, away(50))
+    (found,) = nk.check(dataset).errors
+    first = nk.offers(dataset, found)[0]
+    assert (first.kind, first.options[0].default) == ("other volume", "MR.nii")
+    assert "its voxels are those of MR.nii" in first.what
+    done = nk.Steps().preview(dataset, first.step())
+    assert not nk.check(done.dataset).errors
+
+
+def test_what_was_judged_by_a_look_is_replayed_on_the_same_bytes_only(tmp_path: Path) -> None:
+    dataset = pair(tmp_path / "one", away(30))
+    step = offered(dataset, "mask-translated", "Take the volume's header")
+    steps, done = nk.Steps().take(dataset, step)
+    assert not nk.check(done.dataset).errors
+    same = steps.apply(nk.scan(tmp_path / "one"))
+    assert (len(same.repairs), same.undone) == (1, ())
+    other = pair(tmp_path / "two", away(30), value=2)
+    replayed = steps.apply(other)
+    assert replayed.dataset is other
+    assert len(replayed.taken) == 0
+    (why,) = replayed.undone
+    assert why == (
+        f"take header (order='header'): {MASK}: {MASK} is another image than the one that was "
+        "looked at: look at it"
+    )
+
+
+def test_a_step_for_all_findings_is_for_all_that_a_delivery_has(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        write_nifti(tmp_path / "one" / f"{name}.nii", volume() + ord(name))
+        write_nifti(tmp_path / "one" / name / "lung.nii", labels(values=(1,)), np.eye(4))
+    dataset = nk.scan(tmp_path / "one")
+    found = nk.check(dataset).by_code()["mask-header-lost"]
+    every = nk.offers(dataset, found[0])[0].for_code(found)
+    assert every is not None
+    steps, _ = nk.Steps().take(dataset, every.step())
+    for name in ("C", "D", "E"):
+        write_nifti(tmp_path / "two" / f"{name}.nii", volume() + ord(name))
+        write_nifti(tmp_path / "two" / name / "lung.nii", labels(values=(1,)), np.eye(4))
+    replayed = steps.apply(nk.scan(tmp_path / "two"))
+    assert not nk.check(replayed.dataset).errors
+    assert replayed.taken[0].files == ("C/lung.nii", "D/lung.nii", "E/lung.nii")
+
+
+def test_a_step_that_would_end_otherwise_is_not_taken(tmp_path: Path) -> None:
+    """On the next delivery a finer mask lies half outside: putting it there loses a label."""
+    fine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
+    write_nifti(tmp_path / "one" / "CT.nii")
+    small = np.zeros((8, 8, 8), np.uint8)
+    small[2:6, 2:6, 2:6] = 1
+    write_nifti(tmp_path / "one" / MASK, small, fine)
+    dataset = nk.scan(tmp_path / "one")
+    step = offered(dataset, "mask-resampled", "Put it on the volume's grid")
+    steps, _ = nk.Steps().take(dataset, step)
+    small[0, 0, 0] = 2  # a single voxel, which no voxel of the volume takes
+    write_nifti(tmp_path / "two" / "CT.nii")
+    fine[:3, 3] -= 3.3
+    write_nifti(tmp_path / "two" / MASK, np.roll(small, 1, 0), fine)
+    other = nk.scan(tmp_path / "two")
+    assert "mask-resampled" in nk.check(other).by_code()
+    replayed = steps.apply(other)
+    assert replayed.dataset is other
+    (why,) = replayed.undone
+    assert "labels would be lost" in why or "label would be lost" in why
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    steps = nk.Steps(
+        [
+            nk.Step("leave_out", ("gone.nii", MASK)),
+            nk.Step("take_header", (MASK,), finding="mask-header-lost"),
+            nk.Step("accept", ("CT.nii",), finding="affine-missing", reason="known"),
+        ]
+    )
+    replayed = steps.apply(pair(tmp_path, AFFINE))
+    assert [len(one.files) for one in replayed.taken] == [1]
+    first, second, third = replayed.undone
+    assert "gone.nii is not in this source" in first
+    assert "has no finding mask-header-lost here" in second
+    assert "has no finding affine-missing here" in third
+
+
+def test_the_last_step_is_undone_and_steps_are_as_they_were(tmp_path: Path) -> None:
+    one = nk.Steps().add(nk.Step("score_base", values={"score_base": 0}))
+    two = one.add(nk.Step("leave_out", (MASK,)))
+    assert (len(one), len(two), two.undo()) == (1, 2, one)
+    dataset = pair(tmp_path, AFFINE)
+    assert two.apply(dataset).dataset.items[0].masks == ()
+    assert two.undo().apply(dataset).dataset.items[0].masks != ()
+
+
+def test_what_is_accepted_keeps_its_reason_to_the_end(tmp_path: Path) -> None:
+    dataset = pair(tmp_path / "in", away(4))
+    with pytest.raises(NiftiKitError, match="Why it is right as it is is missing"):
+        offered(dataset, "mask-translated", "Accept as it is")
+    step = offered(dataset, "mask-translated", "Accept as it is", reason="drawn on another series")
+    steps, done = nk.Steps().take(dataset, step)
+    plan = nk.plan(done.dataset, waive=steps.apply(dataset).waive)
+    assert not plan.blockers
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    receipt = nk.upload(plan, target, on_progress=lambda _: None)
+    proof = nk.verify(receipt, target)
+    for result in (receipt, proof):
+        (waiver,) = json.loads(result.to_json())["waivers"]
+        assert waiver["reason"] == "drawn on another series"
+    assert "drawn on another series" in receipt.to_card()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"format": "nifti_kit steps 2", "steps": []}',
+        '{"format": "nifti_kit steps 1", "steps": [{"do": "remove"}]}',
+        json.dumps({"format": "nifti_kit steps 1", "steps": [{**nk.Step("x").facts()}]}),
+        json.dumps(
+            {"format": "nifti_kit steps 1", "steps": [nk.Step("accept", finding="no").facts()]}
+        ),
+        json.dumps({"format": "nifti_kit steps 1", "steps": 7}),
+    ],
+)
+def test_a_file_that_holds_no_steps_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "steps.json").write_text(content)
+    with pytest.raises(NiftiKitError, match="no file of steps"):
+        nk.read_steps(tmp_path / "steps.json")
+
+
+def test_steps_with_values_that_do_not_fit_are_named_not_raised(tmp_path: Path) -> None:
+    steps = nk.Steps([nk.Step("drop_specks", (MASK,), {"most": 1})])
+    replayed = steps.apply(pair(tmp_path, AFFINE))
+    assert len(replayed.taken) == 0
+    assert "drop_specks has no such parameter" in replayed.undone[0]
