@@ -14,8 +14,9 @@ from nifti_kit.widgets import Inspect
 from nifti_kit.widgets.inspect.board import Board
 from nifti_kit.widgets.inspect.view import BoardCards
 from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.findings_view import FindingsView
 from nifti_kit.widgets.parts.table import Table
-from nifti_kit.widgets.parts.table_view import FindingsView, TableView
+from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.tasks import Task
 from nifti_kit.widgets.parts.views import FRONT, Gated, SaveRow, TaskView, discard, notice, styles
 from tests.support.builders import SAMPLES, labels, write_nifti, write_planes

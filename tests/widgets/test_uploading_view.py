@@ -117,15 +117,25 @@ def test_from_plan_to_proof_by_buttons(app: Any, tmp_path: Path) -> None:
     assert text(evidence).count("Saved: ") == 4
 
 
-def test_a_finding_is_accepted_in_the_list(tmp_path: Path) -> None:
+def test_a_finding_is_mended_in_the_list_and_the_plan_is_made_anew(tmp_path: Path) -> None:
     source = write_planes(tmp_path / "planes", ("axl", "cor"))
     app = widgets.Uploader(source, nk.ProjectFolder(tmp_path / "project", "knees"))
     app.model.plan().join(PATIENCE_S)
     assert part(app, "nk-plan-parts").titles[3] == "✖ Findings (1)"
     assert "1 error in the way: see Findings." in text(part(app, "nk-planning"))
     assert part(app, "nk-upload").disabled
-    part(app, "nk-codes").model.edit("planes-incomplete", "waived", True)
+    app.model.findings.select(0)
+    assert [button.description for button in part(app, "nk-offers").children] == [
+        "Land the planes that are there",
+        "Accept as it is",
+    ]
+    press(app, "nk-offer")
+    press(app, "nk-look-offer")
+    app.model.mending.task.join(PATIENCE_S)
+    press(app, "nk-take")
+    app.model.join()
     assert part(app, "nk-plan-parts").titles[3] == "Findings (1)"
+    assert [found.code for found in app.model.planned.findings] == ["planes-fewer"]
     assert not part(app, "nk-upload").disabled
 
 

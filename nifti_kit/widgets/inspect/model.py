@@ -28,6 +28,7 @@ from nifti_kit.widgets.inspect.tables import (
 )
 from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
+from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Column, Row, Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
@@ -130,6 +131,8 @@ class InspectModel(HasTraits):
         The rows: one for each item, one for each class.
     findings
         What is wrong; by headers alone until :meth:`look_closer` has read the voxels.
+    mending
+        What can be done about them, and what was done: ``dataset`` is the mended one.
     board
         A picture of each item, with marks.
     header
@@ -165,6 +168,7 @@ class InspectModel(HasTraits):
         self.source = SourcePicker(source, **choices)
         self.items = Table(ITEM_COLUMNS)
         self.findings = FindingsTable(waive=waive)
+        self.mending = Mending(self.source, self.findings)
         self.classes = Table(CLASS_COLUMNS)
         self.board = Board()
         self.header = HeaderPanel()
@@ -221,7 +225,7 @@ class InspectModel(HasTraits):
 
         A run without a person ends with this, so that a failure is not lost.
         """
-        join(self.source.task, self.task, self.opening, self.board.task)
+        join(self.source.task, self.mending.task, self.task, self.opening, self.board.task)
 
     def choose(self, item: str | Item | int) -> None:
         """Choose an item, by its name or its place (from 0): its volume and headers are shown.
@@ -289,6 +293,9 @@ class InspectModel(HasTraits):
     def _take(self, change: Any) -> None:
         """Show a source that was read; called in the thread that read it."""
         dataset: Dataset | None = change["new"]
+        kept, looked = "", False
+        if self.mending.is_taking:
+            kept, looked = self.item, self._look is not None
         self.task.cancel()
         self._look = None
         self.items.selected = self._opened = ""
@@ -300,7 +307,9 @@ class InspectModel(HasTraits):
         self.findings.show(found, dataset)
         self._show_items()  # the findings may be the same as before: none
         if dataset and dataset.items:
-            self.choose(0)
+            self.choose(kept if kept in names else 0)
+        if looked:
+            self.look_closer()
 
     def _show_items(self, _: Any = None) -> None:
         dataset = self.dataset

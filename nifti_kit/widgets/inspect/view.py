@@ -17,7 +17,8 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.board import Board
 from nifti_kit.widgets.inspect.model import PARTS, InspectModel
 from nifti_kit.widgets.inspect.tables import HeaderPanel
-from nifti_kit.widgets.parts.table_view import FindingsView, TableView
+from nifti_kit.widgets.parts.findings_view import FindingsView
+from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
     SaveRow,
@@ -227,7 +228,7 @@ class Inspect(w.VBox):
                 _ChosenItem(model),
             ]
         )
-        findings = FindingsView(model.findings, model.jump, out / "findings.html")
+        findings = FindingsView(model.findings, model.jump, out / "findings.html", model.mending)
         self._no_classes = say("", "nk-no-classes")
         classes = w.VBox(
             [self._no_classes, classed(TableView(model.classes, "Classes"), "nk-classes")]

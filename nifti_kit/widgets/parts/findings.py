@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ COLUMNS = (
     Column("code", "Code", filtered=True),
     Column("file", "File"),
     Column("message", "What was found"),
-    Column("waived", "Accept", "check"),
+    Column("waived", "Accepted because"),
 )
 
 CODE_COLUMNS = (
@@ -35,12 +35,12 @@ CODE_COLUMNS = (
     Column("count", "Findings", "number"),
     Column("files", "Files", "number"),
     Column("meaning", "What it means"),
-    Column("waived", "Accept", "check"),
+    Column("waived", "Accepted", "number"),
 )
 
 
 class FindingsTable(HasTraits):
-    """Findings, of which one may be chosen, and which may be accepted, by code or by file.
+    """Findings, of which one may be chosen, and some are accepted, by code or by file.
 
     Attributes
     ----------
@@ -49,12 +49,14 @@ class FindingsTable(HasTraits):
     waive
         What a person accepts, codes and pairs of a code and a file: what
         :func:`nifti_kit.check` and :func:`nifti_kit.plan` take.
+    reasons
+        Why, by what is accepted.
     selected
         The finding that was chosen, or None.
     table
-        The rows: one for each finding, with its ``Accept`` box.
+        The rows: one for each finding.
     codes
-        The rows: one for each code, with its ``Accept`` box.
+        The rows: one for each code.
     """
 
     findings = AnyTrait()
@@ -69,10 +71,8 @@ class FindingsTable(HasTraits):
     ) -> None:
         """Show findings; ``dataset`` gives their items and pictures."""
         super().__init__()
-        self.table = Table(COLUMNS, on_edit=lambda key, _, on: self._edit(key, bool(on)))
-        self.codes = Table(
-            CODE_COLUMNS, on_edit=lambda code, _, on: self.set_waived(code, bool(on))
-        )
+        self.table, self.codes = Table(COLUMNS), Table(CODE_COLUMNS)
+        self.reasons: dict[Waiver, str] = {}
         self.table.observe(self._choose, "selected")
         self._pictures: dict[Finding, Illustration | None] = {}
         self.waive = waivers(waive)
@@ -145,12 +145,23 @@ class FindingsTable(HasTraits):
         self.waive = (*others, accepted) if waived else others
         self._apply()
 
+    def accept(
+        self, reasons: Mapping[Waiver, str], *, instead_of: Mapping[Waiver, str] | None = None
+    ) -> None:
+        """Accept things with reasons, in the place of those that were accepted so before."""
+        gone = self.reasons if instead_of is None else instead_of
+        others = tuple(one for one in self.waive if one not in gone)
+        self.reasons = dict(reasons)
+        self.waive = (*others, *(one for one in reasons if one not in others))
+        self._apply()
+
+    @property
+    def open(self) -> list[Finding]:
+        """Those that nobody accepted."""
+        return [found for found in self.findings if not found.waived]
+
     def _is_accepted(self, found: Finding) -> bool:
         return found.code in self.waive or (found.code, found.path) in self.waive
-
-    def _edit(self, key: str, waived: bool) -> None:
-        found = self.findings[int(key)]
-        self.set_waived((found.code, found.path), waived)
 
     def item_of(self, finding: Finding) -> Item | None:
         """Return the item that a finding's file belongs to; None where it is of no item."""
@@ -180,7 +191,7 @@ class FindingsTable(HasTraits):
         name = "" if self._dataset is None else self._dataset.source.given.name
         self.findings = Findings(self._given, self.waive, self._illustrator, name)
         self.table.rows = tuple(
-            _row(str(at), found, self._is_accepted(found)) for at, found in enumerate(self.findings)
+            _row(str(at), found, self._why(found)) for at, found in enumerate(self.findings)
         )
         groups = self.findings.by_code()
         self.codes.rows = tuple(self._code_row(code, group) for code, group in groups.items())
@@ -198,12 +209,16 @@ class FindingsTable(HasTraits):
             "count": len(group),
             "files": len({found.path for found in group} - {""}),
             "meaning": entry.meaning if entry else "",
-            # A note blocks nothing: there is nothing to accept.
-            "waived": None
-            if group[0].severity == "note" and code not in self.waive
-            else code in self.waive,
+            "waived": sum(map(self._is_accepted, group)),
         }
         return Row(code, cells, tone=_tone(group[0]))
+
+    def _why(self, found: Finding) -> str:
+        """Return why a finding is accepted; empty where it is not."""
+        if not self._is_accepted(found):
+            return ""
+        said = self.reasons.get((found.code, found.path), self.reasons.get(found.code, ""))
+        return said or "accepted in code"
 
 
 def _items_by_file(dataset: Dataset | None) -> dict[str, Item]:
@@ -216,20 +231,15 @@ def _items_by_file(dataset: Dataset | None) -> dict[str, Item]:
     return found
 
 
-def _row(key: str, found: Finding, accepted: bool) -> Row:
+def _row(key: str, found: Finding, why: str) -> Row:
     cells = {
         "severity": _severity(found),
         "code": found.code,
         "file": found.path or "the source as a whole",
         "message": found.message,
-        # A note blocks nothing: there is nothing to accept.
-        "waived": accepted if accepted or _blocks(found) else None,
+        "waived": why,
     }
     return Row(key, cells, tone=_tone(found))
-
-
-def _blocks(found: Finding) -> bool:
-    return found.severity != "note" and found.code in CATALOG
 
 
 def _severity(found: Finding) -> str:

@@ -29,6 +29,7 @@ from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
 from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
@@ -93,6 +94,7 @@ class PlanModel(HasTraits):
         self.source = _picker(source)
         self.target = TargetPicker(target, api=api)
         self.findings = FindingsTable(waive=waive)
+        self.mending = Mending(self.source, self.findings)
         self.plan_tables = PlanTables()
         self.planning = Task()
         self.mapping = mapping or None
@@ -106,6 +108,7 @@ class PlanModel(HasTraits):
     def _watch(self) -> None:
         self.source.observe(self._refresh, ["path", *CHOICES])
         self.source.observe(self._note_read, "dataset")
+        self.mending.observe(self._plan_anew, "steps")
         self.target.observe(self._refresh, ["target", "blockers"])
         self.findings.observe(self._accept, "waive")
         self.observe(self._refresh, "pairing")
@@ -193,8 +196,16 @@ class PlanModel(HasTraits):
         if self._made is not None:
             accepted = self.findings.waive
             known = Findings(self._made.findings, accepted)
-            self.planned = replace(self._made, findings=known, waive=accepted)
+            origin = replace(
+                self._made.provenance, waivers=accepted, reasons=dict(self.findings.reasons)
+            )
+            self.planned = replace(self._made, findings=known, waive=accepted, provenance=origin)
         self._refresh()
+
+    def _plan_anew(self, _: Any) -> None:
+        """Make the plan of a mended data set at once: what is left to do is seen in it."""
+        if self.mending.is_taking and self.is_stale and not self.plan_blockers:
+            self.plan()
 
     def _note_read(self, change: Any) -> None:
         self._read = () if change["new"] is None else self._choices
@@ -480,7 +491,7 @@ class UploadModel(PlanModel):
 
     @property
     def _tasks(self) -> tuple[Task, ...]:
-        own = (self.planning, self.landing, self.checking)
+        own = (self.mending.task, self.planning, self.landing, self.checking)
         return (*own, self.replacing.task, self.since.task)
 
     def _show(self, made: Plan) -> None:

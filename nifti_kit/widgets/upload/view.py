@@ -10,7 +10,8 @@ import ipywidgets as w
 from nifti_kit.core import html
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.widgets.parts.table_view import FindingsView, TableView
+from nifti_kit.widgets.parts.findings_view import FindingsView
+from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import (
     Gated,
@@ -118,7 +119,11 @@ class PlanView(w.VBox):
             classed(TableView(model.plan_tables.items, "Volumes that will land"), "nk-items"),
             classed(TableView(model.plan_tables.objects, "Objects that will land"), "nk-objects"),
             classed(TableView(model.plan_tables.classes, "Classes that will land"), "nk-classes"),
-            FindingsView(model.findings, path=os.path.join(folder, "findings.html")),  # noqa: PTH118
+            FindingsView(
+                model.findings,
+                path=os.path.join(folder, "findings.html"),  # noqa: PTH118
+                mending=model.mending,
+            ),
         ]
 
     def _show(self, _: Any = None) -> None:

@@ -1,0 +1,354 @@
+"""Mending: what can be done about a finding, looked at, taken, undone, and kept as steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, HasTraits, Tuple
+from traitlets import Dict as DictTrait
+
+from nifti_kit.checks.pictures import Illustrator
+from nifti_kit.core.findings import Finding
+from nifti_kit.core.html import Illustration
+from nifti_kit.core.text import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.repairs.offers import Offer, offers
+from nifti_kit.repairs.repair import Repair
+from nifti_kit.repairs.steps import Step, Steps, read_steps
+from nifti_kit.widgets.parts.acts import refuse
+from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.table import Column, Row, Table
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+
+COLUMNS = (
+    Column("number", "Step", "number"),
+    Column("title", "What was done"),
+    Column("finding", "For"),
+    Column("undo", "", "button"),
+)
+
+SEEN_AS = "repaired"
+"""The code under which the picture of a mended file is drawn: the file as it is, nothing else."""
+
+
+class Mending(HasTraits):
+    """The steps of a person, and what is offered for the finding that is chosen.
+
+    Each button of the view is one of the methods. What is taken replaces ``source.dataset``.
+
+    Attributes
+    ----------
+    steps
+        What was done, in order (:class:`nifti_kit.Steps`).
+    offers
+        What can be done about the chosen finding, in the order of safety.
+    offer
+        The one that is chosen, or None.
+    values
+        What is filled in for it.
+    every
+        Whether it is meant for all findings of the code at once.
+    seen
+        What it would change (:class:`nifti_kit.repairs.Repair`), after :meth:`look`; else None.
+    pictures
+        The place before and after, where there are such.
+    message
+        What came of the last act; sentences about steps of a replay that were not taken.
+    is_taking
+        Whether ``source.dataset`` changes because of a step, and not because another was read.
+    table
+        The steps as rows, each with a button that undoes it.
+    task
+        Looking, replaying or undoing.
+    """
+
+    steps = AnyTrait()
+    offers = Tuple()
+    offer = AnyTrait()
+    values = DictTrait()
+    every = Bool()
+    seen = AnyTrait()
+    pictures = Tuple()
+    message = Tuple()
+
+    def __init__(self, source: SourcePicker, findings: FindingsTable) -> None:
+        """Offer what can be done about findings of a source."""
+        super().__init__(steps=Steps())
+        self.source, self.findings = source, findings
+        self.table = Table(COLUMNS, on_press=lambda key, _: self.drop(int(key)))
+        self.task = Task()
+        self._history: list[Dataset] = []
+        self._taken = Steps()
+        self.is_taking = False
+        self.source.observe(self._read, "dataset")
+        self.findings.observe(self._choose, "selected")
+        self.observe(self._list, "steps")
+        self._read()
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The data set after all steps; None while nothing is read."""
+        found: Dataset | None = self.source.dataset
+        return found
+
+    @property
+    def every_offer(self) -> Offer | None:
+        """The chosen offer for all findings of its code; None where that cannot be."""
+        return None if self.offer is None else self.offer.for_code(self.findings.open)
+
+    @property
+    def look_blockers(self) -> list[str]:
+        """Why it cannot be looked at what the offer would change."""
+        if self.offer is None:
+            return ["Choose what to do."]
+        if self.task.is_running:
+            return ["Something is under way."]
+        try:
+            self._step()
+        except NiftiKitError as error:
+            return [error.remedy or str(error)]
+        return []
+
+    @property
+    def take_blockers(self) -> list[str]:
+        """Why the offer cannot be taken."""
+        if self.offer is not None and self.seen is None and not self.look_blockers:
+            return ["Look at before and after first."]
+        return self.look_blockers
+
+    @property
+    def undo_blockers(self) -> list[str]:
+        """Why no step can be undone."""
+        if self.task.is_running:
+            return ["Something is under way."]
+        return [] if len(self.steps) else ["Nothing was done yet."]
+
+    def choose(self, offer: Offer | str | int | None) -> None:
+        """Choose one of ``offers``: itself, its title, or its place from 0.
+
+        Raises
+        ------
+        NiftiKitError
+            If there is no such offer.
+        """
+        found = [
+            one for at, one in enumerate(self.offers) if offer in (at, one.title) or one is offer
+        ]
+        if offer is not None and not found:
+            raise NiftiKitError(
+                "that is not offered",
+                found=repr(offer),
+                expected=", ".join(one.title for one in self.offers) or "nothing is offered",
+            )
+        self.offer = found[0] if found else None
+        self.every = False
+        self._forget()
+        defaults = {one.name: one.default for one in self.offer.options} if self.offer else {}
+        self.values = {name: value for name, value in defaults.items() if value is not None}
+
+    def fill(self, name: str, value: Any) -> None:
+        """Fill in what the offer asks for."""
+        if self.values.get(name) != value:
+            self.values = {**self.values, name: value}
+            self._forget()
+
+    def for_every(self, every: bool) -> None:
+        """Mean all findings of the code, or the chosen one alone."""
+        self.every = every and self.every_offer is not None
+        self._forget()
+
+    def look(self) -> Task:
+        """Work out what the offer would change, in a thread: files, labels, pictures.
+
+        Raises
+        ------
+        NiftiKitError
+            If something is in the way: see ``look_blockers``.
+        """
+        refuse(self.look_blockers, "looking", NiftiKitError)
+        self._forget()
+        chosen, step, dataset = self.offer, self._step(), self.source.dataset
+        found = self.findings.selected
+
+        def work(ticket: Ticket) -> tuple[Steps, Repair, tuple[Any, ...]]:
+            ticket.tell(0.0, f"{chosen.title} ...")
+            taken, done = self.steps.take(dataset, step)
+            ticket.tell(0.8, "Drawing before and after ...")
+            return taken, done, _pictures(self.findings, found, done.dataset)
+
+        def keep(result: tuple[Steps, Repair, tuple[Any, ...]]) -> None:
+            if self.source.dataset is dataset and self.offer is chosen:
+                self._taken, self.seen, self.pictures = result
+
+        self.task.start(work, then=keep)
+        return self.task
+
+    def take(self) -> None:
+        """Take what was looked at: the data set is the mended one from then on.
+
+        Raises
+        ------
+        NiftiKitError
+            If it was not looked at.
+        """
+        refuse(self.take_blockers, "taking it", NiftiKitError)
+        done, steps = self.seen, self._taken
+        self._go_on(done.dataset, steps)
+        self.message = (f"Done: {steps[-1].title}.",)
+
+    def undo(self) -> None:
+        """Undo the last step.
+
+        Raises
+        ------
+        NiftiKitError
+            If nothing was done.
+        """
+        refuse(self.undo_blockers, "undoing", NiftiKitError)
+        last = self.steps[-1]
+        self._history.pop()
+        before = self._history.pop()
+        self._go_on(before, self.steps.undo())
+        self.message = (f"Undone: {last.title}.",)
+
+    def drop(self, at: int) -> None:
+        """Undo one step, by its place from 0; those after it are done again without it."""
+        if at == len(self.steps) - 1:
+            self.undo()
+        elif 0 <= at < len(self.steps):
+            rest = Steps(step for place, step in enumerate(self.steps) if place != at)
+            self._replay(self._history[0], rest, f"Undone: {self.steps[at].title}.")
+
+    def replay(self, steps: Steps) -> Task:
+        """Do the steps of another delivery, after those that were done; in a thread.
+
+        ``message`` has a sentence for each that did not fit and was not taken.
+
+        Raises
+        ------
+        NiftiKitError
+            If nothing is read, or something is under way.
+        """
+        if self.dataset is None or self.task.is_running:
+            refuse(["Read a source first, and wait for what is under way."], "it", NiftiKitError)
+        self._replay(self._history[0], Steps((*self.steps, *steps)), "")
+        return self.task
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the steps to a ``.json``, to be replayed; or to a ``.py``, as a script."""
+        self.steps.save(path)
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Replay the steps of a file, and wait for it; return what was not taken."""
+        self.replay(read_steps(path)).join()
+        return tuple(self.message[1:])
+
+    @property
+    def code(self) -> str:
+        """The steps as a script."""
+        script: str = self.steps.code(self.source.path)
+        return script
+
+    def add(self, step: Step) -> None:
+        """Do a step that no finding asked for, such as another name for a class.
+
+        Raises
+        ------
+        NiftiKitError
+            If it cannot be done.
+        """
+        steps, done = self.steps.take(self.source.dataset, step)
+        self._go_on(done.dataset, steps)
+        self.message = (f"Done: {step.title}.",)
+
+    def _step(self) -> Step:
+        offer = self.every_offer if self.every else self.offer
+        assert offer is not None
+        step: Step = offer.step(**self.values)
+        return step
+
+    def _go_on(self, dataset: Dataset, steps: Steps) -> None:
+        """Take a data set that steps made."""
+        self._history.append(dataset)
+        self.offer = None
+        self._forget()
+        self.is_taking = True
+        try:
+            self.source.dataset = dataset
+            self.steps = steps
+        finally:
+            self.is_taking = False
+        self.findings.accept(steps.waive)
+
+    def _replay(self, base: Dataset, steps: Steps, said: str) -> None:
+        def work(ticket: Ticket) -> Any:
+            ticket.tell(0.0, f"Doing {counted(len(steps), 'step')} ...")
+            return steps.apply(base)
+
+        def keep(applied: Any) -> None:
+            if self._history and self._history[0] is base:
+                datasets = [base, *(one.dataset for one in applied.repairs)]
+                self._history = datasets[:-1] if len(datasets) > 1 else []
+                self._go_on(datasets[-1], applied.taken)
+                done = said or f"Done: {counted(len(applied.taken), 'step')}."
+                self.message = (done, *applied.undone)
+
+        self.task.start(work, then=keep)
+
+    def _forget(self) -> None:
+        """Take off what was worked out for another choice."""
+        self.seen, self.pictures = None, ()
+
+    def _read(self, _: Any = None) -> None:
+        """Begin anew where another source was read."""
+        dataset = self.source.dataset
+        if self.is_taking:
+            return
+        self._history = [] if dataset is None else [dataset]
+        if len(self.steps):
+            self.findings.accept({}, instead_of=self.steps.waive)
+        self.steps, self.message = Steps(), ()
+        self._choose()
+
+    def _choose(self, _: Any = None) -> None:
+        """Offer what can be done about the finding that is chosen now."""
+        found = self.findings.selected
+        is_open = found is not None and not found.waived and self.dataset is not None
+        self.offer = None
+        self._forget()
+        self.offers = offers(self.source.dataset, found) if is_open else ()
+
+    def _list(self, _: Any = None) -> None:
+        self.table.rows = tuple(
+            Row(
+                str(at),
+                {
+                    "number": at + 1,
+                    "title": step.title,
+                    "finding": step.finding + (", all" if step.every else ""),
+                    "undo": "Undo",
+                },
+                hints={"title": step.code},
+            )
+            for at, step in enumerate(self.steps)
+        )
+
+
+Pictures = tuple[Illustration | None, Illustration | None]
+
+
+def _pictures(
+    findings: FindingsTable, found: Finding | None, anew: Dataset
+) -> Pictures | tuple[()]:
+    """Return the place of a finding before and after; nothing where neither can be drawn."""
+    if found is None:
+        return ()
+    draw: Callable[[Finding], Illustration | None] = Illustrator(anew)
+    pair = findings.picture_of(found), draw(replace(found, code=SEEN_AS, voxel=None))
+    return pair if any(pair) else ()

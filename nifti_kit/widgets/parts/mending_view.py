@@ -1,0 +1,196 @@
+"""The view of mending: offers as buttons, before and after, and the list of what was done."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+import ipywidgets as w
+
+from nifti_kit.core import html
+from nifti_kit.core.text import counted
+from nifti_kit.repairs.offers import Option
+from nifti_kit.widgets.parts.mending import Mending
+from nifti_kit.widgets.parts.table_view import TableView
+from nifti_kit.widgets.parts.views import (
+    Gated,
+    SaveRow,
+    TaskView,
+    action,
+    classed,
+    discard,
+    heading,
+    notice,
+    paragraph,
+    say,
+)
+
+ROW = {"flex_flow": "row wrap", "grid_gap": "6px"}
+
+
+class MendingView(w.VBox):
+    """Shows what can be done about the chosen finding: choose, look at before and after, take.
+
+    Its parts are made when there is something to offer: opening an app stays quick.
+    """
+
+    def __init__(self, model: Mending) -> None:
+        self.model, self._is_built = model, False
+        super().__init__([], _dom_classes=("nk-mending",))
+        model.observe(self._offer_all, "offers")
+        model.observe(self._show_offer, "offer")
+        model.observe(self._show, ["offer", "values", "every", "seen", "message"])
+        model.task.observe(self._show, "state")
+        self._offer_all()
+
+    def _build(self) -> None:
+        model = self.model
+        self._title = heading("What can be done", 4)
+        self._offers = w.HBox(layout=ROW, _dom_classes=("nk-offers",))
+        self._what = say("", "nk-offer-what")
+        self._fields = w.VBox(_dom_classes=("nk-offer-fields",))
+        self._every = w.Checkbox(indent=False, _dom_classes=("nk-every",), layout={"width": "auto"})
+        self._look = Gated(
+            "Show before and after", model.look, lambda: model.look_blockers, "nk-look-offer"
+        )
+        self._proof = w.HTML(_dom_classes=("nk-text", "nk-offer-proof"))
+        self._take = Gated(
+            "Take it", model.take, lambda: model.take_blockers, "nk-take", primary=True
+        )
+        self._error, self._message = notice(kind="error"), notice(kind="good")
+        task = TaskView(model.task, quiet=True)
+        self._chosen = w.VBox(
+            [self._what, self._fields, self._every, self._look, task, self._proof, self._take]
+        )
+        self._every.observe(self._mean_every, "value")
+        self._is_built = True
+        self.children = (
+            *(self._title, self._offers, self._chosen),
+            *(self._error, self._message),
+        )
+
+    def _mean_every(self, change: Any) -> None:
+        self.model.for_every(change["new"])
+
+    def _offer_all(self, _: Any = None) -> None:
+        """Show a button for each offer, in their order."""
+        if not self._is_built:
+            if not self.model.offers:
+                return
+            self._build()
+        old = self._offers.children
+        self._offers.children = [
+            action(
+                offer.title,
+                partial(self.model.choose, at),
+                "nk-offer",
+                f"nk-offer-{offer.kind.replace(' ', '-')}",
+                hint=offer.what,
+            )
+            for at, offer in enumerate(self.model.offers)
+        ]
+        for button in old:
+            discard(button)
+        shown = "" if self.model.offers else "none"
+        self._title.layout.display = self._offers.layout.display = shown
+        self._show_offer()
+
+    def _show_offer(self, _: Any = None) -> None:
+        """Show the fields of the chosen offer."""
+        if not self._is_built:
+            return
+        old, offer = self._fields.children, self.model.offer
+        options = offer.options if offer is not None else ()
+        self._fields.children = [self._field(option) for option in options]
+        for field in old:
+            discard(field)
+        self._what.value = paragraph(offer.what if offer is not None else "")
+        every = self.model.every_offer
+        self._every.value = False
+        self._every.layout.display = "none" if every is None else ""
+        if every is not None:
+            self._every.description = f"For all {counted(len(every.files), 'file')} of this finding"
+        for button, one in zip(self._offers.children, self.model.offers, strict=True):
+            button.button_style = "info" if one is offer else ""
+        self._show()
+
+    def _field(self, option: Option) -> Any:
+        """Return the field of an option."""
+        look = {"description": f"{option.label}:", "layout": {"width": "min(100%, 34rem)"}}
+        look |= {"style": {"description_width": "initial"}, "_dom_classes": ("nk-option",)}
+        value = self.model.values.get(option.name)
+        field: Any
+        if option.kind == "choice":
+            rest = [("choose ...", None)] if value is None else []
+            options = [*rest, *((words, choice) for choice, words in option.choices)]
+            field = w.Dropdown(options=options, value=value, **look)
+        elif option.kind == "flag":
+            field = w.Checkbox(value=bool(value), **look)
+        else:
+            text = "" if value is None else str(value)
+            field = w.Text(value=text, continuous_update=True, **look)
+        field.observe(lambda change: self.model.fill(option.name, change["new"]), "value")
+        return field
+
+    def _show(self, _: Any = None) -> None:
+        if not self._is_built:
+            return
+        model = self.model
+        self._chosen.layout.display = "none" if model.offer is None else ""
+        self._look.refresh()
+        self._take.refresh()
+        self._proof.value = "" if model.seen is None else _proof(model)
+        failed = model.task.state == "failed"
+        self._error.say([model.task.text] if failed else ())
+        self._message.say(model.message)
+
+
+def _proof(model: Mending) -> html.Markup:
+    """Return what an offer would change: two pictures side by side, files, labels."""
+    words = ("Before", "After")
+    figures = [
+        html.element("div", html.element("b", word), html.figure(picture))
+        for word, picture in zip(words, model.pictures, strict=False)
+        if picture is not None
+    ]
+    beside = html.element("div", *figures, kind="nk-before-after")
+    return html.element("div", beside, html.Markup(model.seen._repr_html_()))
+
+
+class StepsView(w.VBox):
+    """Shows what was done: each step can be undone, all can be saved, replayed and copied.
+
+    Its parts are made when a step was taken, or when a person wants to replay some.
+    """
+
+    def __init__(self, model: Mending, path: str | os.PathLike[str] = "steps.json") -> None:
+        self.model, self._path, self._is_built = model, path, False
+        self._open = action("Steps: replay saved ones", self._build, "nk-replay")
+        super().__init__([self._open], _dom_classes=("nk-steps",))
+        model.observe(self._show, "steps")
+        model.task.observe(self._show, "state")
+
+    def _build(self) -> None:
+        model = self.model
+        self._table = classed(TableView(model.table, "Steps"), "nk-steps-table")
+        self._undo = Gated("Undo the last step", model.undo, lambda: model.undo_blockers, "nk-undo")
+        self._code = w.HTML(_dom_classes=("nk-text", "nk-steps-code"))
+        saving = SaveRow("Steps", self._path, model.save, model.load)
+        self._done = w.VBox([self._table, self._undo, self._code])
+        self._is_built = True
+        self.children = (heading("Steps: what was done", 4), self._done, saving)
+        discard(self._open)
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        done = len(self.model.steps)
+        if not self._is_built:
+            if done:
+                self._build()
+            return
+        self._done.layout.display = "" if done else "none"
+        self._undo.refresh()
+        code = html.element("pre", html.element("code", self.model.code)) if done else ""
+        summary = html.element("summary", "The same as code")
+        self._code.value = html.element("details", summary, code) if done else ""

@@ -1,0 +1,194 @@
+"""Mending: offers of the chosen finding, looked at, taken, undone, saved, replayed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nifti_kit as nk
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.widgets.inspect.model import InspectModel
+from tests.support.builders import labels, volume, write_nifti, write_planes
+from tests.support.messy import NEW_CLASS, unlike, write_delivery
+from tests.support.oracle import read_project
+
+MASKS = ("A/lung.nii", "B/lung.nii")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> InspectModel:
+    """Two volumes, each with a mask that has lost its header; every voxel is read."""
+    for name in ("A", "B"):
+        write_nifti(tmp_path / "in" / f"{name}.nii", volume() + ord(name))
+        write_nifti(tmp_path / "in" / name / "lung.nii", labels(values=(1,)), np.eye(4))
+    found = InspectModel(tmp_path / "in")
+    found.scan()
+    found.join()
+    return found
+
+
+def select(model: InspectModel, code: str) -> None:
+    model.findings.select(model.findings.findings.by_code()[code][0])
+
+
+def take(model: InspectModel, offer: str | int = 0, **typed: Any) -> None:
+    mending = model.mending
+    mending.choose(offer)
+    for name, value in typed.items():
+        mending.fill(name, value)
+    mending.look().join()
+    mending.take()
+    model.join()
+
+
+def test_what_is_taken_is_what_the_app_shows_from_then_on(model: InspectModel) -> None:
+    model.look_closer()
+    model.join()
+    model.choose("B.nrrd")
+    select(model, "mask-header-lost")
+    mending = model.mending
+    assert mending.offers[0].kind == "repair"
+    assert mending.take_blockers == ["Choose what to do."]
+    mending.choose("Take the volume's header")
+    assert mending.take_blockers == ["Look at before and after first."]
+    with pytest.raises(NiftiKitError, match="before and after"):
+        mending.take()
+    mending.look().join()
+    assert mending.seen.title() == "Repair: 1 file, 1 label"
+    assert [one is not None for one in mending.pictures] == [True, True]
+    first = model.dataset
+    mending.take()
+    model.join()
+    assert model.dataset is not first
+    assert [f.path for f in model.findings.findings.errors] == [MASKS[1]]
+    assert model.item == "B.nrrd"
+    assert "every voxel read" in model.summary
+    assert mending.message == ("Done: take header (order='header'): A/lung.nii.",)
+    assert mending.offers == ()
+
+
+def test_all_of_a_code_are_mended_at_once_and_undone(model: InspectModel) -> None:
+    select(model, "mask-header-lost")
+    model.mending.choose(0)
+    model.mending.for_every(True)
+    model.mending.look().join()
+    assert len(model.mending.seen.files) == 2
+    model.mending.take()
+    model.join()
+    assert not model.findings.findings.errors
+    before = model.dataset
+    model.mending.undo()
+    assert len(model.findings.findings.errors) == 2
+    assert model.dataset is not before
+    assert model.mending.undo_blockers == ["Nothing was done yet."]
+    assert len(model.mending.steps) == 0
+
+
+def test_another_choice_takes_what_was_seen_off(model: InspectModel) -> None:
+    select(model, "mask-header-lost")
+    mending = model.mending
+    for change in (
+        lambda: mending.choose(1),
+        lambda: mending.for_every(True),
+        lambda: mending.fill("order", "RAS"),
+        lambda: model.findings.select(1),
+    ):
+        model.findings.select(0)
+        mending.choose(0)
+        mending.look().join()
+        assert mending.seen is not None
+        change()
+        assert (mending.seen, mending.pictures) == (None, ())
+    with pytest.raises(NiftiKitError, match="that is not offered"):
+        mending.choose("Remove it")
+
+
+def test_to_accept_needs_a_reason_which_stays(model: InspectModel, tmp_path: Path) -> None:
+    select(model, "mask-header-lost")
+    mending = model.mending
+    mending.choose("Accept as it is")
+    assert mending.look_blockers == ["Fill in: Why it is right as it is."]
+    mending.fill("reason", "a phantom")
+    mending.look().join()
+    mending.take()
+    key = ("mask-header-lost", MASKS[0])
+    assert model.findings.reasons == {key: "a phantom"}
+    assert model.findings.waive == (key,)
+    assert [row.cells["waived"] for row in model.findings.table.rows] == ["a phantom", ""]
+    mending.save(tmp_path / "steps.json")
+    mending.undo()
+    assert model.findings.waive == ()
+    assert mending.load(tmp_path / "steps.json") == ()
+    assert model.findings.waive == (key,)
+
+
+def test_a_step_in_the_middle_is_undone_and_the_others_stay(model: InspectModel) -> None:
+    for path in MASKS:
+        model.findings.select(0)
+        assert model.findings.selected.path == path
+        take(model)
+    assert [row.cells["number"] for row in model.mending.table.rows] == [1, 2]
+    model.mending.table.press("0", "undo")
+    model.join()
+    assert [step.files for step in model.mending.steps] == [(MASKS[1],)]
+    assert [f.path for f in model.findings.findings.errors] == [MASKS[0]]
+    model.mending.undo()
+    assert len(model.findings.findings.errors) == 2
+
+
+def test_another_source_forgets_the_steps_and_what_was_accepted(
+    model: InspectModel, tmp_path: Path
+) -> None:
+    select(model, "mask-header-lost")
+    take(model, "Accept as it is", reason="known")
+    select(model, "mask-header-lost")
+    model.source.path = str(write_planes(tmp_path / "other", ("axl", "cor")))
+    model.scan()
+    model.join()
+    assert len(model.mending.steps) == 0
+    assert (model.mending.offers, model.mending.message, model.findings.waive) == ((), (), ())
+    assert model.mending.undo_blockers
+
+
+def test_what_is_looked_at_while_another_source_is_read_is_not_taken(
+    model: InspectModel, tmp_path: Path
+) -> None:
+    select(model, "mask-header-lost")
+    model.mending.choose(0)
+    task = model.mending.look()
+    model.source.path = str(write_planes(tmp_path / "other", ("axl", "cor")))
+    model.source.scan()
+    task.join()
+    model.join()
+    assert model.mending.seen is None
+    assert model.mending.take_blockers == ["Choose what to do."]
+
+
+def test_ten_messy_patients_by_buttons_and_replayed_on_the_next_delivery(tmp_path: Path) -> None:
+    truth = write_delivery(tmp_path / "first")
+    model = InspectModel(tmp_path / "first")
+    model.scan()
+    model.join()
+    model.look_closer()
+    model.join()
+    while True:
+        found = model.findings.findings
+        open_ = [*found.errors, *found.by_code().get("value-without-class", ())]
+        if not open_:
+            break
+        model.findings.select(open_[0])
+        take(model, 0, **({"name": NEW_CLASS} if open_[0].severity == "warning" else {}))
+    model.mending.save(tmp_path / "steps.json")
+    next_truth = write_delivery(tmp_path / "second", 2)
+    other = InspectModel(tmp_path / "second")
+    other.scan()
+    other.join()
+    assert other.mending.load(tmp_path / "steps.json") == ()
+    for name, (one, meant) in enumerate(((model, truth), (other, next_truth))):
+        target = nk.ProjectFolder(tmp_path / f"p{name}", dataset="d")
+        receipt = nk.upload(nk.plan(one.dataset), target, on_progress=lambda _: None)
+        assert nk.verify(receipt, target).ok
+        assert unlike(meant, read_project(tmp_path / f"p{name}", "d")) == []
