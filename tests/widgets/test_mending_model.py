@@ -11,6 +11,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.model import InspectModel
+from nifti_kit.widgets.parts.mending import told
 from tests.support.builders import labels, volume, write_nifti, write_planes
 from tests.support.messy import NEW_CLASS, unlike, write_delivery
 from tests.support.oracle import read_project
@@ -58,6 +59,13 @@ def test_what_is_taken_is_what_the_app_shows_from_then_on(model: InspectModel) -
         mending.take()
     mending.look().join()
     assert mending.seen.title() == "Repair: 1 file, 1 label"
+    assert list(told(mending.seen)) == [
+        (
+            "A/lung.nii: took the header of A.nii. Before: header lost: 5 x 6 x 7 voxels, "
+            "35.81 mm. After: same: 5 x 6 x 7 voxels, 0 mm."
+        ),
+        "1 label: each has the voxels that it had; centres move by 21.7 mm.",
+    ]
     assert [one is not None for one in mending.pictures] == [True, True]
     first = model.dataset
     mending.take()
@@ -67,7 +75,7 @@ def test_what_is_taken_is_what_the_app_shows_from_then_on(model: InspectModel) -
     assert model.item == "B.nrrd"
     assert "every voxel read" in model.summary
     assert mending.message == ("Done: take header (order='header'): A/lung.nii.",)
-    assert mending.offers == ()
+    assert model.findings.selected.path == MASKS[1]  # the next one is at hand
 
 
 def test_all_of_a_code_are_mended_at_once_and_undone(model: InspectModel) -> None:

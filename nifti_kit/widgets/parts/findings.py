@@ -79,7 +79,7 @@ class FindingsTable(HasTraits):
         self.show(findings, dataset)
 
     def show(self, findings: Iterable[Finding], dataset: Dataset | None = None) -> None:
-        """Show other findings; what was accepted stays accepted."""
+        """Show other findings; what was accepted stays accepted, what is chosen stays chosen."""
         self._dataset = dataset
         self._items = _items_by_file(dataset)
         self._illustrator = None if dataset is None else Illustrator(dataset)
@@ -89,7 +89,6 @@ class FindingsTable(HasTraits):
             for found in findings
         )
         self._pictures.clear()
-        self.table.selected = ""
         self._apply()
 
     @property
@@ -187,6 +186,7 @@ class FindingsTable(HasTraits):
 
     def _apply(self) -> None:
         """Waive what is accepted, and make the rows anew."""
+        kept = self.selected
         # In the order of `Findings`, so that a row keeps its key.
         name = "" if self._dataset is None else self._dataset.source.given.name
         self.findings = Findings(self._given, self.waive, self._illustrator, name)
@@ -195,6 +195,8 @@ class FindingsTable(HasTraits):
         )
         groups = self.findings.by_code()
         self.codes.rows = tuple(self._code_row(code, group) for code, group in groups.items())
+        same = [at for at, one in enumerate(self.findings) if kept and _is_same(one, kept)]
+        self.table.selected = str(same[0]) if same else ""
         self._choose()
 
     def _choose(self, _: Any = None) -> None:
@@ -219,6 +221,11 @@ class FindingsTable(HasTraits):
             return ""
         said = self.reasons.get((found.code, found.path), self.reasons.get(found.code, ""))
         return said or "accepted in code"
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """Say whether two findings are one, accepted or not."""
+    return replace(one, waived=False) == replace(other, waived=False)
 
 
 def _items_by_file(dataset: Dataset | None) -> dict[str, Item]:

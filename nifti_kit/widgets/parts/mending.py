@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from traitlets import Dict as DictTrait
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.html import Illustration
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.repairs.offers import Offer, offers
@@ -146,11 +146,11 @@ class Mending(HasTraits):
                 found=repr(offer),
                 expected=", ".join(one.title for one in self.offers) or "nothing is offered",
             )
-        self.offer = found[0] if found else None
-        self.every = False
+        options = found[0].options if found else ()
         self._forget()
-        defaults = {one.name: one.default for one in self.offer.options} if self.offer else {}
-        self.values = {name: value for name, value in defaults.items() if value is not None}
+        self.every = False
+        self.values = {one.name: one.default for one in options if one.default is not None}
+        self.offer = found[0] if found else None
 
     def fill(self, name: str, value: Any) -> None:
         """Fill in what the offer asks for."""
@@ -201,6 +201,8 @@ class Mending(HasTraits):
         done, steps = self.seen, self._taken
         self._go_on(done.dataset, steps)
         self.message = (f"Done: {steps[-1].title}.",)
+        if errors := [found for found in self.findings.open if found.severity == "error"]:
+            self.findings.select(errors[0])
 
     def undo(self) -> None:
         """Undo the last step.
@@ -352,3 +354,27 @@ def _pictures(
     draw: Callable[[Finding], Illustration | None] = Illustrator(anew)
     pair = findings.picture_of(found), draw(replace(found, code=SEEN_AS, voxel=None))
     return pair if any(pair) else ()
+
+
+SHOWN = 4
+"""Files and values that are told one by one before the rest is counted."""
+
+
+def told(done: Repair) -> Iterator[str]:
+    """Yield what a repair changes in a few lines: how files stand, voxels, distances (mm)."""
+    for change in done.files[:SHOWN]:
+        yield f"{change.file}: {change.what}. Before: {change.before}. After: {change.after}."
+    if len(done.files) > SHOWN:
+        yield f"And {counted(len(done.files) - SHOWN, 'more file')}."
+    pairs = [(one.before, one.after, one) for one in done.labels]
+    moved = [one.moved_mm or 0.0 for before, after, one in pairs if before and after]
+    if moved:
+        differ = any(b.voxels != a.voxels for b, a, _ in pairs if b and a)
+        same = "voxel counts change" if differ else "each has the voxels that it had"
+        far = f"{min(moved):,.1f} to {max(moved):,.1f}" if len(moved) > 1 else f"{moved[0]:,.1f}"
+        yield f"{counted(len(moved), 'label')}: {same}; centres move by {far} mm."
+    lost = [one.value for before, after, one in pairs if before and not after]
+    new = [one.value for before, after, one in pairs if after and not before]
+    for word, values in (("LOST", lost), ("new", new)):
+        if values:
+            yield f"{counted(len(values), 'label')} {word}: {listed(values, SHOWN)}."

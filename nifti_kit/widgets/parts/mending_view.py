@@ -11,7 +11,7 @@ import ipywidgets as w
 from nifti_kit.core import html
 from nifti_kit.core.text import counted
 from nifti_kit.repairs.offers import Option
-from nifti_kit.widgets.parts.mending import Mending
+from nifti_kit.widgets.parts.mending import Mending, told
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
@@ -60,9 +60,8 @@ class MendingView(w.VBox):
         )
         self._error, self._message = notice(kind="error"), notice(kind="good")
         task = TaskView(model.task, quiet=True)
-        self._chosen = w.VBox(
-            [self._what, self._fields, self._every, self._look, task, self._proof, self._take]
-        )
+        acts = w.HBox([self._look, self._take], layout=ROW)
+        self._chosen = w.VBox([self._what, self._fields, self._every, acts, task, self._proof])
         self._every.observe(self._mean_every, "value")
         self._is_built = True
         self.children = (
@@ -147,15 +146,17 @@ class MendingView(w.VBox):
 
 
 def _proof(model: Mending) -> html.Markup:
-    """Return what an offer would change: two pictures side by side, files, labels."""
-    words = ("Before", "After")
+    """Return what an offer would change: two pictures side by side, in words, and all labels."""
     figures = [
         html.element("div", html.element("b", word), html.figure(picture))
-        for word, picture in zip(words, model.pictures, strict=False)
+        for word, picture in zip(("Before", "After"), model.pictures, strict=False)
         if picture is not None
     ]
     beside = html.element("div", *figures, kind="nk-before-after")
-    return html.element("div", beside, html.Markup(model.seen._repr_html_()))
+    words = [html.element("p", line) for line in told(model.seen)]
+    every = html.element("summary", "Each file and label")
+    whole = html.element("details", every, html.Markup(model.seen._repr_html_()))
+    return html.element("div", beside, *words, whole)
 
 
 class StepsView(w.VBox):
