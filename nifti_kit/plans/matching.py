@@ -31,6 +31,7 @@ from nifti_kit.plans.name_rules import (
     PlainName,
     Positions,
     name_rules,
+    numbers_apart,
     one_in_other,
     plain_name,
 )
@@ -61,13 +62,15 @@ def match(dataset: Dataset, volumes: Iterable[VolumeRef]) -> Mapping:
         The file's name without its role word, and without the index at its end, is the volume's
         name without ``anatomic``; its folders' names may stand in front.
     ``case identifiers``
-        Plane and case words are the same, or those of one are among those of the other.
+        Plane and case words are the same, or those of one are among those of the other. Numbers
+        are numbers: 2 is 02, P02 and patient_2, and never 01.
     ``only candidate of that plane``
         There is one volume of the file's plane; or of those that its name leaves open, one on
         which its voxels land.
 
-    A volume is taken only if the file's voxels are voxels of it (in whatever order), and if no
-    other case or folder claims it for the same plane as well. A row lists the hundred likeliest
+    A volume is taken only if the file's voxels are voxels of it (in whatever order), if no number
+    says that the two are of different cases, and if no other case or folder claims it for the same
+    plane as well. A row lists the hundred likeliest
     volumes of those that its file may be for (``candidates``), and counts the others (``further``).
 
     Parameters
@@ -197,17 +200,22 @@ class _Group:
         return self._planes[plane]
 
     def ranked(self, name: PlainName, lands: Lands, among: Positions | None = None) -> Positions:
-        """Return the likeliest first: by words in common, then by place, then by their names.
+        """Return the likeliest first: by words and numbers in common, by place, by their names.
 
+        A number at the end of a file's name may be an index, and comes after the place.
         ``among`` are some of them, all by default; what comes back are positions as in ``at``.
         """
-        common = self.names.in_common(name.case)
-        at, common = (self.at, common) if among is None else (self.at[among], common[among])
-        return at[np.argsort(-2 * common - lands[at], kind="stable")]
+        if among is not None and len(among) == 1:  # the usual case
+            return self.at[among]
+        rank = -4 * self.names.in_common(name) - np.int16(2) * lands[self.at]
+        if name.tail:
+            rank -= self.names.numbers.in_common(map(str, name.tail)) > 0
+        at, rank = (self.at, rank) if among is None else (self.at[among], rank[among])
+        return at[np.argsort(rank, kind="stable")]
 
     def fits(self, positions: Sequence[int] | Positions) -> _Fits:
         """Return volumes as a claim has them."""
-        first = tuple(self.there[position] for position in positions[:CANDIDATES])
+        first = tuple(map(self.there.__getitem__, np.asarray(positions[:CANDIDATES]).tolist()))
         return _Fits(first, len(positions))
 
 
@@ -276,6 +284,8 @@ class _Matcher:
         bare = _Group((), ()) if name.plane is None else group.of_plane(None)
         for rule in name_rules(claim.file.relative.name, inner, self.further):
             some = bare if rule.planeless else own
+            if not len(some.at):
+                continue
             found = rule.fitting(some.names)
             if len(found):
                 claim.rule, claim.rank = rule.name, (RULES.index(rule.name), rule.looseness)
@@ -288,13 +298,26 @@ class _Matcher:
 
 def _differ(claim: _Claim, volume: _Volume) -> bool:
     """Say whether file and volume both have case words, and each some that the other lacks."""
-    own, others = claim.name.case, volume.name.case
-    return bool(own and others) and not one_in_other(own, others)
+    ours, theirs = claim.name, volume.name
+    if not (ours.case and theirs.case) or one_in_other(ours.case, theirs.case):
+        return False
+    return not one_in_other(ours.numbered, theirs.numbered)
+
+
+def _may_be(claim: _Claim, volume: _Volume) -> bool:
+    """Say whether nothing in the names of a file and a volume is against the two."""
+    apart = numbers_apart(claim.name, volume.name, alone=claim.rule == ONLY)
+    return apart is None and not _differ(claim, volume)
 
 
 def _take(claim: _Claim, position: int, group: _Group, lands: Lands) -> None:
     """Take the volume that the name means, or say that the file's voxels do not land on it."""
     claim.meant = volume = group.there[position]
+    apart = numbers_apart(claim.name, volume.name, alone=claim.rule == ONLY)
+    if apart is not None and claim.rule != EXACT:
+        says = f"by its {'plane' if claim.rule == ONLY else 'name'} it is for {volume}"
+        claim.why = f"{says}, but its number is {apart[0]}, not {apart[1]}"
+        return
     if isinstance(claim.file, TableFile):
         if claim.rule == ONLY and _differ(claim, volume):
             claim.why = f"by its plane it is for {volume}, but its name is not, and it has no grid"
@@ -319,7 +342,7 @@ def _take(claim: _Claim, position: int, group: _Group, lands: Lands) -> None:
 def _narrow(claim: _Claim, found: Positions, group: _Group, lands: Lands) -> None:
     """Take the one of several volumes on which the voxels land, if its name is not against it."""
     landing = found[lands[found]]
-    if len(landing) == 1 and not _differ(claim, group.there[landing[0]]):
+    if len(landing) == 1 and _may_be(claim, group.there[landing[0]]):
         claim.rule, claim.rank, claim.meant = ONLY, _LAST, group.there[landing[0]]
         claim.fits = group.fits(np.concatenate([landing, found[~lands[found]]]))
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +18,17 @@ from nifti_kit.datasets.names import parse_name, words_of
 
 EXACT = "exact name"
 CASE = "case identifiers"
+
+_NUMBERED = re.compile(r"([^\W\d_]*)0*([0-9]+)")
+"""A word that ends in a number: its letters, and the number without zeros in front."""
+
+_CASE_WORDS = frozenset(
+    ("p", "pt", "pat", "patient", "s", "sub", "subj", "subject", "case", "id", "no", "nr")
+)
+"""Words before the number of a case, which say nothing else: P02, patient_2 and 02 are one."""
+
+_LONGEST_NUMBER = 4
+"""Digits of a number that tells cases apart; a longer one may be a date, as of another visit."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +45,41 @@ class PlainName:
         The case words.
     tail
         The numbers at the end.
+    ordered
+        The case words in their order.
     """
 
     plane: str | None
     words: tuple[str, ...]
     case: frozenset[str]
     tail: tuple[int, ...]
+    ordered: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def numbered(self) -> frozenset[str]:
+        """The case words, in which numbers are numbers: P02, patient_2 and 02 are ``2``."""
+        return _numbered(self.ordered)
+
+    @property
+    def numbers(self) -> tuple[tuple[str, str], ...]:
+        """The numbers of the case, each with the word before it; that of P02 and patient_2 is "".
+
+        Dates and the like are none.
+        """
+        found, before = [], ""
+        for letters, number in _read(self.ordered):
+            if number and len(number) <= _LONGEST_NUMBER:
+                found.append((letters or before, number))
+            before = "" if number else letters
+        return tuple(found)
+
+    @property
+    def own_numbers(self) -> tuple[tuple[str, str], ...]:
+        """The numbers of a volume: where its case has none, those at its end, no index of it."""
+        return self.numbers or tuple(("", str(number)) for number in self.tail)
 
 
+@lru_cache(maxsize=16)  # a file's own name is asked for again with each of its rules
 def plain_name(name: str, further: tuple[str, ...] = ()) -> PlainName:
     """Return a file's name as it is compared: lower case, without role and ending.
 
@@ -53,7 +93,45 @@ def plain_name(name: str, further: tuple[str, ...] = ()) -> PlainName:
         if left[word]:
             left[word] -= 1
             words.append(word)
-    return PlainName(parsed.plane, tuple(words), frozenset(case), parsed.tail)
+    return PlainName(parsed.plane, tuple(words), frozenset(case), parsed.tail, case)
+
+
+def _read(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Return words as letters and number each; that of a case is dropped before its number."""
+    found: list[tuple[str, str]] = []
+    is_first = True
+    for word in words:
+        match = _NUMBERED.fullmatch(word)
+        letters, number = (match[1], match[2]) if match else (word, "")
+        if number and is_first:
+            is_first = False
+            if not letters and found and found[-1][0] in _CASE_WORDS:
+                found.pop()
+            letters = "" if letters in _CASE_WORDS else letters
+        found.append((letters, number))
+    return found
+
+
+def _numbered(words: Iterable[str]) -> frozenset[str]:
+    """Return words as a set in which numbers are numbers; 02_2 is not 02: one stands twice."""
+    counts = Counter("".join(word) for word in _read(words))
+    again = (f"{word} {at}" for word, count in counts.items() for at in range(1, count))
+    return frozenset((*counts, *again))
+
+
+def numbers_apart(file: PlainName, volume: PlainName, *, alone: bool) -> tuple[str, str] | None:
+    """Return numbers of a file and a volume that say that they are not of one case, or None.
+
+    They do if what stands before them is the same. If numbers ``alone`` speak, because no word
+    does, it is enough that none is in both.
+    """
+    ours, theirs = file.numbers, volume.own_numbers
+    labels = {label for label, _ in ours} & {label for label, _ in theirs}
+    for label in (*sorted(labels), None) if alone else sorted(labels):
+        own, others = ({n for at, n in found if label in (at, None)} for found in (ours, theirs))
+        if own and others and not own & others:
+            return min(own), min(others)
+    return None
 
 
 def _spellings(
@@ -67,11 +145,6 @@ def _spellings(
         yield plain_name("_".join([*folders[first:], name]), further)
 
 
-def _words_of(texts: Iterable[str]) -> frozenset[str]:
-    """Return the words of some names, lower case."""
-    return frozenset(word for text in texts for word in words_of(text))
-
-
 Positions = npt.NDArray[np.int64]
 """Places of things in their order, from 0, ascending."""
 
@@ -80,26 +153,13 @@ _NOWHERE: Positions = np.array([], np.int64)
 Key = TypeVar("Key", bound=Hashable)
 
 
-class NameIndex:
-    """The names of volumes, and which of them are like another: none is compared with each.
+class WordIndex:
+    """Sets of words, and which of them are like another; what is found are their positions."""
 
-    Parameters
-    ----------
-    names
-        Volumes' names; what is found of them are their positions here.
-    """
-
-    def __init__(self, names: Sequence[PlainName]) -> None:
-        self._sizes = np.array([len(name.case) for name in names], np.int16)
-        self._equal = _grouped((name, at) for at, name in enumerate(names))
-        self._of_case = _grouped((name.case, at) for at, name in enumerate(names))
-        self._having = _grouped((word, at) for at, name in enumerate(names) for word in name.case)
-
-    def named(self, name: PlainName) -> Positions:
-        """Return where an annotation's name is a volume's, with or without an index at its end."""
-        tails = dict.fromkeys((name.tail, name.tail[:-1]))
-        found = (self._equal.get(replace(name, tail=tail), _NOWHERE) for tail in tails)
-        return np.sort(np.concatenate(list(found)))
+    def __init__(self, sets: Sequence[frozenset[str]]) -> None:
+        self._sizes = np.array([len(words) for words in sets], np.int16)
+        self._of_case = _grouped((words, at) for at, words in enumerate(sets))
+        self._having = _grouped((word, at) for at, words in enumerate(sets) for word in words)
 
     def in_common(self, words: Iterable[str]) -> npt.NDArray[np.int16]:
         """Return how many words the case of each name has in common with others."""
@@ -118,6 +178,50 @@ class NameIndex:
             return _NOWHERE
         counts = self.in_common(words)
         return np.flatnonzero((counts > 0) & ((counts == len(words)) | (counts == self._sizes)))
+
+
+class NameIndex:
+    """The names of volumes, and which of them are like another: none is compared with each.
+
+    Parameters
+    ----------
+    names
+        Volumes' names; what is found of them are their positions here.
+    """
+
+    def __init__(self, names: Sequence[PlainName]) -> None:
+        self._names = names
+        self._equal = _grouped((name, at) for at, name in enumerate(names))
+
+    @cached_property
+    def words(self) -> WordIndex:
+        """Their case words."""
+        return WordIndex([name.case for name in self._names])
+
+    @cached_property
+    def numbered(self) -> WordIndex:
+        """Their case words, in which numbers are numbers; where there is none, that at the end."""
+        return WordIndex([_with_tail(name) for name in self._names])
+
+    @cached_property
+    def numbers(self) -> WordIndex:
+        """Their numbers, whatever stands before them."""
+        return WordIndex([frozenset(n for _, n in name.own_numbers) for name in self._names])
+
+    def named(self, name: PlainName) -> Positions:
+        """Return where an annotation's name is a volume's, with or without an index at its end."""
+        tails = dict.fromkeys((name.tail, name.tail[:-1]))
+        found = (self._equal.get(replace(name, tail=tail), _NOWHERE) for tail in tails)
+        return np.sort(np.concatenate(list(found)))
+
+    def in_common(self, name: PlainName) -> npt.NDArray[np.int16]:
+        """Return how many words and numbers of the case each name has in common with another."""
+        numbers = {number for _, number in name.numbers}
+        return self.numbered.in_common(name.numbered) + self.numbers.in_common(numbers)
+
+
+def _with_tail(name: PlainName) -> frozenset[str]:
+    return name.numbered if name.numbers else name.numbered | {str(number) for number in name.tail}
 
 
 def _grouped(pairs: Iterable[tuple[Key, int]]) -> dict[Key, Positions]:
@@ -164,13 +268,28 @@ def name_rules(
     """
     for number, spelled in enumerate(_spellings(name, folders, further)):
         yield NameRule(EXACT, number, False, partial(NameIndex.named, name=spelled))
-    own = plain_name(name, further).case
-    number = 0
-    for alike in (NameIndex.of_case, NameIndex.of_part):
-        for words in (own, own | _words_of(folders)):
-            for planeless in (False, True):
-                yield NameRule(CASE, number, planeless, partial(alike, words=words))
-                number += 1
+    own = spelled  # the last of them has no folder in front
+    above = [word for folder in folders for word in words_of(folder)]
+    readings: list[tuple[Callable[[NameIndex], WordIndex], tuple[frozenset[str], ...]]] = [
+        (lambda index: index.words, (own.case, own.case.union(above))),
+        (lambda index: index.numbered, (own.numbered, _numbered([*above, *own.ordered]))),
+    ]
+    has_number = any(letter.isdigit() for word in (*above, *own.ordered) for letter in word)
+    ways = product((WordIndex.of_case, WordIndex.of_part), readings, (0, 1), (False, True))
+    for number, (alike, (of, sets), with_folders, planeless) in enumerate(ways):
+        is_same = with_folders and sets[1] == sets[0]
+        if not is_same and (has_number or of is readings[0][0]):
+            words = sets[with_folders]
+            yield NameRule(CASE, number, planeless, partial(_fitting, of, alike, words))
+
+
+def _fitting(
+    of: Callable[[NameIndex], WordIndex],
+    alike: Callable[[WordIndex, frozenset[str]], Positions],
+    words: frozenset[str],
+    index: NameIndex,
+) -> Positions:
+    return alike(of(index), words)
 
 
 def one_in_other(words: frozenset[str], others: frozenset[str]) -> bool:

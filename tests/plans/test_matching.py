@@ -229,6 +229,40 @@ def test_where_no_volume_is_of_its_plane_a_file_stays_unmatched(
 # Numbers
 
 
+CASES = [f"P{number:02}_{plane}_anatomic" for number in (1, 2, 12) for plane in ("axl", "cor")]
+
+
+@pytest.mark.parametrize("said", ["patient02", "2", "02", "pat_2", "knee_P002"])
+def test_a_case_is_meant_by_its_number(said: str, tmp_path: Path) -> None:
+    name = f"{said}_cor_mask.nii"
+    mapping = nk.match(annotations(tmp_path, name), volumes(*CASES))
+    assert matched(mapping) == {name: (4, CASE)}
+
+
+def test_a_file_is_never_for_the_case_of_another_number(tmp_path: Path) -> None:
+    dataset = annotations(tmp_path, "patient02_axl_mask.nii")
+    mapping = nk.match(dataset, volumes("P01_axl_anatomic", "P02_cor_anatomic"))
+    assert whys(mapping) == {
+        "patient02_axl_mask.nii": (
+            "by its plane it is for d/P01_axl_anatomic.nrrd (id 1), but its number is 2, not 1"
+        )
+    }
+    mapping = nk.match(dataset, volumes("P01_axl_x", "P03_axl_x", n1=5.0))
+    assert whys(mapping)["patient02_axl_mask.nii"].startswith("2 volumes fit by its plane")
+    swapped = annotations(tmp_path / "swapped", "sub-01_ses-02_axl_mask.nii")
+    mapping = nk.match(swapped, volumes("sub-02_ses-01_axl"))
+    assert mapping.rows[0].why.endswith("but its number is 1, not 2")
+
+
+def test_volumes_of_the_files_number_come_first_among_its_candidates(tmp_path: Path) -> None:
+    there = volumes("P01_knee_axl", "P02_a_axl", "P02_b_axl", "MR2_axl", n2=5.0, n3=5.0, n4=5.0)
+    mapping = nk.match(annotations(tmp_path, "patient02_knee_axl_mask.nii"), there)
+    assert mapping.rows[0].candidates == (2, 3, 1, 4)
+    only = [ref for ref in volumes("P03_axl", "P02_axl", "P01_axl") if ref.id]
+    indexed = nk.match(annotations(tmp_path / "b", "axl_mask_02.nii"), only)
+    assert indexed.rows[0].candidates == (2, 3, 1)
+
+
 def test_a_number_that_is_the_volumes_own_may_be_no_class_index(tmp_path: Path) -> None:
     names = ("axl_inference_1.nii", "axl_inference_2.nii")
     dataset = annotations(tmp_path, *names)

@@ -14,6 +14,7 @@ from nifti_kit.plans.name_rules import (
     NameIndex,
     PlainName,
     name_rules,
+    numbers_apart,
     one_in_other,
     plain_name,
 )
@@ -77,8 +78,8 @@ FIRST = {
     "one folder in front": (("a", "b"), "b_axl_anatomic.nrrd", (EXACT, 1, False)),
     "none": (("a", "b"), "axl_anatomic.nrrd", (EXACT, 2, False)),
     "the folders' words": (("a", "b"), "axl_b_a_anatomic.nrrd", (CASE, 2, False)),
-    "one of them": (("a", "b"), "axl_b_anatomic.nrrd", (CASE, 6, False)),
-    "more than them": (("a",), "axl_a_x_anatomic.nrrd", (CASE, 6, False)),
+    "one of them": (("a", "b"), "axl_b_anatomic.nrrd", (CASE, 10, False)),
+    "more than them": (("a",), "axl_a_x_anatomic.nrrd", (CASE, 10, False)),
     "others": (("a",), "axl_x_anatomic.nrrd", None),
 }
 
@@ -94,9 +95,50 @@ def test_the_rules_come_from_the_strictest_to_the_loosest() -> None:
     rules = list(name_rules("anna_axl_mask.nii", ("a",)))
     assert [(rule.name, rule.looseness) for rule in rules] == [
         *((EXACT, number) for number in range(2)),
-        *((CASE, number) for number in range(8)),
+        *((CASE, number) for number in (*range(4), *range(8, 12))),
     ]
     assert [rule.planeless for rule in rules] == [False, False] + [False, True] * 4
+
+
+NUMBERED = {
+    "zeros in front": ("02_axl_mask.nii", "2_axl_anatomic.nrrd", True),
+    "a word of a case": ("2_axl_mask.nii", "P02_axl_anatomic.nrrd", True),
+    "two words of a case": ("patient02_axl_mask.nii", "P02_axl_anatomic.nrrd", True),
+    "apart": ("patient_2_axl_mask.nii", "sub-002_axl.nrrd", True),
+    "in a folder": ("axl_mask.nii", "P02_axl_anatomic.nrrd", True),
+    "at the end of a volume": ("2_axl_mask.nii", "axl_anatomic_02.nrrd", True),
+    "another number": ("patient02_axl_mask.nii", "P01_axl_anatomic.nrrd", False),
+    "its first digit": ("patient02_axl_mask.nii", "P20_axl_anatomic.nrrd", False),
+    "another word": ("hip2_axl_mask.nii", "knee2_axl_anatomic.nrrd", False),
+    "a number that stands twice": ("2_2_axl_mask.nii", "02_3_axl_anatomic.nrrd", False),
+    "no number of a case": ("2_axl_mask.nii", "P03_T2_axl_anatomic.nrrd", False),
+}
+
+
+@pytest.mark.parametrize(("file", "volume", "expected"), NUMBERED.values(), ids=list(NUMBERED))
+def test_numbers_in_names_are_numbers(file: str, volume: str, expected: bool) -> None:
+    folders = ("patient 2",) if file == "axl_mask.nii" else ()
+    assert (first(file, folders, volume) is not None) is expected
+
+
+APART = {
+    "one number each": ("patient02_axl", "P01_axl", False, ("2", "1")),
+    "of cases and visits": ("sub-01_ses-02_axl", "sub-02_ses-01_axl", False, ("1", "2")),
+    "a visit more": ("P02_v3_axl", "P02_axl", True, None),
+    "other words": ("hip2_axl", "knee3_axl", False, None),
+    "other words alone": ("hip2_axl", "knee3_axl", True, ("2", "3")),
+    "an index": ("axl_mask_2", "P01_axl", True, None),
+    "the volume's own at its end": ("2_axl_mask", "axl_anatomic_1", True, ("2", "1")),
+    "dates": ("20240131_axl", "20240205_axl", True, None),
+}
+
+
+@pytest.mark.parametrize(("file", "volume", "alone", "expected"), APART.values(), ids=list(APART))
+def test_numbers_say_that_a_file_is_of_another_case(
+    file: str, volume: str, alone: bool, expected: tuple[str, str] | None
+) -> None:
+    names = plain_name(f"{file}.nii"), plain_name(f"{volume}.nrrd")
+    assert numbers_apart(*names, alone=alone) == expected
 
 
 def test_no_words_are_no_case() -> None:
@@ -135,8 +177,8 @@ def test_an_index_finds_what_a_look_at_every_name_finds(
         return [place for place, name in enumerate(names) if fits(name)]
 
     assert index.named(own).tolist() == at(named)
-    assert index.of_case(case).tolist() == at(lambda name: case and name.case == case)
-    assert index.of_part(case).tolist() == at(
+    assert index.words.of_case(case).tolist() == at(lambda name: case and name.case == case)
+    assert index.words.of_part(case).tolist() == at(
         lambda name: case and name.case and one_in_other(case, name.case)
     )
-    assert index.in_common(case).tolist() == [len(case & name.case) for name in names]
+    assert index.words.in_common(case).tolist() == [len(case & name.case) for name in names]
