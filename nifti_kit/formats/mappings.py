@@ -62,6 +62,9 @@ class MappingRow:
         Why it is unmatched, where that is known.
     further
         How many more could be meant; :func:`nifti_kit.match` lists a hundred.
+    by_person
+        ``chosen`` (a volume), ``accepted`` (the one that was there) or ``left out``, as a person
+        decided; empty while nobody did.
     """
 
     annotation: PurePosixPath
@@ -70,6 +73,11 @@ class MappingRow:
     candidates: tuple[int, ...] = ()
     why: str = ""
     further: int = 0
+    by_person: str = ""
+
+    def chosen(self, volume_id: int) -> MappingRow:
+        """Return it with a volume that a person chose."""
+        return replace(self, volume=volume_id, rule="chosen", why="", by_person="chosen")
 
 
 class Mapping(Summary):
@@ -152,7 +160,7 @@ class Mapping(Summary):
                 expected=listed(map(self._shown, self.names), SHOWN) or "a whole number above 0",
                 remedy="Give the id of a volume of the target.",
             )
-        chosen = replace(self._rows[meant[0]], volume=volume_id, rule="chosen", why="")
+        chosen = self._rows[meant[0]].chosen(volume_id)
         rows = [chosen if row.annotation == meant[0] else row for row in self.rows]
         # What was doubtful of this file, a person has decided.
         faults = [fault for fault in self.faults if fault.path != str(meant[0])]

@@ -115,16 +115,46 @@ def test_choices_are_limited_and_have_what_is_chosen_now(tmp_path: Path) -> None
 
 def test_far_volumes_are_measured_only_where_the_file_lands(tmp_path: Path) -> None:
     one = annotation(tmp_path)
-    near, elsewhere = refs("a")[0], refs("b", by=5)[0]
-    volumes = Volumes([near])
-    assert volumes.placed(one, near, CHOICES).text == "same grid"
-    assert volumes.placed(one, elsewhere, CHOICES - 1).text == "translated by 5 mm (2.5 voxels)"
-    assert volumes.placed(one, elsewhere, CHOICES).text == "elsewhere, or another grid"
-    (broken,) = refs("c")
-    broken = replace(broken, grid=Grid(SHAPE, BROKEN))
-    assert volumes.placed(one, broken, CHOICES).text == "elsewhere, or another grid"
-    turned = replace(near, grid=Grid((6, 5, 7), AFFINE[:, [1, 0, 2, 3]]))
-    assert volumes.placed(one, turned, CHOICES).text == "axes in another order: lands exactly"
+    near, *others = refs("axl_a", "axl_b", "axl_c", "axl_d")
+    grids = Grid(SHAPE, moved(5)), Grid(SHAPE, BROKEN), Grid((6, 5, 7), AFFINE[:, [1, 0, 2, 3]])
+    away, broken, turned = (
+        replace(ref, grid=grid) for ref, grid in zip(others, grids, strict=True)
+    )
+    volumes = Volumes([near, away, broken, turned])
+    ranked = [away] * CHOICES + [near, away, broken, turned]
+    texts = [place.text for place in volumes.places(one, ranked)]
+    assert texts[:CHOICES] == ["translated by 5 mm (2.5 voxels)"] * CHOICES
+    assert texts[CHOICES:] == [
+        "same grid",
+        "elsewhere, or another grid",
+        "elsewhere, or another grid",
+        "axes in another order: lands exactly",
+    ]
+
+
+def test_numbers_are_numbers_in_words_and_in_the_order_of_volumes(tmp_path: Path) -> None:
+    volumes = Volumes(refs("P01_axl_anatomic", "P02_cor_anatomic", "P02_axl_anatomic"))
+    file = annotation(tmp_path, "patient02_axl_mask.nii")
+    assert [ref.name for ref in volumes.ranked(file, ())] == [
+        "P02_axl_anatomic.nrrd",
+        "P01_axl_anatomic.nrrd",
+        "P02_cor_anatomic.nrrd",
+    ]
+    third, first, _ = (volumes.name_of(ref) for ref in volumes.ranked(file, ()))
+    assert file.words_with(third) == ("patient02 axl", "")
+    assert file.words_with(first) == ("axl", "patient02 p01")
+
+
+def test_a_plane_in_other_words_is_a_plane_and_places_decide_where_names_say_nothing(
+    tmp_path: Path,
+) -> None:
+    here, there = refs("a_axl_anatomic", "b_axl_anatomic")
+    away = replace(here, grid=Grid(SHAPE, moved(5)))
+    volumes = Volumes([away, there, *refs("c_cor_anatomic")[:0]])
+    file = annotation(tmp_path, "02-axial.nii")
+    assert (file.plane, file.case) == ("axl", frozenset("2"))
+    assert [ref.name for ref in volumes.ranked(file, ())] == [there.name, away.name]
+    assert volumes.under(file) == [there]
 
 
 def test_a_score_table_has_no_place(tmp_path: Path) -> None:
@@ -132,4 +162,5 @@ def test_a_score_table_has_no_place(tmp_path: Path) -> None:
     (one,) = Annotation.all_of(nk.scan(tmp_path).items)
     (ref,) = refs("axl_anatomic")
     assert one.place_on(ref).text == "a score table has no place"
-    assert Volumes([ref]).placed(one, ref, CHOICES).lands
+    assert [place.lands for place in Volumes([ref]).places(one, [ref])] == [True]
+    assert Volumes([ref]).under(one) == []

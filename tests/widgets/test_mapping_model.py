@@ -75,7 +75,7 @@ def model(tmp_path: Path) -> MappingModel:
 def cells(model: MappingModel, key: str) -> dict[str, str]:
     row = model.table.row(key)
     assert row is not None
-    return dict(row.cells)
+    return {name: text for name, text in row.cells.items() if name != "pick"}
 
 
 def states(model: MappingModel) -> dict[str, str]:
@@ -242,35 +242,52 @@ def test_a_file_is_meant_by_as_much_of_its_end_as_tells_it_apart(tmp_path: Path)
         model.choose("nothing.nii", 1)
 
 
-def test_a_pair_that_does_not_lie_together_is_doubtful_until_it_is_accepted(
+def test_a_choice_is_a_decision_even_where_the_two_do_not_lie_together(
     model: MappingModel,
 ) -> None:
     model.choose(OPEN, 4)
     assert cells(model, OPEN)["place"] == "translated by 5 mm (2.5 voxels)"
-    assert cells(model, OPEN)["state"] == "doubtful"
+    assert cells(model, OPEN)["state"] == "chosen"
     assert cells(model, OPEN)["note"] == "it does not lie on this volume"
-    assert model.save_blockers == [
-        "1 file is doubtful. For each: accept it, choose another volume, or leave it out."
-    ]
-    (found,) = model.findings
-    assert (found.code, found.path) == ("mask-translated", OPEN)
-    model.accept(OPEN)
-    assert cells(model, OPEN)["state"] == "accepted"
     assert model.save_blockers == []
-    assert [found.code for found in model.findings] == ["mask-translated"]
+    (found,) = model.findings  # it still blocks an upload
+    assert (found.code, found.path) == ("mask-translated", OPEN)
     row = model.table.row(OPEN)
     assert row is not None
     assert row.tone == "error"
 
 
-def test_a_volume_that_two_planes_have_is_doubtful_in_both_rows(model: MappingModel) -> None:
+def test_a_pair_of_a_file_that_does_not_lie_together_is_doubtful_until_it_is_accepted(
+    model: MappingModel, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({OPEN: 4}))
+    model.load(other)
+    assert cells(model, OPEN)["state"] == "doubtful"
+    assert model.save_blockers == [
+        "1 file is doubtful. For each: accept it, choose another volume, or leave it out."
+    ]
+    with pytest.raises(BadMapping, match="saving is not possible: 1 file is doubtful"):
+        model.save()
+    model.accept(OPEN)
+    assert cells(model, OPEN)["state"] == "accepted"
+    assert model.save_blockers == []
+    assert "mask-translated" in [found.code for found in model.findings]
+
+
+def test_a_volume_that_two_planes_have_is_doubtful_where_nobody_chose_it(
+    model: MappingModel,
+) -> None:
     model.choose(OPEN, 3)
-    assert states(model) == {OPEN: "doubtful", SURE: "doubtful"}
+    assert states(model) == {OPEN: "chosen", SURE: "doubtful"}
     note = "the volume is also that of {}, of another plane or case"
     assert cells(model, OPEN)["note"] == note.format(SURE)
     assert cells(model, SURE)["note"] == note.format(OPEN)
-    assert model.save_blockers[0].startswith("2 files are doubtful.")
+    assert model.save_blockers[0].startswith("1 file is doubtful.")
     assert [found.code for found in model.findings] == ["mapping-id-shared"]
+    row = model.table.row(OPEN)
+    assert row is not None
+    assert row.tone == "warning"
     model.choose(OPEN, 1)
     assert states(model) == {OPEN: "chosen", SURE: "matched"}
 
@@ -360,7 +377,7 @@ def test_it_begins_with_the_sources_own_mapping(tmp_path: Path) -> None:
     source = written(tmp_path, OPEN, SURE)
     (source / "mapping.json").write_text(json.dumps({OPEN: 2, "none.nii": 1}))
     model = MappingModel(source, target(*KNEES))
-    assert cells(model, OPEN)["rule"] == "mapping file"
+    assert cells(model, OPEN)["rule"] == "mapping file, words in common"
     assert cells(model, SURE)["note"] == "the mapping has no volume for it"
     codes = [found.code for found in model.findings]
     assert codes == ["annotation-unmatched", "mapping-key"]
@@ -396,8 +413,14 @@ def test_a_mapping_is_saved_and_loaded(model: MappingModel) -> None:
     saved = model.save()
     assert json.loads(saved.read_text()) == {OPEN: 2, SURE: 3}
     assert model.message == f"Saved the volumes of 2 files to {saved}."
+    rules = [cells(model, key)["rule"] for key in (OPEN, SURE)]
+    assert rules == ["your choice", "exact name"]
+    model.load(saved)  # what is so already stays as it was decided
+    assert [cells(model, key)["rule"] for key in (OPEN, SURE)] == rules
     model.leave_out(OPEN)
     model.load(saved)
+    rules = [cells(model, key)["rule"] for key in (OPEN, SURE)]
+    assert rules == ["mapping file, words in common", "exact name"]
     assert model.mapping.to_dict() == {OPEN: 2, SURE: 3}
     assert model.message == f"{saved} loaded."
     model.undo()
@@ -435,9 +458,6 @@ def test_the_project_form_has_the_datasets_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_in_the_way_of_saving_is_an_error_with_its_reason(model: MappingModel) -> None:
-    model.choose(OPEN, 4)
-    with pytest.raises(BadMapping, match="saving is not possible: 1 file is doubtful"):
-        model.save()
     with pytest.raises(BadMapping, match="saving is not possible: The name of the file must end"):
         model.save("mapping.txt")
 

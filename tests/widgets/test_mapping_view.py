@@ -102,7 +102,7 @@ def test_a_preview_is_a_viewer_that_goes_with_its_file(editor: Any) -> None:
 def test_saving_is_blocked_with_the_reason_until_it_is_possible(editor: Any) -> None:
     save = named(editor, "nk-save")
     assert not save.disabled
-    editor.model.choose(OPEN, 4)
+    editor.model.choose(OPEN, 3)
     assert save.disabled
     assert "1 file is doubtful." in shown(editor, "nk-save-part")
     editor.model.choose(OPEN, 2)

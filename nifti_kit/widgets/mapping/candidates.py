@@ -5,9 +5,10 @@ Names are compared by their words, grids in world space (RAS+ mm).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, overload
 
 import numpy as np
@@ -16,9 +17,10 @@ import numpy.typing as npt
 from nifti_kit.checks.geometry import share_text
 from nifti_kit.core.geometry import Grid, compare_grids, gap_mm
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
-from nifti_kit.datasets.names import natural_key
+from nifti_kit.datasets.names import natural_key, parse_name, planes_meant
 from nifti_kit.formats.labels import read_labels
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.plans.lattices import Lattices
 from nifti_kit.plans.name_rules import PlainName, plain_name
 from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.records import VolumeRef
@@ -32,9 +34,6 @@ CHOICES = 60
 
 THOUSAND_MM = 1000.0
 """Longer lengths are written without decimals (mm)."""
-
-SAME_CENTRE_MM = 0.01
-"""Grids of the same voxels, in whatever order, have one centre; headers round less (mm)."""
 
 NOT_MATCHED = "not matched"
 """The choice of no volume."""
@@ -102,20 +101,6 @@ def _length(mm: float) -> str:
     return f"{mm:.3g}" if mm < THOUSAND_MM else f"{mm:,.0f}"
 
 
-def _lands(mask: Grid, volume: Grid) -> bool:
-    """Say whether a mask lands; where it does not, at a small part of the cost of the place."""
-    if mask.problem or volume.problem:
-        return False
-    apart = max(abs(x - y) for x, y in zip(_centre(mask), _centre(volume), strict=True))
-    return apart < SAME_CENTRE_MM and place_of(mask, volume).lands
-
-
-@lru_cache(maxsize=8192)
-def _centre(grid: Grid) -> tuple[float, ...]:
-    """Return the middle of a usable grid (RAS+ mm)."""
-    return tuple(map(float, grid.world([(size - 1) / 2 for size in grid.shape])))
-
-
 @dataclass(frozen=True, eq=False)
 class Annotation:
     """An annotation file, or a score table that stands alone, that needs a volume.
@@ -130,19 +115,25 @@ class Annotation:
         What scanning found of it.
     name
         Its name as it is compared.
+    case, plane
+        Its case words, in which numbers are numbers, and its plane; also one that the
+        specification has no word for (``axial``).
     """
 
     key: str
     item: Item
     file: MaskFile | TableFile
     name: PlainName
+    case: frozenset[str]
+    plane: str | None
 
     @classmethod
     def all_of(cls, items: Iterable[Item]) -> Iterator[Annotation]:
         """Yield the files of an annotations dataset that need a volume, in order."""
         for item in items:
             for file in item.tables if item.is_scores_alone else item.masks:
-                yield cls(str(file.relative), item, file, plain_name(file.relative.name))
+                name = plain_name(file.relative.name)
+                yield cls(str(file.relative), item, file, name, *_case_of(file.relative.name))
 
     def place_on(self, volume: VolumeRef) -> Fit:
         """Return how it lies against a volume."""
@@ -151,12 +142,30 @@ class Annotation:
         )
 
     def words_with(self, volume: PlainName) -> tuple[str, str]:
-        """Return the words that both names have, and those that one of them alone has."""
+        """Return the words that both names have, and those that one of them alone has.
+
+        Words of one number (P02, patient2) are in both.
+        """
         own, others = dict.fromkeys(self.name.words), dict.fromkeys(volume.words)
-        both = [word for word in own if word in others]
-        apart = [word for word in own if word not in others]
-        apart += [word for word in others if word not in own]
-        return " ".join(both), " ".join(apart)
+        same = {n for _, n in self.name.numbers} & {n for _, n in volume.own_numbers}
+        both = [word for word in own if word in others or _number(word) in same]
+        apart = [word for word in (*own, *others) if (word in own) != (word in others)]
+        return " ".join(both), " ".join(word for word in apart if _number(word) not in same)
+
+
+def _number(word: str) -> str:
+    """Return the number at the end of a word, without zeros in front."""
+    digits = word[len(word.rstrip("0123456789")) :]
+    return digits.lstrip("0") or digits[:1]
+
+
+def _case_of(name: str) -> tuple[frozenset[str], str | None]:
+    """Return the case words of a file's name, and the plane that it means, in whatever words."""
+    plain = plain_name(name)
+    if plain.plane is not None:
+        return plain.numbered, plain.plane
+    plane, written = planes_meant(parse_name(name))
+    return plain.numbered - {written.casefold()}, plane
 
 
 class Volumes:
@@ -168,6 +177,12 @@ class Volumes:
         self._names = {ref.id: plain_name(ref.name) for ref in ordered}
         self._labels = {ref.id: f"{ref.dataset}/{ref.name} (id {ref.id})" for ref in ordered}
         self._ids = {label: number for number, label in self._labels.items()}
+        self._cases = {ref.id: _case_of(ref.name) for ref in ordered}
+        self._numbers = {
+            number: frozenset(n for _, n in name.own_numbers)
+            for number, name in self._names.items()
+        }
+        self.ids = self._refs.keys()
 
     def __iter__(self) -> Iterator[VolumeRef]:
         return iter(self._refs.values())
@@ -183,6 +198,38 @@ class Volumes:
         """Return a volume's name as it is compared."""
         return self._names[volume.id]
 
+    def case_of(self, volume: VolumeRef) -> frozenset[str]:
+        """Return a volume's case words, in which numbers are numbers."""
+        return self._cases[volume.id][0]
+
+    def plane_of(self, volume: VolumeRef) -> str | None:
+        """Return the plane that a volume's name means."""
+        return self._cases[volume.id][1]
+
+    @cached_property
+    def _sets(self) -> dict[tuple[str, frozenset[str]], list[VolumeRef]]:
+        sets: defaultdict[tuple[str, frozenset[str]], list[VolumeRef]] = defaultdict(list)
+        for ref in self:
+            sets[ref.dataset, self.case_of(ref)].append(ref)
+        return dict(sets)
+
+    def of_case(self, volume: VolumeRef) -> Sequence[VolumeRef]:
+        """Return the volumes of one case: those of a dataset whose names differ by their plane."""
+        return self._sets[volume.dataset, self.case_of(volume)]
+
+    @cached_property
+    def _lattices(self) -> Lattices:
+        return Lattices([ref.grid for ref in self])
+
+    def under(self, annotation: Annotation) -> list[VolumeRef]:
+        """Return the volumes on which a file lands, of its plane or of none; a table on none."""
+        if isinstance(annotation.file, TableFile):
+            return []
+        lands = self._lattices.same_as(annotation.file.grid)
+        landing = [ref for ref, is_there in zip(self, lands.tolist(), strict=True) if is_there]
+        planes = (annotation.plane, None)
+        return [r for r in landing if annotation.plane is None or self.plane_of(r) in planes]
+
     def label(self, volume_id: int | None) -> str:
         """Return what a person reads of a volume; it is different for each."""
         if volume_id is None:
@@ -194,26 +241,29 @@ class Volumes:
         return self._ids.get(label)
 
     def ranked(self, annotation: Annotation, candidates: Sequence[int]) -> list[VolumeRef]:
-        """Return all volumes, the likeliest first: candidates in their order, then by name."""
+        """Return all volumes, the likeliest first: candidates in their order, then by name.
+
+        Where names say nothing of the others, those on which the file lands come first.
+        """
         first = [self._refs[number] for number in candidates if number in self._refs]
         taken = {ref.id for ref in first}
-        case, plane = annotation.name.case, annotation.name.plane
-        others = [ref for ref in self if ref.id not in taken]
-        # They are in the order of their names, and a sort keeps that among equals.
-        others.sort(
-            key=lambda ref: (
-                self._names[ref.id].plane != plane,
-                -len(case & self._names[ref.id].case),
-            )
-        )
-        return first + others
+        lands = {ref.id for ref in self.under(annotation)}
+        numbers = {*(n for _, n in annotation.name.numbers), *map(str, annotation.name.tail)}
 
-    def placed(self, annotation: Annotation, volume: VolumeRef, at: int) -> Fit:
-        """Return how a volume at a rank (from 0) fits; the far ones are not measured in full."""
-        if at < CHOICES or isinstance(annotation.file, TableFile):
-            return annotation.place_on(volume)
-        grid = annotation.file.grid
-        return annotation.place_on(volume) if _lands(grid, volume.grid) else NOT_COMPARED
+        def unlike(ref: VolumeRef) -> tuple[object, ...]:
+            case, plane = self._cases[ref.id]
+            alike = len(case & annotation.case) + (not numbers.isdisjoint(self._numbers[ref.id]))
+            return plane != annotation.plane, -alike, ref.id not in lands
+
+        # They are in the order of their names, and a sort keeps that among equals.
+        return first + sorted((ref for ref in self if ref.id not in taken), key=unlike)
+
+    def places(self, annotation: Annotation, ranked: Iterable[VolumeRef]) -> Iterator[Fit]:
+        """Yield how volumes fit, the likeliest first; the far ones are not measured in full."""
+        lands = {ref.id for ref in self.under(annotation)}
+        for at, ref in enumerate(ranked):
+            is_near = at < CHOICES or ref.id in lands or isinstance(annotation.file, TableFile)
+            yield annotation.place_on(ref) if is_near else NOT_COMPARED
 
 
 class Choices(Sequence[str]):
@@ -294,14 +344,16 @@ class Candidates(Table):
         self._about = about
         ranked = self._volumes.ranked(annotation, likely) if annotation else ()
         self.search, self.page = "", 0
+        if annotation is None:
+            self.rows = ()
+            return
+        places = self._volumes.places(annotation, ranked)
         self.rows = tuple(
-            _with_now(self._row(annotation, ref, at), now)
-            for at, ref in enumerate(ranked)
-            if annotation is not None
+            _with_now(self._row(annotation, ref, place), now)
+            for ref, place in zip(ranked, places, strict=True)
         )
 
-    def _row(self, annotation: Annotation, ref: VolumeRef, at: int) -> Row:
-        place = self._volumes.placed(annotation, ref, at)
+    def _row(self, annotation: Annotation, ref: VolumeRef, place: Fit) -> Row:
         both, one = annotation.words_with(self._volumes.name_of(ref))
         drawn = "" if isinstance(annotation.file, TableFile) else "Preview"
         cells = {

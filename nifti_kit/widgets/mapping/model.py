@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingABC
 from pathlib import Path
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import HasTraits, Int, Unicode
+from traitlets import Bool, HasTraits, Int, Unicode
 
+from nifti_kit.comparisons import Changes, changes
 from nifti_kit.core.findings import Findings
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, scan
 from nifti_kit.datasets.items import MaskFile
 from nifti_kit.errors import BadMapping
-from nifti_kit.formats.mappings import Mapping, read_mapping
+from nifti_kit.formats.mappings import Mapping, MappingRow, read_mapping
+from nifti_kit.plans.plan import plan
 from nifti_kit.targets.folder import ProjectFolder
 from nifti_kit.targets.records import VolumeRef
 from nifti_kit.targets.target import Target
@@ -26,10 +29,11 @@ from nifti_kit.widgets.mapping.rows import (
     CHOSEN,
     COLUMNS,
     DOUBTFUL,
-    Decision,
+    UNMATCHED,
     MappingRows,
-    Standing,
+    Pair,
 )
+from nifti_kit.widgets.mapping.suggestions import Suggestion, by_place, same_case
 from nifti_kit.widgets.parts.acts import refuse
 from nifti_kit.widgets.parts.saving import path_blockers, path_of
 from nifti_kit.widgets.parts.sources import SourcePicker
@@ -38,6 +42,9 @@ from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 PathLike = str | os.PathLike[str]
+
+SUGGESTED = 30
+"""Files of a suggestion that are shown; the others are counted."""
 
 
 class MappingModel(HasTraits):
@@ -60,7 +67,14 @@ class MappingModel(HasTraits):
     table
         A row for each file. Its ``selected`` is the file whose candidates are shown.
     candidates
-        The volumes for the selected file, the likeliest first.
+        The volumes for the selected file, the likeliest first. Its ``selected`` is the one that
+        :meth:`take` takes.
+    suggestion
+        Rows that would change together (:class:`nifti_kit.widgets.mapping.suggestions.Suggestion`),
+        until a person takes or drops them; or None.
+    follows
+        Whether each candidate that is marked is drawn at once: as it begins for a project folder;
+        an instance sends a whole volume for each.
     revision
         How many changes there were.
     message
@@ -71,6 +85,11 @@ class MappingModel(HasTraits):
         The preview that is being made.
     picture
         The preview: a :class:`nifti_kit.widgets.viewer.model.ViewerModel`, or None.
+    comparing
+        The look at what is on the target.
+    replaced
+        What the mapping would replace there, as ``nk.changes`` tells it; None before it is asked
+        for, and after each change.
     """
 
     revision = Int()
@@ -78,6 +97,9 @@ class MappingModel(HasTraits):
     path = Unicode()
     form = Unicode("auto")
     picture = AnyTrait(None, allow_none=True)
+    suggestion = AnyTrait(None, allow_none=True)
+    follows = Bool(False)
+    replaced = AnyTrait(None, allow_none=True)
 
     def __init__(
         self,
@@ -97,8 +119,13 @@ class MappingModel(HasTraits):
         self.rows = MappingRows(self.dataset, self.volumes, begin)
         self.table = Table(COLUMNS, self.rows.rows, on_edit=self._edited)
         self.candidates = Candidates(self.volumes, self._choose_here, self._preview_here)
-        self.task = Task()
+        self.task, self.comparing = Task(), Task()
+        self.follows = isinstance(self.target, ProjectFolder)
+        self._wanted: tuple[str, int] | None = None
         self.table.observe(self._opened, "selected")
+        self.candidates.observe(self._look, "selected")
+        self.observe(self._look, "follows")
+        self.task.observe(self._look, "state")
 
     @property
     def mapping(self) -> Mapping:
@@ -110,22 +137,24 @@ class MappingModel(HasTraits):
         """What is wrong or doubtful: files without volumes, grids, volumes given twice."""
         return self.rows.findings
 
-    def standing(self, annotation: PathLike) -> Standing:
+    def standing(self, annotation: PathLike) -> Pair:
         """Return what is known of a file and its volume."""
         return self.rows[self.rows.key_of(annotation)]
 
     # What a person does
 
     def choose(self, annotation: PathLike, volume_id: int) -> None:
-        """Give a file a volume of the target.
+        """Give a file a volume of the target: a decision, also where it is doubtful.
+
+        What it says of the other files of its case is in ``suggestion`` then.
 
         Raises
         ------
         BadMapping
             If no file, or more than one, is meant, or there is no such volume.
         """
-        standing = self.standing(annotation)
-        key = standing.annotation.key
+        pair = self.standing(annotation)
+        key = pair.annotation.key
         if self.volumes.get(volume_id) is None:
             raise BadMapping(
                 "the target has no such volume",
@@ -134,34 +163,83 @@ class MappingModel(HasTraits):
                 remedy="Give the id of a volume of the target.",
             )
         what = f"{key}: {self.volumes.label(volume_id)} chosen"
-        self._change(what, {key: standing.decision.chosen(volume_id)})
+        self._change(what, {key: pair.row.chosen(volume_id)})
+        self.suggestion = same_case(self.rows, key)
 
     def accept(self, annotation: PathLike) -> None:
         """Accept the volume that a file has, whatever is doubtful about it."""
-        standing = self.standing(annotation)
-        key = standing.annotation.key
+        pair = self.standing(annotation)
+        key = pair.annotation.key
         refuse(self.accept_blockers(key), "accepting it", BadMapping)
-        self._change(f"{key} accepted", {key: standing.decision.accepted()})
+        self._change(f"{key} accepted", {key: pair.accepted()})
 
     def leave_out(self, annotation: PathLike) -> None:
         """Leave a file without a volume."""
-        standing = self.standing(annotation)
-        key = standing.annotation.key
-        self._change(f"{key} left without a volume", {key: standing.decision.left_out()})
+        pair = self.standing(annotation)
+        key = pair.annotation.key
+        self._change(f"{key} left without a volume", {key: pair.left_out()})
 
     def accept_sure(self) -> int:
         """Accept every file that has one candidate and lies on it exactly; return how many."""
-        sure = {key: decision.accepted() for key, decision in self.rows.sure.items()}
-        if sure:
-            self._change(f"{counted(len(sure), 'sure file')} accepted", sure)
-        return len(sure)
+        sure = {pair.annotation.key: pair.accepted() for pair in self.rows if pair.is_sure}
+        return self._change_all(sure, "sure file", "accepted")
 
     def match_rest(self) -> int:
         """Match the files that are unmatched by names and grids; return how many were."""
-        rest = self.rows.rest
-        if rest:
-            self._change(f"{counted(len(rest), 'file')} matched by name and place", rest)
-        return len(rest)
+        return self._change_all(self.rows.rest, "file", "matched by name and place")
+
+    def pick(self, annotation: PathLike, on: bool = True) -> None:
+        """Pick a file, or take it out again."""
+        self._pick([self.rows.key_of(annotation)], on)
+
+    def pick_found(self) -> None:
+        """Pick all files that search and filters leave; if all of them are picked, none."""
+        keys = [row.key for row in self.table.found]
+        self._pick(keys, not self.rows.picked.issuperset(keys))
+
+    def accept_picked(self) -> int:
+        """Accept the volumes of the picked files that have one; return how many were."""
+        refuse(self.picked_blockers, "accepting them", BadMapping)
+        keys = [key for key in self.rows.picked if not self.accept_blockers(key)]
+        return self._decide(keys, Pair.accepted, "accepted")
+
+    def leave_out_picked(self) -> int:
+        """Leave the picked files without a volume; return how many."""
+        refuse(self.picked_blockers, "leaving them out", BadMapping)
+        return self._decide(self.rows.picked, Pair.left_out, "left without a volume")
+
+    def suggest_by_place(self) -> None:
+        """Put into ``suggestion`` which unmatched files lie on one volume alone."""
+        self.suggestion = by_place(self.rows)
+        if self.suggestion is None:
+            self._show("No unmatched file lies on one volume alone.")
+
+    def take_suggestion(self) -> int:
+        """Make what is suggested so; return how many files it was."""
+        refuse(self.suggestion_blockers, "taking it", BadMapping)
+        found: Suggestion = self.suggestion
+        count = self._change_all(found.rows, "suggested file", "taken")
+        chosen = self.rows.get(self.table.selected)
+        if chosen is not None and not chosen.is_open:
+            self.go_on()
+        return count
+
+    def take(self) -> None:
+        """Take the marked candidate for the selected file, and go on to the next open one."""
+        refuse(self.take_blockers, "taking it", BadMapping)
+        key, volume_id = self.table.selected, int(self.candidates.selected)
+        if self.rows[key].row.volume != volume_id:
+            self.choose(key, volume_id)
+        elif not self.accept_blockers(key):
+            self.accept(key)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Select the next file that is doubtful or unmatched, in the order of the table."""
+        keys = [row.key for row in self.table.found]
+        at = keys.index(self.table.selected) + 1 if self.table.selected in keys else 0
+        following = (key for key in (*keys[at:], *keys[:at]) if self.rows[key].is_open)
+        self.table.select(next(following, self.table.selected))
 
     def undo(self) -> None:
         """Take the last change back."""
@@ -179,9 +257,7 @@ class MappingModel(HasTraits):
             If it cannot be read. What is wrong in it becomes findings.
         """
         mapping = read_mapping(path_of(os.fspath(path)), self.dataset, relative=str(path))
-        rows = self.rows.rows_of(mapping)
-        after = {str(row.annotation): Decision.of(row) for row in rows}
-        self._change(f"{path} loaded", after, mapping.faults)
+        self._change(f"{path} loaded", self.rows.rows_of(mapping), mapping.faults)
 
     def save(self, path: PathLike | None = None, *, form: str | None = None) -> Path:
         """Write the mapping as JSON and return where; a file that is there is kept beside it.
@@ -205,51 +281,133 @@ class MappingModel(HasTraits):
 
         ``task.join()`` waits for it; then ``picture`` is there.
         """
-        standing = self.standing(annotation)
-        refuse(self.preview_blockers(standing.annotation.key, volume_id), "a preview", BadMapping)
-        file, ref = standing.annotation.file, self._volume_for(standing, volume_id)
+        pair = self.standing(annotation)
+        key = pair.annotation.key
+        refuse(self.preview_blockers(key, volume_id), "a preview", BadMapping)
+        file, ref = pair.annotation.file, self._volume_for(pair, volume_id)
         assert ref is not None
         assert isinstance(file, MaskFile)
-        self.picture = None
-        self.task.start(lambda ticket: overlay(self.target, file, ref, ticket), then=self._drawn)
+        self.picture, self._wanted = None, (key, ref.id)
+        if key == self.table.selected:
+            self.candidates.select(str(ref.id))
+
+        def drawn(picture: Any) -> None:
+            if self.table.selected in (key, ""):  # else a person has gone on to another file
+                self.picture, self.task.text = picture, "The picture is below."
+
+        self.task.start(lambda ticket: overlay(self.target, file, ref, ticket), then=drawn)
+
+    def compare(self) -> Task:
+        """Look, in ``comparing``, what the mapping would replace on the target; nothing is written.
+
+        ``replaced`` is then what ``nk.changes`` says of a plan with this mapping.
+        """
+        refuse(self.compare_blockers, "comparing", BadMapping)
+        mapping, revision = self.mapping, self.revision
+        self.replaced = None
+
+        def work(ticket: Ticket) -> Changes:
+            ticket.tell(0.0, "Planning ...")
+            planned = plan(self.dataset, mapping=mapping, target=self.target)
+            total = max(1, len(planned.items))
+
+            def told(at: int, item: Any) -> None:
+                ticket.tell(at / total, f"Comparing {item.name} with what is there ...")
+
+            return changes(planned, self.target, on_item=told)
+
+        def keep(found: Changes) -> None:
+            if self.revision == revision:
+                self.replaced = found
+
+        self.comparing.start(work, then=keep)
+        return self.comparing
 
     # Why something cannot be done
 
     def accept_blockers(self, key: str) -> list[str]:
         """Return why the volume that a file has cannot be accepted."""
-        standing = self.rows.get(key)
-        if standing is None:
+        pair = self.rows.get(key)
+        if pair is None:
             return ["Choose a file first."]
-        if standing.place is None:
+        if pair.place is None:
             return ["The file has no volume: choose one first."]
-        if standing.state in (ACCEPTED, CHOSEN):
-            return [f"It is {standing.state} already."]
-        if self._volume_for(standing) is None:
+        if pair.state in (ACCEPTED, CHOSEN):
+            return [f"It is {pair.state} already."]
+        if self._volume_for(pair) is None:
             return ["Its volume is not on the target: choose another one."]
         return []
 
     def leave_blockers(self, key: str) -> list[str]:
         """Return why a file cannot be left without a volume."""
-        standing = self.rows.get(key)
-        if standing is None:
+        pair = self.rows.get(key)
+        if pair is None:
             return ["Choose a file first."]
-        return [] if standing.place else ["The file has no volume."]
+        return [] if pair.place else ["The file has no volume."]
 
     def preview_blockers(self, key: str, volume_id: int | None = None) -> list[str]:
         """Return why a file cannot be drawn over a volume (by default the one it has)."""
-        standing = self.rows.get(key)
-        if standing is None:
+        pair = self.rows.get(key)
+        if pair is None:
             return ["Choose a file first."]
-        if not isinstance(standing.annotation.file, MaskFile):
+        if not isinstance(pair.annotation.file, MaskFile):
             return ["A score table has no voxels to draw."]
-        if self._volume_for(standing, volume_id) is None:
+        if self._volume_for(pair, volume_id) is None:
             return ["The file has no volume on the target: choose one first."]
         return ["Another preview is being made."] if self.task.is_running else []
 
     @property
+    def compare_blockers(self) -> list[str]:
+        """Why it cannot be said what the mapping would replace."""
+        if not self.rows.with_volume:
+            return ["No file has a volume yet."]
+        return ["It is being looked at."] if self.comparing.is_running else []
+
+    @property
+    def take_blockers(self) -> list[str]:
+        """Why there is no candidate to take."""
+        if not self.table.selected:
+            return ["Choose a file first."]
+        return [] if self.candidates.selected else ["Mark a volume in the list first."]
+
+    @property
+    def go_on_blockers(self) -> list[str]:
+        """Why there is no next file."""
+        return [] if any(pair.is_open for pair in self.rows) else ["No file is open."]
+
+    @property
+    def picked_blockers(self) -> list[str]:
+        """Why nothing can be done with the picked files."""
+        return [] if self.rows.picked else ["Pick files first."]
+
+    @property
+    def suggested_lines(self) -> list[str]:
+        """What is suggested: the first files, each with its volume and how the two lie."""
+        found = self.suggestion.rows if self.suggestion else {}
+        pairs = [(self.rows.annotations[key], row.volume) for key, row in found.items()]
+        lines = []
+        for file, volume_id in pairs[:SUGGESTED]:
+            ref = self.volumes.get(volume_id)
+            assert ref is not None
+            lines.append(f"{file.key}: {self.volumes.label(ref.id)}, {file.place_on(ref).text}")
+        more = len(pairs) - len(lines)
+        return [*lines, f"and {more} more"] if more else lines
+
+    @property
+    def place_blockers(self) -> list[str]:
+        """Why there is nothing to suggest by place."""
+        return [] if self.rows.count(UNMATCHED) else ["No file is unmatched."]
+
+    @property
+    def suggestion_blockers(self) -> list[str]:
+        """Why there is no suggestion to take."""
+        return [] if self.suggestion else ["Nothing is suggested."]
+
+    @property
     def sure_blockers(self) -> list[str]:
         """Why there is nothing to accept at once."""
-        return [] if self.rows.sure else ["No file is left that is sure and not accepted."]
+        sure = any(pair.is_sure for pair in self.rows)
+        return [] if sure else ["No file is left that is sure and not accepted."]
 
     @property
     def rest_blockers(self) -> list[str]:
@@ -277,12 +435,14 @@ class MappingModel(HasTraits):
 
     # Inside
 
-    def _volume_for(self, standing: Standing, volume_id: int | None = None) -> VolumeRef | None:
-        return self.volumes.get(standing.decision.row.volume if volume_id is None else volume_id)
+    def _volume_for(self, pair: Pair, volume_id: int | None = None) -> VolumeRef | None:
+        return self.volumes.get(pair.row.volume if volume_id is None else volume_id)
 
-    def _edited(self, key: str, _: str, label: str) -> None:
-        volume_id = self.volumes.id_of(label)
-        if volume_id is not None:
+    def _edited(self, key: str, column: str, value: Any) -> None:
+        volume_id = None if column == "pick" else self.volumes.id_of(value)
+        if column == "pick":
+            self.pick(key, bool(value))
+        elif volume_id is not None:
             self.choose(key, volume_id)
         elif not self.leave_blockers(key):
             self.leave_out(key)
@@ -294,31 +454,64 @@ class MappingModel(HasTraits):
         if not self.preview_blockers(self.table.selected, volume_id):
             self.preview(self.table.selected, volume_id)
 
-    def _change(self, what: str, after: MappingABC[str, Decision], faults: Any = None) -> None:
+    def _pick(self, keys: Collection[str], on: bool) -> None:
+        self.rows.pick(keys, on)
+        self.table.rows = self.rows.rows
+        self.revision += 1
+
+    def _decide(
+        self, keys: Collection[str], decide: Callable[[Pair], MappingRow], what: str
+    ) -> int:
+        """Decide on picked files; those that it cannot be said of stay picked."""
+        after = {key: decide(self.rows[key]) for key in self.rows.annotations if key in keys}
+        self.rows.pick(list(after), False)
+        left = len(self.rows.picked)
+        if left:
+            what += f", {counted(left, 'picked file')} cannot be"
+        if not after:
+            self._show(f"0 files {what}.")
+        return self._change_all(after, "file", what)
+
+    def _change_all(self, after: MappingABC[str, MappingRow], noun: str, what: str) -> int:
+        if after:
+            self._change(f"{counted(len(after), noun)} {what}", after)
+        return len(after)
+
+    def _change(self, what: str, after: MappingABC[str, MappingRow], faults: Any = None) -> None:
         self.rows.change(what, after, faults)
         self._show(f"{what}.")
 
     def _show(self, message: str) -> None:
+        self.suggestion = self.replaced = None
         self.table.rows = self.rows.rows
         self._opened()
         self.message = message
         self.revision += 1
 
     def _opened(self, change: Any = None) -> None:
-        """Show the candidates of the file that is selected."""
-        key = self.table.selected
-        standing = self.rows.get(key)
+        """Show the candidates of the file that is selected, and mark its volume or the first."""
+        pair = self.rows.get(self.table.selected)
         if change is not None:
-            self.picture = None
-        if standing is None:
+            self.picture = self._wanted = None
+        if pair is None:
             self.candidates.show(None, (), None)
-        else:
-            row = standing.decision.row
-            self.candidates.show(standing.annotation, row.candidates, row.volume)
+            return
+        row = pair.row
+        self.candidates.show(pair.annotation, row.candidates, row.volume)
+        if change is not None or row.volume is not None:
+            under = [ref.id for ref in self.volumes.under(pair.annotation)]
+            likely = row.candidates or (under if len(under) == 1 else ())
+            marked = next(iter(likely), "") if row.volume is None else row.volume
+            self.candidates.select(str(marked))
+        self._look()
 
-    def _drawn(self, picture: Any) -> None:
-        self.picture = picture
-        self.task.text = "The picture is below."
+    def _look(self, _: Any = None) -> None:
+        """Draw the marked candidate if pictures follow; one after the other, and only the last."""
+        key, marked = self.table.selected, self.candidates.selected
+        if not (self.follows and marked) or self._wanted == (key, int(marked)):
+            return
+        if not self.preview_blockers(key, int(marked)):
+            self.preview(key, int(marked))
 
 
 # The start of a mapping: which annotations, which target, and the matching that they make

@@ -51,9 +51,11 @@ class MatchingView(w.VBox):
             self._tools(),
             self._message,
             self._error,
+            _Suggested(model, self._do),
             classed(TableView(model.table, "Annotation files"), "nk-files"),
             _Selected(model, self._do),
             _Faults(model),
+            _Replaced(model, self._do),
             _Saving(model, self._do),
         ]
         super().__init__(parts)
@@ -63,22 +65,32 @@ class MatchingView(w.VBox):
 
     def _tools(self) -> Any:
         model = self.model
-        self._buttons = [
-            Gated(
-                "Accept all that are sure",
-                lambda: self._do(model.accept_sure),
-                lambda: model.sure_blockers,
-                "nk-accept-sure",
+        rows = (
+            (
+                ("Accept all that are sure", model.accept_sure, "sure", "accept-sure"),
+                ("Match the unmatched by name and place", model.match_rest, "rest", "match-rest"),
+                ("Suggest by place alone", model.suggest_by_place, "place", "by-place"),
+                ("Undo", model.undo, "undo", "undo"),
             ),
-            Gated(
-                "Match the unmatched by name and place",
-                lambda: self._do(model.match_rest),
-                lambda: model.rest_blockers,
-                "nk-match-rest",
+            (
+                ("Pick all that are shown, or none", model.pick_found, "", "pick-found"),
+                ("Accept the picked", model.accept_picked, "picked", "accept-picked"),
+                ("Leave out the picked", model.leave_out_picked, "picked", "leave-picked"),
             ),
-            Gated("Undo", lambda: self._do(model.undo), lambda: model.undo_blockers, "nk-undo"),
-        ]
-        return w.VBox(self._buttons)
+        )
+        made = [[self._button(*spec) for spec in row] for row in rows]
+        self._buttons = [*made[0], *made[1]]
+        return w.VBox([w.HBox(row, layout={"flex_flow": "row wrap"}) for row in made])
+
+    def _button(self, text: str, act: Callable[[], Any], gate: str, name: str) -> Gated:
+        """Return a button whose reasons are the model's ``<gate>_blockers``."""
+        reasons = f"{gate}_blockers"
+        return Gated(
+            text,
+            lambda: self._do(act),
+            lambda: getattr(self.model, reasons) if gate else (),
+            f"nk-{name}",
+        )
 
     def _do(self, act: Callable[[], Any]) -> None:
         """Do what a person asks for, and say what came of it."""
@@ -97,6 +109,33 @@ class MatchingView(w.VBox):
             button.refresh()
 
 
+class _Suggested(w.VBox):
+    """Rows that would change together, with a button to take them and one to drop them."""
+
+    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
+        self.model = model
+        self._said = say()
+        take = action("Take these", lambda: do(model.take_suggestion), "nk-take-suggestion")
+        drop = action("No", lambda: model.set_trait("suggestion", None), "nk-drop-suggestion")
+        super().__init__(
+            [self._said, w.HBox([take, drop])],
+            layout={"display": "none"},
+            _dom_classes=("nk-notice", "nk-suggestion"),
+        )
+        model.observe(self._show, "suggestion")
+
+    def _show(self, _: Any = None) -> None:
+        found, model = self.model.suggestion, self.model
+        self.layout.display = "" if found else "none"
+        lines = model.suggested_lines if found else ()
+        self._said.value = (
+            f"<div role='status'>{paragraph(found.title + ':')}"
+            f"{html.element('ul', *(html.element('li', line) for line in lines))}</div>"
+            if found
+            else ""
+        )
+
+
 class _Selected(w.VBox):
     """The file that is selected: its candidates, and what can be done with it."""
 
@@ -104,11 +143,46 @@ class _Selected(w.VBox):
         self.model = model
         self._name = classed(w.HTML(), "nk-heading")
         self._said = say()
+        table = model.table
+
+        def gated(text: str, act: Any, blockers: Any, name: str, **how: Any) -> Gated:
+            return Gated(text, lambda: do(act), blockers, name, **how)
+
         self._buttons = [
-            self._gated("Accept", model.accept, model.accept_blockers, do, "nk-accept"),
-            self._gated("Leave out", model.leave_out, model.leave_blockers, do, "nk-leave"),
-            self._gated("Preview", model.preview, model.preview_blockers, do, "nk-preview"),
+            gated(
+                "Take the marked volume and go on",
+                model.take,
+                lambda: model.take_blockers,
+                "nk-take",
+                primary=True,
+            ),
+            gated("Go on", model.go_on, lambda: model.go_on_blockers, "nk-go-on"),
+            gated(
+                "Accept",
+                lambda: model.accept(table.selected),
+                lambda: model.accept_blockers(table.selected),
+                "nk-accept",
+            ),
+            gated(
+                "Leave out",
+                lambda: model.leave_out(table.selected),
+                lambda: model.leave_blockers(table.selected),
+                "nk-leave",
+            ),
+            gated(
+                "Preview",
+                lambda: model.preview(table.selected, self._marked),
+                lambda: model.preview_blockers(table.selected, self._marked),
+                "nk-preview",
+            ),
         ]
+        follows = w.Checkbox(
+            model.follows,
+            description="Draw each volume that is marked",
+            indent=False,
+            _dom_classes=("nk-follows",),
+        )
+        w.link((model, "follows"), (follows, "value"))
         self._picture = classed(w.VBox(), "nk-picture")
         self._candidates = TableView(model.candidates, "Volumes for the selected file")
         super().__init__(
@@ -117,43 +191,37 @@ class _Selected(w.VBox):
                 self._said,
                 w.HBox(self._buttons, layout={"flex_flow": "row wrap"}),
                 classed(self._candidates, "nk-candidates"),
-                TaskView(model.task),
+                follows,
+                TaskView(model.task, quiet=True),
                 self._picture,
             ]
         )
         classed(self, "nk-selected")
-        model.table.observe(self._show, "selected")
+        for part in (model.table, model.candidates):
+            part.observe(self._show, "selected")
         model.observe(self._show, "revision")
         model.observe(self._show_picture, "picture")
         model.task.observe(self._show, "state")
         self._show()
 
-    def _gated(
-        self,
-        text: str,
-        act: Callable[[str], Any],
-        blockers: Callable[[str], list[str]],
-        do: Callable[[Callable[[], Any]], None],
-        name: str,
-    ) -> Gated:
-        """Return a button that does something with the selected file."""
-        table = self.model.table
-        return Gated(
-            text, lambda: do(lambda: act(table.selected)), lambda: blockers(table.selected), name
-        )
+    @property
+    def _marked(self) -> int | None:
+        marked = self.model.candidates.selected
+        return int(marked) if marked else None
 
     def _show(self, _: Any = None) -> None:
         model, key = self.model, self.model.table.selected
-        standing = model.rows.get(key)
-        self.layout.display = "" if standing else "none"
-        if standing is None:
+        pair = model.rows.get(key)
+        self.layout.display = "" if pair else "none"
+        if pair is None:
             return
-        row = standing.decision.row
         self._name.value = html.element("h4", f"Candidates for {key}")
-        place = f"{standing.place.text}; " if standing.place else ""
-        doubts = "; ".join(standing.doubts) or row.why
-        volume = model.volumes.label(row.volume)
-        self._said.value = paragraph(f"{volume}: {place}{standing.state}. {doubts}".strip())
+        place = f"{pair.place.text}; " if pair.place else ""
+        doubts = "; ".join(pair.doubts) or pair.row.why
+        lines = [f"{model.volumes.label(pair.row.volume)}: {place}{pair.state}. {doubts}".strip()]
+        if self._marked is not None:
+            lines.append(f"Marked: {model.volumes.label(self._marked)}")
+        self._said.value = paragraph("\n".join(lines))
         for button in self._buttons:
             button.refresh()
 
@@ -176,6 +244,28 @@ class _Faults(w.VBox):
 
     def _show(self, _: Any = None) -> None:
         self._found.value = self.model.findings._repr_html_()
+
+
+class _Replaced(w.VBox):
+    """What the mapping would replace on the target."""
+
+    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
+        self.model = model
+        self._ask = Gated(
+            "Show what replacing would change",
+            lambda: do(model.compare),
+            lambda: model.compare_blockers,
+            "nk-compare",
+        )
+        self._found = w.HTML(_dom_classes=("nk-text", "nk-replaced"))
+        super().__init__([self._ask, TaskView(model.comparing, quiet=True), self._found])
+        model.observe(self._show, ["replaced", "revision"])
+        model.comparing.observe(self._ask.refresh, "state")
+
+    def _show(self, _: Any = None) -> None:
+        found = self.model.replaced
+        self._found.value = "" if found is None else found._repr_html_()
+        self._ask.refresh()
 
 
 class _Saving(w.VBox):
