@@ -227,8 +227,8 @@ SliceScores = dict[str, dict[str, "str | None"]]
 SHOWN_IDS = 8
 """Ids of objects of a class that a text lists before it counts the rest."""
 
-SHOWN_CLASSES = 200
-"""Classes of such a text: more than any atlas of the whole body has."""
+SHOWN_CLASSES = 8
+"""Classes that such a text names with their ids; of an atlas of 104 nobody reads each."""
 
 
 @dataclass(frozen=True)
@@ -249,11 +249,19 @@ class ThereObject:
 
 
 def there_text(objects: Iterable[ThereObject]) -> str:
-    """Return objects in words, by class: ``2 objects of femur (ids 14, 15; 3 scores)``."""
+    """Return objects in words, by class: ``2 objects of femur (ids 14, 15; 3 scores)``.
+
+    Of many classes their number: ``104 objects of 104 classes``.
+    """
     by_class: dict[str, list[ThereObject]] = {}
     for found in objects:
         by_class.setdefault(found.class_name, []).append(found)
-    return listed((_class_text(name, own) for name, own in by_class.items()), SHOWN_CLASSES)
+    if len(by_class) > SHOWN_CLASSES:
+        count = sum(map(len, by_class.values()))
+        scores = sum(found.score_count for own in by_class.values() for found in own)
+        scored = f" ({counted(scores, 'score')})" if scores else ""
+        return f"{counted(count, 'object')} of {counted(len(by_class), 'class')}{scored}"
+    return ", ".join(_class_text(name, own) for name, own in by_class.items())
 
 
 def _class_text(name: str, objects: Sequence[ThereObject]) -> str:

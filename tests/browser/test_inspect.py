@@ -181,6 +181,8 @@ def test_classes_are_listed_with_voxels_and_volumes(opened):
 
 
 def test_another_source_is_read_after_a_wrong_path_was_told(opened):
+    expect(opened.find(f"{APP} .nk-source .nk-read")).to_be_hidden()
+    opened.find(f"{APP} .nk-fold").filter(has_text="Source: multi_item (change)").press("Enter")
     path = opened.find(f"{APP} .nk-source .nk-path input")
     path.fill("../data_samples/none")
     opened.wait_for_text(

@@ -236,6 +236,14 @@ def test_ids_beyond_the_first_are_counted() -> None:
     assert there_text(many) == "11 objects of lung (ids 1, 2, 3, 4, 5, 6, 7, 8 and 3 more)"
 
 
+def test_many_classes_are_counted() -> None:
+    many = [ThereObject(number, f"organ_{number}", 1) for number in range(1, 105)]
+    assert there_text(many) == "104 objects of 104 classes (104 scores)"
+    assert there_text(many[:2]) == (
+        "1 object of organ_1 (id 1; 1 score), 1 object of organ_2 (id 2; 1 score)"
+    )
+
+
 def test_class_names_of_a_server_are_escaped(tmp_path: Path) -> None:
     name = "<img src=x>\x1b[31m"
     write_nifti(tmp_path / "a.nii")

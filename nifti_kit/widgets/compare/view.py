@@ -19,6 +19,7 @@ from nifti_kit.widgets.parts.views import (
     SaveRow,
     SourcePickerView,
     TaskView,
+    beside,
     classed,
     discard,
     heading,
@@ -112,18 +113,22 @@ class SideView(PlaceView):
 
     def __init__(self, word: str, model: SidePicker) -> None:
         places = {
-            "source": SourcePickerView(model.source),
+            "source": SourcePickerView(model.source, folds=False),
             "folder": FolderView(model.folder),
             "instance": InstanceView(model.instance, reads=True),
         }
         above = [heading(f"Side {word}", 4)]
-        super().__init__(model, f"{word} is", KIND_TITLES, places, above)
+        super().__init__(model, f"{word} is", KIND_TITLES, places, above, word)
         self.layout = w.Layout(flex="1 1 28rem", min_width="0")
         classed(self, "nk-side", f"nk-side-{word}")
 
     def given_text(self) -> str:
         """Return the name of what the code gave."""
         return self.model.name if self.model.given is not None else ""
+
+    def filled_text(self) -> str:
+        """Return what is compared."""
+        return "" if self.model.blockers else self.model.name
 
     def shown_blockers(self) -> Sequence[str]:
         """Return what is in the way of a folder: a source says its own beside its button."""
@@ -138,17 +143,10 @@ class DifferencesView(w.VBox):
         self._detail = classed(w.HTML(), "nk-detail", "nk-text")
         self._error = notice()
         listed = classed(TableView(model.table, "Differences"), "nk-list")
-        listed.layout = w.Layout(flex="3 1 52rem", min_width="0")
-        self._detail.layout = w.Layout(flex="1 1 17rem", min_width="0")
         self._viewer = w.VBox()
-        super().__init__(
-            [
-                w.HBox([listed, self._detail], layout=BESIDE),
-                self._error,
-                TaskView(model.opening, quiet=True),
-                self._viewer,
-            ]
-        )
+        opening = TaskView(model.opening, quiet=True)
+        chosen = w.VBox([self._detail, self._error, opening, self._viewer])
+        super().__init__([beside(listed, chosen)])
         classed(self, "nk-differences")
         model.observe(self._show, ["comparison", "chosen", "viewer_error"])
         model.observe(self._show_viewer, "viewer")

@@ -13,7 +13,9 @@ function render({ model, el: root }) {
   const filters = el("span", { class: "nk-filters" });
   const count = el("span", { class: "nk-count", role: "status", "aria-live": "polite" });
   const back = el("button", { type: "button", class: "nk-back", text: "◀", "aria-label": "Previous page" });
-  const page = el("span", { class: "nk-page" });
+  const number = el("input", { type: "number", min: "1", "aria-label": "Page" });
+  const last = el("span", {});
+  const page = el("label", { class: "nk-page" }, "page ", number, last);
   const on = el("button", { type: "button", class: "nk-next", text: "▶", "aria-label": "Next page" });
   const bar = el("div", { class: "nk-table-bar" }, search, filters, count, back, page, on);
   const table = el("table", {});
@@ -23,12 +25,18 @@ function render({ model, el: root }) {
 
   let waiting = null;
   let drawing = false;
+  let entering = ""; // the row of another page that the keyboard goes on to
   search.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => say({ do: "search", value: search.value }), TYPING_PAUSE_MS);
   });
   back.addEventListener("click", () => say({ do: "turn", value: -1 }));
   on.addEventListener("click", () => say({ do: "turn", value: 1 }));
+  number.addEventListener("change", () => {
+    const wanted = number.valueAsNumber;
+    if (Number.isInteger(wanted)) say({ do: "turn", value: wanted - 1 - model.get("shown").page });
+    else number.value = model.get("shown").page + 1;
+  });
 
   const editor = (row, column, cell, name) => {
     const key = row.key;
@@ -89,7 +97,7 @@ function render({ model, el: root }) {
       });
       return [button];
     }
-    const text = el("span", { text: cell.value, title: cell.hint || null });
+    const text = el("span", { title: cell.hint || null }, ...broken(cell.value));
     if (!cell.color) return [text];
     const patch = el("span", { class: "nk-patch", "aria-hidden": "true" });
     patch.style.background = `rgb(${cell.color.join(",")})`;
@@ -135,7 +143,13 @@ function render({ model, el: root }) {
     made.addEventListener("keydown", (event) => {
       if (event.target !== made) return;
       const other = { ArrowDown: made.nextElementSibling, ArrowUp: made.previousElementSibling }[event.key];
+      const pages = { ArrowDown: 1, ArrowUp: -1, PageDown: 1, PageUp: -1 }[event.key];
+      const there = shown.page + (pages ?? 0);
       if (other) other.focus();
+      else if (pages && there >= 0 && there < shown.pages) {
+        entering = event.key === "ArrowUp" ? "last" : "first";
+        say({ do: "turn", value: pages });
+      }
       else if (event.key === "Enter" || event.key === " ") say({ do: "select", key: row.key });
       else return;
       event.preventDefault();
@@ -158,12 +172,19 @@ function render({ model, el: root }) {
     };
   };
   const restore = (kept) => {
+    const rows = [...table.querySelectorAll("tr[data-key]")];
+    const entered = entering && rows.at(entering === "last" ? -1 : 0);
+    entering = "";
     if (!kept) return;
+    if (entered) {
+      entered.focus();
+      return;
+    }
     if (kept.header !== undefined) {
       table.tHead?.rows[0]?.cells[kept.header]?.querySelector("button")?.focus();
       return;
     }
-    const row = [...table.querySelectorAll("tr[data-key]")].find((found) => found.dataset.key === kept.key);
+    const row = rows.find((found) => found.dataset.key === kept.key);
     const cell = [...(row?.cells ?? [])].find((found) => found.dataset.column === kept.column);
     const part = cell?.querySelector("select, input, button") ?? row;
     part?.focus({ preventScroll: true });
@@ -197,7 +218,9 @@ function render({ model, el: root }) {
     if (held) [...filters.children].find((box) => box.dataset.column === held)?.focus();
     const rows = shown.total === 1 ? "1 row" : `${shown.total} rows`;
     count.textContent = shown.found === shown.total ? rows : `${shown.found} of ${rows}`;
-    page.textContent = `page ${shown.page + 1} of ${shown.pages}`;
+    number.value = shown.page + 1;
+    number.max = shown.pages;
+    last.textContent = `of ${shown.pages}`;
     back.disabled = shown.page === 0;
     on.disabled = shown.page + 1 >= shown.pages;
     for (const part of [back, page, on]) part.hidden = shown.pages < 2;

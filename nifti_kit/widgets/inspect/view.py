@@ -24,6 +24,7 @@ from nifti_kit.widgets.parts.views import (
     SaveRow,
     SourcePickerView,
     TaskView,
+    beside,
     classed,
     discard,
     front,
@@ -222,12 +223,8 @@ class Inspect(w.VBox):
 
     def _parts(self, out: Path) -> list[Any]:
         model = self.model
-        items = w.VBox(
-            [
-                classed(TableView(model.items, "Items"), "nk-items"),
-                _ChosenItem(model),
-            ]
-        )
+        listed = classed(TableView(model.items, "Items"), "nk-items")
+        items = beside(listed, _ChosenItem(model))
         findings = FindingsView(model.findings, model.jump, out / "findings.html", model.mending)
         self._no_classes = say("", "nk-no-classes")
         classes = w.VBox(

@@ -22,6 +22,7 @@ from nifti_kit.widgets.parts.views import (
     SourcePickerView,
     TaskView,
     action,
+    beside,
     classed,
     heading,
     notice,
@@ -46,14 +47,14 @@ class MatchingView(w.VBox):
         self._summary = classed(say(), "nk-summary")
         self._message = notice((), "good")
         self._error = notice((), "error")
+        files = classed(TableView(model.table, "Annotation files"), "nk-files")
         parts = [
             self._summary,
             self._tools(),
             self._message,
             self._error,
             _Suggested(model, self._do),
-            classed(TableView(model.table, "Annotation files"), "nk-files"),
-            _Selected(model, self._do),
+            beside(files, _Selected(model, self._do)),
             _Faults(model),
             _Replaced(model, self._do),
             _Saving(model, self._do),

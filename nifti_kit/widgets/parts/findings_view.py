@@ -17,7 +17,7 @@ from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.mending_view import MendingView, StepsView
 from nifti_kit.widgets.parts.table_view import TableView
-from nifti_kit.widgets.parts.views import Gated, SaveRow, classed, heading, paragraph, say
+from nifti_kit.widgets.parts.views import Gated, SaveRow, beside, classed, heading, paragraph, say
 
 NONE = "No findings: nothing is wrong as far as it was read."
 
@@ -50,17 +50,14 @@ class FindingsView(w.VBox):
         self._show_item = Gated("Show the item", self._go, self._jump_blockers, "nk-jump")
         self._show_item.layout.display = "" if jump else "none"
         listed = classed(TableView(model.table, "Findings"), "nk-list")
-        # Beside each other where there is room: the chosen finding is seen with the list.
-        listed.layout = w.Layout(flex="3 1 32rem", min_width="0")
         parts = [] if mending is None else [MendingView(mending)]
         chosen = w.VBox([self._detail, self._show_item, *parts])
-        chosen.layout = w.Layout(flex="2 1 22rem", min_width="0")
         self._lists = w.VBox(
             [
                 heading("By code", 4),
                 classed(TableView(model.codes, "Codes of findings"), "nk-codes"),
                 heading("One by one", 4),
-                w.HBox([listed, chosen], layout={"flex_flow": "row wrap", "grid_gap": "12px"}),
+                beside(listed, chosen),
             ]
         )
         saving = SaveRow("Findings", path, model.save)

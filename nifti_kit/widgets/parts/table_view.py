@@ -67,8 +67,8 @@ class TableView(anywidget.AnyWidget):
                 table.filter_by(name, str(value))
             case "sort":
                 table.sort_by(name)
-            case "turn":
-                table.turn(1 if value == 1 else -1)
+            case "turn" if isinstance(value, int):
+                table.turn(value)
             case "select":
                 table.select(key)
             case "press":
@@ -96,18 +96,18 @@ def _choices(table: Table, column: Column) -> list[str]:
 
 
 def _row(table: Table, row: Row) -> dict[str, Any]:
+    """Return a row; of a cell only what there is: a page of a table is 200 cells and more."""
     cells = []
     for column in table.columns:
-        value = row.cells.get(column.name)
-        cells.append(
-            {
-                "value": value if column.kind == "check" else _shown(value),
-                "choices": list(row.choices.get(column.name, ())),
-                "color": list(row.colors[column.name]) if column.name in row.colors else None,
-                "hint": row.hints.get(column.name, ""),
-                "edited": column.kind in EDITABLE and value is not None,
-            }
-        )
+        name, value = column.name, row.cells.get(column.name)
+        cell = {
+            "value": value if column.kind == "check" else _shown(value),
+            "choices": list(row.choices.get(name, ())),
+            "color": list(row.colors.get(name, ())),
+            "hint": row.hints.get(name, ""),
+            "edited": column.kind in EDITABLE and value is not None,
+        }
+        cells.append({key: part for key, part in cell.items() if part or key == "value"})
     return {"key": row.key, "tone": row.tone, "cells": cells}
 
 

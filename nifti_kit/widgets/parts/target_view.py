@@ -8,7 +8,16 @@ from typing import Any
 import ipywidgets as w
 
 from nifti_kit.widgets.parts.targets import WHOLE_PROJECT, FolderPlace, InstancePlace, TargetPicker
-from nifti_kit.widgets.parts.views import Gated, TaskView, action, classed, notice, paragraph, say
+from nifti_kit.widgets.parts.views import (
+    Folded,
+    Gated,
+    TaskView,
+    action,
+    classed,
+    notice,
+    paragraph,
+    say,
+)
 
 KIND_TITLES = {
     "folder": "a project folder on disk",
@@ -153,6 +162,8 @@ class PlaceView(w.VBox):
         What each kind asks; of ``given`` a text.
     above
         What stands over all of it.
+    title
+        What its line begins with once it is filled in.
     """
 
     def __init__(
@@ -162,6 +173,7 @@ class PlaceView(w.VBox):
         titles: Mapping[str, str],
         places: Mapping[str, Any],
         above: Sequence[Any] = (),
+        title: str = "Target",
     ) -> None:
         self.model, self._titles = model, titles
         self._kind = classed(w.RadioButtons(description=asks), "nk-kind")
@@ -169,14 +181,20 @@ class PlaceView(w.VBox):
         self._given = say("", "nk-given")
         self._places: dict[str, Any] = {**places, "given": self._given}
         self._blockers = notice()
-        super().__init__([*above, self._kind, *self._places.values(), self._blockers])
+        self._form = Folded(title, [self._kind, *self._places.values()])
+        super().__init__([*above, self._form, self._blockers])
         self._show()
+        self._form.say(self.filled_text(), fold=True)
         self._kind.observe(self._take, "value")
         told = ("kind", "given", "target", "blockers")
         model.observe(self._show, [name for name in told if model.has_trait(name)])
 
     def given_text(self) -> str:
         """Return what the code gave, in words."""
+        raise NotImplementedError
+
+    def filled_text(self) -> str:
+        """Return what is chosen, in one line; ``""`` while something is missing."""
         raise NotImplementedError
 
     def shown_blockers(self) -> Sequence[str]:
@@ -199,6 +217,7 @@ class PlaceView(w.VBox):
             place.layout.display = "" if kind == model.kind else "none"
         self._given.value = paragraph(self.given_text())
         self._blockers.say(self.shown_blockers())
+        self._form.say(self.filled_text())
 
 
 class TargetPickerView(PlaceView):
@@ -215,6 +234,15 @@ class TargetPickerView(PlaceView):
     def given_text(self) -> str:
         """Return what the code gave, as it shows itself."""
         return f"{self.model.given!r}"
+
+    def filled_text(self) -> str:
+        """Return the folder and its dataset, or what the code gave."""
+        if self.model.target is None:
+            return ""
+        if self.model.kind != "folder":
+            return f"{self.model.target!r}"
+        folder = self.model.folder
+        return f"{folder.path}, " + (f"dataset {folder.dataset}" if folder.dataset else "whole")
 
     def shown_blockers(self) -> Sequence[str]:
         """Return all that is in the way."""

@@ -11,7 +11,7 @@ import anywidget
 import ipywidgets as w
 
 from nifti_kit.core import html
-from nifti_kit.errors import NiftiKitError
+from nifti_kit.errors import NiftiKitError, visible
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.tasks import Task
 
@@ -22,10 +22,13 @@ FRONT = Path(__file__).parents[1] / "front"
 def front(name: str) -> str:
     """Return a script or style of the views.
 
-    anywidget is given the text: of a path it keeps every widget, with its model, for ever.
+    anywidget is given the text: of a path it keeps every widget, with its model, for ever. It
+    sends the text with each widget, so that comments and indents are left out.
     """
-    text = (FRONT / name).read_text("utf-8")
-    return (FRONT / "dom.js").read_text("utf-8") + text if name.endswith(".js") else text
+    files = ("dom.js", name) if name.endswith(".js") else (name,)
+    text = "\n".join((FRONT / file).read_text("utf-8") for file in files)
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def classed(widget: Any, *names: str) -> Any:
@@ -40,6 +43,50 @@ def classed(widget: Any, *names: str) -> Any:
 def say(text: object = "", *names: str) -> Any:
     """Return a line of plain text, in which markup is shown as it is written."""
     return w.HTML(paragraph(text), _dom_classes=("nk-text", *names))
+
+
+def beside(left: Any, right: Any) -> Any:
+    """Return two parts side by side where their app is wide, one under the other where it is not.
+
+    Left is what a person chooses from, right what is chosen and done with it; the app's own width
+    counts, not the window's.
+    """
+    return w.VBox([left, right], _dom_classes=("nk-beside",))
+
+
+class Folded(w.VBox):
+    """A form that folds to one line once it is filled in: ``Source: by_volume (change)``.
+
+    First sight is what came of it then. A person opens and closes it by its line.
+    """
+
+    def __init__(self, title: str, parts: Sequence[Any]) -> None:
+        self._title, self._text, self._folded = title, "", False
+        self._form = w.VBox(parts)
+        self._line = action("", self.toggle, "nk-fold")
+        self._line.layout.display = "none"
+        super().__init__([self._line, self._form])
+
+    def say(self, text: str, *, fold: bool | None = None) -> None:
+        """Say what it is filled in with: ``""`` where something is missing, and it stays open.
+
+        ``fold`` folds or opens it; None leaves it as a person has it.
+        """
+        self._text = text
+        self._folded = self._folded if fold is None else fold
+        self._show()
+
+    def toggle(self) -> None:
+        """Open it, or close it again."""
+        self._folded = not self._folded
+        self._show()
+
+    def _show(self) -> None:
+        folded = bool(self._text) and self._folded
+        self._form.layout.display = "none" if folded else ""
+        self._line.layout.display = "" if self._text else "none"
+        todo = "change" if folded else "close"
+        self._line.description = f"{self._title}: {visible(self._text)} ({todo})"
 
 
 def discard(widget: Any) -> None:
@@ -281,9 +328,12 @@ class ProposalView(w.VBox):
 
 
 class SourcePickerView(w.VBox):
-    """Shows what is to be read; ``read`` is called by the button (by default the model's scan)."""
+    """Shows what is to be read; ``read`` is called by the button (by default the model's scan).
 
-    def __init__(self, model: SourcePicker, read: Any = None) -> None:
+    It folds once it is read, unless ``folds`` is False.
+    """
+
+    def __init__(self, model: SourcePicker, read: Any = None, *, folds: bool = True) -> None:
         self.model = model
         self._path = classed(w.Text(description="Source:", continuous_update=True), "nk-path")
         self._path.layout.width = "min(100%, 40rem)"
@@ -296,16 +346,18 @@ class SourcePickerView(w.VBox):
         )
         self._error = notice(kind="error")
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        parts = [
+        form = [
             w.HBox([self._path, self._known], layout=row),
             w.HBox([*self._choices.values(), self._read], layout=row),
-            self._error,
-            TaskView(model.task, quiet=True),
-            ProposalView(model),
         ]
-        super().__init__(parts)
+        self._form = Folded("Source", form)
+        task = TaskView(model.task, quiet=True)
+        super().__init__([self._form, self._error, task, ProposalView(model)])
         classed(self, "nk-source")
         self._link()
+        if folds:
+            model.observe(self._fold, "dataset")
+            self._fold()
 
     def _choice(self, name: str) -> Any:
         box = w.Dropdown(options=CHOICES[name], description=f"{TITLES[name]}:")
@@ -325,6 +377,11 @@ class SourcePickerView(w.VBox):
         model.observe(self._show, ["path", "recent", *CHOICES])
         model.task.observe(self._show, "state")
         self._show()
+
+    def _fold(self, _: Any = None) -> None:
+        found = self.model.dataset
+        given = "" if found is None else os.fspath(found.source.given)
+        self._form.say(Path(given).name or given, fold=True)
 
     def _pick(self, change: Any) -> None:
         if change["new"] and change["new"] != NO_CHOICE:

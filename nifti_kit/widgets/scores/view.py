@@ -20,6 +20,7 @@ from nifti_kit.widgets.parts.views import (
     SourcePickerView,
     TaskView,
     action,
+    beside,
     classed,
     front,
     heading,
@@ -211,9 +212,6 @@ class HeatMap(anywidget.AnyWidget):
             self._going = False
 
 
-WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "4px 16px"}
-
-
 class ScoreEditor(w.VBox):
     """Shows score tables, layers by labels, and lets a person correct them.
 
@@ -297,18 +295,13 @@ class ScoreEditor(w.VBox):
         self._undo = Gated(
             "Undo", lambda: self.do(model.undo), lambda: model.undo_blockers, "nk-undo"
         )
-        left = w.VBox([self._heat, self._undo])
-        left.layout = w.Layout(flex="2 1 34rem", min_width="0")
+        left = w.VBox([self._heat, self._undo, self._message, self._error])
         self._cell = ScoreCell(model, self.do)
-        self._cell.layout = w.Layout(flex="1 1 20rem", min_width="0")
         listed = classed(TableView(model.remarks, "What is wrong"), "nk-remarks")
         model.remarks.observe(self._jumped, "selected")
         self._parts = w.VBox(
             [
-                w.HBox([left, self._cell], layout=WRAPPED),
-                self._message,
-                self._error,
-                *self._slices(),
+                beside(left, w.VBox([self._cell, *self._slices()])),
                 heading("What is wrong, cell by cell", 4),
                 self._summary,
                 listed,

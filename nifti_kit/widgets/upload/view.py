@@ -18,6 +18,7 @@ from nifti_kit.widgets.parts.views import (
     SourcePickerView,
     TaskView,
     action,
+    beside,
     classed,
     heading,
     notice,
@@ -65,6 +66,14 @@ class Uploader(w.VBox):
     ) -> None:
         self.model = UploadModel(source, target, **options)
         model = self.model
+        acts = [
+            heading("4. What is there already", 4),
+            ExistingView(model),
+            heading("5. Upload", 4),
+            LandingView(model),
+            heading("6. Receipt and proof", 4),
+            EvidenceView(model),
+        ]
         parts = [
             styles(),
             heading("Upload"),
@@ -72,14 +81,7 @@ class Uploader(w.VBox):
             SourcePickerView(model.source),
             heading("2. Target", 4),
             TargetPickerView(model.target),
-            heading("3. What will land", 4),
-            PlanView(model),
-            heading("4. What is there already", 4),
-            ExistingView(model),
-            heading("5. Upload", 4),
-            LandingView(model),
-            heading("6. Receipt and proof", 4),
-            EvidenceView(model),
+            beside(w.VBox([heading("3. What will land", 4), PlanView(model)]), w.VBox(acts)),
         ]
         super().__init__(parts)
         classed(self, "nk-app", "nk-uploader")
