@@ -67,7 +67,7 @@ class Illustration:
     Attributes
     ----------
     png
-        The content of a PNG file.
+        The content of a PNG file, or of a WebP file.
     caption
         What is seen, for a person who does not know the colours.
     width, height
@@ -126,7 +126,8 @@ def element(name: str, *parts: object, kind: str = "", anchor: str = "") -> Mark
 
 def image(picture: Illustration) -> Markup:
     """Return a picture, told in words to those who do not see it; its bytes are within the page."""
-    source = "data:image/png;base64," + base64.b64encode(picture.png).decode()
+    kind = "webp" if picture.png.startswith(b"RIFF") else "png"
+    source = f"data:image/{kind};base64,{base64.b64encode(picture.png).decode()}"
     return Markup(
         f"<img src='{source}' width='{picture.width}' height='{picture.height}' "
         f"alt='{text(picture.caption)}'>"

@@ -5,7 +5,6 @@ Nothing here touches pyplot: no global state, and no figure that stays open.
 
 from __future__ import annotations
 
-import base64
 import io
 import textwrap
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
+from PIL import Image
 
 from nifti_kit.core import html
 from nifti_kit.core.html import Illustration
@@ -41,6 +41,9 @@ HINTING = 1.05
 SCREEN_DPI, PNG_DPI = 96, 144
 """Dots per inch that a picture is shown with, and that it has: sharp on dense screens."""
 
+WEBP_METHOD = 2
+"""From 0 (quick) to 6 (small): from here on a figure gets no smaller, and 0 is twice as large."""
+
 PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """For all text: names such as ``cost$^$`` are no formulas."""
 
@@ -61,23 +64,24 @@ class Picture(Figure):
 
     __str__ = __repr__
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+    def png(self) -> bytes:
+        """Return the content of a PNG file, as the notebook shows it."""
         out = io.BytesIO()
         with rc_context({"savefig.bbox": "standard"}):  # a person's own setting may cut it
             self.savefig(out, format="png", dpi=PNG_DPI, facecolor=self.get_facecolor())
-        width, height = (round(inches * SCREEN_DPI) for inches in self.get_size_inches())
-        return out.getvalue(), {"width": width, "height": height, "alt": self.description}
+        return out.getvalue()
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        """Return it as PNG and as HTML: JupyterLab and Voilà know alt texts of HTML only."""
-        png, facts = self._repr_png_()
-        illustration = Illustration(png, facts["alt"], facts["width"], facts["height"])
-        data = {
-            "image/png": base64.b64encode(png).decode("ascii"),
-            "text/html": html.image(illustration),
-            "text/plain": repr(self),
-        }
-        return data, {"image/png": facts}
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return it as HTML: JupyterLab and Voilà know alt texts of HTML only.
+
+        It stands in the notebook's file once, as a WebP without loss: a third of two PNGs.
+        """
+        width, height = (round(inches * SCREEN_DPI) for inches in self.get_size_inches())
+        packed = io.BytesIO()
+        with Image.open(io.BytesIO(self.png())) as drawn:
+            drawn.convert("RGB").save(packed, "WEBP", lossless=True, method=WEBP_METHOD)
+        shown = Illustration(packed.getvalue(), self.description, width, height)
+        return {"text/html": html.image(shown), "text/plain": repr(self)}
 
 
 def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
