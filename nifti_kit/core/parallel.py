@@ -166,15 +166,29 @@ def with_progress(
         What the bar says.
     """
     if on_thing is None:
-        from tqdm.auto import tqdm
-
-        # No name in the bar's text: notebooks show it as HTML.
-        bar: Iterable[T] = tqdm(things, desc=doing, unit=unit, delay=BAR_AFTER_S, leave=False)
-        yield from bar
+        yield from _with_bar(things, doing, unit)
         return
     for at, thing in enumerate(things):
         on_thing(at, thing)
         yield thing
+
+
+def _with_bar(things: Sequence[T], doing: str, unit: str) -> Iterator[T]:
+    """Yield things; make a bar when it takes long: in a notebook it is eleven widgets."""
+    begun, bar = time.monotonic(), None
+    try:
+        for at, thing in enumerate(things):
+            if bar is None and time.monotonic() - begun >= BAR_AFTER_S:
+                from tqdm.auto import tqdm
+
+                # No name in the bar's text: notebooks show it as HTML.
+                bar = tqdm(total=len(things), initial=at, desc=doing, unit=unit, leave=False)
+            yield thing
+            if bar is not None:
+                bar.update()
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def in_order(function: Callable[[T], R], things: Sequence[T]) -> Generator[R]:
