@@ -59,10 +59,12 @@ class Runs:
         name = "notebook.ipynb"
         if isinstance(notebook, str | Path):
             source = CHECKOUT / "notebooks" / notebook
-            name = source.name
+            inside = source.is_relative_to(CHECKOUT / "notebooks")
+            name = source.relative_to(CHECKOUT / "notebooks") if inside else source.name
             notebook = nbformat.read(source, as_version=4)
         set_parameters(notebook, parameters)
         path = folder / "notebooks" / name
+        path.parent.mkdir(exist_ok=True)
         nbformat.write(notebook, path)
         return path
 
@@ -121,7 +123,8 @@ class Opened:
     """
 
     def __init__(self, browser: Any, host: str, path: Path, shots: Path, **watched: Any) -> None:
-        self.path, self.folder = path, path.parents[1]
+        self.path = path
+        self.folder = next(above.parent for above in path.parents if above.name == "notebooks")
         self._shots = Path(os.environ.get("NIFTI_KIT_SHOTS") or shots)
         self.page = browser.new_context(viewport=WIDE).new_page()
         self.page.set_default_timeout(SECONDS * 1000)

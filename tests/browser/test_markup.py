@@ -34,6 +34,7 @@ def _two_readers(folder: Path) -> dict[str, Any]:
 
 
 CASES = {
+    "03_scores": Case(_dataset, shows=(MARKUP,)),  # its list of tables; test_scores opens cells
     "05_alignment": Case(_dataset, shows=(MARKUP,)),  # it tells of files, not of classes
     "07_compare": Case(_two_readers),
 }

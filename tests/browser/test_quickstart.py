@@ -30,6 +30,6 @@ def test_it_runs_and_asks_for_nothing_elsewhere(opened):
     assert opened.screenshot("00_quickstart").stat().st_size > 0
 
 
-def test_its_pictures_are_on_the_page_and_told_in_words(opened):
-    assert opened.find(f"{NOTEBOOK} img").count() == 2
+def test_its_picture_is_on_the_page_and_told_in_words(opened):
+    assert opened.find(f"{NOTEBOOK} img").count() == 1
     assert images_without_alt(opened.page) == []

@@ -37,7 +37,7 @@ class Slow(nk.ProjectFolder):
 
 target = Slow(PROJECT, dataset=DATASET)
 '''
-"""Stands in place of the notebook's target; it waits for a file: no test has to be quick."""
+"""Stands behind the notebook's target; it waits for a file: no test has to be quick."""
 
 
 @pytest.fixture(params=["lab", "voila"])
@@ -143,8 +143,8 @@ def test_a_finding_is_accepted_everything_lands_and_is_proved(open_app, place, t
 
 def test_a_cancelled_upload_goes_on_where_it_ended(open_app, tmp_path):
     notebook = nbformat.read(CHECKOUT / "notebooks" / NOTEBOOK, as_version=4)
-    (cell,) = (cell for cell in notebook.cells if cell.source.startswith("target = "))
-    cell.source = SLOW_TARGET
+    (cell,) = (cell for cell in notebook.cells if "\napp = " in cell.source)
+    cell.source = cell.source.replace("\napp = ", f"{SLOW_TARGET}\napp = ")
     opened = open_app(notebook, PROJECT=tmp_path / "project")
     expect(opened.find(".nk-given")).to_be_visible()
     opened.find(".nk-upload").click()

@@ -14,13 +14,23 @@ import nbformat
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+TOOLS = sorted(FOLDER.glob("*.ipynb"))
+"""Notebooks to work with: an app or a job, on a person's own data."""
+LESSONS = sorted(FOLDER.glob("lessons/*.ipynb"))
+"""Notebooks to read, on the samples."""
 
 LONGEST_CELL = 15
-USUAL_CELL = 4
+USUAL_CELL = 6
+MOST_CELLS = 8
+"""Of a tool."""
+FIRST_LINES = 2
+"""Lines of text between a title and an app."""
+
+tools = pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.stem)
+lessons = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(params=TOOLS + LESSONS, ids=lambda path: path.stem)
 def path(request):
     return request.param
 
@@ -41,7 +51,13 @@ def markdown(notebook):
 
 
 def lines(cell):
-    return [line for line in cell.source.splitlines() if line.strip()]
+    """The lines of a cell without blank ones and comments."""
+    return [line for line in cell.source.splitlines() if line.strip() and line.strip()[0] != "#"]
+
+
+def is_setup(cell):
+    """Whether the cell is folded: it makes what the sample needs."""
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
 
 
 def parsed(cell):
@@ -50,7 +66,8 @@ def parsed(cell):
 
 
 def test_there_is_a_quickstart():
-    assert "00_quickstart" in [path.stem for path in NOTEBOOKS]
+    assert "00_quickstart" in [path.stem for path in TOOLS]
+    assert "1_first_steps" in [path.stem for path in LESSONS]
 
 
 def test_it_is_valid_and_runs_on_the_python3_kernel(notebook):
@@ -64,8 +81,37 @@ def test_no_output_is_kept(notebook, code):
     assert "widgets" not in notebook.metadata
 
 
-def test_it_tells_at_least_as_much_as_it_runs(code, markdown):
+@lessons
+def test_a_lesson_tells_at_least_as_much_as_it_runs(code, markdown):
     assert len(markdown) >= len(code)
+
+
+@tools
+def test_a_tool_is_short_and_shows_what_it_is_for_before_it_explains(notebook):
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert len(kinds) <= MOST_CELLS
+    assert set(kinds[1 : kinds.index("markdown", 1)]) == {"code"}
+    title, *told = filter(None, notebook.cells[0].source.splitlines())
+    assert title.startswith("# ")
+    assert len(told) <= FIRST_LINES
+
+
+@tools
+def test_an_app_is_made_in_a_line_of_its_own_and_nothing_is_shown_below_it(path, code):
+    made = [
+        at
+        for at, cell in enumerate(code)
+        if re.search(r"^\w+ = widgets\.", cell.source, re.MULTILINE)
+    ]
+    if path.stem[:2] in ("00", "05", "06"):
+        assert made == []
+        return
+    (at,) = made
+    assert code[at].source.splitlines()[-1] in ("app", "editor")
+    for cell in code[:at] + code[at + 1 :]:
+        last = parsed(cell).body[-1]
+        assert not isinstance(last, ast.Expr) or isinstance(last.value, ast.Call)
+        assert "print(" not in cell.source  # under Voilà it would be of a folder before this one
 
 
 def test_it_begins_with_a_title_and_ends_with_words(notebook):
@@ -74,9 +120,13 @@ def test_it_begins_with_a_title_and_ends_with_words(notebook):
 
 
 def test_code_cells_are_short(code):
-    lengths = [len(lines(cell)) for cell in code]
+    lengths = [len(lines(cell)) for cell in code if not is_setup(cell)]
     assert max(lengths) <= LONGEST_CELL
-    assert statistics.median(lengths) <= USUAL_CELL
+
+
+@lessons
+def test_code_cells_of_a_lesson_are_a_few_lines(code):
+    assert statistics.median(len(lines(cell)) for cell in code) <= USUAL_CELL
 
 
 def test_no_cell_defines_functions_or_classes(code):
@@ -85,22 +135,23 @@ def test_no_cell_defines_functions_or_classes(code):
     assert not [node.name for node in nodes if isinstance(node, definitions)]
 
 
-def test_one_cell_near_the_top_has_the_parameters(code):
+@tools
+def test_the_first_code_cell_has_the_parameters(code):
     tagged = [at for at, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", [])]
-    assert tagged in ([0], [1])
+    assert tagged == [0]
 
 
 def test_the_last_code_cell_asserts_the_result(code):
     assert any(isinstance(node, ast.Assert) for node in ast.walk(parsed(code[-1])))
 
 
-def test_links_and_sample_paths_exist(notebook):
+def test_links_and_sample_paths_exist(path, notebook):
     text = "\n".join(cell.source for cell in notebook.cells)
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
-    samples = re.findall(r"[\"'`](\.\./data_samples[^\"'`]*)[\"'`]", text)
+    samples = re.findall(r"[\"'`]((?:\.\./)+data_samples[^\"'`{]*)[\"'`]", text)
     relative = [link for link in links if "://" not in link]
     assert relative + samples
-    assert not [link for link in relative + samples if not (FOLDER / link).exists()]
+    assert not [link for link in relative + samples if not (path.parent / link).exists()]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +165,7 @@ def test_links_of_a_page_exist(page):
     assert not [link for link in relative if not (path.parent / link).exists()]
 
 
+@tools
 def test_the_parameters_can_be_given_by_the_environment(code):
     cell = next(cell for cell in code if "parameters" in cell.metadata.get("tags", []))
     given = [line for line in lines(cell) if line != "import os"]

@@ -60,7 +60,7 @@ def test_a_model_alone_says_nothing(said: Counter[str]) -> None:
     assert said.total() == 0
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_make_no_app_that_nobody_sees(path: Path) -> None:
     """Their cells run one after the other, quicker than a busy server passes messages on."""
     notebook = nbformat.read(path, as_version=4)
