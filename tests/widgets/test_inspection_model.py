@@ -328,3 +328,27 @@ def test_markup_in_names_is_plain_text_to_the_model(tmp_path):
     found = read(tmp_path)
     assert found.item == f"{EVIL}.nrrd"
     assert found.item_table()["name"].to_list() == [f"{EVIL}.nrrd"]
+
+
+def test_a_volume_of_the_source_before_is_never_shown_under_the_same_name(tmp_path, monkeypatch):
+    begun, go, shown = threading.Event(), threading.Event(), []
+    of_item = module.ViewerModel.of_item
+
+    def slow(dataset, item):
+        begun.set()
+        assert go.wait(20)
+        return of_item(dataset, item)
+
+    monkeypatch.setattr(module.ViewerModel, "of_item", slow)
+    found = InspectModel(write_planes(tmp_path / "a"))
+    found.observe(lambda change: change["new"] and shown.append(found.viewer), "viewer")
+    found.scan()
+    found.source.join()
+    assert begun.wait(20)
+    found.source.path = str(write_planes(tmp_path / "b"))
+    found.scan()
+    found.source.join()
+    go.set()
+    found.join()
+    assert len(shown) == 1
+    assert found.viewer.title == "axl_anatomic.nrrd"

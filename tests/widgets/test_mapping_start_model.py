@@ -67,3 +67,27 @@ def test_a_source_that_is_none_of_annotations_fails_with_its_reason(tmp_path: Pa
         start.task.join()
     assert "only annotations without their volumes are matched" in start.task.text
     assert start.matching is None
+
+
+def test_a_matching_is_shown_for_its_source_and_target_alone(tmp_path: Path) -> None:
+    start = MappingStart(written(tmp_path / "in", OPEN), tmp_path / "project", path="m.json")
+    made = start.matching
+    start.target.choose_folder(tmp_path / "other")
+    assert start.matching is None
+    start.target.choose_folder(tmp_path / "project")
+    assert start.matching is made
+    start.source.path = str(written(tmp_path / "more", OPEN, SURE))
+    start.source.scan()
+    start.source.join()
+    assert start.matching is None
+
+
+def test_a_matching_of_a_source_that_is_gone_is_not_shown(tmp_path: Path) -> None:
+    start = MappingStart(written(tmp_path / "in", OPEN, SURE), path=tmp_path / "m.json")
+    start.source.scan()
+    start.source.join()
+    start.target.choose_instance(target(*KNEES))
+    start.task.observe(lambda _: start.target.choose_folder(tmp_path / "other"), "text")
+    start.begin()
+    start.task.join()
+    assert start.matching is None

@@ -178,7 +178,7 @@ def test_what_people_changed_since_the_upload_is_told(app: UploadModel) -> None:
     app.show_changes_since().join(PATIENCE_S)
     assert [row[0] for row in rows(app.since)] == ["removed"]
     app.plan().join(PATIENCE_S)
-    assert rows(app.since)  # of the receipt that is still shown
+    assert not rows(app.since)  # of a receipt that is no longer shown
 
 
 def _without(text: str, figure: str) -> str:

@@ -827,3 +827,14 @@ def test_a_mask_that_cannot_be_read_says_nothing_of_its_labels(tmp_path):
     model.join()
     assert told(model) == [("scores-without-value", "Label-1")]
     assert cell(model, "L3", "Label-1")[2] == 0
+
+
+def test_what_was_said_of_a_table_goes_with_its_source(editor, tmp_path):
+    model = editor()
+    model.save()
+    assert model.message
+    (tmp_path / "empty").mkdir()
+    model.source.path = str(tmp_path / "empty")
+    model.scan()
+    model.join()
+    assert (model.message, model.path, model.remarks.rows) == ("", "", ())

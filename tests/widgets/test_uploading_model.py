@@ -577,6 +577,123 @@ def test_a_score_table_alone_updates_what_is_there(project: Path, tmp_path: Path
     assert len(app.proof.updates) == 2
 
 
+# Nothing stale
+
+
+def evidence(app: UploadModel) -> list[Any]:
+    """Return what is on the page of what was planned and landed."""
+    tables = app.plan_tables
+    rows = [tables.items.rows, tables.objects.rows, tables.classes.rows, app.findings.findings]
+    states = {app.planning.state, app.landing.state, app.checking.state} - {"idle", "done"}
+    texts = [app.landing.text, app.checking.text]
+    own = [app.planned, app.receipt, app.proof, app.progress, app.since.found, app.has_landed]
+    return [
+        one for one in (*own, *rows, *states, *texts, *app.saved, *app.outcome, app.link) if one
+    ]
+
+
+def another(app: UploadModel, what: str, tmp_path: Path) -> None:
+    if what == "source":
+        app.source.path = str(tmp_path)
+    elif what == "layout":
+        app.source.layout = "by_volume"
+    elif what == "dataset":
+        app.source.dataset = nk.scan(app.source.path)
+    elif what == "target":
+        app.target.choose_folder(tmp_path / "other", "knees")
+    else:
+        app.pairing = "match"
+
+
+@pytest.mark.parametrize("what", ["source", "layout", "dataset", "target", "pairing"])
+def test_what_is_of_another_choice_is_off_the_page_and_stays_on_disk(
+    app: UploadModel, tmp_path: Path, what: str
+) -> None:
+    landed(app).verify().join(PATIENCE_S)
+    app.show_changes_since().join(PATIENCE_S)
+    saved = [Path(path) for path in app.saved]
+    another(app, what, tmp_path)
+    assert evidence(app) == []
+    assert app.blockers[-1].startswith("Make the plan again")
+    assert app.verify_blockers == ["Nothing has been uploaded yet."]
+    assert len(saved) == 4
+    assert all(path.exists() for path in saved)
+
+
+def test_a_plan_comes_back_with_its_choices_and_no_receipt(app: UploadModel) -> None:
+    landed(app)
+    own = app.source.path
+    app.source.path += "x"
+    app.source.path = own
+    assert not app.is_stale
+    assert app.summary == "2 volumes, 4 objects, 2 classes, 0 scores"
+    assert len(app.plan_tables.items.rows) == 2
+    assert (app.receipt, app.has_landed) == (None, False)
+
+
+def test_a_new_plan_takes_the_receipt_of_the_old_one_away(app: UploadModel) -> None:
+    landed(app).verify().join(PATIENCE_S)
+    app.plan()
+    assert (app.receipt, app.proof, app.saved, app.link) == (None, None, (), "")
+    app.join()
+
+
+def test_an_upload_under_way_lands_where_it_began_and_shows_no_receipt_elsewhere(
+    source: Path, project: Path, tmp_path: Path
+) -> None:
+    target = Slow(project, "knees")
+    app = planned(UploadModel(source, target))
+    app.upload()
+    assert target.arrived.wait(PATIENCE_S)
+    app.target.choose_folder(tmp_path / "other", "knees")
+    app.existing = "replace"
+    target.let_go.set()
+    app.landing.join(PATIENCE_S)
+    assert (app.receipt, app.has_landed, app.landing.state) == (None, False, "idle")
+    said, *saved = app.outcome
+    assert said.startswith("Landed on ")
+    assert said.endswith("those above have changed since.")
+    receipts = sorted((tmp_path / "project.receipts").iterdir())
+    assert saved == [f"Saved: {path}" for path in sorted(receipts, reverse=True)]
+    assert len(target.volumes()) == 2
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_proof_under_way_is_not_shown_under_another_source(
+    app: UploadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed(app)
+    monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
+    app.checking.observe(lambda _: setattr(app.source, "path", str(tmp_path)), "text")
+    app.verify().join(PATIENCE_S)
+    assert (app.proof, app.checking.state) == (None, "idle")
+    assert app.outcome[0].startswith("Proof: verified")
+    assert len(list((tmp_path / "project.receipts").glob("proof_*"))) == 2
+
+
+def test_a_path_that_is_typed_while_another_is_read_has_no_plan(
+    app: UploadModel, tmp_path: Path
+) -> None:
+    own = app.source.path
+    app.source.task.observe(lambda _: setattr(app.source, "path", str(tmp_path)), "text")
+    app.plan().join(PATIENCE_S)
+    assert app.source.recent == (own,)
+    assert not app.source.is_read
+    assert evidence(app) == []
+    assert app.is_stale
+
+
+def test_why_a_plan_failed_goes_with_its_source(tmp_path: Path, project: Path) -> None:
+    archive = tmp_path / "broken.zip"
+    archive.write_bytes(b"PK\x03\x04")
+    app = UploadModel(archive, nk.ProjectFolder(project, "knees"))
+    with pytest.raises(NiftiKitError):
+        app.plan().join(PATIENCE_S)
+    assert app.source.error
+    app.source.path = str(tmp_path)
+    assert (app.planning.state, app.planning.text, app.source.error) == ("idle", "", "")
+
+
 # A live instance
 
 

@@ -161,7 +161,8 @@ def test_what_is_there_is_shown(source: Path, tmp_path: Path) -> None:
 def test_a_plan_of_another_target_is_marked(app: Any, tmp_path: Path) -> None:
     app.model.plan().join(PATIENCE_S)
     app.model.target.choose_folder(tmp_path / "other", "knees")
-    assert "This plan is for another choice: make it again." in text(part(app, "nk-planning"))
+    assert "The plan was for another choice: make it again." in text(part(app, "nk-planning"))
+    assert part(app, "nk-plan-parts").layout.display == "none"
 
 
 def test_an_upload_that_failed_goes_on(

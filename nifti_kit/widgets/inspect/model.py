@@ -327,10 +327,11 @@ class InspectModel(HasTraits):
     def _read_volumes(self, ticket: Ticket) -> None:
         """Read volumes until the one that is chosen by then is there."""
         while self.item and self._opened != self.item:
-            self._opened = name = self.item
+            self._opened, dataset = self.item, self.dataset
+            name = self._opened
             ticket.tell(0.0, f"Opening {name}")
-            viewer, error = self._viewed(self._item(name))
-            if name == self.item:
+            viewer, error = self._viewed(dataset, self._item(name))
+            if name == self.item and dataset is self.dataset:  # its namesake may be chosen by now
                 self.viewer_error, self.viewer = error, viewer
 
     def _open_on(self, change: Any) -> None:
@@ -338,12 +339,12 @@ class InspectModel(HasTraits):
         if change["new"] == "done" and self.item and self._opened != self.item:
             self.opening.start(self._read_volumes)
 
-    def _viewed(self, item: Item) -> tuple[ViewerModel | None, str]:
+    def _viewed(self, dataset: Any, item: Item) -> tuple[ViewerModel | None, str]:
         """Return the viewer of an item, or why there is none."""
         if item.volume is None:
             return None, NO_VOLUME
         try:
-            return ViewerModel.of_item(self.dataset, item), ""  # type: ignore[arg-type]
+            return ViewerModel.of_item(dataset, item), ""
         except NiftiKitError as error:
             return None, str(error)
 

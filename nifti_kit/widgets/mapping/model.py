@@ -553,11 +553,14 @@ class MappingStart(HasTraits):
         self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
         self.target = TargetPicker(place)
         self.task = Task()
+        self._made: MappingModel | None = None
         if is_read:
             self.source.dataset = source
         if place is not None and (is_read or self.source.path):
-            self.matching = MappingModel(source, place, mapping, path=path)
-            self.source.dataset = self.matching.dataset
+            self._made = self.matching = MappingModel(source, place, mapping, path=path)
+            self.source.dataset = self._made.dataset
+        self.source.observe(self._chosen, "dataset")
+        self.target.observe(self._chosen, "target")
 
     @property
     def begin_blockers(self) -> list[str]:
@@ -586,4 +589,15 @@ class MappingStart(HasTraits):
         self.task.start(work, then=self._keep)
 
     def _keep(self, matching: MappingModel) -> None:
-        self.matching = matching
+        self._made = matching
+        self._chosen()
+
+    def _chosen(self, _: Any = None) -> None:
+        """Show the matching while it is of what is chosen: its decisions come back with it."""
+        made, target = self._made, self.target.target
+        if made is not None and (made.dataset, repr(made.target)) != (
+            self.source.dataset,
+            repr(target),
+        ):
+            made = None
+        self.matching = made

@@ -78,6 +78,8 @@ class SourcePicker(HasTraits):
         The sources that were read, the newest first.
     samples
         Data to begin with, name to path.
+    read
+        What was ``chosen`` of which ``dataset`` is.
     task
         The reading: headers only, but of a large folder it takes a while.
     """
@@ -112,6 +114,10 @@ class SourcePicker(HasTraits):
         super().__init__(path=os.fspath(path), **choices)
         self.samples = samples()
         self.task = Task()
+        self.read: tuple[str, ...] = ()
+        self._scanning: tuple[str, ...] = ()
+        self.observe(self._forget_error, ["path", *CHOICES])
+        self.observe(self._note_read, "dataset")
 
     @property
     def error(self) -> str:
@@ -154,6 +160,16 @@ class SourcePicker(HasTraits):
         self.layout = "pairs"
         self.scan()
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The path, and how it is to be read."""
+        return self.path, *(getattr(self, name) for name in CHOICES)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether ``dataset`` is of what is chosen now."""
+        return self.dataset is not None and self.read == self.chosen
+
     def choose_sample(self, name: str) -> None:
         """Take the path of one of the samples; another name is passed over."""
         self.path = self.samples.get(name, self.path)
@@ -166,6 +182,7 @@ class SourcePicker(HasTraits):
         if self.task.is_running:
             return
         self.dataset = None
+        self._scanning = self.chosen
         self.task.start(self._scanned, then=self._keep)
 
     def join(self) -> Dataset:
@@ -176,23 +193,34 @@ class SourcePicker(HasTraits):
 
     def _scanned(self, ticket: Ticket) -> Dataset:
         ticket.tell(0.0, "Reading names and headers ...")
+        path, *choices = self._scanning  # a person may choose others meanwhile
+        chosen: dict[str, Any] = dict(zip(CHOICES, choices, strict=True))
+        base = chosen.pop("score_base")
 
         def told(done: int, total: int) -> None:
             ticket.tell(done / total, f"Reading headers: {done} of {counted(total, 'file')} ...")
 
         found = scan(
-            self.path,
-            layout=self.layout,
-            segmentation=self.segmentation,
-            score_frames=self.score_frames,
-            score_base=None if self.score_base == "auto" else int(self.score_base),
+            path,
+            score_base=None if base == "auto" else int(base),
+            **chosen,
             on_file=told,
             **self._given,
         )
         ticket.check()
         return found
 
+    def _forget_error(self, _: Any) -> None:
+        """Say no longer why another path could not be read."""
+        if self.error:
+            self.task.forget()
+
     def _keep(self, found: Dataset) -> None:
-        others = [path for path in self.recent if path != self.path]
-        self.recent = (self.path, *others)[:MOST_RECENT]
+        own = self._scanning[0]
+        self.recent = (own, *(path for path in self.recent if path != own))[:MOST_RECENT]
         self.dataset = found
+
+    def _note_read(self, change: Any) -> None:
+        """Note what a dataset is of: of what was chosen when its reading began, or of what is."""
+        own = self._scanning if self.task.is_running else self.chosen
+        self.read = () if change["new"] is None else own

@@ -116,6 +116,13 @@ class Task(HasTraits):
                 self.state, self.text = "cancelling", "Ending at the next safe point ..."
                 self._ticket.cancel()
 
+    def forget(self) -> None:
+        """Let go of what ended work said: it is about something else now."""
+        with self._turn:
+            if not self.is_running:
+                self.result = self.error = None
+                self.fraction, self.text, self.state = 0.0, "", "idle"
+
     def join(self, timeout: float | None = None) -> Any:
         """Wait for the work, and return what it returned; None where it was cancelled.
 

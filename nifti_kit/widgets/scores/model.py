@@ -169,6 +169,7 @@ class ScoreModel(HasTraits):
         self._lost += [name for name, found in self._opened.items() if found.changes]
         self._opened.clear()
         self.open, self.table, self.current = None, "", ("", "")
+        self.path = self.message = ""
         self.remarks.rows = ()
         if dataset is not None and self.tables:
             wanted, self._wanted = self._wanted, ""

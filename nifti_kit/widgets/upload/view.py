@@ -27,7 +27,8 @@ from nifti_kit.widgets.parts.views import (
     styles,
 )
 from nifti_kit.widgets.upload.changes import ChangesPanel
-from nifti_kit.widgets.upload.model import PAIRINGS, UploadModel
+from nifti_kit.widgets.upload.model import UploadModel
+from nifti_kit.widgets.upload.planning import PAIRINGS
 from nifti_kit.widgets.upload.tables import EXISTING_HELP, ReceiptTables, first_line
 
 FINDINGS_TAB = 3
@@ -135,12 +136,12 @@ class PlanView(w.VBox):
         self._button.refresh()
         self._tabs.layout.display = "" if planned is not None else "none"
         if planned is None:
-            self._summary.value = paragraph("")
+            old = "The plan was for another choice: make it again." if model.is_stale else ""
+            self._summary.value = paragraph(old)
             return
-        old = " This plan is for another choice: make it again." if model.is_stale else ""
         blocked = counted(len(planned.blockers), "error") if planned.blockers else ""
         way = f" {blocked} in the way: see Findings." if blocked else ""
-        self._summary.value = paragraph(f"{model.summary}.{way}{old}")
+        self._summary.value = paragraph(f"{model.summary}.{way}")
         counts = [len(planned.items), len(planned.objects), len(planned.classes)]
         for at, (name, count) in enumerate(
             zip(("Volumes", "Objects", "Classes"), counts, strict=True)
