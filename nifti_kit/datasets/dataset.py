@@ -264,11 +264,12 @@ def scan(  # noqa: PLR0913 (each is one thing that a person may want to choose)
     return _dataset(Scanner(open_source(source), choices, on_file=on_file))
 
 
-def rescan(
+def rescan(  # noqa: PLR0913 (as scan)
     dataset: Dataset,
     *,
     classes: Mapping[int, Any] | None = None,
     score_base: int | None = None,
+    score_frames: str | None = None,
     segmentation: str | None = None,
     leave_out: str | Iterable[str] = (),
     volumes: Mapping[str, str] | None = None,
@@ -283,7 +284,7 @@ def rescan(
     ----------
     dataset
         What :func:`scan`, a repair or this returned.
-    classes, score_base, segmentation, leave_out, volumes, incomplete
+    classes, score_base, score_frames, segmentation, leave_out, volumes, incomplete
         As :func:`scan` has them; ``classes`` by value, or by file.
 
     Raises
@@ -307,6 +308,8 @@ def rescan(
         given = further if given is None else given.overlaid(further)
     if score_base is not None:
         _one_of("score_base", score_base, (0, 1))
+    if score_frames is not None:
+        _one_of("score_frames", score_frames, SCORE_FRAMES)
     if segmentation is not None:
         _one_of("segmentation", segmentation, ("auto", "semantic", "instance"))
     choices = replace(
@@ -315,6 +318,7 @@ def rescan(
         adds_classes=adds,
         file_classes=tuple((dict(known.file_classes) | dict(by_file)).items()),
         score_base=known.score_base if score_base is None else score_base,
+        score_frames=score_frames or known.score_frames,
         segmentation=segmentation or known.segmentation,
         left_out=tuple(dict.fromkeys((*known.left_out, *paths_of(leave_out)))),
         incomplete=tuple(dict.fromkeys((*known.incomplete, *paths_of(incomplete)))),

@@ -21,7 +21,7 @@ from nifti_kit.repairs.masks import (
     take_header,
 )
 from nifti_kit.repairs.repair import FileChange, LabelChange, Measure, Repair
-from nifti_kit.repairs.tables import rebase_layers
+from nifti_kit.repairs.tables import rebase_layers, replace_table
 from nifti_kit.repairs.values import relabel
 from nifti_kit.repairs.volumes import straighten, use_form
 
@@ -37,6 +37,7 @@ __all__ = [
     "relabel",
     "reorder_axes",
     "reorient",
+    "replace_table",
     "resample",
     "round_labels",
     "split_frames",

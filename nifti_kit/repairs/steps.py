@@ -29,6 +29,9 @@ from nifti_kit.repairs.repair import FileChange, Repair, changed_labels, standin
 FORMAT = "nifti_kit steps 1"
 """The first key of a file of steps."""
 
+LONGEST = 60
+"""Letters of a value that a title has."""
+
 SHOWN = 3
 """Files that a title names before it counts the rest."""
 
@@ -52,10 +55,14 @@ REPAIRS: dict[str, Callable[..., Repair]] = {
     "straighten": volumes.straighten,
     "use_form": volumes.use_form,
     "rebase_layers": tables.rebase_layers,
+    "replace_table": tables.replace_table,
 }
 """By what a step does: the repair that it calls."""
 
-CHOICES = ("leave_out", "volumes", "incomplete", "classes", "score_base", "segmentation")
+CHOICES = (
+    *("leave_out", "volumes", "incomplete", "classes"),
+    *("score_base", "score_frames", "segmentation"),
+)
 """What a step can choose, as :func:`nifti_kit.rescan` has it."""
 
 ACCEPT = "accept"
@@ -96,7 +103,7 @@ class Step:
     def title(self) -> str:
         """What was done, to which files, in a line."""
         files = listed(self.files, SHOWN)
-        said = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        said = ", ".join(f"{name}={_short(value)}" for name, value in self.values.items())
         what = self.do.replace("_", " ") + (f" ({said})" if said else "")
         words = f"{what}: {files}" if files else what
         return visible(f"{words}; {self.reason}" if self.reason else words)
@@ -141,6 +148,12 @@ class Step:
         lists = {"files": list(self.files), "values": dict(self.values), "seen": dict(self.seen)}
         said = {"finding": self.finding, "every": self.every, "reason": self.reason}
         return {"do": self.do, **lists, **said}
+
+
+def _short(value: Any) -> str:
+    """Return a value in a line; a whole table is not told again."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _number(text: Any) -> Any:

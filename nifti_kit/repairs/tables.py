@@ -58,16 +58,58 @@ def rebase_layers(
         Mended(table.relative, own.to_csv(drop_faulty=drop_faulty).encode(), f"layers {how}")
         for (_, table), own in zip(tables, read, strict=True)
     ]
+    return _repaired(dataset, tables, mended)
+
+
+def replace_table(dataset: Dataset, files: Any, text: str) -> Repair:
+    r"""Return the dataset with another text in the place of a score table: a corrected one.
+
+    Parameters
+    ----------
+    dataset
+        What :func:`nifti_kit.scan` returned.
+    files
+        The score table: its path, or a finding about it.
+    text
+        The new table: CSV as the specification has it, layers counted from 1.
+
+    Raises
+    ------
+    RepairRefused
+        If no score table of the dataset is meant, or several.
+    BadScores
+        If the text cannot be read.
+
+    Examples
+    --------
+    >>> import nifti_kit as nk
+    >>> dataset = nk.scan("data_samples/scores")
+    >>> done = nk.repairs.replace_table(dataset, "axl_score.csv", "Layer, Label-1\n3, 0.5\n")
+    >>> done.files[0].what
+    'another text'
+    """
+    tables = tables_meant(dataset, files)
+    if len(tables) != 1:
+        found = f"{len(tables)} tables"
+        raise RepairRefused("one text is for one table", found=found, remedy="Name one table.")
+    (_, table), content = tables[0], text.encode()
+    read_scores(table.path, base=1, relative=str(table.relative), content=content)
+    return _repaired(dataset, tables, [Mended(table.relative, content, "another text")])
+
+
+def _repaired(
+    dataset: Dataset, tables: list[tuple[Item, TableFile]], mended: list[Mended]
+) -> Repair:
     anew = with_mended(dataset, mended)
     after = tables_meant(anew, [table for _, table in tables])
     changes = [
         FileChange(
             str(table.relative),
-            f"layers {how}",
+            change.what,
             _standing(dataset, item, table.relative),
             _standing(anew, renewed, table.relative),
         )
-        for (item, table), (renewed, _) in zip(tables, after, strict=True)
+        for (item, table), (renewed, _), change in zip(tables, after, mended, strict=True)
     ]
     return Repair(anew, [table.relative for _, table in tables], changes, ())
 

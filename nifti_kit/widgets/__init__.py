@@ -1,4 +1,4 @@
-"""Apps for notebooks and Voilà: look, match, check scores, upload, compare; each shows a model.
+"""Apps for notebooks and Voilà: look, mend, match, score, upload, compare; each shows a model.
 
 Each app is a widget with a ``.model`` whose methods do what its buttons do. ``UploadModel`` is such
 a model by itself: where nobody looks, no widgets have to be made.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nifti_kit.widgets.upload.model import UploadModel
     from nifti_kit.widgets.upload.view import Uploader
     from nifti_kit.widgets.viewer.view import Viewer
+    from nifti_kit.widgets.workbench.view import Workbench
 
 __all__ = [
     "Compare",
@@ -26,6 +27,7 @@ __all__ = [
     "UploadModel",
     "Uploader",
     "Viewer",
+    "Workbench",
 ]
 
 _HOMES = {
@@ -36,6 +38,7 @@ _HOMES = {
     "UploadModel": "upload.model",
     "Uploader": "upload.view",
     "Viewer": "viewer.view",
+    "Workbench": "workbench.view",
 }
 
 

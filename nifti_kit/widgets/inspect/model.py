@@ -158,14 +158,19 @@ class InspectModel(HasTraits):
 
     def __init__(
         self,
-        source: str | os.PathLike[str] = "",
+        source: str | os.PathLike[str] | SourcePicker = "",
         *,
         waive: Iterable[Waiver] = (),
         **choices: Any,
     ) -> None:
-        """Take a source; ``choices`` are those of :func:`nifti_kit.scan`. Nothing is read yet."""
+        """Take a source, or a picker that several apps share. Nothing is read yet.
+
+        ``choices`` are those of :func:`nifti_kit.scan`.
+        """
         super().__init__()
-        self.source = SourcePicker(source, **choices)
+        if not isinstance(source, SourcePicker):
+            source = SourcePicker(source, **choices)
+        self.source = source
         self.items = Table(ITEM_COLUMNS)
         self.findings = FindingsTable(waive=waive)
         self.mending = Mending(self.source, self.findings)
@@ -175,7 +180,9 @@ class InspectModel(HasTraits):
         self.task, self.opening = Task(), Task()
         self._look: CloserLook | None = None
         self._opened = ""
+        self._is_wanted = False
         self.opening.observe(self._open_on, "state")
+        self.task.observe(self._look_on, "state")
         self.source.observe(self._take, "dataset")
         self.items.observe(lambda change: self._open(change["new"]), "selected")
         self.board.observe(self._choose_pictured, "selected")
@@ -218,7 +225,13 @@ class InspectModel(HasTraits):
         """Begin to read every voxel: for all findings, and the class table."""
         dataset = self.dataset
         if dataset is not None and not self.look_blockers:
+            self._is_wanted = False
             self.task.start(lambda ticket: self._looked(dataset, ticket), then=self._keep)
+
+    def _look_on(self, _: Any = None) -> None:
+        """Read the voxels of a mended data set, as soon as those of the one before are left."""
+        if self._is_wanted and not self.task.is_running:
+            self.look_closer()
 
     def join(self) -> None:
         """Wait for all that is under way; raises what went wrong.
@@ -295,7 +308,7 @@ class InspectModel(HasTraits):
         dataset: Dataset | None = change["new"]
         kept, looked = "", False
         if self.mending.is_taking:
-            kept, looked = self.item, self._look is not None
+            kept, looked = self.item, self._look is not None or self.task.is_running
         self.task.cancel()
         self._look = None
         self.items.selected = self._opened = ""
@@ -308,8 +321,8 @@ class InspectModel(HasTraits):
         self._show_items()  # the findings may be the same as before: none
         if dataset and dataset.items:
             self.choose(kept if kept in names else 0)
-        if looked:
-            self.look_closer()
+        self._is_wanted = looked
+        self._look_on()
 
     def _show_items(self, _: Any = None) -> None:
         dataset = self.dataset

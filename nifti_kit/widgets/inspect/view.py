@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,97 @@ class HeaderView(w.VBox):
 TITLES = {"items": "Items", "findings": "Findings", "classes": "Classes", "board": "Board"}
 
 
-class Inspect(w.VBox):
+class InspectView(w.VBox):
+    """Shows what a source holds: items, findings, classes, board.
+
+    Parameters
+    ----------
+    model
+        The source, as a person looks through it.
+    out
+        The folder in which marks and findings are saved at first.
+    parts
+        Which of ``PARTS`` are shown.
+    head
+        What stands above.
+    """
+
+    def __init__(
+        self,
+        model: InspectModel,
+        out: str | os.PathLike[str] = "out",
+        *,
+        parts: Sequence[str] = PARTS,
+        head: Iterable[Any] = (),
+    ) -> None:
+        self.model, self._shown = model, tuple(parts)
+        self._summary = say("", "nk-summary")
+        self._look = Gated(
+            "Read every voxel",
+            self.model.look_closer,
+            lambda: self.model.look_blockers,
+            "nk-look",
+            primary=True,
+        )
+        made = self._parts(Path(out))
+        self._tabs = w.Tab([made[part]() for part in self._shown], _dom_classes=("nk-parts",))
+        task = TaskView(self.model.task, quiet=True)
+        super().__init__([*head, self._summary, self._look, task, self._tabs])
+        self._link()
+
+    def _parts(self, out: Path) -> dict[str, Callable[[], Any]]:
+        """Return what makes each part: of those that are not shown nothing is made."""
+        model = self.model
+        return {
+            "items": self._items,
+            "findings": lambda: FindingsView(
+                model.findings, model.jump, out / "findings.html", model.mending
+            ),
+            "classes": self._classes,
+            "board": lambda: BoardView(model.board, out / "marks.csv"),
+        }
+
+    def _items(self) -> Any:
+        listed = classed(TableView(self.model.items, "Items"), "nk-items")
+        return beside(listed, _ChosenItem(self.model))
+
+    def _classes(self) -> Any:
+        self._no_classes = say("", "nk-no-classes")
+        table = classed(TableView(self.model.classes, "Classes"), "nk-classes")
+        return w.VBox([self._no_classes, table])
+
+    def _link(self) -> None:
+        model = self.model
+        self._tabs.observe(self._turn, "selected_index")
+        model.observe(self._show, ["part", "item"])
+        model.source.observe(self._show, "dataset")
+        model.source.task.observe(self._show, "state")
+        model.findings.observe(self._show, "findings")
+        model.classes.observe(self._show, "rows")
+        model.task.observe(self._show, "state")
+        self._show()
+
+    def _turn(self, change: Any) -> None:
+        self.model.part = self._shown[change["new"] or 0]
+        if self.model.part == "board":
+            self.model.draw_board()
+
+    def _show(self, _: Any = None) -> None:
+        model = self.model
+        self._summary.value = paragraph(model.summary)
+        self._look.refresh()
+        self._tabs.layout.display = "" if model.dataset else "none"
+        counts = {"items": len(model.items.rows), "findings": len(model.findings.findings)}
+        for at, part in enumerate(self._shown):
+            count = f" ({counts[part]})" if part in counts else ""
+            self._tabs.set_title(at, TITLES[part] + count)
+        if model.part in self._shown:
+            self._tabs.selected_index = self._shown.index(model.part)
+        known = "" if model.classes.rows else "Read every voxel to count them."
+        self._no_classes.value = paragraph(known)
+
+
+class Inspect(InspectView):
     """Shows what a source holds.
 
     Parameters
@@ -195,71 +285,12 @@ class Inspect(w.VBox):
         out: str | os.PathLike[str] = "out",
         **choices: Any,
     ) -> None:
-        self.model = InspectModel(source, waive=waive, **choices)
-        self._summary = say("", "nk-summary")
-        self._look = Gated(
-            "Read every voxel",
-            self.model.look_closer,
-            lambda: self.model.look_blockers,
-            "nk-look",
-            primary=True,
-        )
-        self._tabs = classed(w.Tab(self._parts(Path(out))), "nk-parts")
-        super().__init__(
-            [
-                styles(),
-                heading("Inspect"),
-                SourcePickerView(self.model.source, self.model.scan),
-                self._summary,
-                self._look,
-                TaskView(self.model.task, quiet=True),
-                self._tabs,
-            ]
-        )
+        model = InspectModel(source, waive=waive, **choices)
+        picker = SourcePickerView(model.source, model.scan)
+        super().__init__(model, out, head=[styles(), heading("Inspect"), picker])
         classed(self, "nk-app", "nk-inspect")
-        self._link()
-        if self.model.source.path:
-            self.model.scan()
-
-    def _parts(self, out: Path) -> list[Any]:
-        model = self.model
-        listed = classed(TableView(model.items, "Items"), "nk-items")
-        items = beside(listed, _ChosenItem(model))
-        findings = FindingsView(model.findings, model.jump, out / "findings.html", model.mending)
-        self._no_classes = say("", "nk-no-classes")
-        classes = w.VBox(
-            [self._no_classes, classed(TableView(model.classes, "Classes"), "nk-classes")]
-        )
-        return [items, findings, classes, BoardView(model.board, out / "marks.csv")]
-
-    def _link(self) -> None:
-        model = self.model
-        self._tabs.observe(self._turn, "selected_index")
-        model.observe(self._show, ["part", "item"])
-        model.source.observe(self._show, "dataset")
-        model.source.task.observe(self._show, "state")
-        model.findings.observe(self._show, "findings")
-        model.classes.observe(self._show, "rows")
-        model.task.observe(self._show, "state")
-        self._show()
-
-    def _turn(self, change: Any) -> None:
-        self.model.part = PARTS[change["new"] or 0]
-        if self.model.part == "board":
-            self.model.draw_board()
-
-    def _show(self, _: Any = None) -> None:
-        model = self.model
-        self._summary.value = paragraph(model.summary)
-        self._look.refresh()
-        self._tabs.layout.display = "" if model.dataset else "none"
-        counts = {"items": len(model.items.rows), "findings": len(model.findings.findings)}
-        for at, part in enumerate(PARTS):
-            count = f" ({counts[part]})" if part in counts else ""
-            self._tabs.set_title(at, TITLES[part] + count)
-        self._tabs.selected_index = PARTS.index(model.part)
-        known = "" if model.classes.rows else "Read every voxel to count them."
-        self._no_classes.value = paragraph(known)
+        if model.source.path:
+            model.scan()
 
 
 class _ChosenItem(w.VBox):

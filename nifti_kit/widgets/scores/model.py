@@ -15,6 +15,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores.sheet import LAYER
+from nifti_kit.repairs.steps import Step, Steps
 from nifti_kit.widgets.parts.acts import join, refuse
 from nifti_kit.widgets.parts.saving import path_blockers
 from nifti_kit.widgets.parts.sources import SourcePicker
@@ -29,7 +30,7 @@ from nifti_kit.widgets.scores.opened import (
     faults_in_the_way,
     saved,
     show_slice,
-    with_drafts,
+    steps_of,
 )
 from nifti_kit.widgets.viewer.model import ViewerModel
 
@@ -87,14 +88,14 @@ class ScoreModel(HasTraits):
 
     def __init__(
         self,
-        source: Dataset | str | os.PathLike[str] = "",
+        source: Dataset | SourcePicker | str | os.PathLike[str] = "",
         *,
         table: str = "",
         base: int | None = None,
         out: str | os.PathLike[str] = "out",
         **choices: Any,
     ) -> None:
-        """Take a source: a dataset, what :func:`nifti_kit.scan` takes, or one CSV.
+        """Take a source: a dataset, what :func:`nifti_kit.scan` takes, one CSV, or a picker.
 
         Nothing is read yet: :meth:`scan` begins.
 
@@ -110,8 +111,11 @@ class ScoreModel(HasTraits):
         self._opened: dict[str, OpenTable] = {}
         self._lost: list[str] = []
         self._given = source if isinstance(source, Dataset) else None
-        path = "" if isinstance(source, Dataset) else self._folder_of(os.fspath(source))
-        self.source = SourcePicker(path, **choices)
+        if isinstance(source, SourcePicker):
+            self.source = source
+        else:
+            path = "" if isinstance(source, Dataset) else self._folder_of(os.fspath(source))
+            self.source = SourcePicker(path, **choices)
         self.source.observe(lambda change: self._take(change["new"]), "dataset")
 
     def _folder_of(self, path: str) -> str:
@@ -321,12 +325,23 @@ class ScoreModel(HasTraits):
         """
         if self.source.dataset is None:
             raise BadScores(self.edit_blockers[0])
+        return Steps(self.steps).apply(self.source.dataset).dataset
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that put the edited tables in the place of those that were read.
+
+        Raises
+        ------
+        BadScores
+            As :attr:`dataset` does.
+        """
         changed = [
             found.draft
             for found in self._opened.values()
             if found.is_changed or (self.drop_faulty and found.is_faulty)
         ]
-        return with_drafts(self.source.dataset, changed, self.drop_faulty)
+        return tuple(steps_of(changed, self.drop_faulty))
 
     # Why something cannot be done
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ import numpy as np
 from nifti_kit.core.files import special_kind
 from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.text import counted, is_formula, listed
-from nifti_kit.datasets.dataset import Dataset, with_mended
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
-from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import shapes_of
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.components import ShapeSurvey
@@ -24,6 +23,7 @@ from nifti_kit.formats.scores import ScoreTable
 from nifti_kit.formats.scores.sheet import LAYER, SHOWN_CELLS
 from nifti_kit.formats.scores.table import check_base
 from nifti_kit.render.panes import Layout
+from nifti_kit.repairs.steps import Step
 from nifti_kit.widgets.parts.saving import path_of, spare_name
 from nifti_kit.widgets.scores.edits import Draft, Edited, open_draft
 from nifti_kit.widgets.scores.evidence import (
@@ -240,8 +240,8 @@ def _guarded(table: ScoreTable) -> str:
     )
 
 
-def with_drafts(dataset: Dataset, drafts: Iterable[Draft], drop_faulty: bool) -> Dataset:
-    """Return a dataset with drafts in the place of its tables; nothing is read again.
+def steps_of(drafts: Iterable[Draft], drop_faulty: bool) -> Iterator[Step]:
+    """Yield the steps that put drafts in the place of their tables; nothing is read again.
 
     Raises
     ------
@@ -249,16 +249,14 @@ def with_drafts(dataset: Dataset, drafts: Iterable[Draft], drop_faulty: bool) ->
         If something cannot be read and is not to be left out, or nobody said what layers count
         from.
     """
-    mended, frames = [], dataset.choices.score_frames
     for draft in drafts:
+        file = str(draft.table.relative)
         if not draft.said:
-            raise BadScores(faults_in_the_way(draft, drop_faulty)[0], path=draft.table.relative)
-        text = _kept(draft, drop_faulty).to_csv(drop_faulty=drop_faulty)
-        mended.append(Mended(draft.table.relative, text.encode(), "scores corrected by hand"))
+            raise BadScores(faults_in_the_way(draft, drop_faulty)[0], path=file)
         if draft.count is None:
-            frames = draft.frames
-    choices = replace(dataset.choices, score_frames=frames)
-    return with_mended(replace(dataset, choices=choices), mended)
+            yield Step("score_frames", values={"score_frames": draft.frames})
+        text = _kept(draft, drop_faulty).to_csv(drop_faulty=drop_faulty)
+        yield Step("replace_table", (file,), {"text": text})
 
 
 # Looks: where a viewer shows the label of a score best

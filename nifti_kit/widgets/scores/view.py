@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anywidget
@@ -212,62 +212,29 @@ class HeatMap(anywidget.AnyWidget):
             self._going = False
 
 
-class ScoreEditor(w.VBox):
-    """Shows score tables, layers by labels, and lets a person correct them.
+class ScoreView(w.VBox):
+    """Shows the score tables of a model, and lets a person correct them; ``head`` stands above."""
 
-    Parameters
-    ----------
-    source
-        A dataset, a folder, an archive, or one CSV file (its folder is read too, for the masks);
-        it is read at once, in a thread.
-    table
-        The table to begin with; by default the first.
-    base
-        What layers count from: 1 or 0; by default what the dataset says, else 1.
-    out
-        The folder in which tables are saved at first.
-    choices
-        Those of :func:`nifti_kit.scan`, such as ``layout`` or ``annotation_words``.
-
-    Attributes
-    ----------
-    model
-        The :class:`nifti_kit.widgets.scores.model.ScoreModel`: what mouse and keyboard do is one of
-        its methods.
-    """
-
-    def __init__(
-        self,
-        source: Dataset | str | os.PathLike[str] = "",
-        *,
-        table: str = "",
-        base: int | None = None,
-        out: str | os.PathLike[str] = "out",
-        **choices: Any,
-    ) -> None:
-        self.model = ScoreModel(source, table=table, base=base, out=out, **choices)
+    def __init__(self, model: ScoreModel, head: Iterable[Any] = ()) -> None:
+        self.model = model
         self._error = classed(notice(kind="error"), "nk-refused")
         self._message = classed(notice(kind="good"), "nk-done")
         self._reason = ""
         super().__init__(
             [
-                styles(),
-                heading("Check scores"),
-                SourcePickerView(self.model.source, self.model.scan),
+                *head,
                 _Chosen(self.model, self.do),
                 TaskView(self.model.task, quiet=True),
                 self._editing(),
                 self._saving(),
             ]
         )
-        classed(self, "nk-app", "nk-scoring")
+        classed(self, "nk-scoring")
         self.model.observe(self._show, ["revision", "current", "path", "drop_faulty"])
         self.model.observe(self._show_viewer, "viewer")
         for task in (self.model.task, self.model.source.task):
             task.observe(self._show, "state")
         self._show()
-        if source:
-            self.model.scan()
 
     def do(self, act: Callable[[], Any]) -> None:
         """Do what a person asks for; what is refused is said."""
@@ -358,6 +325,47 @@ class ScoreEditor(w.VBox):
         viewer = self.model.viewer
         self._viewer.children = () if viewer is None else (Viewer(viewer),)
         self._hint.layout.display = "" if viewer is None else "none"
+
+
+class ScoreEditor(ScoreView):
+    """Shows score tables, layers by labels, and lets a person correct them.
+
+    Parameters
+    ----------
+    source
+        A dataset, a folder, an archive, or one CSV file (its folder is read too, for the masks);
+        it is read at once, in a thread.
+    table
+        The table to begin with; by default the first.
+    base
+        What layers count from: 1 or 0; by default what the dataset says, else 1.
+    out
+        The folder in which tables are saved at first.
+    choices
+        Those of :func:`nifti_kit.scan`, such as ``layout`` or ``annotation_words``.
+
+    Attributes
+    ----------
+    model
+        The :class:`nifti_kit.widgets.scores.model.ScoreModel`: what mouse and keyboard do is one of
+        its methods.
+    """
+
+    def __init__(
+        self,
+        source: Dataset | str | os.PathLike[str] = "",
+        *,
+        table: str = "",
+        base: int | None = None,
+        out: str | os.PathLike[str] = "out",
+        **choices: Any,
+    ) -> None:
+        model = ScoreModel(source, table=table, base=base, out=out, **choices)
+        picker = SourcePickerView(model.source, model.scan)
+        super().__init__(model, [styles(), heading("Check scores"), picker])
+        classed(self, "nk-app")
+        if source:
+            model.scan()
 
 
 class _Chosen(w.VBox):

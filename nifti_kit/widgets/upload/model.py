@@ -22,6 +22,7 @@ from nifti_kit.transfer.upload import own_journal, upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
 from nifti_kit.widgets.parts.acts import join
+from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.upload.changes import ChangesPanel
 from nifti_kit.widgets.upload.planning import PlanModel, refuse
@@ -148,7 +149,7 @@ class UploadModel(PlanModel):
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | Dataset = "",
+        source: str | os.PathLike[str] | Dataset | SourcePicker = "",
         target: Any = None,
         *,
         existing: str = "error",

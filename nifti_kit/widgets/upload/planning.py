@@ -55,8 +55,8 @@ class PlanModel(HasTraits):
     ----------
     source, target, findings, plan_tables
         The parts that make choices and show them.
-    pairing
-        For annotations alone: one of ``PAIRINGS``.
+    pairing, mapping
+        For annotations alone: one of ``PAIRINGS``, and the mapping that was given, or None.
     planned
         What :func:`nifti_kit.plan` returned, with what is accepted; None until then, and while
         source, target or mapping are others than those that it is for.
@@ -69,6 +69,7 @@ class PlanModel(HasTraits):
     """
 
     pairing = Enum(tuple(PAIRINGS), "auto")
+    mapping = AnyTrait()
     planned = AnyTrait()
     plan_blockers = List(Unicode())
 
@@ -83,14 +84,13 @@ class PlanModel(HasTraits):
         api: Callable[[], Any] | None = None,
         **traits: Any,
     ) -> None:
-        super().__init__(**traits)
+        super().__init__(mapping=mapping or None, **traits)
         self.source = _picker(source)
         self.target = TargetPicker(target, api=api)
         self.findings = FindingsTable(waive=waive)
         self.mending = mending or Mending(self.source, self.findings)
         self.plan_tables = PlanTables()
         self.planning = Task()
-        self.mapping = mapping or None
         self._basis: tuple[Any, ...] = ()
         self._made: Plan | None = None
         self.digest = ""
@@ -103,7 +103,7 @@ class PlanModel(HasTraits):
         self.target.observe(self._chosen, "target")
         self.target.observe(self._refresh, "blockers")
         self.findings.observe(self._accept, "waive")
-        self.observe(self._chosen, "pairing")
+        self.observe(self._chosen, ["pairing", "mapping"])
         for task in (self.source.task, self.planning):
             task.observe(self._refresh, "state")
 
@@ -155,7 +155,7 @@ class PlanModel(HasTraits):
             self.source.join()
         ticket.check()
         dataset, target = self.source.dataset, self.target.target
-        basis = self.source.read, dataset, target, self.pairing
+        basis = self.source.read, dataset, target, self.pairing, self.mapping
         ticket.tell(0.0, "Reading the masks, and what is on the target ...")
 
         def told(at: int, item: Item) -> None:
@@ -223,7 +223,7 @@ class PlanModel(HasTraits):
 
     def _basis_now(self) -> tuple[Any, ...]:
         source = self.source
-        return source.chosen, source.dataset, self.target.target, self.pairing
+        return source.chosen, source.dataset, self.target.target, self.pairing, self.mapping
 
     @property
     def _busy(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import ipywidgets as w
@@ -40,7 +41,26 @@ RESUMES = (
 )
 
 
-class Uploader(w.VBox):
+class UploadView(w.VBox):
+    """Shows an upload from its target to its proof; ``head`` stands above."""
+
+    def __init__(self, model: UploadModel, head: Iterable[Any] = ()) -> None:
+        self.model = model
+        acts = [
+            heading("3. What is there already", 4),
+            ExistingView(model),
+            heading("4. Upload", 4),
+            LandingView(model),
+            heading("5. Receipt and proof", 4),
+            EvidenceView(model),
+        ]
+        plan = w.VBox([heading("2. What will land", 4), PlanView(model)])
+        target = [heading("1. Target", 4), TargetPickerView(model.target)]
+        super().__init__([*head, *target, beside(plan, w.VBox(acts))])
+        classed(self, "nk-uploader")
+
+
+class Uploader(UploadView):
     """Shows an upload from its source to its proof.
 
     Parameters
@@ -65,27 +85,9 @@ class Uploader(w.VBox):
         target: Any = None,
         **options: Any,
     ) -> None:
-        self.model = UploadModel(source, target, **options)
-        model = self.model
-        acts = [
-            heading("4. What is there already", 4),
-            ExistingView(model),
-            heading("5. Upload", 4),
-            LandingView(model),
-            heading("6. Receipt and proof", 4),
-            EvidenceView(model),
-        ]
-        parts = [
-            styles(),
-            heading("Upload"),
-            heading("1. Source", 4),
-            SourcePickerView(model.source),
-            heading("2. Target", 4),
-            TargetPickerView(model.target),
-            beside(w.VBox([heading("3. What will land", 4), PlanView(model)]), w.VBox(acts)),
-        ]
-        super().__init__(parts)
-        classed(self, "nk-app", "nk-uploader")
+        model = UploadModel(source, target, **options)
+        super().__init__(model, [styles(), heading("Upload"), SourcePickerView(model.source)])
+        classed(self, "nk-app")
 
 
 class PlanView(w.VBox):
@@ -125,7 +127,7 @@ class PlanView(w.VBox):
             FindingsView(
                 model.findings,
                 path=os.path.join(folder, "findings.html"),  # noqa: PTH118
-                mending=model.mending,
+                mending=model.mending if model.mending.findings is model.findings else None,
             ),
         ]
 

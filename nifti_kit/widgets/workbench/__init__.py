@@ -1,0 +1,1 @@
+"""The workbench: one data set from a folder to a proof."""

@@ -1,0 +1,272 @@
+"""The model of ``Workbench``: one data set, inspected, mended, scored, matched, uploaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from traitlets import Enum, HasTraits, Unicode
+
+from nifti_kit.core.text import counted
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.mappings import Mapping
+from nifti_kit.repairs.steps import Steps, read_steps
+from nifti_kit.targets.folder import ProjectFolder
+from nifti_kit.targets.target import Target
+from nifti_kit.widgets.inspect.model import InspectModel
+from nifti_kit.widgets.mapping.model import MappingModel
+from nifti_kit.widgets.parts.acts import join
+from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.mending import Mending
+from nifti_kit.widgets.parts.sources import SourcePicker
+from nifti_kit.widgets.parts.targets import TargetPicker
+from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.scores.model import ScoreModel
+from nifti_kit.widgets.upload.model import UploadModel
+
+TABS = ("inspect", "mend", "scores", "match", "upload")
+"""In the order of the work."""
+
+PathLike = str | os.PathLike[str]
+
+
+class WorkbenchModel(HasTraits):
+    """One data set, and all that is done with it: what one part does, the others see.
+
+    Parameters
+    ----------
+    source
+        A folder, an archive, a NIfTI file, or a data set.
+    target
+        Where it lands; a path is that of a project folder. Chosen in the view if None.
+    mapping
+        For annotations alone: a mapping, or the path of one.
+    steps
+        Steps to do at once, or the path of a file of steps.
+    out
+        The folder in which findings, marks, steps, tables and mappings are saved at first.
+    choices
+        Those of :func:`nifti_kit.scan`.
+
+    Attributes
+    ----------
+    tab
+        Which of ``TABS`` is in front.
+    message
+        What was handed over last.
+    source, target
+        The pickers that all parts share.
+    inspect, mending, upload
+        The parts that are there from the beginning; ``scores`` and ``matching`` are made when
+        they are asked for.
+    matching_task
+        The matching that is under way.
+    """
+
+    tab = Enum(TABS, "inspect")
+    message = Unicode()
+
+    def __init__(
+        self,
+        source: PathLike | Dataset = "",
+        target: Target | PathLike | None = None,
+        *,
+        mapping: Mapping | PathLike | None = None,
+        steps: Steps | PathLike | None = None,
+        out: PathLike = "out",
+        **choices: Any,
+    ) -> None:
+        super().__init__()
+        self.out = Path(out)
+        self._given = source if isinstance(source, Dataset) else None
+        path = "" if isinstance(source, Dataset) else os.fspath(source)
+        self.source = SourcePicker(path, **choices)
+        self.inspect = InspectModel(self.source)
+        place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
+        self.upload = UploadModel(
+            self.source, place, mapping=mapping, out=str(self.out), mending=self.mending
+        )
+        self.matching_task = Task()
+        self.matching: MappingModel | None = None
+        self._begin = mapping
+        self._steps = read_steps(steps) if isinstance(steps, str | os.PathLike) else steps
+        self.source.observe(self._read, "dataset")
+        self.target.observe(self._forget_matching, "target")
+        self.findings.observe(self._accept, "waive")
+
+    @property
+    def mending(self) -> Mending:
+        """What was done, and what is offered for the chosen finding."""
+        return self.inspect.mending
+
+    @property
+    def findings(self) -> FindingsTable:
+        """What is wrong with the data set as it is now."""
+        return self.inspect.findings
+
+    @property
+    def target(self) -> TargetPicker:
+        """Where it lands."""
+        return self.upload.target
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The data set after all steps; None while nothing is read."""
+        found: Dataset | None = self.source.dataset
+        return found
+
+    @property
+    def steps(self) -> Steps:
+        """What was done."""
+        found: Steps = self.mending.steps
+        return found
+
+    @cached_property
+    def scores(self) -> ScoreModel:
+        """The score tables of the data set."""
+        made = ScoreModel(self.source, out=self.out / "scores")
+        if self.dataset is not None and made.tables:
+            made.choose(made.tables[0])
+        return made
+
+    def scan(self) -> None:
+        """Begin to read the source; every voxel is read after it."""
+        if self._given is not None and not self.source.path:
+            self.source.path = str(self._given.source.given)
+            self.source.dataset = self._given
+        else:
+            self.inspect.scan()
+
+    def turn(self, tab: str) -> None:
+        """Bring a tab to the front; what was changed in the one before is handed over."""
+        if self.tab == "scores" and tab != "scores":
+            self.hand_over_scores()
+        if self.tab == "match" and tab != "match":
+            self.hand_over_mapping()
+        if tab == "match" and not self.match_blockers:
+            self.match()
+        self.tab = tab
+
+    def jump(self, finding: Any) -> None:
+        """Show the item that a finding is about."""
+        self.inspect.jump(finding)
+        self.turn("inspect")
+
+    def hand_over_scores(self) -> None:
+        """Put corrected tables into the data set: each is a step, and can be undone.
+
+        What cannot be handed over yet is said in ``message``, and stays in the editor.
+        """
+        if "scores" not in self.__dict__ or self.dataset is None:
+            return
+        try:
+            steps = self.scores.steps
+            for step in steps:
+                self.mending.add(step)
+        except NiftiKitError as error:
+            self.message = f"The corrected tables are not in the plan yet: {error}"
+            return
+        if steps:
+            self.message = f"{counted(len(steps), 'corrected table')} handed over."
+
+    @property
+    def match_blockers(self) -> list[str]:
+        """Why nothing can be matched now."""
+        if self.dataset is None:
+            return ["Read a source first."]
+        if self.dataset.layout != "annotations":
+            return ["The volumes are in the source itself: there is nothing to match."]
+        if self.target.target is None:
+            return self.target.blockers or ["Choose the project with the volumes, under Upload."]
+        if self.matching_task.is_running:
+            return ["Matching is under way."]
+        return ["It is matched."] if self.matching is not None else []
+
+    def match(self) -> Task:
+        """Begin to match annotations with the volumes of the target, in a thread."""
+        dataset, target, begin = self.dataset, self.target.target, self._begin
+
+        def work(ticket: Ticket) -> MappingModel:
+            ticket.tell(0.0, "Matching ...")
+            assert dataset is not None
+            return MappingModel(dataset, target, begin, path=self.out / "mapping.json")
+
+        def keep(made: MappingModel) -> None:
+            if dataset is self.dataset and target is self.target.target:
+                self.matching = made
+                self.hand_over_mapping()
+
+        self.matching_task.start(work, then=keep)
+        return self.matching_task
+
+    def hand_over_mapping(self) -> None:
+        """Let the plan take the mapping as it is now."""
+        if self.matching is not None and self.upload.mapping != self.matching.mapping:
+            self.upload.mapping = self.matching.mapping
+            self.upload.pairing = "auto"
+            self.message = f"Mapping handed over: {self.matching.rows.summary}."
+
+    @property
+    def open(self) -> dict[str, int]:
+        """How much is left to do in each tab."""
+        matching = self.matching
+        return {
+            "mend": sum(found.severity == "error" for found in self.findings.open),
+            "match": 0 if matching is None else len(matching.mapping.unmatched),
+        }
+
+    @property
+    def next(self) -> tuple[str, str]:
+        """What to do next, in a sentence, and the tab where it is done; ``""`` where none is."""
+        return next(step for is_due, step in self._agenda() if is_due)
+
+    def _agenda(self) -> Iterator[tuple[bool, tuple[str, str]]]:
+        """Yield what may be due, in the order of the work."""
+        left, upload, dataset = self.open, self.upload, self.dataset
+        yield self.source.task.is_running, ("The source is being read.", "")
+        yield dataset is None, ("Give a folder, an archive or a NIfTI file, and press Read.", "")
+        yield left["mend"] > 0, (f"{counted(left['mend'], 'error')} to mend.", "mend")
+        yield self.target.target is None, ("Choose where it lands.", "upload")
+        layout = "" if dataset is None else dataset.layout
+        is_unmatched = layout == "annotations" and self.matching is None
+        yield is_unmatched, ("Match the annotations with the volumes of the project.", "match")
+        without = f"{counted(left['match'], 'file')} without a volume."
+        yield left["match"] > 0, (without, "match")
+        is_unplanned = upload.planned is None or upload.is_stale
+        way = "Nothing is in the way: make the plan, and look at what will land."
+        yield is_unplanned, (way, "upload")
+        yield upload.receipt is None, ("Look at what will land, and upload.", "upload")
+        yield upload.proof is None, ("It has landed: verify it.", "upload")
+        yield True, ("It has landed, and was read back: the proof says how.", "upload")
+
+    def join(self) -> None:
+        """Wait for all that is under way, and raise what failed: for runs without a person."""
+        self.inspect.join()
+        parts = [self.scores.task] if "scores" in self.__dict__ else []
+        join(self.matching_task, *parts)
+        self.upload.join()
+
+    def _read(self, change: Any) -> None:
+        """Take what was made of another data set off, and read the voxels of a new one."""
+        self._forget_matching()
+        if change["new"] is None or self.mending.is_taking:
+            return
+        self.message = ""
+        self.inspect.look_closer()
+        if self._steps is not None:
+            steps, self._steps = self._steps, None
+            self.mending.replay(steps)
+
+    def _forget_matching(self, _: Any = None) -> None:
+        self.matching_task.cancel()
+        self.matching = None
+
+    def _accept(self, _: Any) -> None:
+        """Let the plan know what is accepted, and why."""
+        self.upload.findings.accept(self.findings.reasons)
+        for one in self.findings.waive:
+            self.upload.findings.set_waived(one, True)
