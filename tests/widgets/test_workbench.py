@@ -1,0 +1,182 @@
+"""The workbench: what one tab does, the others see; another source takes all of it off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nifti_kit as nk
+from nifti_kit import widgets
+from nifti_kit.widgets.workbench.model import TABS, WorkbenchModel
+from tests.flow.test_messy_delivery import mended
+from tests.support.builders import SAMPLES, labels, volume, write_nifti, write_planes
+from tests.support.messy import unlike, write_delivery
+from tests.support.oracle import read_project
+
+
+def opened(source: Any, target: Any = None, **options: Any) -> WorkbenchModel:
+    model = WorkbenchModel(source, target, **options)
+    model.scan()
+    model.join()
+    return model
+
+
+def lost(folder: Path) -> Path:
+    write_nifti(folder / "CT.nii")
+    write_nifti(folder / "CT" / "lung.nii", labels(values=(1,)), np.eye(4))
+    return folder
+
+
+def take(model: WorkbenchModel, **typed: Any) -> None:
+    model.findings.select(next(f for f in model.findings.open if f.severity != "note"))
+    model.mending.choose(0)
+    for name, value in typed.items():
+        model.mending.fill(name, value)
+    model.mending.look().join()
+    model.mending.take()
+    model.join()
+
+
+def test_a_mended_file_is_planned_and_lands(tmp_path: Path) -> None:
+    model = opened(lost(tmp_path / "in"), nk.ProjectFolder(tmp_path / "p", "d"))
+    assert model.next == ("1 error to mend.", "mend")
+    assert model.open == {"mend": 1, "match": 0}
+    take(model)
+    assert model.open["mend"] == 0
+    assert model.next[1] == "upload"
+    model.upload.plan().join()
+    model.upload.upload().join()
+    model.upload.verify().join()
+    assert model.upload.proof.ok
+    assert [one.file for one in model.upload.receipt.provenance.repairs] == ["CT/lung.nii"]
+    assert model.next == ("It has landed, and was read back: the proof says how.", "upload")
+
+
+def test_what_is_accepted_reaches_the_plan_with_its_reason(tmp_path: Path) -> None:
+    model = opened(write_planes(tmp_path / "in", ("axl", "cor")), tmp_path / "p")
+    model.upload.plan().join()
+    assert model.upload.planned.blockers
+    model.findings.select(model.findings.findings.errors[0])
+    model.mending.choose("Accept as it is")
+    model.mending.fill("reason", "two planes were ordered")
+    model.mending.look().join()
+    model.mending.take()
+    assert not model.upload.planned.blockers
+    (waiver,) = model.upload.planned.provenance.facts()["waivers"]
+    assert waiver["reason"] == "two planes were ordered"
+    model.mending.undo()
+    assert model.upload.planned.blockers
+
+
+def test_a_corrected_table_is_handed_over_as_a_step(tmp_path: Path) -> None:
+    model = opened(SAMPLES / "scores", tmp_path / "p", out=tmp_path / "out")
+    model.turn("scores")
+    model.scores.join()
+    name = model.scores.table
+    model.scores.put(4, "Label-2", "0.11")
+    model.turn("upload")
+    assert model.message == "1 corrected table handed over."
+    assert [step.do for step in model.steps] == ["replace_table"]
+    model.join()
+    model.upload.plan().join()
+    cells = [
+        c for o in model.upload.planned.objects for c in str(o.scores).split("'") if "0.11" in c
+    ]
+    assert cells
+    model.turn("scores")
+    model.scores.join()
+    assert model.scores.table == name
+    model.turn("mend")
+    assert len(model.steps) == 1
+    model.mending.undo()
+    assert model.dataset.mended == ()
+
+
+def test_a_table_that_cannot_be_read_yet_is_said_and_stays_in_the_editor(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    (folder / "axl_score.csv").write_text("Layer,Label-1\n3,much\n4,0.5\n")
+    model = opened(folder)
+    model.turn("scores")
+    model.scores.join()
+    model.scores.put(4, "Label-1", "0.7")
+    model.turn("mend")
+    assert "not in the plan yet" in model.message
+    assert len(model.steps) == 0
+    assert model.scores.open.changes
+
+
+def test_a_mapping_is_handed_over_to_the_plan(tmp_path: Path) -> None:
+    target = nk.ProjectFolder(tmp_path / "p", "d")
+    write_nifti(tmp_path / "volumes" / "knee_a.nii.gz")
+    write_nifti(tmp_path / "volumes" / "knee_b.nii.gz", volume() + 1)
+    nk.upload(nk.plan(nk.scan(tmp_path / "volumes")), target, on_progress=lambda _: None)
+    write_nifti(tmp_path / "in" / "axl_inference_x.nii.gz", labels())
+    model = opened(tmp_path / "in", target, layout="annotations")
+    assert "there is nothing to match" not in str(model.match_blockers)
+    model.turn("match")
+    model.join()
+    assert model.open["match"] == 1
+    ids = {ref.name: ref.id for ref in target.volumes()}
+    model.matching.choose("axl_inference_x.nii.gz", ids["knee_b.nrrd"])
+    model.turn("upload")
+    assert "Mapping handed over" in model.message
+    model.upload.plan().join()
+    assert [item.volume_id for item in model.upload.planned.items] == [ids["knee_b.nrrd"]]
+    model.turn("match")
+    model.matching.choose("axl_inference_x.nii.gz", ids["knee_a.nrrd"])
+    model.turn("upload")
+    assert model.upload.planned is None
+    model.upload.plan().join()
+    assert [item.volume_id for item in model.upload.planned.items] == [ids["knee_a.nrrd"]]
+
+
+def test_another_source_takes_everything_off(tmp_path: Path) -> None:
+    model = opened(lost(tmp_path / "in"), nk.ProjectFolder(tmp_path / "p", "d"))
+    take(model)
+    model.upload.plan().join()
+    model.upload.upload().join()
+    model.source.path = str(write_planes(tmp_path / "other"))
+    model.scan()
+    model.join()
+    assert len(model.steps) == 0
+    assert (model.upload.planned, model.upload.receipt, model.upload.proof) == (None, None, None)
+    assert model.message == ""
+    assert "make the plan" in model.next[0]
+
+
+def test_steps_of_a_delivery_are_done_on_the_next_one(tmp_path: Path) -> None:
+    write_delivery(tmp_path / "first")
+    steps, _ = mended(nk.scan(tmp_path / "first"))
+    steps.save(tmp_path / "steps.json")
+    truth = write_delivery(tmp_path / "second", 2)
+    target = nk.ProjectFolder(tmp_path / "p", "d")
+    second = opened(tmp_path / "second", target, steps=tmp_path / "steps.json")
+    assert len(second.steps) == len(steps)
+    second.upload.plan().join()
+    second.upload.upload().join()
+    second.upload.verify().join()
+    assert second.upload.proof.ok
+    assert unlike(truth, read_project(tmp_path / "p", "d")) == []
+
+
+def test_tabs_are_made_when_they_are_opened() -> None:
+    app = widgets.Workbench(SAMPLES / "scores", tab="upload")
+    app.model.join()
+    bench = next(child for child in app.children if "nk-bench-tabs" in child._dom_classes)
+    assert [len(place.children) for place in bench.children] == [0, 0, 0, 0, 1]
+    for at, tab in enumerate(TABS):
+        app.model.turn(tab)
+        assert bench.selected_index == at
+    assert [len(place.children) for place in bench.children] == [1] * len(TABS)
+    bench.selected_index = 1
+    assert app.model.tab == "mend"
+    app.model.join()
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_an_empty_workbench_says_what_to_give(tab: str) -> None:
+    app = widgets.Workbench(tab=tab)
+    assert app.model.next == ("Give a folder, an archive or a NIfTI file, and press Read.", "")
