@@ -9,6 +9,7 @@ import pytest
 
 import nifti_kit as nk
 from tests.support.landings import quiet
+from tests.support.loosely_named import truth, write_annotations, write_project
 
 from .access import contrast, images_without_alt
 from .hostile import MARKUP, hostile_dataset
@@ -74,13 +75,12 @@ def test_the_open_files_are_decided_on_and_saved(opened):
     candidate.wait_for()
     opened.wait_for_text(candidate, "another grid: 100 % of it inside the volume")
     candidate.get_by_role("button", name="Choose").click()
-    opened.wait_for_text(cell(opened, SECOND, "state"), "doubtful")
-    why = "For each: accept it, choose another volume, or leave it out."
-    opened.wait_for_text(opened.find(".nk-save-part"), why)
-    expect(opened.find(".nk-save")).to_be_disabled()
+    opened.wait_for_text(cell(opened, SECOND, "state"), "chosen")
+    opened.wait_for_text(cell(opened, SECOND, "note"), "it does not lie on this volume")
     candidate = opened.find(f'.nk-candidates tr[data-key="{before}"]')
     candidate.get_by_role("button", name="Choose").click()
-    opened.wait_for_text(cell(opened, SECOND, "state"), "chosen")
+    opened.wait_for_text(cell(opened, SECOND, "note"), "")
+    opened.wait_for_text(opened.find(".nk-mapping .nk-good").first, f"(id {before}) chosen.")
 
     opened.find(".nk-save").click()
     opened.wait_for(lambda: saved(opened).get(SECOND) == before, "the mapping on disk")
@@ -92,17 +92,16 @@ def test_the_open_files_are_decided_on_and_saved(opened):
     assert seen == ([], [], [])
 
 
-def test_a_pair_is_looked_at_before_it_is_accepted(opened):
-    opened.find(".nk-undo").click()  # the notebook has accepted what is sure
-    opened.wait_for_text(cell(opened, SURE, "state"), "matched")
-    row(opened, SURE).click()
-    opened.find(".nk-preview").click()
-    picture = opened.find(".nk-picture .nk-viewer")
-    picture.wait_for()
-    opened.wait_for_text(picture, f"{SURE} over chest/axl_anatomic.nrrd: ")
+def test_a_pair_is_looked_at_before_it_is_taken(opened):
+    undo_until(opened, 2)
+    row(opened, SECOND).click()
+    opened.find(".nk-candidates tr[data-key]").filter(has_text="after_cor").click()
+    picture = opened.find(".nk-picture")
+    opened.wait_for_text(picture, f"{SECOND} over chest/after_cor_anatomic.nrrd: same grid")
     assert images_without_alt(opened.page, ".nk-mapping") == []
-    opened.find(".nk-accept").click()
-    opened.wait_for_text(cell(opened, SURE, "state"), "accepted")
+    opened.find(".nk-take").click()
+    opened.wait_for_text(".nk-mapping .nk-summary", "1 chosen")
+    opened.wait_for_text(".nk-suggestion", "1 more file of the same case")
     assert opened.screenshot("02_mapping").stat().st_size > 0
     assert opened.kernel_errors == []
 
@@ -121,6 +120,60 @@ def test_source_and_target_can_be_picked_in_the_app(voila, tmp_path):
     opened.find(".nk-begin").click()
     opened.wait_for_text(opened.find(".nk-files .nk-count"), "4 rows")
     assert opened.kernel_errors == []
+
+
+def test_thirty_annotations_are_mapped_and_uploaded_by_keyboard_alone(voila, tmp_path):
+    target = write_project(tmp_path)
+    source = write_annotations(tmp_path / "in")
+    saved_to, names = tmp_path / "mapping.json", (str(source), str(target.path))
+    opened = voila.open(
+        notebook_of(
+            "import nifti_kit as nk\nfrom nifti_kit import widgets\n"
+            f"source, target = {names[0]!r}, nk.ProjectFolder({names[1]!r}, dataset='study')\n"
+            f"widgets.MappingEditor(source, target, path={str(saved_to)!r})",
+            f"widgets.Uploader(source, target, mapping={str(saved_to)!r}, existing='append',"
+            f" out={str(tmp_path / 'out')!r})",
+        )
+    )
+    press(opened, ".nk-by-place")
+    wait_for_focus(opened, ".nk-take-suggestion")
+    opened.wait_for_text(".nk-suggestion", "6 files whose voxels are those of one volume alone")
+    opened.page.keyboard.press("Enter")
+    opened.wait_for_text(".nk-mapping .nk-summary", "(6 accepted, 18 matched, 6 unmatched)")
+    wait_for_focus(opened, ".nk-take")
+    opened.wait_for_text(".nk-selected", "Marked: study/P03_axl_anatomic.nrrd")
+    opened.wait_for_text(".nk-picture", "over study/P03_axl_anatomic.nrrd: same grid")
+    opened.page.keyboard.press("Enter")
+    opened.wait_for_text(".nk-suggestion", "5 more files of the same case")
+    press(opened, ".nk-take-suggestion", "Shift+Tab")
+    opened.wait_for_text(".nk-mapping .nk-summary", "30 of 30")
+    press(opened, ".nk-mapping .nk-save")
+    opened.wait_for(saved_to.exists, "the mapping on disk")
+    assert json.loads(saved_to.read_text()) == truth(target)
+    press(opened, ".nk-uploader .nk-plan")
+    press(opened, ".nk-uploader .nk-upload")
+    press(opened, ".nk-uploader .nk-verify")
+    opened.wait_for_text(".nk-evidence .nk-good", "proof_")
+    assert sum(len(target.objects(ref.id)) for ref in target.volumes()) == 30
+    assert (opened.console_errors, opened.kernel_errors) == ([], [])
+
+
+HAS_FOCUS = "place => Boolean(document.activeElement?.closest(place))"
+
+
+def wait_for_focus(opened, place):
+    opened.wait_for(lambda: opened.page.evaluate(HAS_FOCUS, place), f"the focus on {place}")
+
+
+def press(opened, place, key="Tab"):
+    """Go to a button by the keyboard as soon as it can be pressed, and press it."""
+    expect(opened.find(place)).to_be_enabled()
+    for _ in range(300):
+        if opened.page.evaluate(HAS_FOCUS, place):
+            opened.page.keyboard.press("Enter")
+            return
+        opened.page.keyboard.press(key)
+    raise AssertionError(f"{place} is not reached by {key}")
 
 
 def test_texts_stand_out_in_both_themes(lab):

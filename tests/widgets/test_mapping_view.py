@@ -10,6 +10,8 @@ import ipywidgets as w
 import pytest
 
 from nifti_kit import widgets
+from nifti_kit.widgets.mapping.suggestions import Suggestion
+from tests.support.loosely_named import write_annotations, write_project
 from tests.widgets.test_mapping_model import KNEES, OPEN, SURE, target, written
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -58,6 +60,7 @@ def test_buttons_say_why_they_are_disabled(editor: Any) -> None:
 
 
 def test_the_tables_are_those_of_the_model(editor: Any) -> None:
+    editor.model.table.select(OPEN)
     files, candidates = named(editor, "nk-files"), named(editor, "nk-candidates")
     assert (files.model, candidates.model) == (editor.model.table, editor.model.candidates)
     assert files.label == "Annotation files"
@@ -97,6 +100,82 @@ def test_a_preview_is_a_viewer_that_goes_with_its_file(editor: Any) -> None:
     assert f"{SURE} over d/knee_cor_anatomic.nrrd: same grid" in shown(editor, "nk-picture")
     editor.model.table.select(OPEN)
     assert named(editor, "nk-picture").children == ()
+
+
+def test_a_suggestion_is_listed_until_it_is_taken_or_dropped(tmp_path: Path) -> None:
+    there = target("left_axl_anatomic", "right_axl_anatomic", "left_cor_anatomic")
+    source = written(tmp_path / "in", "x_axl_mask.nii", "x_cor_mask.nii")
+    editor = widgets.MappingEditor(source, there, path=tmp_path / "mapping.json")
+    box = named(editor, "nk-suggestion")
+    assert is_hidden(box)
+    for name, by_person in (("nk-drop-suggestion", ""), ("nk-take-suggestion", "chosen")):
+        editor.model.choose("x_axl_mask.nii", 1)
+        editor.model.suggestion = same_case_by_hand(editor.model)
+        assert not is_hidden(box)
+        assert "<li>x_cor_mask.nii: d/left_cor_anatomic.nrrd (id 3), same grid</li>" in shown(
+            editor, "nk-suggestion"
+        )
+        named(editor, name).click()
+        assert is_hidden(box)
+        assert editor.model.standing("x_cor_mask.nii").row.by_person == by_person
+
+
+def same_case_by_hand(model: Any) -> Suggestion:
+    row = model.standing("x_cor_mask.nii").row
+    return Suggestion("1 more file", {"x_cor_mask.nii": row.chosen(3)})
+
+
+def test_picked_rows_are_decided_by_buttons(editor: Any) -> None:
+    accept, leave = named(editor, "nk-accept-picked"), named(editor, "nk-leave-picked")
+    assert accept.disabled
+    assert "Pick files first." in shown(editor, "nk-matching")
+    named(editor, "nk-pick-found").click()
+    accept.click()
+    assert editor.model.standing(SURE).state == "accepted"
+    leave.click()
+    assert editor.model.standing(OPEN).state == "left out"
+
+
+def test_a_volume_is_marked_taken_and_the_next_file_follows(editor: Any) -> None:
+    editor.model.table.select(SURE)
+    assert "Marked: d/knee_cor_anatomic.nrrd (id 3)" in shown(editor, "nk-selected")
+    named(editor, "nk-take").click()
+    assert editor.model.standing(SURE).state == "accepted"
+    assert editor.model.table.selected == OPEN
+    editor.model.candidates.select("")
+    assert named(editor, "nk-take").disabled
+    assert "Mark a volume in the list first." in shown(editor, "nk-selected")
+
+
+def test_the_keyboard_goes_to_the_first_button_after_a_row_was_chosen(
+    editor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+    editor.model.table.select(OPEN)
+    monkeypatch.setattr(named(editor, "nk-take"), "focus", lambda: said.append("focus"))
+    files = named(editor, "nk-files")
+    files._handle_custom_msg({"do": "search", "value": ""}, [])
+    assert said == []
+    files._handle_custom_msg({"do": "select", "key": SURE}, [])
+    named(editor, "nk-candidates")._handle_custom_msg({"do": "select", "key": "1"}, [])
+    assert said == ["focus"] * 2
+    editor.model.table.select("")
+    files._handle_custom_msg("no message of ours", [])
+    assert said == ["focus"] * 2
+
+
+def test_what_a_mapping_would_replace_is_shown_until_it_changes(tmp_path: Path) -> None:
+    there = write_project(tmp_path)
+    source = write_annotations(tmp_path / "in")
+    editor = widgets.MappingEditor(source, there, path=tmp_path / "mapping.json")
+    named(editor, "nk-compare").click()
+    editor.model.comparing.join()
+    assert "added" in shown(editor, "nk-replaced")
+    editor.model.table.select(editor.model.table.rows[0].key)
+    assert named(editor, "nk-follows").value
+    editor.model.task.join()
+    editor.model.accept_sure()
+    assert shown(editor, "nk-replaced") == ""
 
 
 def test_saving_is_blocked_with_the_reason_until_it_is_possible(editor: Any) -> None:

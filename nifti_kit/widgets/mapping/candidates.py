@@ -307,6 +307,10 @@ COLUMNS = (
 )
 
 
+ROWS = 8
+"""Of a page: the picture below stays in sight, and the likeliest come first."""
+
+
 class Candidates(Table):
     """A row for each volume; its buttons choose it, or draw the file over it.
 
@@ -325,7 +329,7 @@ class Candidates(Table):
         self._does = {"choose": choose, "preview": preview}
         self._about: tuple[str, Sequence[int]] = ("", ())
         self._now: int | None = None
-        super().__init__(COLUMNS, on_press=self._pressed)
+        super().__init__(COLUMNS, on_press=self._pressed, page_size=ROWS)
 
     def show(self, annotation: Annotation | None, likely: Sequence[int], now: int | None) -> None:
         """List the volumes for a file, those in ``likely`` first; for no file nothing.

@@ -220,9 +220,13 @@ class MappingModel(HasTraits):
         found: Suggestion = self.suggestion
         count = self._change_all(found.rows, "suggested file", "taken")
         chosen = self.rows.get(self.table.selected)
-        if chosen is not None and not chosen.is_open:
+        if chosen is None or not chosen.is_open:
             self.go_on()
         return count
+
+    def drop_suggestion(self) -> None:
+        """Leave the rows of a suggestion as they are."""
+        self.suggestion = None
 
     def take(self) -> None:
         """Take the marked candidate for the selected file, and go on to the next open one."""

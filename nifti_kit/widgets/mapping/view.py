@@ -24,6 +24,7 @@ from nifti_kit.widgets.parts.views import (
     action,
     beside,
     classed,
+    discard,
     heading,
     notice,
     paragraph,
@@ -39,6 +40,10 @@ FORMS = {
 }
 
 
+Do = Callable[[Callable[[], Any]], None]
+"""Does what a person asks for, and says what came of it."""
+
+
 class MatchingView(w.VBox):
     """Shows which volume each annotation file belongs to, and lets a person decide."""
 
@@ -47,14 +52,17 @@ class MatchingView(w.VBox):
         self._summary = classed(say(), "nk-summary")
         self._message = notice((), "good")
         self._error = notice((), "error")
+        self._selected = _Selected(model, self._do)
+        self._suggested = _Suggested(model, self._do, self._selected.take_focus)
         files = classed(TableView(model.table, "Annotation files"), "nk-files")
+        files.on_msg(self._selected.follow_keys)
         parts = [
             self._summary,
             self._tools(),
             self._message,
             self._error,
-            _Suggested(model, self._do),
-            beside(files, _Selected(model, self._do)),
+            self._suggested,
+            beside(files, self._selected),
             _Faults(model),
             _Replaced(model, self._do),
             _Saving(model, self._do),
@@ -70,7 +78,7 @@ class MatchingView(w.VBox):
             (
                 ("Accept all that are sure", model.accept_sure, "sure", "accept-sure"),
                 ("Match the unmatched by name and place", model.match_rest, "rest", "match-rest"),
-                ("Suggest by place alone", model.suggest_by_place, "place", "by-place"),
+                ("Suggest by place alone", self._suggest, "place", "by-place"),
                 ("Undo", model.undo, "undo", "undo"),
             ),
             (
@@ -93,6 +101,11 @@ class MatchingView(w.VBox):
             f"nk-{name}",
         )
 
+    def _suggest(self) -> None:
+        self.model.suggest_by_place()
+        if self.model.suggestion:
+            self._suggested.take.focus()
+
     def _do(self, act: Callable[[], Any]) -> None:
         """Do what a person asks for, and say what came of it."""
         self._error.say(())
@@ -111,72 +124,68 @@ class MatchingView(w.VBox):
 
 
 class _Suggested(w.VBox):
-    """Rows that would change together, with a button to take them and one to drop them."""
+    """Rows that would change together, with a button to take them and one to drop them.
 
-    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
-        self.model = model
-        self._said = say()
-        take = action("Take these", lambda: do(model.take_suggestion), "nk-take-suggestion")
-        drop = action("No", lambda: model.set_trait("suggestion", None), "nk-drop-suggestion")
-        super().__init__(
-            [self._said, w.HBox([take, drop])],
-            layout={"display": "none"},
-            _dom_classes=("nk-notice", "nk-suggestion"),
-        )
+    ``after`` is called after either: the button that had the focus is gone then.
+    """
+
+    def __init__(self, model: MappingModel, do: Do, after: Callable[[], None]) -> None:
+        self.model, self._after, self._do_it = model, after, do
+        self._said: Any = None
+        self.take: Any = None
+        hidden, names = {"display": "none"}, ("nk-notice", "nk-suggestion")
+        super().__init__((), layout=hidden, _dom_classes=names)
         model.observe(self._show, "suggestion")
 
-    def _show(self, _: Any = None) -> None:
-        found, model = self.model.suggestion, self.model
-        self.layout.display = "" if found else "none"
-        lines = model.suggested_lines if found else ()
-        self._said.value = (
-            f"<div role='status'>{paragraph(found.title + ':')}"
-            f"{html.element('ul', *(html.element('li', line) for line in lines))}</div>"
-            if found
-            else ""
+    def _decide(self, act: Callable[[], Any]) -> None:
+        self._do_it(act)
+        self._after()
+
+    def _build(self) -> None:
+        model = self.model
+        self._said = say()
+        self.take = action(
+            "Take these", lambda: self._decide(model.take_suggestion), "nk-take-suggestion"
         )
+        drop = action("No", lambda: self._decide(model.drop_suggestion), "nk-drop-suggestion")
+        self.children = [self._said, w.HBox([self.take, drop])]
+
+    def _show(self, _: Any = None) -> None:
+        found = self.model.suggestion
+        if found and not self.children:  # most mappings have no suggestion: no page has its parts
+            self._build()
+        self.layout.display = "" if found else "none"
+        if found:
+            lines = html.join(html.element("li", line) for line in self.model.suggested_lines)
+            said = html.join([paragraph(f"{found.title}:"), html.element("ul", lines)])
+            self._said.value = f"<div role='status'>{said}</div>"
 
 
 class _Selected(w.VBox):
     """The file that is selected: its candidates, and what can be done with it."""
 
-    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
-        self.model = model
-        self._name = classed(w.HTML(), "nk-heading")
-        self._said = say()
-        table = model.table
+    def __init__(self, model: MappingModel, do: Do) -> None:
+        self.model, self._do_it = model, do
+        super().__init__((), _dom_classes=("nk-selected",))
+        for part in (model.table, model.candidates):
+            part.observe(self._show, "selected")
+        model.observe(self._show, "revision")
+        model.observe(self._show_picture, "picture")
+        model.task.observe(self._show, "state")
+        self._show()
 
-        def gated(text: str, act: Any, blockers: Any, name: str, **how: Any) -> Gated:
-            return Gated(text, lambda: do(act), blockers, name, **how)
-
+    def _build(self) -> None:
+        """Make the parts when the first file is selected: a page without one has none."""
+        model = self.model
+        self._name, self._said = classed(w.HTML(), "nk-heading"), say()
         self._buttons = [
-            gated(
-                "Take the marked volume and go on",
-                model.take,
-                lambda: model.take_blockers,
-                "nk-take",
-                primary=True,
-            ),
-            gated("Go on", model.go_on, lambda: model.go_on_blockers, "nk-go-on"),
-            gated(
-                "Accept",
-                lambda: model.accept(table.selected),
-                lambda: model.accept_blockers(table.selected),
-                "nk-accept",
-            ),
-            gated(
-                "Leave out",
-                lambda: model.leave_out(table.selected),
-                lambda: model.leave_blockers(table.selected),
-                "nk-leave",
-            ),
-            gated(
-                "Preview",
-                lambda: model.preview(table.selected, self._marked),
-                lambda: model.preview_blockers(table.selected, self._marked),
-                "nk-preview",
-            ),
+            self._gated("Take the marked volume and go on", lambda _: model.take(), "take"),
+            self._gated("Go on", lambda _: model.go_on(), "go_on"),
+            self._gated("Accept", model.accept, "accept"),
+            self._gated("Leave out", model.leave_out, "leave"),
+            self._gated("Preview", lambda key: model.preview(key, self._marked), "preview"),
         ]
+        self._buttons[0].button.button_style = "primary"
         follows = w.Checkbox(
             model.follows,
             description="Draw each volume that is marked",
@@ -184,26 +193,41 @@ class _Selected(w.VBox):
             _dom_classes=("nk-follows",),
         )
         w.link((model, "follows"), (follows, "value"))
-        self._picture = classed(w.VBox(), "nk-picture")
-        self._candidates = TableView(model.candidates, "Volumes for the selected file")
-        super().__init__(
-            [
-                self._name,
-                self._said,
-                w.HBox(self._buttons, layout={"flex_flow": "row wrap"}),
-                classed(self._candidates, "nk-candidates"),
-                follows,
-                TaskView(model.task, quiet=True),
-                self._picture,
-            ]
-        )
-        classed(self, "nk-selected")
-        for part in (model.table, model.candidates):
-            part.observe(self._show, "selected")
-        model.observe(self._show, "revision")
-        model.observe(self._show_picture, "picture")
-        model.task.observe(self._show, "state")
-        self._show()
+        # Beside each other where there is room: the picture is seen with the list.
+        beside, wrapped = {"flex": "1 1 32rem", "min_width": "0"}, {"flex_flow": "row wrap"}
+        self._picture = w.VBox(layout={**beside, "display": "none"}, _dom_classes=("nk-picture",))
+        candidates = TableView(model.candidates, "Volumes for the selected file")
+        candidates.on_msg(self.follow_keys)
+        listed = [classed(candidates, "nk-candidates"), follows, TaskView(model.task, quiet=True)]
+        self.children = [
+            self._name,
+            self._said,
+            w.HBox(self._buttons, layout=wrapped),
+            w.HBox([w.VBox(listed, layout=beside), self._picture], layout=wrapped),
+        ]
+
+    def _gated(self, text: str, act: Callable[[str], Any], gate: str) -> Gated:
+        """Return a button for the selected file; the model's ``<gate>_blockers`` hold it back."""
+        model, table = self.model, self.model.table
+
+        def blockers() -> list[str]:
+            if gate in ("take", "go_on"):
+                return getattr(model, f"{gate}_blockers")  # type: ignore[no-any-return]
+            more = [self._marked] if gate == "preview" else []
+            return getattr(model, f"{gate}_blockers")(table.selected, *more)  # type: ignore[no-any-return]
+
+        name = f"nk-{gate.replace('_', '-')}"
+        return Gated(text, lambda: self._do_it(lambda: act(table.selected)), blockers, name)
+
+    def take_focus(self) -> None:
+        """Give the keyboard to the first button, where it can be pressed."""
+        if self.model.table.selected:
+            self._buttons[0].button.focus()
+
+    def follow_keys(self, _: Any, content: Any, __: Any) -> None:
+        """Give the keyboard to the first button after a row was chosen in a table."""
+        if isinstance(content, dict) and content.get("do") == "select":
+            self.take_focus()
 
     @property
     def _marked(self) -> int | None:
@@ -216,6 +240,8 @@ class _Selected(w.VBox):
         self.layout.display = "" if pair else "none"
         if pair is None:
             return
+        if not self.children:
+            self._build()
         self._name.value = html.element("h4", f"Candidates for {key}")
         place = f"{pair.place.text}; " if pair.place else ""
         doubts = "; ".join(pair.doubts) or pair.row.why
@@ -228,9 +254,13 @@ class _Selected(w.VBox):
 
     def _show_picture(self, _: Any = None) -> None:
         picture = self.model.picture
-        for old in self._picture.children:
-            old.close()
+        if not self.children:  # drawn by code, for no file that is selected
+            self._build()
+        before = self._picture.children
         self._picture.children = [Viewer(picture)] if picture else []
+        for view in before:
+            discard(view)  # with its volume
+        self._picture.layout.display = "" if picture else "none"
 
 
 class _Faults(w.VBox):
@@ -250,29 +280,36 @@ class _Faults(w.VBox):
 class _Replaced(w.VBox):
     """What the mapping would replace on the target."""
 
-    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, model: MappingModel, do: Do) -> None:
         self.model = model
         self._ask = Gated(
             "Show what replacing would change",
-            lambda: do(model.compare),
+            lambda: do(self._compare),
             lambda: model.compare_blockers,
             "nk-compare",
         )
-        self._found = w.HTML(_dom_classes=("nk-text", "nk-replaced"))
-        super().__init__([self._ask, TaskView(model.comparing, quiet=True), self._found])
+        self._said: Any = None
+        super().__init__([self._ask], _dom_classes=("nk-replaced",))
         model.observe(self._show, ["replaced", "revision"])
         model.comparing.observe(self._ask.refresh, "state")
 
+    def _compare(self) -> None:
+        if self._said is None:  # what is not asked for has no parts in the page
+            self._said = say()
+            self.children = [self._ask, TaskView(self.model.comparing, quiet=True), self._said]
+        self.model.compare()
+
     def _show(self, _: Any = None) -> None:
         found = self.model.replaced
-        self._found.value = "" if found is None else found._repr_html_()
+        if self._said is not None:
+            self._said.value = "" if found is None else found._repr_html_()
         self._ask.refresh()
 
 
 class _Saving(w.VBox):
     """Where the mapping is saved to and loaded from, in which form, and what is in the way."""
 
-    def __init__(self, model: MappingModel, do: Callable[[Callable[[], Any]], None]) -> None:
+    def __init__(self, model: MappingModel, do: Do) -> None:
         self.model = model
         wide = {"width": "32rem"}
         self._path = w.Text(model.path, description="JSON file", layout=wide)
@@ -379,8 +416,8 @@ class MappingEditor(w.VBox):
         )
 
     def _show(self, _: Any = None) -> None:
-        for old in self._matching.children:
-            old.close()
-        found = self.start.matching
+        before, found = self._matching.children, self.start.matching
         self._matching.children = [MatchingView(found)] if found else []
+        for view in before:
+            discard(view)
         self._pickers.selected_index = None if found else 0
