@@ -284,7 +284,7 @@ class _Replaced(w.VBox):
         self.model = model
         self._ask = Gated(
             "Show what replacing would change",
-            lambda: do(self._compare),
+            lambda: do(self._ask_for_it),
             lambda: model.compare_blockers,
             "nk-compare",
         )
@@ -293,7 +293,7 @@ class _Replaced(w.VBox):
         model.observe(self._show, ["replaced", "revision"])
         model.comparing.observe(self._ask.refresh, "state")
 
-    def _compare(self) -> None:
+    def _ask_for_it(self) -> None:
         if self._said is None:  # what is not asked for has no parts in the page
             self._said = say()
             self.children = [self._ask, TaskView(self.model.comparing, quiet=True), self._said]
