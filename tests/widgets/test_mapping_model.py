@@ -366,7 +366,7 @@ def test_what_was_accepted_or_chosen_is_not_accepted_again(model: MappingModel) 
     model.accept(SURE)
     assert model.accept_blockers(SURE) == ["It is accepted already."]
     model.choose(OPEN, 1)
-    with pytest.raises(BadMapping, match="accepting it is not possible: It is chosen already"):
+    with pytest.raises(BadMapping, match="deciding is not possible: It is chosen already"):
         model.accept(OPEN)
 
 

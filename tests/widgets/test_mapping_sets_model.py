@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import BadMapping
 from nifti_kit.widgets.mapping.model import MappingModel
+from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.upload.model import UploadModel
 from tests.support.loosely_named import names_of, truth, write_annotations, write_project
 from tests.widgets.test_mapping_model import KNEES, OPEN, SURE, states, target, written
@@ -131,18 +135,19 @@ def test_two_cases_on_one_volume_are_not_suggested(tmp_path: Path) -> None:
 
 def test_picked_rows_are_decided_together(knees: MappingModel) -> None:
     assert knees.picked_blockers == ["Pick files first."]
-    with pytest.raises(BadMapping, match="accepting them is not possible: Pick files first"):
-        knees.accept_picked()
+    with pytest.raises(BadMapping, match="deciding is not possible: Pick files first"):
+        knees.accept(*knees.picked)
     knees.pick_found()
     assert [row.cells["pick"] for row in knees.table.rows] == [True, True]
-    assert knees.accept_picked() == 1
-    assert knees.message == "1 file accepted, 1 picked file cannot be."
+    assert knees.accept(*knees.picked) == 1
+    assert knees.message == "1 file accepted, 1 other cannot be."
     assert states(knees) == {OPEN: "unmatched", SURE: "accepted"}
-    assert knees.rows.picked == {OPEN}
-    assert knees.accept_picked() == 0
-    assert knees.message == "0 files accepted, 1 picked file cannot be."
+    assert knees.picked == [OPEN]
+    with pytest.raises(BadMapping, match="deciding is not possible: The file has no volume"):
+        knees.accept(*knees.picked)
     knees.table.edit(SURE, "pick", True)
-    assert knees.leave_out_picked() == 2
+    assert knees.leave_out(*knees.picked) == 2
+    assert knees.message == "2 files left without a volume."
     assert set(states(knees).values()) == {"left out"}
     knees.undo()
     assert states(knees) == {OPEN: "unmatched", SURE: "accepted"}
@@ -151,9 +156,9 @@ def test_picked_rows_are_decided_together(knees: MappingModel) -> None:
 def test_only_what_is_shown_is_picked_and_picked_again_is_none(knees: MappingModel) -> None:
     knees.table.filter_by("state", "unmatched")
     knees.pick_found()
-    assert knees.rows.picked == {OPEN}
+    assert knees.picked == [OPEN]
     knees.pick_found()
-    assert knees.rows.picked == set()
+    assert knees.picked == []
 
 
 def test_the_marked_volume_is_taken_and_the_next_open_file_follows(tmp_path: Path) -> None:
@@ -198,6 +203,31 @@ def test_each_marked_volume_is_drawn_where_pictures_follow(
     model.follows = False
     model.table.select(PLACED[1])
     assert model.picture is None
+
+
+def test_a_picture_that_nobody_waits_for_any_more_ends(
+    model: MappingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, read = threading.Event(), threading.Event(), model.target.iter_volume
+
+    def slowly(volume_id: int) -> Iterator[Any]:
+        begun.set()
+        go_on.wait(30)
+        yield from read(volume_id)
+
+    monkeypatch.setattr(model.target, "iter_volume", slowly)
+    drawn: list[str] = []
+    model.observe(
+        lambda change: drawn.append(change["new"].title if change["new"] else ""), "picture"
+    )
+    model.table.select(PLACED[0])
+    assert begun.wait(30)
+    model.table.select(PLACED[2])
+    assert model.task.state == "cancelling"
+    go_on.set()
+    join(model.task)
+    assert f"{PLACED[2]} over study/P05_cor_anatomic.nrrd" in model.picture.title
+    assert not any(title.startswith(PLACED[0]) for title in drawn)
 
 
 def test_what_is_shown_of_the_target_goes_with_the_next_change(model: MappingModel) -> None:

@@ -128,6 +128,7 @@ def same_case_by_hand(model: Any) -> Suggestion:
 def test_picked_rows_are_decided_by_buttons(editor: Any) -> None:
     accept, leave = named(editor, "nk-accept-picked"), named(editor, "nk-leave-picked")
     assert accept.disabled
+    assert repr(editor).startswith("MappingEditor(")
     assert "Pick files first." in shown(editor, "nk-matching")
     named(editor, "nk-pick-found").click()
     accept.click()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as MappingABC
 from pathlib import Path
 from typing import Any
@@ -166,18 +166,14 @@ class MappingModel(HasTraits):
         self._change(what, {key: pair.row.chosen(volume_id)})
         self.suggestion = same_case(self.rows, key)
 
-    def accept(self, annotation: PathLike) -> None:
-        """Accept the volume that a file has, whatever is doubtful about it."""
-        pair = self.standing(annotation)
-        key = pair.annotation.key
-        refuse(self.accept_blockers(key), "accepting it", BadMapping)
-        self._change(f"{key} accepted", {key: pair.accepted()})
+    def accept(self, *annotations: PathLike) -> int:
+        """Accept the volumes that files have, whatever is doubtful; return how many were."""
+        return self._decide(annotations, self.accept_blockers, Pair.accepted, "accepted")
 
-    def leave_out(self, annotation: PathLike) -> None:
-        """Leave a file without a volume."""
-        pair = self.standing(annotation)
-        key = pair.annotation.key
-        self._change(f"{key} left without a volume", {key: pair.left_out()})
+    def leave_out(self, *annotations: PathLike) -> int:
+        """Leave files without a volume; return how many."""
+        what = "left without a volume"
+        return self._decide(annotations, lambda _: [], Pair.left_out, what)
 
     def accept_sure(self) -> int:
         """Accept every file that has one candidate and lies on it exactly; return how many."""
@@ -196,17 +192,6 @@ class MappingModel(HasTraits):
         """Pick all files that search and filters leave; if all of them are picked, none."""
         keys = [row.key for row in self.table.found]
         self._pick(keys, not self.rows.picked.issuperset(keys))
-
-    def accept_picked(self) -> int:
-        """Accept the volumes of the picked files that have one; return how many were."""
-        refuse(self.picked_blockers, "accepting them", BadMapping)
-        keys = [key for key in self.rows.picked if not self.accept_blockers(key)]
-        return self._decide(keys, Pair.accepted, "accepted")
-
-    def leave_out_picked(self) -> int:
-        """Leave the picked files without a volume; return how many."""
-        refuse(self.picked_blockers, "leaving them out", BadMapping)
-        return self._decide(self.rows.picked, Pair.left_out, "left without a volume")
 
     def suggest_by_place(self) -> None:
         """Put into ``suggestion`` which unmatched files lie on one volume alone."""
@@ -380,6 +365,11 @@ class MappingModel(HasTraits):
         return [] if any(pair.is_open for pair in self.rows) else ["No file is open."]
 
     @property
+    def picked(self) -> list[str]:
+        """The files that a person has picked, in order."""
+        return [key for key in self.rows.annotations if key in self.rows.picked]
+
+    @property
     def picked_blockers(self) -> list[str]:
         """Why nothing can be done with the picked files."""
         return [] if self.rows.picked else ["Pick files first."]
@@ -464,17 +454,23 @@ class MappingModel(HasTraits):
         self.revision += 1
 
     def _decide(
-        self, keys: Collection[str], decide: Callable[[Pair], MappingRow], what: str
+        self,
+        annotations: Sequence[PathLike],
+        blockers: Callable[[str], list[str]],
+        decide: Callable[[Pair], MappingRow],
+        what: str,
     ) -> int:
-        """Decide on picked files; those that it cannot be said of stay picked."""
-        after = {key: decide(self.rows[key]) for key in self.rows.annotations if key in keys}
-        self.rows.pick(list(after), False)
-        left = len(self.rows.picked)
-        if left:
-            what += f", {counted(left, 'picked file')} cannot be"
-        if not after:
-            self._show(f"0 files {what}.")
-        return self._change_all(after, "file", what)
+        """Decide on files, and on none that something is in the way of; say how many those are."""
+        keys = [self.rows.key_of(annotation) for annotation in annotations]
+        able = [key for key in keys if not blockers(key)]
+        if not able:
+            refuse(blockers(keys[0]) if keys else ["Pick files first."], "deciding", BadMapping)
+        after = {key: decide(self.rows[key]) for key in able}
+        self.rows.pick(able, False)
+        noun = able[0] if len(keys) == 1 else counted(len(able), "file")
+        left = f", {counted(len(keys) - len(able), 'other')} cannot be"
+        self._change(f"{noun} {what}{left if len(able) < len(keys) else ''}", after)
+        return len(able)
 
     def _change_all(self, after: MappingABC[str, MappingRow], noun: str, what: str) -> int:
         if after:
@@ -510,11 +506,13 @@ class MappingModel(HasTraits):
         self._look()
 
     def _look(self, _: Any = None) -> None:
-        """Draw the marked candidate if pictures follow; one after the other, and only the last."""
+        """Draw the marked candidate if pictures follow; what is drawn for another one ends."""
         key, marked = self.table.selected, self.candidates.selected
         if not (self.follows and marked) or self._wanted == (key, int(marked)):
             return
-        if not self.preview_blockers(key, int(marked)):
+        if self.task.is_running:
+            self.task.cancel()  # as soon as it has ended, this is called again
+        elif not self.preview_blockers(key, int(marked)):
             self.preview(key, int(marked))
 
 

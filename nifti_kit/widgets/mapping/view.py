@@ -83,8 +83,18 @@ class MatchingView(w.VBox):
             ),
             (
                 ("Pick all that are shown, or none", model.pick_found, "", "pick-found"),
-                ("Accept the picked", model.accept_picked, "picked", "accept-picked"),
-                ("Leave out the picked", model.leave_out_picked, "picked", "leave-picked"),
+                (
+                    "Accept the picked",
+                    lambda: model.accept(*model.picked),
+                    "picked",
+                    "accept-picked",
+                ),
+                (
+                    "Leave out the picked",
+                    lambda: model.leave_out(*model.picked),
+                    "picked",
+                    "leave-picked",
+                ),
             ),
         )
         made = [[self._button(*spec) for spec in row] for row in rows]
