@@ -214,6 +214,8 @@ def test_names_with_markup_run_no_script_in_any_part(place, server, tmp_path):
         if name == "Board":
             opened.find(f"{APP} .nk-card img").nth(2).wait_for()
             opened.wait_for_text(f"{APP} .nk-card", MARKUP)
+            opened.find(f"{APP} .nk-card").first.focus()
+            opened.page.keyboard.press("p")
             opened.find(f"{APP} .nk-save").last.click()
             opened.wait_for_text(f"{APP} .nk-board-view .nk-good", "Saved: ")
     assert opened.find(f'{APP} img[src="x"], {APP} svg[onload]').count() == 0
