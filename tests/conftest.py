@@ -21,6 +21,7 @@ __all__ = ["platform", "state_home"]
 SLOW_FOLDERS = {"benchmarks", "browser", "notebooks", "platform", "plots"}
 SLOW_FILES = {
     "test_align.py",
+    "test_batch.py",
     "test_beside.py",
     "test_cancelled.py",
     "test_changes.py",

@@ -15,7 +15,13 @@ from nifti_kit.core.catalog import CATALOG, lookup
 from nifti_kit.core.html import Illustration, Markup
 from nifti_kit.core.report import Result, Row
 from nifti_kit.core.text import counted, listed
-from nifti_kit.errors import NiftiKitError, UnsupportedImage, visible, wrong_argument
+from nifti_kit.errors import (
+    NiftiKitError,
+    PlanBlocked,
+    UnsupportedImage,
+    visible,
+    wrong_argument,
+)
 
 SHOWN_PER_CODE = 5
 """Repeats of one code that a repr shows before it says "and N other files"."""
@@ -32,6 +38,9 @@ PICTURES = 24
 TRIED_PER_CODE = 6
 """Files of one code that are tried for pictures: unreadable ones have none."""
 
+
+FAIL_ON = ("never", "error", "warning", "note")
+"""What may end a run without a person; each word holds those before it, too."""
 
 Illustrate = Callable[["Finding"], Illustration | None]
 """What draws a finding; None where there is nothing to see."""
@@ -200,6 +209,38 @@ class Findings(Result, Sequence[Finding]):
     def ok(self) -> bool:
         """True when nothing blocks an upload."""
         return not self.errors
+
+    def fail_on(self, severity: str) -> None:
+        """Return nothing, or raise for what nobody accepted: it ends a run without a person.
+
+        Parameters
+        ----------
+        severity
+            ``error``; ``warning`` for errors and warnings; ``note`` for all; or ``never``.
+
+        Raises
+        ------
+        PlanBlocked
+            If there is a finding of this severity or a worse one; it names codes and files.
+        NiftiKitError
+            If the severity is none of these words.
+
+        Examples
+        --------
+        >>> Findings([finding("file-unused", "notes.pdf", "not read")]).fail_on("error")
+        """
+        if severity not in FAIL_ON:
+            raise NiftiKitError(
+                "a run cannot fail on this", found=repr(severity), expected=listed(FAIL_ON, 4)
+            )
+        worse = FAIL_ON[1 : FAIL_ON.index(severity) + 1]
+        left = self._part(f for f in self._items if f.severity in worse and not f.waived)
+        if left:
+            raise PlanBlocked(
+                f"{counted(len(left), 'finding')} in the way",
+                found="\n" + repr(left),
+                remedy="Mend the files, or accept findings by their codes.",
+            )
 
     def by_code(self) -> dict[str, Findings]:
         """Return the findings grouped by their code, errors first."""

@@ -15,7 +15,7 @@ from nifti_kit.core import findings as module
 from nifti_kit.core.catalog import lookup
 from nifti_kit.core.findings import Finding, Findings, finding
 from nifti_kit.core.html import Illustration
-from nifti_kit.errors import NiftiKitError
+from nifti_kit.errors import NiftiKitError, PlanBlocked
 
 ERROR = Finding("mask-apart", "error", "b.nii", "apart", "Look.")
 ERROR_2 = Finding("mask-apart", "error", "a.nii", "apart", "Look.")
@@ -476,3 +476,30 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.html").mkdir()
     with pytest.raises(NiftiKitError, match=r"a\.html: the file cannot be written Found: Is a dir"):
         Findings().save(tmp_path / "a.html")
+
+
+@pytest.mark.parametrize(
+    ("severity", "most"), [("never", "error"), ("error", "warning"), ("warning", "note")]
+)
+def test_a_run_does_not_fail_on_what_is_less_than_was_said(severity, most):
+    findings = Findings(EVERY)
+    {"error": findings, "warning": findings.warnings, "note": findings.notes}[most].fail_on(
+        severity
+    )
+
+
+@pytest.mark.parametrize("severity", ["error", "warning", "note"])
+def test_a_run_fails_on_what_was_said_and_on_what_is_worse(severity):
+    with pytest.raises(PlanBlocked, match=r"finding.* in the way") as failed:
+        Findings(EVERY).fail_on(severity)
+    assert "z.nii" in str(failed.value)
+    assert ("c.pdf" in str(failed.value)) == (severity != "error")
+
+
+def test_a_run_does_not_fail_on_what_a_person_accepted():
+    Findings([ERROR, ERROR_2], waive=["mask-apart"]).fail_on("note")
+
+
+def test_a_word_that_is_no_severity_is_refused_though_nothing_was_found():
+    with pytest.raises(NiftiKitError, match=r"'errors'.*never, error, warning"):
+        Findings().fail_on("errors")
