@@ -93,7 +93,6 @@ def test_the_open_files_are_decided_on_and_saved(opened):
 
 
 def test_a_pair_is_looked_at_before_it_is_taken(opened):
-    undo_until(opened, 2)
     row(opened, SECOND).click()
     opened.find(".nk-candidates tr[data-key]").filter(has_text="after_cor").click()
     picture = opened.find(".nk-picture")

@@ -55,6 +55,7 @@ def test_the_page_is_sent_as_plain_data():
         "name": "size",
         "title": "Size",
         "kind": "number",
+        "minor": False,
         "filter": "",
         "values": ["1234567.891"],
     }

@@ -28,13 +28,13 @@ ROWS = 10
 COLUMNS = (
     Column("volume", "Volume", filtered=True),
     Column("class", "Class", filtered=True),
-    Column("objects", "Object in a | b"),
+    Column("objects", "Object in a | b", minor=True),
     Column("kinds", "What differs", filtered=True),
     Column("dice", "Dice", "number"),
     Column("hd95", "HD95, mm", "number"),
     Column("shift", "Shift, mm", "number"),
-    Column("a", "mm³ in a", "number"),
-    Column("b", "mm³ in b", "number"),
+    Column("a", "mm³ in a", "number", minor=True),
+    Column("b", "mm³ in b", "number", minor=True),
 )
 
 NOT_IN_BOTH = "There is no picture: this is not about a volume that both sides have."

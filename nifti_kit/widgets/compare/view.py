@@ -13,7 +13,7 @@ from nifti_kit.core import html
 from nifti_kit.widgets.compare.model import CompareModel, numbers_of
 from nifti_kit.widgets.compare.sides import SidePicker
 from nifti_kit.widgets.parts.table_view import TableView
-from nifti_kit.widgets.parts.target_view import FolderView, InstanceView, PlaceView
+from nifti_kit.widgets.parts.target_view import FolderView, InstanceView, PlaceView, folder_text
 from nifti_kit.widgets.parts.views import (
     Gated,
     SaveRow,
@@ -128,7 +128,10 @@ class SideView(PlaceView):
 
     def filled_text(self) -> str:
         """Return what is compared."""
-        return "" if self.model.blockers else self.model.name
+        model = self.model
+        if model.blockers:
+            return ""
+        return folder_text(model.folder) if model.kind == "folder" else model.name
 
     def shown_blockers(self) -> Sequence[str]:
         """Return what is in the way of a folder: a source says its own beside its button."""

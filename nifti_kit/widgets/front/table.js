@@ -2,6 +2,8 @@
 
 const TYPING_PAUSE_MS = 200; // a search for each letter would make the table flicker
 
+const LONG = 24; // letters of a cell that wants room of its own
+
 // A row's tone is told by a sign with a word, not by colour alone.
 const SIGNS = { error: "✖", warning: "▲", note: "●", good: "✔" };
 
@@ -32,11 +34,14 @@ function render({ model, el: root }) {
   });
   back.addEventListener("click", () => say({ do: "turn", value: -1 }));
   on.addEventListener("click", () => say({ do: "turn", value: 1 }));
-  number.addEventListener("change", () => {
-    const wanted = number.valueAsNumber;
-    if (Number.isInteger(wanted)) say({ do: "turn", value: wanted - 1 - model.get("shown").page });
-    else number.value = model.get("shown").page + 1;
-  });
+  const jump = () => {
+    const now = model.get("shown").page;
+    if (!Number.isInteger(number.valueAsNumber)) number.value = now + 1;
+    else if (number.valueAsNumber !== now + 1) say({ do: "turn", value: number.valueAsNumber - 1 - now });
+  };
+  number.addEventListener("change", jump);
+  // Of Enter a notebook lets no "change" come.
+  number.addEventListener("keydown", (event) => { if (event.key === "Enter") jump(); });
 
   const editor = (row, column, cell, name) => {
     const key = row.key;
@@ -104,12 +109,14 @@ function render({ model, el: root }) {
     return [patch, text];
   };
 
+  const look = (column, cell) => `nk-${column.kind}` + (column.minor ? " nk-minor" : "") + (cell?.value?.length > LONG ? " nk-long" : "");
+
   const header = (column, sort) => {
     const order = sort === column.name ? "ascending" : sort === `-${column.name}` ? "descending" : "none";
     const mark = { ascending: " ▲", descending: " ▼", none: "" }[order];
     const button = el("button", { type: "button", text: column.title + mark });
     button.addEventListener("click", () => say({ do: "sort", column: column.name }));
-    return el("th", { scope: "col", "aria-sort": order, class: `nk-${column.kind}` }, button);
+    return el("th", { scope: "col", "aria-sort": order, class: look(column) }, button);
   };
 
   // One row is a stop of the Tab key, from which the arrow keys lead to the others.
@@ -133,7 +140,7 @@ function render({ model, el: root }) {
       cell.kind = column.kind;
       const title = `${column.title}: ${name}`;
       const sign = at === 0 && row.tone ? [el("span", { class: "nk-sign", text: SIGNS[row.tone], title: row.tone, role: "img", "aria-label": row.tone })] : [];
-      made.append(el("td", { class: `nk-${column.kind}`, "data-column": column.name }, ...sign, ...content(row, column, cell, title)));
+      made.append(el("td", { class: look(column, cell), "data-column": column.name }, ...sign, ...content(row, column, cell, title)));
     });
     const choose = (event) => {
       if (event.target.closest("select, input, button")) return;

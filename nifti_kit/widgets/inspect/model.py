@@ -73,12 +73,16 @@ def look_closer(dataset: Dataset, waive: Iterable[Waiver], tell: Tell) -> Closer
 
 # Item rows: what a table says of each item, with its worst finding
 
+ITEMS_SHOWN = 12
+"""Rows of a page: the picture of the chosen one is seen with them, and below them where an app is
+narrow."""
+
 ITEM_COLUMNS = (
     Column("name", "Item"),
     Column("plane", "Plane", filtered=True),
-    Column("shape", "Shape"),
-    Column("voxel_size", "Voxel size (mm)"),
-    Column("axes", "Axes"),
+    Column("shape", "Shape", minor=True),
+    Column("voxel_size", "Voxel size (mm)", minor=True),
+    Column("axes", "Axes", minor=True),
     Column("masks", "Masks", "number"),
     Column("scores", "Scores"),
     Column("findings", "Findings", "number"),
@@ -172,6 +176,7 @@ class InspectModel(HasTraits):
             source = SourcePicker(source, **choices)
         self.source = source
         self.items = Table(ITEM_COLUMNS)
+        self.items = Table(ITEM_COLUMNS, page_size=ITEMS_SHOWN)
         self.findings = FindingsTable(waive=waive)
         self.mending = Mending(self.source, self.findings)
         self.classes = Table(CLASS_COLUMNS)

@@ -42,12 +42,15 @@ class Column:
         A cell without a value has no button, and None no check box.
     filtered
         Whether a person can choose one of its values to be shown alone.
+    minor
+        Left out where the table has little room: what is chosen shows it beside the table.
     """
 
     name: str
     title: str
     kind: Kind = "text"
     filtered: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def _column(table: Table, column: Column) -> dict[str, Any]:
         "name": column.name,
         "title": column.title,
         "kind": column.kind,
+        "minor": column.minor,
         "filter": table.filters.get(column.name, ""),
         "values": _choices(table, column) if column.filtered else None,
     }

@@ -241,13 +241,17 @@ class TargetPickerView(PlaceView):
             return ""
         if self.model.kind != "folder":
             return f"{self.model.target!r}"
-        folder = self.model.folder
-        return f"{folder.path}, " + (f"dataset {folder.dataset}" if folder.dataset else "whole")
+        return folder_text(self.model.folder)
 
     def shown_blockers(self) -> Sequence[str]:
         """Return all that is in the way."""
         blockers: Sequence[str] = self.model.blockers
         return blockers
+
+
+def folder_text(folder: FolderPlace) -> str:
+    """Return a project folder and its dataset in one line."""
+    return f"{folder.path}, dataset {folder.dataset}" if folder.dataset else folder.path
 
 
 def _options(model: InstancePlace, step: str, *, reads: bool) -> tuple[tuple[str, int], ...]:

@@ -42,21 +42,28 @@ RESUMES = (
 
 
 class UploadView(w.VBox):
-    """Shows an upload from its target to its proof; ``head`` stands above."""
+    """Shows an upload from its target to its proof.
 
-    def __init__(self, model: UploadModel, head: Iterable[Any] = ()) -> None:
+    ``head`` stands above; ``source`` is the view of a picker of its own.
+    """
+
+    def __init__(
+        self, model: UploadModel, head: Iterable[Any] = (), source: Any | None = None
+    ) -> None:
         self.model = model
         acts = [
-            heading("3. What is there already", 4),
+            heading("What is there already", 4),
             ExistingView(model),
-            heading("4. Upload", 4),
+            heading("Upload", 4),
             LandingView(model),
-            heading("5. Receipt and proof", 4),
+            heading("Receipt and proof", 4),
             EvidenceView(model),
         ]
-        plan = w.VBox([heading("2. What will land", 4), PlanView(model)])
-        target = [heading("1. Target", 4), TargetPickerView(model.target)]
-        super().__init__([*head, *target, beside(plan, w.VBox(acts))])
+        plan = w.VBox([heading("What will land", 4), PlanView(model)])
+        place = w.VBox([heading("Target", 4), TargetPickerView(model.target)])
+        if source is not None:
+            place = beside(w.VBox([heading("Source", 4), source]), place)
+        super().__init__([*head, place, beside(plan, w.VBox(acts))])
         classed(self, "nk-uploader")
 
 
@@ -86,7 +93,7 @@ class Uploader(UploadView):
         **options: Any,
     ) -> None:
         model = UploadModel(source, target, **options)
-        super().__init__(model, [styles(), heading("Upload"), SourcePickerView(model.source)])
+        super().__init__(model, [styles(), heading("Upload")], SourcePickerView(model.source))
         classed(self, "nk-app")
 
 
