@@ -80,9 +80,14 @@ class Illustration:
     height: int
 
 
-def title(value: object) -> Markup:
-    """Return a small heading."""
-    return Markup(f"<p style='margin:6px 0'><b>{text(value)}</b></p>")
+TONES = {"good": "#2e7d32", "warning": "#b26a00", "error": "#c62828"}
+"""The border beside a title that says how something stands, as apps have it."""
+
+
+def title(value: object, tone: str = "") -> Markup:
+    """Return a small heading; ``tone`` (of ``TONES``) marks what its words say."""
+    side = f";border-left:4px solid {TONES[tone]};padding-left:8px" if tone else ""
+    return Markup(f"<p style='margin:6px 0{side}'><b>{text(value)}</b></p>")
 
 
 def swatch(color: Sequence[int]) -> Markup:

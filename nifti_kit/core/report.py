@@ -51,6 +51,11 @@ class Summary(ABC):
     def cells(self) -> Iterable[Row]:
         """Yield the cells of every row: plain values, ``None`` for what is not known."""
 
+    @property
+    def tone(self) -> str:
+        """How it stands: ``good``, ``warning``, ``error``, or empty where that is no question."""
+        return ""
+
     def lines(self) -> Sequence[str]:
         """Return what is to be said beside the rows."""
         return ()
@@ -111,7 +116,8 @@ class Summary(ABC):
         return "\n".join(map(visible, (self.title(), *lines)))
 
     def _repr_html_(self) -> str:
-        return html.join([html.title(self.title()), *self.body(self.html_rows, REPR_LINES)])
+        title = html.title(self.title(), self.tone)
+        return html.join([title, *self.body(self.html_rows, REPR_LINES)])
 
 
 class Result(Summary):
@@ -161,7 +167,7 @@ class Result(Summary):
 
     def _page(self) -> str:
         """Return the page that is saved: with every row, and the pictures."""
-        title = html.title(self.title())
+        title = html.title(self.title(), self.tone)
         body = html.join(self.body(sys.maxsize, sys.maxsize))
         return html.page(self.word.capitalize(), title, body, *self.pictures())
 

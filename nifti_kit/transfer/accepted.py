@@ -48,6 +48,19 @@ def accepted_text(accepted: Sequence[Finding], **sources: Iterable[str]) -> str:
     return f"; {' and '.join(landed)} landed with accepted errors ({codes})"
 
 
+def accepted_lines(accepted: Sequence[Finding], most: int) -> list[str]:
+    """Return so many of the accepted errors, a line each, and how many more there are."""
+    lines = [f"Accepted: {one.code}, {one.path or 'the source'}: {one.message}" for one in accepted]
+    more = len(lines) - most
+    return lines[:most] + [f"Accepted: {counted(more, 'more error')}"] * (more > 0)
+
+
+def accepted_codes(accepted: Iterable[Finding], file: str) -> tuple[str, ...]:
+    """Return the codes of the accepted errors that concern a source file."""
+    found = (one.code for one in accepted if _concerns({str(PurePosixPath(one.path))}, file))
+    return tuple(dict.fromkeys(found))
+
+
 def _concerns(paths: set[str], file: str) -> bool:
     path = PurePosixPath(file)
     return bool(file) and not paths.isdisjoint(map(str, (path, *path.parents)))

@@ -13,7 +13,7 @@ from nifti_kit.core.report import Result, Row
 from nifti_kit.core.text import counted
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.plans.provenance import Provenance
-from nifti_kit.transfer.accepted import Accepted, accepted_facts, accepted_text
+from nifti_kit.transfer.accepted import Accepted, accepted_facts, accepted_lines, accepted_text
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,13 @@ class Proof(Result):
         return bool(self.rows) and all(row.ok for row in self.rows)
 
     @property
+    def tone(self) -> str:
+        """``good`` where all is as meant; ``warning`` where errors were accepted of it."""
+        if not self.ok:
+            return "error"
+        return "warning" if self.accepted else "good"
+
+    @property
     def objects(self) -> tuple[ProofRow, ...]:
         """The rows of objects."""
         return tuple(row for row in self.rows if row.kind == "object")
@@ -194,8 +201,11 @@ class Proof(Result):
         return (f"{_place(row)}: {row.why}" for row in self.failures)
 
     def _said(self, most: int) -> list[str]:
-        """Return what was not compared: files that did not land, and objects of others."""
-        return [*left_out_lines(self.left_out, most), *self._others(most)]
+        """Return what was accepted, what did not land, and what is of others."""
+        return [*self._beside(most), *self._others(most)]
+
+    def _beside(self, most: int) -> list[str]:
+        return [*accepted_lines(self.accepted, most), *left_out_lines(self.left_out, most)]
 
     def _others(self, most: int) -> list[str]:
         more = len(self.extra) - most
@@ -203,8 +213,8 @@ class Proof(Result):
         return lines + [f"Of others: {counted(more, 'more object')}"] * (more > 0)
 
     def _notes(self, most: int) -> Iterator[html.Markup]:
-        """Yield what was not compared; the objects of others fold."""
-        yield from (html.element("p", line) for line in left_out_lines(self.left_out, most))
+        """Yield what was accepted, and what was not compared; the objects of others fold."""
+        yield from (html.element("p", line) for line in self._beside(most))
         if self.extra:
             others = html.join(html.element("p", line) for line in self._others(most))
             yield html.details(f"{counted(len(self.extra), 'object')} of others", others)
@@ -213,7 +223,9 @@ class Proof(Result):
         """Return the page that is saved: with every row."""
         head = [name.replace("_", " ") for name in self.columns]
         table = html.table(head, super().shown_rows())
-        return html.page("Proof", html.title(self.title()), table, *self._notes(sys.maxsize))
+        return html.page(
+            "Proof", html.title(self.title(), self.tone), table, *self._notes(sys.maxsize)
+        )
 
     def title(self) -> str:
         """Return the verdict and what was compared in one line."""

@@ -73,6 +73,11 @@ class Receipt(Report):
         return accepted_errors(self.findings, self.provenance.waivers, self.left_out)
 
     @property
+    def tone(self) -> str:
+        """``warning`` where errors were accepted: landed is not right."""
+        return "warning" if self.accepted else ""
+
+    @property
     def objects(self) -> tuple[LandedObject, ...]:
         """Every object of every item."""
         return tuple(landed for item in self.items for landed in item.objects)

@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import nifti_kit as nk
+from nifti_kit.core import html
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plans import provenance
 from tests.support.builders import AFFINE, SHAPE, labels, write_nifti
@@ -196,6 +197,31 @@ def test_what_landed_with_accepted_errors_is_counted_and_named(
         (found,) = content(result)["accepted"]
         assert (found["code"], found["path"]) == ("mask-translated", "A/liver.nii.gz")
         assert said in result._repr_html_()
+
+
+def test_what_landed_with_accepted_errors_is_never_plain_good(
+    tmp_path: Path, target: nk.ProjectFolder
+) -> None:
+    receipt = land(moved_mask(tmp_path / "in"), target, waive="mask-translated")
+    proof = nk.verify(receipt, target)
+    assert (receipt.tone, proof.tone) == ("warning", "warning")
+    assert "\n  Accepted: mask-translated, A/liver.nii.gz: " in repr(proof)
+    proof.save(tmp_path / "proof.html")
+    page = (tmp_path / "proof.html").read_text("utf-8")
+    for shown in (proof._repr_html_(), page):
+        assert html.TONES["warning"] in shown
+        assert html.TONES["good"] not in shown
+        assert "Accepted: mask-translated, A/liver.nii.gz: " in shown
+    assert html.TONES["warning"] in receipt._repr_html_()
+
+
+def test_what_is_as_meant_is_good_and_what_is_not_an_error(
+    tmp_path: Path, target: nk.ProjectFolder
+) -> None:
+    receipt = land(write_volumes(tmp_path / "in", {"A": {"liver": (1,)}}), target)
+    assert (receipt.tone, nk.verify(receipt, target).tone) == ("", "good")
+    next((tmp_path / "p").glob("*/mask/*/*.nrrd")).unlink()
+    assert nk.verify(receipt, target).tone == "error"
 
 
 def test_an_error_of_a_folder_is_one_of_all_that_is_in_it(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.core.findings import Findings, finding
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.widgets.upload.tables import ReceiptTables, first_line
 from tests.support.landings import land, write_volumes
@@ -50,6 +52,24 @@ def test_each_comparison_is_a_row_with_a_verdict(receipt: Any, target: nk.Projec
     assert {row.cells["verdict"] for row in evidence.proved.rows} == {"as meant"}
     evidence.show_proof(None)
     assert evidence.proved.rows == ()
+
+
+def test_a_row_with_accepted_errors_is_as_meant_and_not_good(
+    receipt: Any, target: nk.ProjectFolder
+) -> None:
+    error = finding("mask-translated", "A/femur.nii.gz", "moved")
+    proof = nk.verify(receipt, target)
+    proof.accepted = (error,)
+    evidence = ReceiptTables()
+    evidence.show_proof(proof)
+    rows = [(row.cells["kind"], row.cells["verdict"], row.tone) for row in evidence.proved.rows]
+    accepted = ("object", "as meant, with accepted errors", "warning")
+    assert rows == [accepted, accepted, ("volume", "as meant", "good")]
+    assert evidence.proved.rows[0].cells["problem"] == "accepted: mask-translated"
+    receipt.findings = Findings([error], ["mask-translated"])
+    receipt.provenance = replace(receipt.provenance, waivers=("mask-translated",))
+    evidence.show_receipt(receipt)
+    assert [row.tone for row in evidence.landed.rows] == ["warning", "warning"]
 
 
 def test_what_differs_comes_first_with_its_reason() -> None:

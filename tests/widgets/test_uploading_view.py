@@ -139,6 +139,25 @@ def test_a_finding_is_mended_in_the_list_and_the_plan_is_made_anew(tmp_path: Pat
     assert not part(app, "nk-upload").disabled
 
 
+def test_a_proof_with_accepted_errors_is_marked_and_never_green(tmp_path: Path) -> None:
+    source = write_planes(tmp_path / "planes", ("axl", "cor"))
+    target = nk.ProjectFolder(tmp_path / "project", "knees")
+    app = widgets.Uploader(source, target, waive=["planes-incomplete"])
+    for begin in (app.model.plan, app.model.upload, app.model.verify):
+        begin().join(PATIENCE_S)
+    evidence = part(app, "nk-evidence")
+    for name in ("nk-receipt", "nk-proof"):
+        line = part(evidence, name)
+        assert "nk-warning" in line._dom_classes
+        assert "landed with accepted errors (planes-incomplete)" in line.value
+    styles = [getattr(one, "bar_style", "") for one in parts(app)]
+    assert "success" not in styles
+    greens = [one for one in parts(app) if "nk-good" in getattr(one, "_dom_classes", ())]
+    assert not any(is_shown(one) for one in greens)
+    app.model.source.path = "elsewhere"
+    assert part(evidence, "nk-proof")._dom_classes == ("nk-text", "nk-proof")
+
+
 def test_the_choice_of_existing_is_linked_both_ways(app: Any) -> None:
     choice = part(app, "nk-existing")
     choice.value = "replace"

@@ -596,10 +596,8 @@ class MappingStart(HasTraits):
 
     def _chosen(self, _: Any = None) -> None:
         """Show the matching while it is of what is chosen: its decisions come back with it."""
-        made, target = self._made, self.target.target
-        if made is not None and (made.dataset, repr(made.target)) != (
-            self.source.dataset,
-            repr(target),
-        ):
-            made = None
+        made = self._made
+        if made is not None:
+            same = made.dataset is self.source.dataset
+            made = made if same and repr(made.target) == repr(self.target.target) else None
         self.matching = made

@@ -160,7 +160,8 @@ def paragraph(text: object) -> html.Markup:
 
 # The view of a task: a bar, what it says, and a button to cancel it
 
-_STYLES = {"done": "success", "failed": "danger", "cancelled": "warning"}
+_STYLES = {"failed": "danger", "cancelled": "warning"}
+"""Work that is done is no green: whether its result is good, the result says."""
 
 
 class TaskView(w.VBox):

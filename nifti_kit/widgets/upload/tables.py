@@ -11,9 +11,10 @@ from nifti_kit.errors import visible
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.plan import Plan, update_lines
 from nifti_kit.targets.records import PlannedItem, there_text, updates_text
+from nifti_kit.transfer.accepted import accepted_codes
 from nifti_kit.transfer.proof import ExtraObject, Proof, ProofRow
 from nifti_kit.transfer.receipt import Receipt
-from nifti_kit.widgets.parts.table import Column, Row, Table, columns_of
+from nifti_kit.widgets.parts.table import Column, Row, Table, Tone, columns_of
 
 EXISTING_HELP = {
     "error": "Refuse, and change nothing, if any of it is there already.",
@@ -222,7 +223,8 @@ class ReceiptTables:
         A row for each object and update of scores that landed.
     proved
         A row for each volume, object and update that was compared, and for what is too much; what
-        is not as meant comes first, objects of others come last.
+        is not as meant comes first, then what landed with accepted errors; objects of others come
+        last.
     """
 
     def __init__(self) -> None:
@@ -232,15 +234,23 @@ class ReceiptTables:
     def show_receipt(self, receipt: Receipt | None) -> None:
         """Show what landed; None empties the table."""
         rows = () if receipt is None else receipt.records()
-        self.landed.rows = tuple(Row(str(at), row) for at, row in enumerate(rows))
+        accepted = () if receipt is None else receipt.accepted
+        self.landed.rows = tuple(
+            Row(str(at), row, tone="warning" if accepted_codes(accepted, row["from"]) else "")
+            for at, row in enumerate(rows)
+        )
 
     def show_proof(self, proof: Proof | None) -> None:
         """Show how it compares; None empties the table."""
-        rows = [] if proof is None else sorted(proof.rows, key=lambda row: row.ok)
-        extra = () if proof is None else proof.extra
+        accepted = () if proof is None else proof.accepted
+        pairs = [(row, accepted_codes(accepted, row.source)) for row in proof.rows] if proof else []
+        pairs.sort(key=lambda pair: (pair[0].ok, not pair[1]))
         self.proved.rows = (
-            *(_proof_row(str(at), row) for at, row in enumerate(rows)),
-            *(_extra_row(f"extra-{at}", one) for at, one in enumerate(extra)),
+            *(_proof_row(str(at), row, codes) for at, (row, codes) in enumerate(pairs)),
+            *(
+                _extra_row(f"extra-{at}", one)
+                for at, one in enumerate(proof.extra if proof else ())
+            ),
         )
 
 
@@ -249,18 +259,22 @@ def first_line(result: Any) -> str:
     return "" if result is None else visible(result.title())
 
 
-def _proof_row(key: str, row: ProofRow) -> Row:
+def _proof_row(key: str, row: ProofRow, codes: Sequence[str]) -> Row:
+    """Return a row; one of which errors were accepted is as meant, and never plain good."""
+    accepted = f"accepted: {', '.join(codes)}" if codes else ""
+    verdict = "as meant, with accepted errors" if codes else "as meant"
     cells = {
-        "verdict": "as meant" if row.ok else "NOT as meant",
+        "verdict": verdict if row.ok else "NOT as meant",
         "kind": row.kind,
         "volume": row.volume,
         "name": row.name if row.kind != "volume" else "",
         "compared": row.compared,
         "differing": row.differing,
         "displacement": row.displacement_mm,
-        "problem": row.why,
+        "problem": "; ".join(filter(None, (row.why, accepted))),
     }
-    return Row(key, cells, tone="good" if row.ok else "error")
+    fine: Tone = "warning" if codes else "good"
+    return Row(key, cells, tone=fine if row.ok else "error")
 
 
 def _extra_row(key: str, one: ExtraObject) -> Row:

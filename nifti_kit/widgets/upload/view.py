@@ -247,7 +247,7 @@ class EvidenceView(w.VBox):
         self._link = classed(w.HTML(), "nk-link", "nk-text")
         self._landed = classed(TableView(self.receipt_tables.landed, "What landed"), "nk-landed")
         self._proved = classed(TableView(self.receipt_tables.proved, "Comparison"), "nk-proved")
-        self._saved = notice(kind="good")
+        self._saved = notice(kind="note")
         self._verify = Gated(
             "Verify", model.verify, lambda: model.verify_blockers, "nk-verify", primary=True
         )
@@ -268,16 +268,22 @@ class EvidenceView(w.VBox):
         model, name = self.model, change and change["name"]
         if name in (None, "receipt"):
             self.receipt_tables.show_receipt(model.receipt)
-            self._receipt.value = paragraph(first_line(model.receipt))
+            self._state(self._receipt, "nk-receipt", model.receipt)
             self._link.value = _link(model.link) if model.receipt is not None else ""
         if name in (None, "proof"):
             self.receipt_tables.show_proof(model.proof)
-            self._proof.value = paragraph(first_line(model.proof))
+            self._state(self._proof, "nk-proof", model.proof)
         self._landed.layout.display = "" if self.receipt_tables.landed.rows else "none"
         self._proved.layout.display = "" if self.receipt_tables.proved.rows else "none"
         self._saved.say([f"Saved: {path}" for path in model.saved])
         self._verify.refresh()
         self._since.refresh()
+
+    def _state(self, line: Any, name: str, result: Any) -> None:
+        """Show the title of a receipt or a proof, marked by how it stands."""
+        tone = result.tone if result is not None else ""
+        line._dom_classes = ("nk-text", name, *(("nk-notice", f"nk-{tone}") if tone else ()))
+        line.value = paragraph(first_line(result))
 
 
 def _link(link: str) -> html.Markup:
