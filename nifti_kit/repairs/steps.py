@@ -379,7 +379,9 @@ def preview(dataset: Dataset, step: Step) -> Repair:
         waivers(step._waivers())
         anew, what = dataset, "accepted as it is"
     else:
-        anew, what = rescan(dataset, **{step.do: step._choice()}), step.do.replace("_", " ")
+        anew = rescan(dataset, **{step.do: step._choice()})
+        said = {"leave_out": "left out", "volumes": f"given to {step.values.get('volume')}"}
+        what = said.get(step.do, step.do.replace("_", " "))
     paths = [PurePosixPath(file) for file in step.files]
     images = [path for path in paths if path in set(dataset.source.files)]
     before, after = standings(dataset, images), standings(anew, images)

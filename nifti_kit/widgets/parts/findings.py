@@ -190,6 +190,9 @@ class FindingsTable(HasTraits):
         # In the order of `Findings`, so that a row keeps its key.
         name = "" if self._dataset is None else self._dataset.source.given.name
         self.findings = Findings(self._given, self.waive, self._illustrator, name)
+        # Nobody looks at a column without an entry.
+        end = None if self.waive else -1
+        self.table.columns, self.codes.columns = COLUMNS[:end], CODE_COLUMNS[:end]
         self.table.rows = tuple(
             _row(str(at), found, self._why(found)) for at, found in enumerate(self.findings)
         )

@@ -52,14 +52,8 @@ class FindingsView(w.VBox):
         listed = classed(TableView(model.table, "Findings"), "nk-list")
         parts = [] if mending is None else [MendingView(mending)]
         chosen = w.VBox([self._detail, self._show_item, *parts])
-        self._lists = w.VBox(
-            [
-                heading("By code", 4),
-                classed(TableView(model.codes, "Codes of findings"), "nk-codes"),
-                heading("One by one", 4),
-                beside(listed, chosen),
-            ]
-        )
+        codes = classed(TableView(model.codes, "Codes of findings"), "nk-codes")
+        self._lists = w.VBox([beside(listed, chosen), heading("By code", 4), codes])
         saving = SaveRow("Findings", path, model.save)
         done = [] if mending is None else [StepsView(mending, Path(path).with_name("steps.json"))]
         super().__init__([self._counts, self._lists, *done, saving])

@@ -81,8 +81,8 @@ class Workbench(w.VBox):
             source, target, mapping=mapping, steps=steps, out=out, **choices
         )
         model = self.model
-        self._next = action("", self._go, "nk-next", primary=True)
-        self._said = say("", "nk-next-said")
+        self._next = action("", self._go, "nk-onward", primary=True)
+        self._said = say("", "nk-onward-said")
         self._message = notice(kind="good")
         self._made: dict[str, Any] = {}
         self._tabs = w.Tab([w.VBox() for _ in TABS], _dom_classes=("nk-bench-tabs",))
