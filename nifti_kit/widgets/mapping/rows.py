@@ -179,6 +179,9 @@ class MappingRows:
         self.dataset, self.volumes = dataset, volumes
         self.annotations = {one.key: one for one in Annotation.all_of(dataset.items)}
         self.picked: set[str] = set()
+        self._cases: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+        for key, one in self.annotations.items():
+            self._cases[one.file.relative.parent, one.case].append(key)
         # To match thousands takes seconds: a mapping that was matched with these volumes will do.
         matched = begin is not None and bool(begin.names) and begin.names.keys() == volumes.ids
         self._suggested = begin if begin is not None and matched else match(dataset, volumes)
@@ -295,6 +298,11 @@ class MappingRows:
     def sharing(self, volume_id: int) -> Collection[str]:
         """Return the files that have a volume."""
         return self._owners[volume_id]
+
+    def of_case(self, annotation: Annotation) -> list[Pair]:
+        """Return the files of a folder whose names differ by plane and index alone."""
+        keys = self._cases[annotation.file.relative.parent, annotation.case]
+        return [self._pairs[key] for key in keys]
 
     def count(self, *states: str) -> int:
         """Return how many files are in one of these states."""

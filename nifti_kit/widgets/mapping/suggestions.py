@@ -43,9 +43,9 @@ def same_case(rows: MappingRows, key: str) -> Suggestion | None:
         return None
     own = pair.annotation
     found = {}
-    for other in rows:
+    for other in rows.of_case(own):
         file = other.annotation
-        if other.row.by_person or _set_of(file) != _set_of(own):
+        if other.row.by_person:
             continue
         alike = [chosen] if file.plane == own.plane else _of_plane(volumes, chosen, file.plane)
         if len(alike) == 1 and alike[0].id != other.row.volume and file.place_on(alike[0]).lands:
@@ -53,10 +53,6 @@ def same_case(rows: MappingRows, key: str) -> Suggestion | None:
     what = counted(len(found), "more file")
     title = f"{what} of the same case as {key}, for the volumes of {volumes.label(chosen.id)}"
     return Suggestion(title, found) if found else None
-
-
-def _set_of(file: Annotation) -> tuple[object, ...]:
-    return file.file.relative.parent, file.case
 
 
 def _of_plane(volumes: Volumes, chosen: VolumeRef, plane: str | None) -> list[VolumeRef]:
