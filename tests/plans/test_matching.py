@@ -252,6 +252,9 @@ def test_a_file_is_never_for_the_case_of_another_number(tmp_path: Path) -> None:
     swapped = annotations(tmp_path / "swapped", "sub-01_ses-02_axl_mask.nii")
     mapping = nk.match(swapped, volumes("sub-02_ses-01_axl"))
     assert mapping.rows[0].why.endswith("but its number is 1, not 2")
+    there = volumes("sub-02_ses-01_a_axl", "sub-02_ses-01_b_axl", n2=5.0)
+    mapping = nk.match(swapped, there)  # the place alone says nothing against the numbers
+    assert mapping.rows[0].why.startswith("2 volumes fit by case identifiers")
 
 
 def test_volumes_of_the_files_number_come_first_among_its_candidates(tmp_path: Path) -> None:

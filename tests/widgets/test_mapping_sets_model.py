@@ -230,8 +230,18 @@ def test_a_picture_that_nobody_waits_for_any_more_ends(
     assert not any(title.startswith(PLACED[0]) for title in drawn)
 
 
-def test_what_is_shown_of_the_target_goes_with_the_next_change(model: MappingModel) -> None:
+def test_what_is_shown_of_the_target_goes_with_the_next_change(
+    model: MappingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model.compare().join()
     assert model.replaced is not None
     model.leave_out(names_of(2, "axl")[0])
+    assert model.replaced is None
+
+    def meanwhile(*given: Any, **how: Any) -> Any:
+        model.leave_out(names_of(2, "cor")[0])
+        return nk.changes(*given, **how)
+
+    monkeypatch.setattr("nifti_kit.widgets.mapping.model.changes", meanwhile)
+    model.compare().join()
     assert model.replaced is None

@@ -466,7 +466,7 @@ class MappingModel(HasTraits):
         if not able:
             refuse(blockers(keys[0]) if keys else ["Pick files first."], "deciding", BadMapping)
         after = {key: decide(self.rows[key]) for key in able}
-        self.rows.pick(able, False)
+        self.rows.picked.difference_update(able)
         noun = able[0] if len(keys) == 1 else counted(len(able), "file")
         left = f", {counted(len(keys) - len(able), 'other')} cannot be"
         self._change(f"{noun} {what}{left if len(able) < len(keys) else ''}", after)
