@@ -138,7 +138,6 @@ def test_a_selected_row_shows_all_volumes_the_likeliest_first(model: MappingMode
         "both": "knee axl",
         "one": "left",
         "place": "same grid",
-        "preview": "Preview",
         "now": "",
         "choose": "Choose",
     }
@@ -511,9 +510,12 @@ def test_a_preview_is_drawn_in_a_task(model: MappingModel) -> None:
     assert model.picture is None
 
 
-def test_a_preview_by_a_button_is_of_that_candidate(model: MappingModel) -> None:
+def test_a_preview_marks_its_candidate(model: MappingModel) -> None:
     model.table.select(OPEN)
-    model.candidates.press("1", "preview")
+    model.preview(OPEN, 2)
+    assert model.candidates.selected == "2"
+    model.task.join()
+    model.preview(OPEN, 1)
     model.task.join()
     assert "over d/left_knee_axl_anatomic.nrrd" in model.picture.title
 
@@ -533,7 +535,6 @@ def test_no_second_preview_begins_while_one_is_made(model: MappingModel) -> None
     assert begun.wait(30)
     try:
         assert model.preview_blockers(SURE) == ["Another preview is being made."]
-        model.candidates.press("1", "preview")
         with pytest.raises(BadMapping, match="a preview is not possible: Another preview"):
             model.preview(SURE)
     finally:
@@ -550,7 +551,7 @@ def test_a_score_table_has_no_preview_and_is_not_sure(tmp_path: Path) -> None:
     assert model.preview_blockers("") == ["Choose a file first."]
     assert model.accept_sure() == 0
     model.table.select("axl_score.csv")
-    assert model.candidates.rows[0].cells["preview"] == ""
+    assert model.candidates.rows[0].tone == ""
     assert [found.code for found in model.findings] == []
 
 

@@ -303,7 +303,6 @@ COLUMNS = (
     Column("place", "Place"),
     Column("now", "Now"),
     Column("choose", "Choose", "button"),
-    Column("preview", "Look", "button"),
 )
 
 
@@ -312,24 +311,21 @@ ROWS = 8
 
 
 class Candidates(Table):
-    """A row for each volume; its buttons choose it, or draw the file over it.
+    """A row for each volume, with a button that chooses it.
 
     Parameters
     ----------
     volumes
         Those of the target.
-    choose, preview
+    choose
         Called with the volume's id.
     """
 
-    def __init__(
-        self, volumes: Volumes, choose: Callable[[int], None], preview: Callable[[int], None]
-    ) -> None:
+    def __init__(self, volumes: Volumes, choose: Callable[[int], None]) -> None:
         self._volumes = volumes
-        self._does = {"choose": choose, "preview": preview}
         self._about: tuple[str, Sequence[int]] = ("", ())
         self._now: int | None = None
-        super().__init__(COLUMNS, on_press=self._pressed, page_size=ROWS)
+        super().__init__(COLUMNS, on_press=lambda key, _: choose(int(key)), page_size=ROWS)
 
     def show(self, annotation: Annotation | None, likely: Sequence[int], now: int | None) -> None:
         """List the volumes for a file, those in ``likely`` first; for no file nothing.
@@ -359,18 +355,14 @@ class Candidates(Table):
 
     def _row(self, annotation: Annotation, ref: VolumeRef, place: Fit) -> Row:
         both, one = annotation.words_with(self._volumes.name_of(ref))
-        drawn = "" if isinstance(annotation.file, TableFile) else "Preview"
         cells = {
             "volume": self._volumes.label(ref.id),
             "both": both,
             "one": one,
             "place": place.text,
-            "preview": drawn,
         }
-        return Row(str(ref.id), cells, tone="good" if place.lands and drawn else "")
-
-    def _pressed(self, key: str, name: str) -> None:
-        self._does[name](int(key))
+        is_good = place.lands and isinstance(annotation.file, MaskFile)
+        return Row(str(ref.id), cells, tone="good" if is_good else "")
 
 
 def _with_now(row: Row, now: int | None) -> Row:

@@ -118,7 +118,7 @@ class MappingModel(HasTraits):
         self.volumes = Volumes(self.target.volumes())
         self.rows = MappingRows(self.dataset, self.volumes, begin)
         self.table = Table(COLUMNS, self.rows.rows, on_edit=self._edited)
-        self.candidates = Candidates(self.volumes, self._choose_here, self._preview_here)
+        self.candidates = Candidates(self.volumes, self._choose_here)
         self.task, self.comparing = Task(), Task()
         self.follows = isinstance(self.target, ProjectFolder)
         self._wanted: tuple[str, int] | None = None
@@ -443,10 +443,6 @@ class MappingModel(HasTraits):
 
     def _choose_here(self, volume_id: int) -> None:
         self.choose(self.table.selected, volume_id)
-
-    def _preview_here(self, volume_id: int) -> None:
-        if not self.preview_blockers(self.table.selected, volume_id):
-            self.preview(self.table.selected, volume_id)
 
     def _pick(self, keys: Collection[str], on: bool) -> None:
         self.rows.pick(keys, on)

@@ -49,8 +49,8 @@ RULES = {
 """The rules of :func:`nifti_kit.match` and the others, as a table shows them."""
 
 COLUMNS = (
-    Column("pick", "Pick", "check"),
     Column("file", "Annotation file"),
+    Column("pick", "Pick", "check"),
     Column("volume", "Volume", "choice"),
     Column("rule", "Matched by", filtered=True),
     Column("place", "Place"),
