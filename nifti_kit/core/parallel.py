@@ -136,6 +136,21 @@ def bounded(pairs: Iterable[tuple[K, S]], *, count: int, size: int) -> Iterator[
         yield batch
 
 
+SURE_AFTER_S = 1.0
+"""Before that the speed says little of what is to come (seconds)."""
+
+
+def seconds_left(done: float, total: float, passed_s: float) -> float | None:
+    """Return how long the rest takes at the speed so far; None while that is not known.
+
+    >>> seconds_left(25, 100, 10.0)
+    30.0
+    """
+    if passed_s < SURE_AFTER_S or done <= 0:
+        return None
+    return max(0.0, (total - done) * passed_s / done)
+
+
 # Long work on many things: told of, or shown as a bar; side by side where a disk is slow
 
 BAR_AFTER_S = 2

@@ -122,6 +122,46 @@ REPR_LINES = 50
 """Files that do not land that a repr names."""
 
 
+BYTES_PER_MB = 1_000_000
+"""As networks and disks are measured."""
+
+WHOLE_MB = 10
+"""Megabytes in all from which on no tenths are told."""
+
+
+def size_text(done: int, total: int) -> str:
+    """Return how many bytes are done of how many.
+
+    >>> size_text(41_200_000, 302_300_000)
+    '41 of 302 MB'
+    """
+    digits = 0 if total >= WHOLE_MB * BYTES_PER_MB else 1
+    return f"{done / BYTES_PER_MB:,.{digits}f} of {total / BYTES_PER_MB:,.{digits}f} MB"
+
+
+FEW_S, STEP_S = 7.5, 5
+"""Seconds that are not counted, and the steps in which more are."""
+
+LONG = 1.5
+"""Minutes and hours from which on no smaller unit is told."""
+
+
+def left_text(seconds: float) -> str:
+    """Return a time that is left in words; no more is said than is known.
+
+    >>> left_text(3.2), left_text(22), left_text(200), left_text(9000)
+    ('some seconds left', 'about 20 s left', 'about 3 min left', 'about 2.5 h left')
+    """
+    if seconds < FEW_S:
+        return "some seconds left"
+    if seconds < LONG * 60:
+        steps = round(seconds / STEP_S) * STEP_S
+        return f"about {steps} s left"
+    if seconds < LONG * 3600:
+        return f"about {round(seconds / 60)} min left"
+    return f"about {seconds / 3600:.2g} h left"
+
+
 def items_of(rows: int) -> int:
     """Return how many volumes are shown with so many rows: all of them on a page with all rows."""
     return REPR_ITEMS if rows == REPR_ROWS else rows

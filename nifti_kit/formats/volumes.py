@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -97,6 +98,11 @@ def iter_pages(
         for k in range(part.shape[2]):
             pages[:, k] = part[:, :, k]
         yield from pages.transpose(0, 2, 1)
+
+
+def voxel_bytes(image: ImageFile) -> int:
+    """Return the bytes that an image's voxels take, unpacked, as they land."""
+    return math.prod(image.shape) * value_dtype(image).itemsize
 
 
 def value_dtype(image: ImageFile) -> np.dtype[Any]:

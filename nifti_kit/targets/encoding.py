@@ -23,12 +23,13 @@ class VolumeFile:
     """A volume's NRRD file in pieces, in RAS+ order; each voxel is read once.
 
     Its meta, with the range of finite values, is there when all pieces were taken. ``comment`` is a
-    line for its header.
+    line for its header. ``taken`` counts the bytes of voxels that were read.
     """
 
     def __init__(self, opened: RasVolume, comment: str = "") -> None:
         self._opened, self._comment = opened, comment
         self._lowest, self._highest = math.inf, -math.inf
+        self.taken = 0
 
     def __iter__(self) -> Iterator[bytes]:
         opened = self._opened
@@ -47,6 +48,7 @@ class VolumeFile:
             if finite.size:
                 self._lowest = min(self._lowest, float(finite.min()))
                 self._highest = max(self._highest, float(finite.max()))
+            self.taken += piece.nbytes
             yield piece
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.fingerprint import Fingerprint
 from nifti_kit.formats.labels import Box, Label
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.formats.volumes import voxel_bytes
 
 CustomData = dict[str, dict[str, dict[str, "str | None"]]]
 """A figure's scores by plane and RAS+ slice (from 0)."""
@@ -524,6 +526,18 @@ class ItemJob:
     def name(self) -> str:
         """What the journal calls it."""
         return job_name(self.item)
+
+    @property
+    def voxel_bytes(self) -> int:
+        """The bytes of the voxels that are to be written of its volume, unpacked."""
+        image = self.item.volume
+        return voxel_bytes(image) if self.new_volume and image is not None else 0
+
+    @property
+    def mask_bytes(self) -> int:
+        """The voxels of the boxes of the masks that are to be added, a byte each."""
+        boxes = (self.item.objects[at].label.box for at, _ in self.add)
+        return sum(math.prod(side.stop - side.start for side in box) for box in boxes)
 
     def noted(self) -> dict[str, Any]:
         """Return what another worker has noted that landed it and was killed."""

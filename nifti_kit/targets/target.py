@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -27,8 +27,15 @@ EXISTING = ("error", "skip", "replace", "append")
 """What to do with a volume or class object that is there already."""
 
 
-Tell = Callable[[int, int], Any]
-"""Takes how many bytes, and how many objects, of an item have landed so far."""
+class Tell(Protocol):
+    """Is told how far an item is."""
+
+    def __call__(self, size: int, objects: int, voxels: int = 0, /) -> Any:
+        """Take the bytes and the objects that have landed so far.
+
+        ``voxels`` are the bytes of the volume's voxels, as they are in memory, that have landed;
+        they need not be told once objects land.
+        """
 
 
 class Gone(TargetError):

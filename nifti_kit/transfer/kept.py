@@ -14,10 +14,9 @@ from typing import Any, overload
 
 from nifti_kit.core.files import state_folder, written
 from nifti_kit.core.report import Report, Row
-from nifti_kit.core.text import counted, listed
+from nifti_kit.core.text import BYTES_PER_MB, counted, listed
 from nifti_kit.errors import TargetError, a_path, visible, wrong_argument
 from nifti_kit.targets.folder import ProjectFolder
-from nifti_kit.transfer.workers import BYTES_PER_MB
 
 JOURNAL = "journal of an unfinished upload"
 """What is kept of an upload that the same call would go on with."""

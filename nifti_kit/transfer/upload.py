@@ -39,6 +39,7 @@ from nifti_kit.transfer.workers import (
     Reporter,
     executor_of,
     progress_bar,
+    size_of,
     written,
 )
 
@@ -74,7 +75,7 @@ def upload(
         slice has another score, ``skip`` (add to slices without a score), ``replace`` (the
         plane's scores become those of the table), ``append`` (merge; the table's slices win).
     on_progress
-        Called with a :class:`Progress` after each item, and within an item as files, slices and
+        Called with a :class:`Progress` after each item, and within an item as voxels, slices and
         masks land; a bar by default. An exception that it raises ends the upload soon, within an
         item too: the same call with the same journal goes on from there. Calls come one at a
         time, from the thread of the item. With an executor of another kind,
@@ -137,7 +138,7 @@ def _landed_plan(
     jobs = [_reserved(item, target, existing, notes) for item in items]
     target.add_classes(plan.classes)
     target.commit(())  # the ids are durable before anything that bears them
-    bar = progress_bar(len(jobs)) if on_progress is None else nullcontext(on_progress)
+    bar = progress_bar(size_of(jobs)) if on_progress is None else nullcontext(on_progress)
     with bar as told:
         jobs = _run(jobs, target, notes, executor, Reporter(told, jobs))
     landed = tuple(_landed(job, notes) for job in jobs)
@@ -320,7 +321,7 @@ def _run(
     left = [job for job in jobs if job.name not in landed]
     try:
         for job in list(landed.values()):
-            report.landed(job)
+            report.landed(job, earlier=True)
         with closing(written(left, target, executor, begin, report, notes.noting)) as jobs_done:
             for job in jobs_done:
                 landed[job.name] = job

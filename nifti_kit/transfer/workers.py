@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     BrokenExecutor,
     CancelledError,
@@ -12,16 +13,14 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nifti_kit.core.parallel import together
+from nifti_kit.core.parallel import seconds_left, together
+from nifti_kit.core.text import BYTES_PER_MB, left_text, size_text
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.records import ItemJob, Notes
 from nifti_kit.targets.target import Target, Tell
-
-BYTES_PER_MB = 1_000_000
-"""As networks and disks are measured."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,9 @@ class Progress:
 
     ``items_done`` counts items that have landed whole. ``objects_done`` and ``bytes_done`` grow
     within an item too. ``bytes_done`` is what this call has written or sent; what landed in an
-    earlier run is not in it.
+    earlier run is not in it. How much that will be is not known before it is packed: so
+    ``size_done`` of ``size_total`` count the voxels that this call lands in bytes, unpacked.
+    ``seconds_left`` is what the rest takes at the speed so far; None in the first second.
     """
 
     items_done: int
@@ -39,18 +40,43 @@ class Progress:
     objects_total: int
     item: str
     bytes_done: int = 0
+    size_done: int = field(default=0, compare=False)
+    size_total: int = field(default=0, compare=False)
+    seconds_left: float | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.items_done} of {self.items_total} volumes, {self.landed}: {self.item}"
 
     @property
+    def counts(self) -> str:
+        """The volumes and objects, in words."""
+        volumes = f"{self.items_done} of {self.items_total} volumes"
+        return f"{volumes}, {self.objects_done} of {self.objects_total} objects"
+
+    @property
     def landed(self) -> str:
-        """The objects and megabytes, in words."""
-        megabytes = self.bytes_done / BYTES_PER_MB
-        return f"{self.objects_done} of {self.objects_total} objects, {megabytes:.1f} MB"
+        """The objects, megabytes and time left, in words."""
+        objects = f"{self.objects_done} of {self.objects_total} objects"
+        if not self.size_total:
+            return f"{objects}, {self.bytes_done / BYTES_PER_MB:.1f} MB"
+        left = "" if self.seconds_left is None else f", {left_text(self.seconds_left)}"
+        return f"{objects}, {size_text(self.size_done, self.size_total)}{left}"
+
+    @property
+    def share(self) -> float:
+        """How much of the upload is done, 0 to 1."""
+        if self.size_total:
+            return self.size_done / self.size_total
+        total = self.items_total + self.objects_total
+        return (self.items_done + self.objects_done) / total if total else 1.0
 
 
 OnProgress = Callable[[Progress], Any]
+
+
+def size_of(jobs: Iterable[ItemJob]) -> int:
+    """Return how much there is to land of jobs (bytes, unpacked); 1 at least for each."""
+    return sum(1 + job.voxel_bytes + job.mask_bytes for job in jobs)
 
 
 class Ended(Exception):
@@ -74,27 +100,37 @@ class Reporter:
         """What ``on_progress`` has raised."""
         self._on_progress = on_progress
         self._items_total = len(jobs)
+        self._planned = {job.name: job for job in jobs}  # as it landed, nothing is left to write
         self._objects_total = sum(len(job.add) for job in jobs)
-        self._items = self._objects = self._bytes = 0
-        self._within: dict[str, tuple[int, int]] = {}
+        self._items = self._objects = self._bytes = self._size = 0
+        self._size_total = size_of(jobs)
+        self._within: dict[str, tuple[int, int, int]] = {}
+        self._begun = time.monotonic()
         self._over = False
         self._lock = threading.Lock()
 
-    def landed(self, job: ItemJob) -> None:
-        """Tell that an item has landed whole."""
+    def landed(self, job: ItemJob, *, earlier: bool = False) -> None:
+        """Tell that an item has landed whole; ``earlier`` in a run before this."""
         with self._lock:
             self._within.pop(job.name, None)
             self._items += 1
             self._objects += len(job.add)
             self._bytes += job.sent
+            if earlier:
+                self._size_total -= size_of([job])
+            else:
+                self._size += size_of([self._planned.get(job.name, job)])
             self._tell(job.name)
 
     def within(self, job: ItemJob) -> Tell:
         """Return what tells how far an item is."""
+        volume, masks = job.voxel_bytes, job.mask_bytes
 
-        def tell(size: int, objects: int) -> None:
+        def tell(size: int, objects: int, voxels: int = 0, /) -> None:
+            done = volume if objects else min(voxels, volume)
+            done += masks * objects // max(1, len(job.add))
             with self._lock:
-                self._within[job.name] = (size, objects)
+                self._within[job.name] = (size, objects, done)
                 self._tell(job.name)
 
         return tell
@@ -107,13 +143,17 @@ class Reporter:
     def _tell(self, name: str) -> None:
         if self._over:
             raise Ended
+        done = self._size + sum(size for _, _, size in self._within.values())
         progress = Progress(
             self._items,
             self._items_total,
-            self._objects + sum(objects for _, objects in self._within.values()),
+            self._objects + sum(objects for _, objects, _ in self._within.values()),
             self._objects_total,
             name,
-            self._bytes + sum(size for size, _ in self._within.values()),
+            self._bytes + sum(size for size, _, _ in self._within.values()),
+            done,
+            self._size_total,
+            seconds_left(done, self._size_total, time.monotonic() - self._begun),
         )
         try:
             self._on_progress(progress)
@@ -124,18 +164,19 @@ class Reporter:
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[OnProgress]:
-    """Give a function that shows the progress of so many volumes as a bar."""
+    """Give a function that shows the progress of so many bytes of voxels as a bar."""
     from tqdm.auto import tqdm
 
-    bar = tqdm(total=total, desc="Uploading", unit="volume")
+    bar = tqdm(total=total, desc="Uploading", unit="B", unit_scale=True)
     shown = 0
 
     def show(progress: Progress) -> None:
         nonlocal shown
-        bar.update(progress.items_done - shown)
-        shown = progress.items_done
+        bar.total = progress.size_total
+        bar.update(progress.size_done - shown)
+        shown = progress.size_done
         # No name in the bar's text: notebooks show it as HTML.
-        bar.set_postfix_str(progress.landed)
+        bar.set_postfix_str(progress.counts)
 
     try:
         yield show

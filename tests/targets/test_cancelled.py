@@ -182,6 +182,10 @@ def test_within_an_item_bytes_and_objects_grow(new: Any, source: Path, tmp_path:
     counts = [p.objects_done for p in first]
     assert counts == sorted(counts)
     assert {1, 2, 3} <= set(counts)
+    (total,) = {p.size_total for p in seen}
+    voxels = [p.size_done for p in seen]
+    assert voxels == sorted(voxels)
+    assert 0 < voxels[0] < voxels[-1] == total
     sizes = [p.bytes_done for p in first]
     assert 0 < sizes[0] < sizes[-2] <= sizes[-1]
     assert {p.objects_total for p in seen} == {4}

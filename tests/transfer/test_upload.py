@@ -178,15 +178,19 @@ def test_progress_grows_within_an_item_after_its_volume_and_each_of_its_masks(so
 def test_progress_reads_as_text(source, target):
     seen = []
     land(source, target, on_progress=lambda progress: seen.append(str(progress)))
-    assert seen[0] == "0 of 3 volumes, 0 of 4 objects, 0.0 MB: A.nrrd"
-    assert seen[4] == "1 of 3 volumes, 3 of 4 objects, 0.0 MB: A.nrrd"
+    assert seen[0] == "0 of 3 volumes, 0 of 4 objects, 0.0 of 0.0 MB: A.nrrd"
+    assert seen[4] == "1 of 3 volumes, 3 of 4 objects, 0.0 of 0.0 MB: A.nrrd"
     assert str(Progress(1, 2, 3, 4, "A.nrrd", 12_340_000)).endswith(" objects, 12.3 MB: A.nrrd")
+    told = Progress(0, 1, 0, 4, "A.nrrd", 9, 41_000_000, 302_300_000, 20.0)
+    assert str(told) == "0 of 1 volumes, 0 of 4 objects, 41 of 302 MB, about 20 s left: A.nrrd"
+    assert told.share == 41 / 302.3
 
 
 def test_progress_counts_what_landed_before_too_but_not_its_bytes(tmp_path, source, target):
     land(source, target, journal=tmp_path / "journal")
     seen = []
     land(source, target, journal=tmp_path / "journal", on_progress=seen.append)
+    assert [(p.bytes_done, p.size_done, p.size_total) for p in seen][-1] == (0, 0, 0)
     assert [p.bytes_done for p in seen] == [0, 0, 0]
     assert [(p.items_done, p.objects_done, p.item) for p in seen] == [
         (1, 3, "A.nrrd"),
@@ -201,6 +205,22 @@ def test_progress_names_volumes_that_are_there_by_their_id(tmp_path):
     source = write_annotations(tmp_path / "in", 3, 1)
     land(source, nk.ProjectFolder(tmp_path / "p"), on_progress=seen.append)
     assert [p.item for p in whole(seen)] == ["volume 3", "volume 1"]
+
+
+def test_progress_knows_its_total_and_grows_within_a_volume(source, target, monkeypatch):
+    monkeypatch.setattr("nifti_kit.targets.folder.landing.TOLD_EVERY", 1)
+    monkeypatch.setattr("nifti_kit.core.parallel.SURE_AFTER_S", 0.0)
+    seen = []
+    receipt = land(source, target, on_progress=seen.append)
+    volume = receipt.items[0].planned.volume
+    assert {p.size_total for p in seen} == {seen[-1].size_done}
+    sizes = [p.size_done for p in seen]
+    assert sizes == sorted(sizes)
+    within = [p.size_done for p in seen if p.item == "A.nrrd" and not p.objects_done]
+    assert within[-1] == volume.nbytes
+    assert len(within) > 2
+    assert [p.seconds_left for p in seen][-1] == 0
+    assert all(p.seconds_left > 0 for p in seen[:-1])
 
 
 class Bar:
@@ -237,11 +257,12 @@ def test_a_bar_shows_the_progress_by_default_and_no_name(source, target, bars):
     plan = nk.plan(nk.scan(source))
     bars.clear()
     nk.upload(plan, target)
-    assert [(bar.options, bar.steps, bar.closed) for bar in bars] == [
-        ({"total": 3, "desc": "Uploading", "unit": "volume"}, 3, True)
-    ]
-    counts = [0, 1, 2, 3, 3, 3, 4, 4, 4, 4]
-    assert bars[0].texts == [f"{count} of 4 objects, 0.0 MB" for count in counts]
+    (bar,) = bars
+    total = bar.options.pop("total")
+    assert bar.options == {"desc": "Uploading", "unit": "B", "unit_scale": True}
+    assert (bar.steps, bar.total, bar.closed) == (total, total, True)
+    counts = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (1, 3), (1, 4), (2, 4), (2, 4), (3, 4)]
+    assert bar.texts == [f"{whole} of 3 volumes, {one} of 4 objects" for whole, one in counts]
 
 
 def test_bars_of_other_long_work_come_late_go_away_and_show_no_name(source, target, bars):
@@ -262,8 +283,7 @@ def test_the_real_bar_shows_volumes_and_objects(source, target, capsys):
     land(source, target, on_progress=None)
     shown = capsys.readouterr().err
     assert "Uploading: 100%" in shown
-    assert "3/3" in shown
-    assert "4 of 4 objects, 0.0 MB]" in shown
+    assert "B/s, 3 of 3 volumes, 4 of 4 objects]" in shown
     assert "nrrd" not in shown
 
 
@@ -272,7 +292,8 @@ def test_the_bar_is_closed_after_an_error_too(source, target, bars):
     bars.clear()
     with damaged_meanwhile(source / "B.nii.gz"), pytest.raises(UnreadableFile):
         nk.upload(plan, target)
-    assert [(bar.steps, bar.closed) for bar in bars] == [(1, True)]
+    ((steps, total),) = [(bar.steps, bar.total) for bar in bars if bar.closed]
+    assert 0 < steps < total
 
 
 # Interruptions

@@ -9,7 +9,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.targets.target import EXISTING
 from nifti_kit.transfer.workers import Progress
-from nifti_kit.widgets.upload.model import landed_text, share_done
+from nifti_kit.widgets.upload.model import landed_text
 from nifti_kit.widgets.upload.tables import EXISTING_HELP, PlanTables, there_lines
 from tests.support.builders import SAMPLES
 from tests.support.landings import land, write_annotations, write_scored_planes, write_volumes
@@ -154,8 +154,8 @@ def test_a_file_that_is_gone_has_no_size(tmp_path: Path) -> None:
 
 
 def test_an_upload_without_volumes_is_done() -> None:
-    assert share_done(Progress(0, 0, 0, 0, "")) == 1.0
-    assert share_done(Progress(1, 2, 3, 6, "A.nrrd")) == 0.5
+    assert Progress(0, 0, 0, 0, "").share == 1.0
+    assert Progress(1, 2, 3, 6, "A.nrrd").share == 0.5
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.widgets.parts.tasks import Cancelled, Task, Ticket
+from nifti_kit.widgets.parts import tasks
+from nifti_kit.widgets.parts.tasks import Cancelled, Task, Ticket, by_size
 
 SECONDS = 20
 
@@ -42,6 +43,42 @@ def test_work_tells_how_far_it_is():
     task.join(SECONDS)
     assert told == [0.5, 1.0]
     assert task.text == "half"
+
+
+def test_work_tells_how_long_it_takes_by_its_speed(monkeypatch):
+    monkeypatch.setattr(tasks.time, "monotonic", iter([100.0, 100.0, 104.0, 106.0]).__next__)
+    task, left = Task(), []
+
+    def work(ticket):
+        ticket.tell(0.25)
+        left.extend([task.left, task.left])
+
+    assert task.left == ""
+    task.start(work)
+    task.join(SECONDS)
+    assert left == ["about 10 s left", "about 20 s left"]
+    assert task.left == ""
+
+
+def test_bytes_are_told_before_each_thing():
+    told = []
+    ticket = Ticket(lambda *said: told.append(said))
+    tell = by_size(ticket, [30_000_000, 10_000_000], lambda thing: f"Reading {thing}")
+    tell(0, "a")
+    ticket._shown = 0.0
+    tell(1, "b")
+    assert told == [(0.0, "Reading a: 0 of 40 MB ..."), (0.75, "Reading b: 30 of 40 MB ...")]
+
+
+def test_what_was_said_of_ended_work_is_let_go_of_and_running_work_goes_on():
+    task, go = Task(), threading.Event()
+    task.start(lambda _: go.wait(SECONDS))
+    task.forget()
+    assert task.state == "running"
+    go.set()
+    assert task.join(SECONDS)
+    task.forget()
+    assert (task.state, task.text, task.fraction, task.result) == ("idle", "", 0.0, None)
 
 
 def test_a_second_start_while_work_is_under_way_does_nothing():

@@ -17,7 +17,7 @@ from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
 from nifti_kit.targets.records import ItemJob
 from nifti_kit.widgets.parts import tasks
 from nifti_kit.widgets.parts.tasks import Task
-from nifti_kit.widgets.upload.model import UploadModel
+from nifti_kit.widgets.upload.model import KEEP_OPEN, UploadModel
 from tests.platform import Platform, running_platform
 from tests.platform.faults import RESET_BEFORE
 from tests.support.builders import SAMPLES, write_nifti, write_planes
@@ -224,9 +224,9 @@ def test_a_plan_says_whose_masks_it_reads_and_can_be_cancelled_between_two(
     app: UploadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
-    assert texts_of(app.planning, app.plan, "Reading the masks of B.nrrd ...")[-4:] == [
-        "Reading the masks of A.nrrd ...",
-        "Reading the masks of B.nrrd ...",
+    said = [f"Reading the masks of {name}.nrrd: 0.0 of 0.0 MB ..." for name in "AB"]
+    assert texts_of(app.planning, app.plan, said[1])[-4:] == [
+        *said,
         "Ending at the next safe point ...",
         "Cancelled.",
     ]
@@ -240,9 +240,9 @@ def test_a_proof_says_what_it_compares_and_can_be_cancelled_between_two_volumes(
 ) -> None:
     landed(app)
     monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
-    assert texts_of(app.checking, app.verify, "Comparing B.nrrd with its source ...")[-4:] == [
-        "Comparing A.nrrd with its source ...",
-        "Comparing B.nrrd with its source ...",
+    said = [f"Comparing {name}.nrrd with its source: 0.0 of 0.0 MB ..." for name in "AB"]
+    assert texts_of(app.checking, app.verify, said[1])[-4:] == [
+        *said,
         "Ending at the next safe point ...",
         "Cancelled.",
     ]
@@ -341,6 +341,7 @@ def test_new_volumes_need_a_dataset(source: Path, project: Path) -> None:
 def test_it_lands_is_proved_and_saved(app: UploadModel, project: Path, tmp_path: Path) -> None:
     landed(app)
     assert app.landing.state == "done"
+    assert app.closing == "This page can be closed: all has landed, and the receipt is saved."
     assert (len(app.receipt.items), len(app.receipt.objects)) == (2, 4)
     assert app.target.folder.datasets == ("knees",)
     assert app.link == str(project)
@@ -361,6 +362,20 @@ def test_it_lands_is_proved_and_saved(app: UploadModel, project: Path, tmp_path:
     app.join()
 
 
+def test_an_upload_tells_bytes_of_a_total(
+    app: UploadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "SHOWN_EVERY_S", 0)
+    planned(app)
+    shares: list[float] = []
+    app.landing.observe(lambda change: shares.append(change["new"]), "fraction")
+    said = [text for text in texts_of(app.landing, app.upload, "none") if " volumes, " in text]
+    assert said[0] == "0 of 2 volumes, 0 of 4 objects, 0.0 of 0.0 MB: A.nrrd ..."
+    assert said[-1] == "2 of 2 volumes, 4 of 4 objects, 0.0 of 0.0 MB: B.nrrd ..."
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
 def test_receipts_go_where_they_are_wanted(app: UploadModel, tmp_path: Path) -> None:
     app.out = str(tmp_path / "kept")
     landed(app)
@@ -374,6 +389,7 @@ def test_a_receipt_that_cannot_be_saved_is_told_and_the_upload_stands(
     app.out = str(tmp_path / "file")
     landed(app)
     assert (app.landing.state, app.saved) == ("done", ())
+    assert app.closing.endswith("save it before you close it.")
     assert app.outcome[0].startswith("The receipt was not saved: ")
     assert app.receipt is not None
 
@@ -429,6 +445,7 @@ def test_a_cancelled_upload_says_what_landed_and_goes_on(tmp_path: Path, project
     task = app.upload()
     assert target.arrived.wait(PATIENCE_S)
     assert app.blockers == ["An upload is under way."]
+    assert app.closing == KEEP_OPEN
     app.cancel()
     target.let_go.set()
     assert task.join(PATIENCE_S) is None

@@ -34,6 +34,9 @@ from nifti_kit.targets.target import Tell
 ENCODERS = min(4, cores())
 """Masks packed at a time; each takes one slice of memory beside its label map."""
 
+TOLD_EVERY = 2**23
+"""Bytes of voxels after which is told how far a volume is: some tenths of a second."""
+
 
 class Landing:
     """One item on its way.
@@ -85,9 +88,9 @@ class Landing:
             proof = {ANNOTATION: proof_of(path, content)}
             self.job.note({**proof, **facts_of(self.job), **self._proofs})
 
-    def _told(self, size: int, objects: int) -> None:
+    def _told(self, size: int, objects: int, voxels: int = 0) -> None:
         if self.tell is not None:
-            self.tell(size, objects)
+            self.tell(size, objects, voxels)
 
     def _size(self) -> int:
         """Return how many bytes the job has on disk: volume, masks, annotation."""
@@ -105,9 +108,14 @@ class Landing:
         volume, image = self.job.volume, self.job.item.volume
         assert image is not None
         content = VolumeFile(open_volume(image))
+        size = told = 0
         with land_beside(self.folder.volume_path(volume), self._note_volume) as out:
-            out.writelines(content)
-        self._told(self.folder.volume_path(volume).stat().st_size, 0)
+            for piece in content:
+                size += out.write(piece)
+                if content.taken - told >= TOLD_EVERY:
+                    told = content.taken
+                    self._told(size, 0, told)
+        self._told(size, 0, content.taken)
         return ann.volume_json(volume.key, volume.id, content.meta)
 
     def _note_volume(self, path: Path) -> None:

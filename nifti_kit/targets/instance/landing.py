@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nifti_kit.core.files import land_bytes, land_json
@@ -62,13 +63,14 @@ class Landing:
         self.reader, self.crew, self.job, self.tell = reader, crew, job, tell
         self.note: Note = job.note or (lambda _: None)
         self.connection = reader.connection
-        self._objects = 0
+        self._objects = self._voxels = 0
         self._scores: dict[int, CustomData] = {}
 
-    def _step(self, objects: int = 0) -> None:
+    def _step(self, objects: int = 0, voxels: int = 0) -> None:
         self._objects += objects
+        self._voxels += voxels
         if self.tell is not None:
-            self.tell(self.connection.sent, self._objects)
+            self.tell(self.connection.sent, self._objects, self._voxels)
 
     def landed(self) -> ItemJob:
         """Land the job; return it with the ids that the instance gave, and the bytes sent."""
@@ -91,7 +93,8 @@ class Landing:
         if job.stale is not None:
             remove_bare(self.reader, dataset_id, job.stale, job.item.name)
         mark = mark_of(job.session)
-        sent = send_files(self.connection, self.crew, job.item.volume, mark, landed=self._step)
+        landed = partial(self._step, 0)
+        sent = send_files(self.connection, self.crew, job.item.volume, mark, landed)
         number = add_volume(self.reader, self.crew, dataset_id, job.item.name, sent, self.note)
         return replace(job.volume, id=number, key=str(number))
 

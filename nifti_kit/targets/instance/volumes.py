@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,7 +15,7 @@ from nifti_kit.core.parallel import ahead, batched, together
 from nifti_kit.errors import TargetError
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.nrrd import page_bytes
-from nifti_kit.formats.volumes import open_volume, value_dtype
+from nifti_kit.formats.volumes import open_volume, voxel_bytes
 from nifti_kit.targets.comparing import name_taken
 from nifti_kit.targets.encoding import VolumeFile
 from nifti_kit.targets.instance.asking import TRIES, once, remove, settled
@@ -129,14 +128,14 @@ def send_files(
     crew: Encoders,
     image: ImageFile,
     comment: str,
-    landed: Callable[[], None],
+    landed: Callable[[int], None],
 ) -> Sent:
     """Send the file of a volume and those of the slices of its three planes.
 
     ``comment`` is a line for the file's header. ``landed`` is called, in this thread, after each
-    request. Files are known by their hashes, so that all of them are encoded and sent side by side
-    before there is a volume. The SDK's ``upload_np`` is not used: it passes over batches of slices
-    that are refused.
+    request, with its share of the volume's bytes. Files are known by their hashes, so that all of
+    them are encoded and sent side by side before there is a volume. The SDK's ``upload_np`` is not
+    used: it passes over batches of slices that are refused.
     """
     # To ask takes as long as to send a small volume: what is true of one is taken for the others.
     is_small = _goes_together(image)
@@ -144,16 +143,17 @@ def send_files(
     meta: dict[str, Any] = {}
     named: dict[SliceKey, str] = {}
 
-    def send(encoded: _Encoded) -> None:
+    def send(encoded: _Encoded) -> int:
         meta.update(encoded.meta)
         own = encoded.places == [WHOLE]  # with this run's comment: nobody has sent it
         named.update(zip(encoded.places, files.send(encoded.files, are_new=own), strict=True))
+        return _share(image, encoded.places)
 
     with closing(_encoded(crew, image, comment)) as batches:
         sends = together(batches, lambda one: crew.senders.submit(send, one), width=SENT_AHEAD)
         with closing(sends):
-            for _ in sends:
-                landed()
+            for share in sends:
+                landed(share)
     if is_small:
         crew.asks &= files.asks
     whole = named.pop(WHOLE)
@@ -254,17 +254,20 @@ def _batches(image: ImageFile) -> list[list[SliceKey]]:
     slices = [(axis, at) for axis, size in enumerate((i, j, k)) for at in range(size)]
     if _goes_together(image):
         return [[WHOLE, *slices]]
-    mean = 3 * _landed_bytes(image) // len(slices)
+    mean = 3 * voxel_bytes(image) // len(slices)
     return [[WHOLE], *batched(slices, max(FILES_AT_ONCE, FILE_BYTES_AT_ONCE // mean))]
 
 
 def _goes_together(image: ImageFile) -> bool:
     """Say whether the files of a volume and of the slices of its three planes go at once."""
-    return 4 * _landed_bytes(image) <= FILE_BYTES_AT_ONCE
+    return 4 * voxel_bytes(image) <= FILE_BYTES_AT_ONCE
 
 
-def _landed_bytes(image: ImageFile) -> int:
-    return math.prod(image.shape) * value_dtype(image).itemsize
+def _share(image: ImageFile, places: Sequence[SliceKey]) -> int:
+    """Return how much of a volume's bytes some of its files are: it goes whole, and in 3 planes."""
+    sides = image.grid.to_ras().shape
+    parts = (1.0 if axis == WHOLE[0] else 1 / sides[axis] for axis, _ in places)
+    return round(sum(parts) / 4 * voxel_bytes(image))
 
 
 def _range_of(places: Iterable[SliceKey]) -> tuple[int, int]:

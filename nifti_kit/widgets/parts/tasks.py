@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 from typing import Any
 
 from traitlets import Any as AnyTrait
 from traitlets import Float, HasTraits, Unicode
 
+from nifti_kit.core.parallel import seconds_left
+from nifti_kit.core.text import left_text, size_text
 from nifti_kit.errors import NiftiKitError
 
 SHOWN_EVERY_S = 0.1
@@ -53,6 +56,22 @@ class Ticket:
         self._cancelled.set()
 
 
+def by_size(
+    ticket: Ticket, sizes: Iterable[int], doing: Callable[[Any], str]
+) -> Callable[[int, Any], None]:
+    """Return what tells, before each thing, how many of the bytes of all are done.
+
+    ``doing`` says what is done with a thing.
+    """
+    before = [0, *accumulate(sizes)]
+
+    def told(at: int, thing: Any) -> None:
+        done, total = before[at], before[-1]
+        ticket.tell(done / max(1, total), f"{doing(thing)}: {size_text(done, total)} ...")
+
+    return told
+
+
 class Task(HasTraits):
     """One piece of work at a time.
 
@@ -78,6 +97,7 @@ class Task(HasTraits):
         super().__init__(**traits)
         self._thread: threading.Thread | None = None
         self._ticket: Ticket | None = None
+        self._begun = 0.0
         # A person may cancel, or other work begin, at the moment at which this ends in its thread.
         self._turn = threading.RLock()
 
@@ -85,6 +105,14 @@ class Task(HasTraits):
     def is_running(self) -> bool:
         """Whether work is under way, also while it is being cancelled."""
         return self.state in ("running", "cancelling")
+
+    @property
+    def left(self) -> str:
+        """How long the rest takes at the speed so far, in words; empty while that is not known."""
+        if self.state != "running":
+            return ""
+        seconds = seconds_left(self.fraction, 1.0, time.monotonic() - self._begun)
+        return "" if seconds is None else left_text(seconds)
 
     def start(
         self, work: Callable[[Ticket], Any], *, then: Callable[[Any], None] | None = None
@@ -103,6 +131,7 @@ class Task(HasTraits):
                 return
             self.result = self.error = None
             self.fraction, self.text, self.state = 0.0, "", "running"
+            self._begun = time.monotonic()
             self._ticket = ticket = Ticket(self._show)
             self._thread = threading.Thread(
                 target=self._run, args=(work, then, ticket), name="nifti_kit task", daemon=False

@@ -185,7 +185,8 @@ class TaskView(w.VBox):
         self.layout.display = "none" if task.state in self._hidden else ""
         self._bar.value = task.fraction
         self._bar.bar_style = _STYLES.get(task.state, "info")
-        self._state.value = paragraph(f"{task.state}, {task.fraction:.0%}")
+        left = f", {task.left}" if task.left else ""
+        self._state.value = paragraph(f"{task.state}, {task.fraction:.0%}{left}")
         self._text.value = paragraph(task.text)
         self._cancel.disabled = task.state != "running"
         self._cancel.layout.display = "" if task.is_running else "none"

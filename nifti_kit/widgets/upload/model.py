@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
 from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.sources import SourcePicker
-from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.parts.tasks import Task, Ticket, by_size
 from nifti_kit.widgets.upload.changes import ChangesPanel
 from nifti_kit.widgets.upload.planning import PlanModel, refuse
 from nifti_kit.widgets.upload.tables import there_lines
@@ -35,12 +36,6 @@ FORMS = (".json", ".html")
 
 RECEIPTS = "nifti_kit_receipts"
 """The folder for receipts, in the current one, where the target is none on disk."""
-
-
-def share_done(progress: Progress) -> float:
-    """Return how much of an upload is done (0 to 1), volumes and objects alike."""
-    total = progress.items_total + progress.objects_total
-    return (progress.items_done + progress.objects_done) / total if total else 1.0
 
 
 def landed_text(progress: Progress | None) -> str:
@@ -78,20 +73,29 @@ def save_both(
 
 def verify_by_item(receipt: Receipt, target: Any, ticket: Ticket) -> Proof:
     """Return the proof of a receipt, made volume by volume: it can be cancelled between two."""
-    total = len(receipt.items)
-
-    def told(at: int, item: LandedItem) -> None:
-        ticket.tell(at / total, f"Comparing {item.volume.name} with its source ...")
-
+    sizes = map(_size, receipt.items)
+    told = by_size(ticket, sizes, lambda item: f"Comparing {item.volume.name} with its source")
     proof = verify(receipt, target, on_item=told)
-    ticket.tell(1.0, f"Compared {counted(total, 'volume')} with the source.")
+    ticket.tell(1.0, f"Compared {counted(len(receipt.items), 'volume')} with the source.")
     return proof
+
+
+def _size(item: LandedItem) -> int:
+    """Return how many bytes are compared of an item, unpacked: its volume, and its masks' files."""
+    images = {landed.planned.mask.image.path: landed.planned.mask.image for landed in item.objects}
+    own = [] if item.planned.volume is None else [item.planned.volume]
+    return sum(image.nbytes for image in (*own, *images.values()))
 
 
 def _beside(path: Path, what: str) -> Path:
     whole = path.resolve()
     return whole.with_name(f"{whole.name}.{what}")
 
+
+KEEP_OPEN = (
+    "Keep this page open until the upload has ended. Should it close before, open the same "
+    "notebook again: the upload goes on, and nothing lands twice."
+)
 
 ELSEWHERE = "This is of the source and target before: those above have changed since."
 """What is said of work that ended under other choices than those that it began with."""
@@ -265,6 +269,19 @@ class UploadModel(PlanModel):
         return "" if self.receipt is None else str(self._landed_on.where)
 
     @property
+    def closing(self) -> str:
+        """Whether the page can be closed; empty where nothing has been begun."""
+        if self.landing.is_running:
+            return KEEP_OPEN
+        if self.checking.is_running:
+            return "All has landed: this page can be closed. The proof would be made anew then."
+        if self.receipt is None:
+            return ""
+        if self.saved:
+            return "This page can be closed: all has landed, and the receipt is saved."
+        return "All has landed. The receipt is on this page alone: save it before you close it."
+
+    @property
     def resumes(self) -> bool:
         """Whether an earlier upload of this source to this target has not ended."""
         if self.planned is None or self.target.target is None:
@@ -295,7 +312,8 @@ class UploadModel(PlanModel):
 
         def told(progress: Progress) -> None:
             self.progress = progress
-            ticket.tell(share_done(progress), str(progress))
+            said = replace(progress, seconds_left=None)  # the task says how long it takes
+            ticket.tell(progress.share, f"{said} ...")
 
         return upload(planned, self._landed_on, existing=existing, on_progress=told)
 

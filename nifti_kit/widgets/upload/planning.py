@@ -21,7 +21,7 @@ from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
-from nifti_kit.widgets.parts.tasks import Task, Ticket
+from nifti_kit.widgets.parts.tasks import Task, Ticket, by_size
 from nifti_kit.widgets.upload.tables import PlanTables, title
 
 PAIRINGS = {
@@ -158,9 +158,8 @@ class PlanModel(HasTraits):
         basis = self.source.read, dataset, target, self.pairing, self.mapping
         ticket.tell(0.0, "Reading the masks, and what is on the target ...")
 
-        def told(at: int, item: Item) -> None:
-            ticket.tell(at / len(dataset.items), f"Reading the masks of {item.name} ...")
-
+        sizes = map(_size, dataset.items)
+        told = by_size(ticket, sizes, lambda item: f"Reading the masks of {item.name}")
         mapping = self._mapping(dataset, target)
         made = plan(dataset, mapping=mapping, target=target, on_item=told)
         ticket.check()
@@ -244,6 +243,11 @@ def refuse(what: str, blockers: list[str]) -> None:
     """Raise what a disabled button would say: all that is in the way."""
     if blockers:
         raise PlanBlocked(what, found=" ".join(blockers))
+
+
+def _size(item: Item) -> int:
+    """Return how many bytes an item's masks have, unpacked."""
+    return sum(mask.image.nbytes for mask in item.masks)
 
 
 def _picker(source: str | os.PathLike[str] | Dataset | SourcePicker) -> SourcePicker:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import BYTES_PER_MB, counted
 from nifti_kit.errors import visible
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.plan import Plan, update_lines
@@ -25,9 +25,6 @@ EXISTING_HELP = {
 }
 """What each choice of ``existing`` does. A volume that is there is never overwritten: one with
 other voxels is refused."""
-
-BYTES_PER_MB = 1_000_000
-"""As networks and disks are measured."""
 
 SHOWN_DIGITS = 3
 """Of megabytes: kilobytes still show."""

@@ -219,19 +219,22 @@ class LandingView(w.VBox):
         self.model = model
         self._button = action("Upload", model.upload, "nk-upload", primary=True)
         self._blockers, self._resumes = notice(), notice(kind="note")
-        self._outcome = notice()
+        self._outcome, self._closing = notice(), notice(kind="note")
         task = TaskView(model.landing)
         row = w.HBox([self._button])
-        super().__init__([self._blockers, self._resumes, row, task, self._outcome])
+        parts = [self._blockers, self._resumes, row, task, self._closing, self._outcome]
+        super().__init__(parts)
+        classed(self._closing, "nk-closing")
         classed(self, "nk-landing")
         classed(self._blockers, "nk-upload-blockers")
         classed(self._outcome, "nk-outcome")
-        model.observe(self._show, ["blockers", "outcome", "planned"])
+        model.observe(self._show, ["blockers", "outcome", "planned", "saved"])
         self._show()
 
     def _show(self, _: Any = None) -> None:
         model = self.model
         self._button.disabled = bool(model.blockers)
+        self._closing.say([model.closing] if model.closing else [])
         self._blockers.say(model.blockers)
         self._outcome.say(model.outcome)
         resumes = not model.blockers and model.resumes
