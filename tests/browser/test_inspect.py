@@ -247,5 +247,5 @@ def test_it_can_be_read_and_used_without_eyes_or_mouse(place, server, themes):
             opened.screenshot(f"01_inspect-{place}-{theme}-{name.lower()}")
     stops = focus_order(opened.page, APP)
     assert [stop for stop in stops if stop.endswith(": ")] == []
-    wanted = ["textbox: Source:", "button: Read", "combobox: Show", "button: Load"]
+    wanted = ["button: Source: multi_item (change)", "combobox: Show", "button: Load"]
     assert [stop for stop in stops if stop in wanted] == wanted

@@ -36,6 +36,9 @@ def test_list_and_picture_are_side_by_side_from_1200_pixels_on(lab, tmp_path):
     for width, is_wide in ((1920, True), (1280, False)):
         opened.page.set_viewport_size({"width": width, "height": 1000})
         opened.wait_for(partial(is_beside, opened, is_wide), f"{width} pixels")
+        opened.find(f"{LIST} tbody tr").first.hover()
+        opened.page.mouse.wheel(0, 300)
+        opened.wait_for(partial(is_beside, opened, is_wide), f"{width} pixels, scrolled")
         scrolled = [one for one in opened.page.evaluate(SCROLLED) if "nk-legend" not in one]
         assert scrolled == []
 

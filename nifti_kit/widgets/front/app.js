@@ -26,7 +26,18 @@ const entered = ({ target }) => {
   nameParts(target);
 };
 
+// What stays in sight beside a longer part: what is taller than the page stays with its end, so that
+// all of it can be reached.
+const scrolled = ({ target }) => {
+  const room = target === document ? window.innerHeight : target.clientHeight;
+  for (const part of document.querySelectorAll(".nk-beside > *")) {
+    if (target.contains(part)) part.style.setProperty("--nk-top", `${Math.min(0, room - part.offsetHeight)}px`);
+  }
+};
+
 function render() {
+  document.removeEventListener("scroll", scrolled, true);
+  document.addEventListener("scroll", scrolled, { capture: true, passive: true });
   document.removeEventListener("focusin", entered, true);
   document.addEventListener("focusin", entered, true);
 }
