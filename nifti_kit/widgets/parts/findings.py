@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import HasTraits, Tuple
+from traitlets import HasTraits, Int, Tuple
 
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.core.catalog import CATALOG
@@ -53,6 +53,8 @@ class FindingsTable(HasTraits):
         Why, by what is accepted.
     selected
         The finding that was chosen, or None.
+    shown
+        How often findings were shown: what observes it sees them and their rows alike.
     table
         The rows: one for each finding.
     codes
@@ -62,6 +64,7 @@ class FindingsTable(HasTraits):
     findings = AnyTrait()
     waive = Tuple()
     selected = AnyTrait()
+    shown = Int()
 
     def __init__(
         self,
@@ -201,6 +204,7 @@ class FindingsTable(HasTraits):
         same = [at for at, one in enumerate(self.findings) if kept and _is_same(one, kept)]
         self.table.selected = str(same[0]) if same else ""
         self._choose()
+        self.shown += 1
 
     def _choose(self, _: Any = None) -> None:
         key = self.table.selected

@@ -85,9 +85,10 @@ class Mending(HasTraits):
         self.task = Task()
         self._history: list[Dataset] = []
         self._taken = Steps()
-        self.is_taking = False
+        self.is_taking = self._seeks = False
         self.source.observe(self._read, "dataset")
         self.findings.observe(self._choose, "selected")
+        self.findings.observe(self._seek, "shown")
         self.observe(self._list, "steps")
         self._read()
 
@@ -201,8 +202,8 @@ class Mending(HasTraits):
         done, steps = self.seen, self._taken
         self._go_on(done.dataset, steps)
         self.message = (f"Done: {steps[-1].title}.",)
-        if errors := [found for found in self.findings.open if found.severity == "error"]:
-            self.findings.select(errors[0])
+        self._seeks = True
+        self._seek()
 
     def undo(self) -> None:
         """Undo the last step.
@@ -325,6 +326,13 @@ class Mending(HasTraits):
         self.offer = None
         self._forget()
         self.offers = offers(self.source.dataset, found) if is_open else ()
+
+    def _seek(self, _: Any = None) -> None:
+        """Go on to the next error after a step; some are found when voxels were read again."""
+        errors = [found for found in self.findings.open if found.severity == "error"]
+        if self._seeks and self.findings.selected is None and errors:
+            self._seeks = False
+            self.findings.select(errors[0])
 
     def _list(self, _: Any = None) -> None:
         self.table.rows = tuple(

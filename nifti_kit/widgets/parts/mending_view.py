@@ -70,7 +70,23 @@ class MendingView(w.VBox):
         )
 
     def _mean_every(self, change: Any) -> None:
-        self.model.for_every(change["new"])
+        if change["new"] != self.model.every:
+            self.model.for_every(change["new"])
+            self._look_at_once()
+
+    def _choose(self, at: int) -> None:
+        self.model.choose(at)
+        self._look_at_once()
+
+    def _fill(self, name: str, change: Any) -> None:
+        self.model.fill(name, change["new"])
+        if isinstance(change["owner"], w.Dropdown):  # else a person is typing
+            self._look_at_once()
+
+    def _look_at_once(self) -> None:
+        """Show before and after without another press, where nothing is missing."""
+        if not self.model.look_blockers:
+            self.model.look()
 
     def _offer_all(self, _: Any = None) -> None:
         """Show a button for each offer, in their order."""
@@ -82,7 +98,7 @@ class MendingView(w.VBox):
         self._offers.children = [
             action(
                 offer.title,
-                partial(self.model.choose, at),
+                partial(self._choose, at),
                 "nk-offer",
                 f"nk-offer-{offer.kind.replace(' ', '-')}",
                 hint=offer.what,
@@ -129,7 +145,7 @@ class MendingView(w.VBox):
         else:
             text = "" if value is None else str(value)
             field = w.Text(value=text, continuous_update=True, **look)
-        field.observe(lambda change: self.model.fill(option.name, change["new"]), "value")
+        field.observe(partial(self._fill, option.name), "value")
         return field
 
     def _show(self, _: Any = None) -> None:
