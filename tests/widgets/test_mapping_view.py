@@ -148,6 +148,14 @@ def test_a_volume_is_marked_taken_and_the_next_file_follows(editor: Any) -> None
     assert "Mark a volume in the list first." in shown(editor, "nk-selected")
 
 
+def test_candidates_are_drawn_once_for_a_file(editor: Any) -> None:
+    editor.model.table.select(OPEN)
+    drawn: list[Any] = []
+    named(editor, "nk-candidates").observe(drawn.append, "shown")
+    editor.model.table.select(SURE)
+    assert len(drawn) == 1
+
+
 def test_the_keyboard_goes_to_the_first_button_after_a_row_was_chosen(
     editor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

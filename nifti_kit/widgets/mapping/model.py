@@ -493,13 +493,17 @@ class MappingModel(HasTraits):
             self.candidates.show(None, (), None)
             return
         row = pair.row
-        self.candidates.show(pair.annotation, row.candidates, row.volume)
-        if change is not None or row.volume is not None:
-            under = [ref.id for ref in self.volumes.under(pair.annotation)]
-            likely = row.candidates or (under if len(under) == 1 else ())
-            marked = next(iter(likely), "") if row.volume is None else row.volume
-            self.candidates.select(str(marked))
+        # At once: a table that is drawn twice loses a click in between.
+        with self.candidates.hold_trait_notifications():
+            self.candidates.show(pair.annotation, row.candidates, row.volume)
+            if change is not None or row.volume is not None:
+                self.candidates.select(str(row.volume or self._likeliest(pair)))
         self._look()
+
+    def _likeliest(self, pair: Pair) -> int | str:
+        """Return the first candidate of a file, or the one volume that it lies on; or ""."""
+        under = [ref.id for ref in self.volumes.under(pair.annotation)]
+        return next(iter(pair.row.candidates or (under if len(under) == 1 else ())), "")
 
     def _look(self, _: Any = None) -> None:
         """Draw the marked candidate if pictures follow; what is drawn for another one ends."""
