@@ -31,6 +31,7 @@ from nifti_kit.plans.name_rules import (
     PlainName,
     Positions,
     name_rules,
+    numbered_by,
     numbers_apart,
     one_in_other,
     plain_name,
@@ -307,7 +308,8 @@ def _differ(claim: _Claim, volume: _Volume) -> bool:
 def _may_be(claim: _Claim, volume: _Volume) -> bool:
     """Say whether nothing in the names of a file and a volume is against the two."""
     apart = numbers_apart(claim.name, volume.name, alone=claim.rule == ONLY)
-    return apart is None and not _differ(claim, volume)
+    is_alike = apart is None and not _differ(claim, volume)
+    return is_alike and not (claim.rule == CASE and numbered_by(claim.name, volume.name))
 
 
 def _take(claim: _Claim, position: int, group: _Group, lands: Lands) -> None:
@@ -317,6 +319,9 @@ def _take(claim: _Claim, position: int, group: _Group, lands: Lands) -> None:
     if apart is not None and claim.rule != EXACT:
         says = f"by its {'plane' if claim.rule == ONLY else 'name'} it is for {volume}"
         claim.why = f"{says}, but its number is {apart[0]}, not {apart[1]}"
+        return
+    if claim.rule == CASE and (word := numbered_by(claim.name, volume.name)):
+        claim.why = f"by its number it may be for {volume}, but that is the number of {word!r}"
         return
     if isinstance(claim.file, TableFile):
         if claim.rule == ONLY and _differ(claim, volume):

@@ -66,12 +66,8 @@ class PlainName:
 
         Dates and the like are none.
         """
-        found, before = [], ""
-        for letters, number in _read(self.ordered):
-            if number and len(number) <= _LONGEST_NUMBER:
-                found.append((letters or before, number))
-            before = "" if number else letters
-        return tuple(found)
+        found = [(label, number) for _, number, label in _read(self.ordered) if number]
+        return tuple(pair for pair in found if len(pair[1]) <= _LONGEST_NUMBER)
 
     @property
     def own_numbers(self) -> tuple[tuple[str, str], ...]:
@@ -96,25 +92,31 @@ def plain_name(name: str, further: tuple[str, ...] = ()) -> PlainName:
     return PlainName(parsed.plane, tuple(words), frozenset(case), parsed.tail, case)
 
 
-def _read(words: Iterable[str]) -> list[tuple[str, str]]:
-    """Return words as letters and number each; that of a case is dropped before its number."""
-    found: list[tuple[str, str]] = []
+def _read(words: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return words as letters, number and the word that the number is of.
+
+    The word of a case is dropped, before the first number of a name.
+    """
+    found: list[tuple[str, str, str]] = []
     is_first = True
     for word in words:
         match = _NUMBERED.fullmatch(word)
         letters, number = (match[1], match[2]) if match else (word, "")
+        before = found[-1][0] if found and not found[-1][1] else ""
+        label = letters or before
         if number and is_first:
             is_first = False
-            if not letters and found and found[-1][0] in _CASE_WORDS:
-                found.pop()
-            letters = "" if letters in _CASE_WORDS else letters
-        found.append((letters, number))
+            if label in _CASE_WORDS:
+                if not letters:
+                    found.pop()
+                letters = label = ""
+        found.append((letters, number, label))
     return found
 
 
 def _numbered(words: Iterable[str]) -> frozenset[str]:
     """Return words as a set in which numbers are numbers; 02_2 is not 02: one stands twice."""
-    counts = Counter("".join(word) for word in _read(words))
+    counts = Counter(letters + number for letters, number, _ in _read(words))
     again = (f"{word} {at}" for word, count in counts.items() for at in range(1, count))
     return frozenset((*counts, *again))
 
@@ -132,6 +134,16 @@ def numbers_apart(file: PlainName, volume: PlainName, *, alone: bool) -> tuple[s
         if own and others and not own & others:
             return min(own), min(others)
     return None
+
+
+def numbered_by(file: PlainName, volume: PlainName) -> str:
+    """Return the word whose number alone makes a file like a volume: lesion_2 is not P02; or ""."""
+    if one_in_other(file.case, volume.case):
+        return ""
+    theirs = {number for _, number in volume.own_numbers}
+    labels = [label for label, number in file.numbers if number in theirs]
+    is_case = any(not label or label in volume.case for label in labels)
+    return "" if is_case or not labels else labels[0]
 
 
 def _spellings(

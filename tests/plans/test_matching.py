@@ -257,6 +257,21 @@ def test_a_file_is_never_for_the_case_of_another_number(tmp_path: Path) -> None:
     assert mapping.rows[0].why.startswith("2 volumes fit by case identifiers")
 
 
+def test_the_number_of_another_thing_is_no_case(tmp_path: Path) -> None:
+    names = ("lesion_1_axl_mask.nii", "lesion_2_axl_mask.nii")
+    dataset = annotations(tmp_path, *names)
+    mapping = nk.match(dataset, volumes("P01_axl_anatomic", "P02_axl_anatomic"))
+    assert whys(mapping)[names[1]] == (
+        "by its number it may be for d/P02_axl_anatomic.nrrd (id 2), but that is the number of "
+        "'lesion'"
+    )
+    assert [row.candidates for row in mapping] == [(1,), (2,)]
+    two = nk.match(dataset, volumes("P01_axl_a", "P01_axl_b", n2=5.0))
+    assert two.rows[0].volume is None
+    same = nk.match(dataset, volumes("lesion1_axl", "P02_lesion_axl"))
+    assert matched(same)[names[1]] == (2, CASE)
+
+
 def test_volumes_of_the_files_number_come_first_among_its_candidates(tmp_path: Path) -> None:
     there = volumes("P01_knee_axl", "P02_a_axl", "P02_b_axl", "MR2_axl", n2=5.0, n3=5.0, n4=5.0)
     mapping = nk.match(annotations(tmp_path, "patient02_knee_axl_mask.nii"), there)
