@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +238,20 @@ def test_what_is_refused_stays_when_its_own_cell_is_told_late(editor):
         assert refused.layout.display == ""
     sent(editor, do="go", row="L4", column="Label-1")
     assert refused.layout.display == "none"
+
+
+def test_two_threads_show_how_layers_count_one_after_the_other(editor):
+    """A table that is read shows itself, while the page still shows that it was chosen."""
+    counting = part(editor, "nk-countings")
+    found, editor.model.open = editor.model.open, None
+    other = threading.Thread(target=lambda: setattr(editor.model, "open", None))
+
+    def meanwhile(change):
+        if change["new"] and not other.is_alive():
+            other.start()
+            other.join(0.1)  # it waits, or it has taken the choices away
+
+    counting.observe(meanwhile, "options")
+    editor.model.open = found
+    other.join()
+    assert counting.options == ()

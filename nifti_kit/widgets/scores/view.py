@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -387,6 +388,7 @@ class _Chosen(w.VBox):
         for task in (model.task, model.source.task):
             task.observe(self._show, "state")
         self._showing = False
+        self._turn = threading.RLock()  # a table that is read shows itself from its own thread
         self._show()
 
     def _choose(self, change: Any) -> None:
@@ -400,20 +402,25 @@ class _Chosen(w.VBox):
 
     def _show(self, _: Any = None) -> None:
         model, found = self.model, self.model.open
+        names = model.tables
+        if list(self._table.options) != names:
+            self._table.options = names
+        self._table.value = model.table if model.table in names else None
+        self._table.layout.display = "" if names else "none"
+        self._why.say(model.edit_blockers)
+        self._subject.value = paragraph("\n".join(found.subject) if found else "")
+        with self._turn:
+            self._show_countings()
+
+    def _show_countings(self) -> None:
+        found = self.model.open
         self._showing = True
         try:
-            names = model.tables
-            if list(self._table.options) != names:
-                self._table.options = names
-            self._table.value = model.table if model.table in names else None
-            self._table.layout.display = "" if names else "none"
-            self._why.say(model.edit_blockers)
-            self._subject.value = paragraph("\n".join(found.subject) if found else "")
             ways = found.countings if found else ()
             self._counting.options = [(one.text, (one.base, one.frames)) for one in ways]
             said = found is not None and found.draft.said  # else a person is to choose
             self._counting.value = (found.draft.base, found.draft.frames) if said else None
-            for part in (self._how, self._counting):
-                part.layout.display = "" if found else "none"
         finally:
             self._showing = False
+        for part in (self._how, self._counting):
+            part.layout.display = "" if found else "none"
