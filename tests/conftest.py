@@ -55,6 +55,7 @@ SLOW_FILES = {
     "test_processes.py",
     "test_proved_volumes.py",
     "test_read_back.py",
+    "test_reopened_app.py",
     "test_resumed.py",
     "test_round_trips.py",
     "test_samples.py",

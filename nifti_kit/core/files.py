@@ -277,6 +277,20 @@ def state_folder() -> Path:
     return earlier if earlier.exists() and not here.exists() else here
 
 
+def clean_path(given: str) -> str:
+    """Return a path without the blanks and quotes that are pasted along; one that is there as is.
+
+    >>> clean_path(' "/data/my knees" ')
+    '/data/my knees'
+    """
+    if os.path.exists(given):  # noqa: PTH110  (it never raises)
+        return given
+    found = given.strip()
+    while len(found) > 1 and found[0] == found[-1] and found[0] in "\"'`":
+        found = found[1:-1].strip()
+    return found
+
+
 def private_folder(path: Path) -> Path:
     """Return a folder that only its owner may enter: it is made, or closed to others.
 

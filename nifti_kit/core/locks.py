@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -68,7 +69,7 @@ def _locked(path: Path, doing: str) -> Iterator[None]:
                 continue
             try:
                 lock.truncate(0)
-                lock.write(f"process {os.getpid()} of {platform.node() or 'this machine'}".encode())
+                lock.write(f"process {os.getpid()} of {_node()}".encode())
                 lock.flush()
                 yield
                 return
@@ -99,6 +100,41 @@ _WRITABLE = 0o666
 def _itself(path: str, flags: int) -> int:
     """Open a file, and none that a link of its name points to."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), _WRITABLE)
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a lock file is held now, as far as can be seen: by this machine's processes.
+
+    Nothing is locked to find it out: that could refuse one who begins at the same moment.
+    """
+    with _holding:  # who closes the file frees what this process has of it: nobody begins meanwhile
+        if os.path.realpath(path) in _held:
+            return True
+        try:
+            found = _HOLDER.fullmatch(path.read_text(errors="replace"))
+        except OSError:
+            return False
+    if found is None or os.name != "posix" or found["node"] != _node():
+        return False
+    return int(found["process"]) != os.getpid() and _is_alive(int(found["process"]))
+
+
+_HOLDER = re.compile(r"process (?P<process>\d{1,9}) of (?P<node>.+)")
+"""What a lock file says of who has it."""
+
+
+def _node() -> str:
+    return platform.node() or "this machine"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def lock_of(path: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from nifti_kit.checks import findings_of
@@ -188,6 +189,11 @@ def _paragraphs(said: Iterable[str]) -> list[html.Markup]:
     return [html.element("p", one) for one in said]
 
 
+def origin_of(given: Path) -> str:
+    """Return a text that is the same for the same source: see :attr:`Plan.origin`."""
+    return digest(json.dumps(str(given.resolve())))
+
+
 @dataclass(eq=False, repr=False)
 class Plan(Report):
     """What will land: items, objects, classes, scores; and what stands in the way.
@@ -276,7 +282,7 @@ class Plan(Report):
 
         A journal is kept for it: so it is found again where a file was mended between two calls.
         """
-        return digest(json.dumps(str(self.source.given.resolve())))
+        return origin_of(self.source.given)
 
     def rows(self) -> Iterator[Row]:
         """Yield one row per object and update of scores."""

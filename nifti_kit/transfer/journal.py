@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.core.files import private_file, refuse_special, written
-from nifti_kit.core.locks import held, lock_of
+from nifti_kit.core.locks import held, is_held, lock_of
 from nifti_kit.errors import TargetError, UnreadableFile, visible
 from nifti_kit.targets.records import Begun
 
@@ -50,8 +50,8 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str] | None, plan: str, target: str) -> None:
         self.path = None if path is None else Path(path)
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-        self._head = {
+        stamp = datetime.now(timezone.utc).strftime(_STAMP)
+        self._head: dict[str, Any] = {
             "plan": plan,
             "target": target,
             "session": f"{stamp}-{uuid.uuid4().hex[:12]}",
@@ -126,6 +126,11 @@ class Journal:
         append(self.path, [*self._unwritten, line])
         self._unwritten.clear()
 
+    def expect(self, items: int) -> None:
+        """Note how many items there are, for those who look at what is left."""
+        if self._unwritten:
+            self._unwritten[0]["items"] = items
+
     def begun(self, item: str, source: str) -> Begun | None:
         """Return what is known of an item that was begun earlier; None for one that was not.
 
@@ -195,6 +200,72 @@ class Journal:
         """Remove the file: everything has landed."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """An upload that has begun and not ended, as its journal says.
+
+    Attributes
+    ----------
+    begun
+        When (UTC).
+    done, total
+        How many of its items have landed whole, of how many; None where that is not known.
+    is_running
+        Whether it is under way on this machine now, in this process or another one.
+    """
+
+    begun: datetime
+    done: int
+    total: int | None
+    is_running: bool
+
+    def __str__(self) -> str:
+        of = "" if self.total is None else f" of {self.total}"
+        at = f"item {self.done + 1}{of}"
+        if self.total is not None and self.done >= self.total:
+            at = "its end: all items have landed"
+        verb = "is" if self.is_running else "stopped"
+        return f"An upload of {self._time} {verb} at {at}"
+
+    @property
+    def _time(self) -> str:
+        """When it began, here; with its day where that is another one."""
+        here = self.begun.astimezone()
+        is_today = here.date() == datetime.now(timezone.utc).astimezone().date()
+        return f"{here:%H:%M}" if is_today else f"{here:%Y-%m-%d %H:%M}"
+
+
+_STAMP = "%Y%m%d-%H%M%S"
+"""How the name of a run begins: with its time (UTC)."""
+
+
+def unfinished(path: Path) -> Unfinished | None:
+    """Return what a journal says of its upload; None where there is none, or nothing is said."""
+    try:
+        lines = [line for line in map(_parsed, _text(path).splitlines()) if line]
+    except TargetError:
+        return None
+    head = lines[0] if lines else {}
+    try:
+        stamp = f"{str(head.get('session'))[:_STAMP_SIZE]} +0000"
+        begun = datetime.strptime(stamp, f"{_STAMP} %z")
+    except ValueError:
+        return None
+    total, done = head.get("items"), set[str]()
+    for line in lines[1:]:
+        done.discard(str(line.get("begin")))
+        done |= {str(line["done"])} if "done" in line else set()
+    return Unfinished(
+        begun,
+        len(done),
+        total if isinstance(total, int) else None,
+        is_held(_lock_of(path)),
+    )
+
+
+_STAMP_SIZE = len("20260101-000000")
 
 
 def _lock_of(journal: Path) -> Path:

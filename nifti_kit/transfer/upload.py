@@ -111,11 +111,12 @@ def upload(
     refuse_blocked(plan.blockers)
     _refuse_own_source(plan, "project", target.path)
     _refuse_own_source(plan, "journal", journal)
-    own = own_journal(target, plan) if journal is None else None
+    own = own_journal(target, plan.origin) if journal is None else None
     notes = Journal(journal if own is None else own, plan.origin, repr(target))
-    # A project folder lets one upload at a time write to it, whatever its plan.
-    guard = nullcontext() if own is not None and target.path is not None else notes.held()
-    with guard, target.remembering() as landing:
+    # A project folder lets one upload at a time write to it, whatever its plan, and says so first.
+    is_guarded = own is not None and target.path is not None
+    outer, inner = (nullcontext(), notes.held()) if is_guarded else (notes.held(), nullcontext())
+    with outer, target.remembering() as landing, inner:
         notes.read()
         receipt = _landed_plan(plan, landing, existing, notes, executor, on_progress)
         if own is not None:
@@ -138,6 +139,7 @@ def _landed_plan(
     jobs = [_reserved(item, target, existing, notes) for item in items]
     target.add_classes(plan.classes)
     target.commit(())  # the ids are durable before anything that bears them
+    notes.expect(len(jobs))
     bar = progress_bar(size_of(jobs)) if on_progress is None else nullcontext(on_progress)
     with bar as told:
         jobs = _run(jobs, target, notes, executor, Reporter(told, jobs))
@@ -298,11 +300,11 @@ def _reserved(item: PlannedItem, target: Target, existing: str, notes: Journal) 
     return with_scores(job, target, existing, notes.session)
 
 
-def own_journal(target: Target, plan: Plan) -> Path | None:
-    """Return the journal that a target keeps of uploads of a plan's source; None for none."""
+def own_journal(target: Target, origin: str) -> Path | None:
+    """Return the journal that a target keeps of uploads of a source; None for none."""
     if target.journals is None:
         return None
-    return target.journals / f"{digest(f'{target!r} {plan.origin}')}.jsonl"
+    return target.journals / f"{digest(f'{target!r} {origin}')}.jsonl"
 
 
 def _run(

@@ -200,8 +200,9 @@ def test_an_upload_that_failed_goes_on(
     assert "the disk is full" in text(landing)
     assert "Press Upload again: it goes on from there" in text(landing)
     later = widgets.Uploader(source, app.model.target.target)
+    assert " stopped at item 1 of 1: make the plan, then" in text(part(later, "nk-landing"))
     later.model.plan().join(PATIENCE_S)
-    assert "An earlier upload of this source" in text(part(later, "nk-landing"))
+    assert " stopped at item 1 of 1: Upload goes on" in text(part(later, "nk-landing"))
     press(later, "nk-upload")
     assert later.model.landing.join(PATIENCE_S) is not None
 

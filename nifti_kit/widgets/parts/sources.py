@@ -9,6 +9,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Tuple, Unicode
 
+from nifti_kit.core.files import clean_path
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, scan
 from nifti_kit.datasets.layouts import EVERY_LAYOUT
@@ -129,10 +130,10 @@ class SourcePicker(HasTraits):
         """Why the source cannot be read now."""
         if self.task.is_running:
             return ["A source is being read."]
-        if not self.path.strip():
+        if not self.place:
             return ["Give the path of a folder, an archive or a NIfTI file."]
-        if not os.path.exists(os.path.expanduser(self.path)):  # noqa: PTH110, PTH111  (they never raise)
-            return [f"There is no such file or folder: {self.path} (seen from {Path.cwd()})."]
+        if not os.path.exists(self.place):  # noqa: PTH110  (it never raises)
+            return [f"There is no such file or folder: {self.place} (seen from {Path.cwd()})."]
         return []
 
     @property
@@ -161,9 +162,14 @@ class SourcePicker(HasTraits):
         self.scan()
 
     @property
+    def place(self) -> str:
+        """The path without what is pasted along: quotes, and blanks at its ends."""
+        return os.path.expanduser(clean_path(self.path))  # noqa: PTH111  (it never raises)
+
+    @property
     def chosen(self) -> tuple[str, ...]:
-        """The path, and how it is to be read."""
-        return self.path, *(getattr(self, name) for name in CHOICES)
+        """The place, and how it is to be read."""
+        return self.place, *(getattr(self, name) for name in CHOICES)
 
     @property
     def is_read(self) -> bool:

@@ -14,11 +14,14 @@ from traitlets import Bool, Enum, List, Tuple, Unicode
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plans.plan import Plan
+from nifti_kit.plans.plan import Plan, origin_of
+from nifti_kit.targets.records import PlannedItem
 from nifti_kit.targets.target import EXISTING, Target
+from nifti_kit.transfer.journal import Unfinished, unfinished
 from nifti_kit.transfer.landed import LandedItem
 from nifti_kit.transfer.proof import Proof
 from nifti_kit.transfer.receipt import Receipt
+from nifti_kit.transfer.saved_receipt import read_receipt
 from nifti_kit.transfer.upload import own_journal, upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
@@ -55,13 +58,10 @@ def save_both(
 
     The name is that of the plan: the same plan again replaces its own receipt only.
     """
-    folder = Path(os.path.expanduser(out)) if out else Path(RECEIPTS)  # noqa: PTH111  (Path's raises)
-    if not out and target.path is not None:
-        folder = _beside(target.path, "receipts")
     saved: list[str] = []
     trouble: list[str] = []
     for form in FORMS:
-        file = folder / f"{what}_{digest}{form}"
+        file = receipt_path(what, digest, target, out).with_suffix(form)
         try:
             result.save(file)
         except NiftiKitError as error:
@@ -71,19 +71,35 @@ def save_both(
     return saved, trouble
 
 
-def verify_by_item(receipt: Receipt, target: Any, ticket: Ticket) -> Proof:
-    """Return the proof of a receipt, made volume by volume: it can be cancelled between two."""
-    sizes = map(_size, receipt.items)
-    told = by_size(ticket, sizes, lambda item: f"Comparing {item.volume.name} with its source")
-    proof = verify(receipt, target, on_item=told)
-    ticket.tell(1.0, f"Compared {counted(len(receipt.items), 'volume')} with the source.")
+def receipt_path(what: str, digest: str, target: Target, out: str) -> Path:
+    """Return where a receipt or a proof of a plan is saved, as JSON."""
+    folder = Path(os.path.expanduser(out)) if out else Path(RECEIPTS)  # noqa: PTH111  (Path's raises)
+    if not out and target.path is not None:
+        folder = _beside(target.path, "receipts")
+    return folder / f"{what}_{digest}.json"
+
+
+def verify_by_item(landed: Receipt | Plan, target: Any, ticket: Ticket) -> Proof:
+    """Return the proof of a receipt, or of a plan that landed earlier, made volume by volume.
+
+    It can be cancelled between two.
+    """
+    items = [one.planned if isinstance(one, LandedItem) else one for one in landed.items]
+    told = by_size(ticket, map(_size, items), lambda item: f"Comparing {_name(item)}")
+    proof = verify(landed, target, on_item=told)
+    ticket.tell(1.0, f"Compared {counted(len(items), 'volume')} with the source.")
     return proof
 
 
-def _size(item: LandedItem) -> int:
+def _name(item: LandedItem | PlannedItem) -> str:
+    name = item.volume.name if isinstance(item, LandedItem) else item.name
+    return f"{name} with its source"
+
+
+def _size(item: PlannedItem) -> int:
     """Return how many bytes are compared of an item, unpacked: its volume, and its masks' files."""
-    images = {landed.planned.mask.image.path: landed.planned.mask.image for landed in item.objects}
-    own = [] if item.planned.volume is None else [item.planned.volume]
+    images = {planned.mask.image.path: planned.mask.image for planned in item.objects}
+    own = [] if item.volume is None else [item.volume]
     return sum(image.nbytes for image in (*own, *images.values()))
 
 
@@ -250,7 +266,10 @@ class UploadModel(PlanModel):
         """
         refuse("nothing can be verified", self.verify_blockers)
         self.proof = None
-        compare = partial(verify_by_item, self.receipt, self._landed_on)
+        if self.receipt is None:  # it landed before this page was opened
+            self._landed_on, self._digest = self.target.target, self.digest
+            self._landed_of = self._basis_now()
+        compare = partial(verify_by_item, self.receipt or self.planned, self._landed_on)
         self.checking.start(compare, then=partial(self._ended_well, "proof"))
         return self.checking
 
@@ -282,12 +301,45 @@ class UploadModel(PlanModel):
         return "All has landed. The receipt is on this page alone: save it before you close it."
 
     @property
+    def unfinished(self) -> Unfinished | None:
+        """The earlier upload of this source to this target that has not ended; None for none.
+
+        The plan need not be made: a notebook that is opened again says it at once.
+        """
+        target, place = self.target.target, self.source.place
+        known = getattr(target, "journals", None)  # of no target, and where none are kept: None
+        if known is None or not place or self.landing.is_running:
+            return None
+        journal = own_journal(target, origin_of(Path(place)))
+        return None if journal is None else unfinished(journal)
+
+    @property
     def resumes(self) -> bool:
         """Whether an earlier upload of this source to this target has not ended."""
-        if self.planned is None or self.target.target is None:
-            return False
-        journal = own_journal(self.target.target, self.planned)
-        return journal is not None and journal.exists()
+        return self.unfinished is not None
+
+    @property
+    def going_on(self) -> list[str]:
+        """What is to be known of earlier uploads of this source to this target."""
+        left = self.unfinished
+        if left is not None and not self.outcome:
+            first = "" if self.planned is not None else "make the plan, then "
+            return [f"{left}: {first}Upload goes on from there, and nothing lands twice."]
+        if self.earlier is not None:
+            return [f"This plan has landed here before ({self.earlier}). Verify reads it back."]
+        return []
+
+    @property
+    def earlier(self) -> Path | None:
+        """The saved receipt of an earlier upload of this plan to this target; None for none."""
+        if self.planned is None or self.receipt is not None or self.landing.is_running:
+            return None
+        file = receipt_path("receipt", self.digest, self.target.target, self.out)
+        try:
+            kept = read_receipt(file)
+        except NiftiKitError:
+            return None
+        return file if kept.target == repr(self.target.target) else None
 
     @property
     def _tasks(self) -> tuple[Task, ...]:
@@ -325,7 +377,7 @@ class UploadModel(PlanModel):
             self.outcome = [f"{result.title()}. {ELSEWHERE}", *kept, *trouble]
             return
         setattr(self, what, result)
-        self.has_landed = True
+        self.has_landed |= what == "receipt"
         self.saved = (*self.saved, *paths)
         self.outcome = [*self.outcome, *trouble]
 
@@ -369,7 +421,8 @@ class UploadModel(PlanModel):
         if self.planned is None:
             self.replacing.forget()
         self.blockers = self._busy or self._upload_blockers
-        nothing = [] if self.receipt is not None else ["Nothing has been uploaded yet."]
+        is_there = self.receipt is not None or self.earlier is not None
+        nothing = [] if is_there else ["Nothing has been uploaded yet."]
         self.verify_blockers = self._busy or nothing
 
     @property
@@ -384,6 +437,9 @@ class UploadModel(PlanModel):
             return [*self.plan_blockers, "Make the plan first."]
         if self.has_landed:
             return ["This plan has landed. To upload once more, make the plan again."]
+        left = self.unfinished
+        if left is not None and left.is_running:
+            return [f"{left}, in this or another notebook: wait until it has ended."]
         return [*self.target.blockers, *_in_the_way(planned), *_nothing_to_land(planned)] or (
             _no_dataset(planned, self.target.target)
         )

@@ -35,11 +35,6 @@ from nifti_kit.widgets.upload.tables import EXISTING_HELP, ReceiptTables, first_
 FINDINGS_TAB = 3
 """Its place among the tabs of the plan."""
 
-RESUMES = (
-    "An earlier upload of this source to this project did not end. Upload goes on from there: "
-    "nothing lands twice."
-)
-
 
 class UploadView(w.VBox):
     """Shows an upload from its target to its proof.
@@ -237,8 +232,7 @@ class LandingView(w.VBox):
         self._closing.say([model.closing] if model.closing else [])
         self._blockers.say(model.blockers)
         self._outcome.say(model.outcome)
-        resumes = not model.blockers and model.resumes
-        self._resumes.say([RESUMES] if resumes and not model.outcome else [])
+        self._resumes.say(model.going_on)
 
 
 class EvidenceView(w.VBox):
