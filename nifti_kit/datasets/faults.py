@@ -1,4 +1,4 @@
-"""Faults of a source: images that cannot be taken in, no image at all, tables without a frame."""
+"""Faults of a source: images that cannot be taken in, tables without a frame."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from nifti_kit.core.findings import Finding, describe, file_fault, finding
-from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.items import Item
-from nifti_kit.datasets.sources import Source, is_archive
 from nifti_kit.errors import NiftiKitError, SeveralFrames
-
-SHOWN = 5
-"""Archives that a message names before it counts the rest."""
 
 
 def image_fault(file: PurePosixPath, error: NiftiKitError, *, is_mask: bool) -> Finding:
@@ -28,22 +23,6 @@ def image_fault(file: PurePosixPath, error: NiftiKitError, *, is_mask: bool) -> 
         f"nk.repairs.pick_frame(dataset, {name!r}, 1); the others are named then."
     )
     return finding("mask-frames", file, describe(error), remedy=remedy)
-
-
-def empty_source(source: Source) -> Finding:
-    """Return the finding for a source without a NIfTI file: an archive in it may hold some."""
-    archives = [file for file in source.files if is_archive(file.name)]
-    if not archives or len(archives) < len(source.files):
-        return finding("source-empty", "", f"{source.given}: no NIfTI file")
-    what = "one archive" if len(archives) == 1 else counted(len(archives), "archive")
-    message = f"{source.given}: {what} and nothing else: {listed(archives, SHOWN)}"
-    remedy = "Scan that archive" if len(archives) == 1 else "Scan an archive"
-    remedy += f": scan({str(source.given / archives[0])!r})."
-    if source.is_archive:
-        remedy = (
-            "An archive within an archive is not unpacked: unpack this one, and scan the inner."
-        )
-    return finding("source-empty", "", message, remedy=remedy)
 
 
 def frames_unknown(items: Iterable[Item]) -> Iterator[Finding]:

@@ -17,7 +17,8 @@ from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import listed
-from nifti_kit.datasets.faults import empty_source, frames_unknown, image_fault
+from nifti_kit.datasets.emptiness import empty
+from nifti_kit.datasets.faults import frames_unknown, image_fault
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
 from nifti_kit.datasets.given_volumes import GivenVolumes, as_delivered, without
 from nifti_kit.datasets.items import Item, Origin
@@ -175,7 +176,7 @@ class Scanner:
         self.pairing = self._paired(niftis) if self.layout == "pairs" else None
         self.grouping = self._grouped(niftis, choices.segmentation)
         if not niftis and not self.grouping.items:
-            self.findings.append(empty_source(source))
+            self.findings.append(empty(source))
         self._reasons.update(self.grouping.unused)
         self.findings += self.grouping.findings
         if choices.score_frames == "file":

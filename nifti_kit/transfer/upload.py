@@ -191,7 +191,7 @@ def refuse_blocked(blockers: Findings) -> None:
 def _way_through(blockers: Findings) -> str:
     """Return how blockers can be accepted: each by its file, or all of a code."""
     pairs = [(found.code, found.path) for found in blockers]
-    if pairs == [("plan-empty", "")]:
+    if {code for code, _ in pairs} <= {"plan-empty", "source-empty"}:  # to accept it lands nothing
         return blockers[0].remedy
     one = f"plan(dataset, waive=[{pairs[0]!r}])"
     every = f"plan(dataset, waive={tuple(blockers.by_code())!r})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core.findings import Finding
-from nifti_kit.errors import BadSource
+from nifti_kit.errors import BadSource, PlanBlocked
 from tests.support.builders import volume, write_nifti, write_planes
-from tests.support.landings import quiet
+from tests.support.landings import land, quiet, write_volumes
 
 ADDRESSES = ("s3://bucket/ct", "gs://b/a.zip", "https://host/a.nii.gz", "hdfs://x", "az://c/x.nii")
 
@@ -64,6 +65,41 @@ def test_a_folder_with_one_archive_and_nothing_else_says_to_scan_it(tmp_path: Pa
     assert "one archive and nothing else: data.zip" in found.message
     assert found.remedy == f"Scan that archive: scan({str(folder / 'data.zip')!r})."
     assert len(nk.scan(folder / "data.zip").items) == 3
+
+
+@pytest.mark.parametrize("part", ["", "knee"])
+def test_a_supervisely_project_is_named_and_its_way_on_is_one(
+    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = nk.ProjectFolder("project", "knee")
+    land(write_volumes(tmp_path / "in", {"A": {"femur": (1, 2)}}), target)
+    found = empty(tmp_path / "project" / part)
+    what = "a dataset of a Supervisely project" if part else "a Supervisely project"
+    assert found.message == f"{tmp_path / 'project' / part}: {what}, and no NIfTI file"
+    _, _, code = found.remedy.partition("as NIfTI files: ")
+    eval(code.partition(", and scan")[0], {"nk": nk})
+    assert len(nk.scan("out/nifti").items) == 1
+    _, _, code = found.remedy.partition("as the target: ")
+    place = eval(code.partition(". To have")[0], {"nk": nk})
+    assert [ref.name for ref in place.volumes()] == ["A.nrrd"]
+    with pytest.raises(PlanBlocked) as caught:
+        nk.upload(nk.plan(nk.scan(tmp_path / "project" / part)), nk.ProjectFolder("other", "d"))
+    assert caught.value.remedy == found.remedy
+    shutil.make_archive("packed", "zip", tmp_path / "project")
+    assert empty(tmp_path / "packed.zip").remedy.startswith("Unpack it. ")
+
+
+@pytest.mark.parametrize("form", ["{} ", '"{}"', " '{}' ", "`{}`", "\t{}\n"])
+def test_what_is_pasted_along_with_a_path_is_no_part_of_it(tmp_path: Path, form: str) -> None:
+    write_planes(tmp_path / "my knees")
+    dataset = nk.scan(form.format(tmp_path / "my knees"))
+    assert dataset.source.given == tmp_path / "my knees"
+
+
+def test_a_name_with_blanks_and_quotes_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
+    write_planes(tmp_path / "'knees' ")
+    assert len(nk.scan(f"{tmp_path}/'knees' ").items) == 3
 
 
 def test_several_archives_are_listed_and_other_files_change_what_is_said(tmp_path: Path) -> None:

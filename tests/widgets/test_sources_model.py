@@ -232,3 +232,19 @@ def test_a_proposal_cannot_be_taken_while_a_source_is_read_or_when_it_is_gone(tm
     picker.join()
     picker.path = str(tmp_path / "gone")
     assert picker.proposal_blockers[0].startswith("There is no such file or folder")
+
+
+@pytest.mark.parametrize("form", ["{} ", '"{}"', " '{}' "])
+def test_a_pasted_path_is_cleaned_and_the_same_source(tmp_path, form):
+    write_planes(tmp_path / "my knees")
+    picker = SourcePicker(tmp_path / "my knees")
+    picker.scan()
+    dataset = picker.join()
+    picker.path = form.format(tmp_path / "my knees")
+    assert picker.scan_blockers == []
+    assert (picker.is_read, picker.dataset) == (True, dataset)
+    picker.scan()
+    assert len(picker.join().items) == 3
+    assert picker.recent == (str(tmp_path / "my knees"),)
+    picker.path = str(tmp_path / "my kne")
+    assert not picker.is_read

@@ -263,9 +263,9 @@ def two_planes(tmp_path: Path, project: Path) -> UploadModel:
 
 def test_an_error_is_in_the_way_until_it_is_accepted(two_planes: UploadModel) -> None:
     app = two_planes
-    assert app.blockers == [
-        "planes-incomplete: 1 error in the way. Mend the files, or accept code or file."
-    ]
+    (said,) = app.blockers
+    assert said.startswith("planes-incomplete: 1 error in the way. no volume of plane sag (there ")
+    assert said.endswith("or accept the set as it is: waive='planes-incomplete'.")
     with pytest.raises(PlanBlocked):
         app.upload()
     app.waive("planes-incomplete")
@@ -321,6 +321,25 @@ def test_many_codes_in_the_way_are_counted(
     two_planes.waive("planes-incomplete")
     two_planes.take_back("planes-incomplete")
     assert two_planes.blockers == ["... and 1 more code"]
+
+
+def test_files_in_the_way_are_named_and_what_is_no_source_says_the_way_on(
+    tmp_path: Path, project: Path
+) -> None:
+    source = write_volumes(tmp_path / "source", TWO)
+    for name in ("A", "B"):
+        (source / f"{name}.nii.gz").write_bytes(b"\x1f\x8b cut")
+    app = planned(UploadModel(source, nk.ProjectFolder(project, "knees")))
+    said = "file-unreadable: 2 errors in the way. A.nii.gz, B.nii.gz. Mend the files, or accept "
+    assert f"{said}code or file." in app.blockers
+    with pytest.raises(PlanBlocked, match=r"A\.nii\.gz, B\.nii\.gz"):
+        app.upload()
+    (tmp_path / "empty").mkdir()
+    app.source.path = str(tmp_path / "empty")
+    assert planned(app).blockers[0] == (
+        f"source-empty: 1 error in the way. {tmp_path / 'empty'}: no NIfTI file. "
+        "Point scan() at the folder or archive that holds the .nii or .nii.gz files."
+    )
 
 
 def test_an_empty_plan_is_not_uploaded(tmp_path: Path, project: Path) -> None:

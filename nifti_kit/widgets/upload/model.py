@@ -11,7 +11,8 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Enum, List, Tuple, Unicode
 
-from nifti_kit.core.text import counted
+from nifti_kit.core.findings import Findings
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plans.plan import Plan, origin_of
@@ -112,6 +113,9 @@ KEEP_OPEN = (
     "Keep this page open until the upload has ended. Should it close before, open the same "
     "notebook again: the upload goes on, and nothing lands twice."
 )
+
+SHOWN_FILES = 3
+"""Files that a line names before it counts the rest."""
 
 ELSEWHERE = "This is of the source and target before: those above have changed since."
 """What is said of work that ended under other choices than those that it began with."""
@@ -446,15 +450,22 @@ class UploadModel(PlanModel):
 
 
 def _in_the_way(planned: Plan) -> list[str]:
-    """Name the codes of the errors that nobody accepted."""
+    """Name the codes and files of the errors that nobody accepted."""
     groups = planned.findings.errors.by_code()
     said = [
-        f"{code}: {counted(len(group), 'error')} in the way. "
-        "Mend the files, or accept code or file."
+        f"{code}: {counted(len(group), 'error')} in the way. {_way_on(group)}"
         for code, group in groups.items()
     ]
     more = len(said) - SHOWN_CODES
     return said[:SHOWN_CODES] + [f"... and {counted(more, 'more code')}"] * (more > 0)
+
+
+def _way_on(group: Findings) -> str:
+    """Return which files errors of a code are in, and what can be done."""
+    files = dict.fromkeys(found.path for found in group if found.path)
+    if not files:
+        return f"{group[0].message}. {group[0].remedy}"
+    return f"{listed(files, SHOWN_FILES)}. Mend the files, or accept code or file."
 
 
 def _nothing_to_land(planned: Plan) -> list[str]:
