@@ -17,6 +17,7 @@ from nifti_kit.errors import NiftiKitError, PlanBlocked, TargetError
 from nifti_kit.targets.records import ItemJob
 from nifti_kit.widgets.parts import tasks
 from nifti_kit.widgets.parts.tasks import Task
+from nifti_kit.widgets.upload import model
 from nifti_kit.widgets.upload.model import KEEP_OPEN, UploadModel
 from tests.platform import Platform, running_platform
 from tests.platform.faults import RESET_BEFORE
@@ -249,6 +250,25 @@ def test_a_proof_says_what_it_compares_and_can_be_cancelled_between_two_volumes(
     assert (app.checking.state, app.proof) == ("cancelled", None)
     app.verify().join(PATIENCE_S)
     assert app.proof.ok
+
+
+def test_a_plan_that_has_landed_is_proved_without_another_upload(
+    app: UploadModel, source: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed(app)
+    reads: list[Path] = []
+    read = model.read_receipt
+    monkeypatch.setattr(model, "read_receipt", lambda file: reads.append(file) or read(file))
+    again = planned(UploadModel(source, nk.ProjectFolder(project, "knees")))
+    assert again.going_on == [
+        f"This plan has landed here before ({app.saved[0]}). Verify reads it back."
+    ]
+    again.existing = "skip"
+    assert (reads, again.verify_blockers) == ([Path(app.saved[0])], [])
+    assert again.verify().join(PATIENCE_S).ok
+    assert (again.receipt, again.has_landed, len(again.saved)) == (None, False, 2)
+    elsewhere = planned(UploadModel(source, nk.ProjectFolder(project, "hips")))
+    assert (elsewhere.earlier, elsewhere.going_on) == (None, [])
 
 
 # Findings

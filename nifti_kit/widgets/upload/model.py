@@ -184,6 +184,7 @@ class UploadModel(PlanModel):
         self.replacing, self.since = ChangesPanel(), ChangesPanel()
         self._landed_on: Any = None
         self._landed_of: tuple[Any, ...] = ()
+        self._kept_receipt: tuple[Any, str] = (None, "")
         self._digest = ""
         super().__init__(source, target, existing=existing, out=os.fspath(out), **options)
 
@@ -339,11 +340,17 @@ class UploadModel(PlanModel):
         if self.planned is None or self.receipt is not None or self.landing.is_running:
             return None
         file = receipt_path("receipt", self.digest, self.target.target, self.out)
+        return file if self._target_in(file) == repr(self.target.target) else None
+
+    def _target_in(self, file: Path) -> str:
+        """Return the target that a saved receipt names, read once; empty where there is none."""
         try:
-            kept = read_receipt(file)
-        except NiftiKitError:
-            return None
-        return file if kept.target == repr(self.target.target) else None
+            stamp = (file, file.stat().st_mtime_ns)
+            if self._kept_receipt[0] != stamp:
+                self._kept_receipt = stamp, read_receipt(file).target
+        except (NiftiKitError, OSError):
+            return ""
+        return self._kept_receipt[1]
 
     @property
     def _tasks(self) -> tuple[Task, ...]:
