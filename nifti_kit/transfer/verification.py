@@ -50,6 +50,7 @@ def verify(
     target: Any,
     *,
     on_item: Callable[[int, Any], Any] | None = None,
+    on_voxels: Callable[[int], Any] | None = None,
 ) -> Proof:
     """Return the comparison of what is on the target with the source files, voxel by voxel.
 
@@ -78,6 +79,9 @@ def verify(
     on_item
         Called with the place (from 0) of each item and the item before it is read back; of a plan
         also before it is looked for. What it raises ends the work. A bar by default.
+    on_voxels
+        Called, in a thread of its own, with the bytes of each slice of a volume that was compared;
+        what it raises ends the work, too.
 
     Raises
     ------
@@ -107,7 +111,7 @@ def verify(
     begun = now()
     expected = [_read_back(item) for item in receipt.items if item.volume.id != ABSENT]
     with target.reading_back(expected) as there:
-        verifier = _Verifier(there)
+        verifier = _Verifier(there, on_voxels)
         items = with_progress(receipt.items, on_item, "Verifying", "volume")
         seen = [one for item in items for one in verifier.item(item)]
     rows = [*verifier.volumes.rows(), *(one for one in seen if isinstance(one, ProofRow))]
@@ -172,8 +176,8 @@ class _Source:
 
 
 class _Verifier:
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    def __init__(self, target: Target, on_voxels: Callable[[int], Any] | None) -> None:
+        self.target, self.on_voxels = target, on_voxels
         self.colors = {found.name: found.color for found in target.classes()}
         self.volumes = Volumes(target)
 
@@ -252,8 +256,15 @@ class _Verifier:
         if place is None or place.shape != landed.shape:
             return 0, 0, float("inf")
         ordered = source.reordered(place.orientation)
-        differing = _differences(ordered, self.target.iter_volume(volume_id))
+        differing = _differences(ordered, self._told(self.target.iter_volume(volume_id)))
         return math.prod(ordered.grid.shape), differing, place.mm
+
+    def _told(self, pages: Iterator[npt.NDArray[Any]]) -> Iterator[npt.NDArray[Any]]:
+        """Yield slices, and tell of each when it was compared."""
+        for page in pages:
+            yield page
+            if self.on_voxels is not None:
+                self.on_voxels(page.nbytes)
 
     def _checked(
         self, item: LandedItem, landed: LandedObject, found: ObjectRef, source: _Source

@@ -587,3 +587,20 @@ def test_a_source_that_is_damaged_since_is_a_problem_of_each_of_its_objects(tmp_
     assert rows[0].problem == rows[1].problem
     assert "femur.nii.gz" in rows[0].problem
     assert sorted(readings) == ["femur.nii.gz", "tibia.nii.gz"]
+
+
+def test_voxels_are_told_as_they_are_compared_and_what_that_raises_ends_the_work(landed):
+    told = []
+    nk.verify(landed.receipt, landed.target, on_item=lambda *_: None, on_voxels=told.append)
+    volumes = [item.planned.volume for item in landed.receipt.items]
+    assert sum(told) == sum(image.nbytes for image in volumes)
+    assert len(told) > len(volumes)
+
+    class Stop(Exception):
+        pass
+
+    def stop(_):
+        raise Stop
+
+    with pytest.raises(Stop):
+        nk.verify(landed.receipt, landed.target, on_item=lambda *_: None, on_voxels=stop)

@@ -8,7 +8,7 @@ import pytest
 
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.parts import tasks
-from nifti_kit.widgets.parts.tasks import Cancelled, Task, Ticket, by_size
+from nifti_kit.widgets.parts.tasks import BySize, Cancelled, Task, Ticket
 
 SECONDS = 20
 
@@ -63,11 +63,17 @@ def test_work_tells_how_long_it_takes_by_its_speed(monkeypatch):
 def test_bytes_are_told_before_each_thing():
     told = []
     ticket = Ticket(lambda *said: told.append(said))
-    tell = by_size(ticket, [30_000_000, 10_000_000], lambda thing: f"Reading {thing}")
-    tell(0, "a")
-    ticket._shown = 0.0
-    tell(1, "b")
-    assert told == [(0.0, "Reading a: 0 of 40 MB ..."), (0.75, "Reading b: 30 of 40 MB ...")]
+    tell = BySize(ticket, [30_000_000, 10_000_000], lambda thing: f"Reading {thing}")
+    steps = [lambda: tell(0, "a"), lambda: tell.more(10_000_000), lambda: tell.more(90_000_000)]
+    for step in (*steps, lambda: tell(1, "b")):
+        ticket._shown = 0.0
+        step()
+    assert told == [
+        (0.0, "Reading a: 0 of 40 MB ..."),
+        (0.25, "Reading a: 10 of 40 MB ..."),
+        (0.75, "Reading a: 30 of 40 MB ..."),
+        (0.75, "Reading b: 30 of 40 MB ..."),
+    ]
 
 
 def test_what_was_said_of_ended_work_is_let_go_of_and_running_work_goes_on():

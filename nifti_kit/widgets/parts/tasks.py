@@ -56,20 +56,35 @@ class Ticket:
         self._cancelled.set()
 
 
-def by_size(
-    ticket: Ticket, sizes: Iterable[int], doing: Callable[[Any], str]
-) -> Callable[[int, Any], None]:
-    """Return what tells, before each thing, how many of the bytes of all are done.
+class BySize:
+    """Tells how many of the bytes of all things are done.
 
-    ``doing`` says what is done with a thing.
+    Parameters
+    ----------
+    ticket
+        That of the work.
+    sizes
+        The bytes of each thing.
+    doing
+        Says what is done with a thing.
     """
-    before = [0, *accumulate(sizes)]
 
-    def told(at: int, thing: Any) -> None:
-        done, total = before[at], before[-1]
-        ticket.tell(done / max(1, total), f"{doing(thing)}: {size_text(done, total)} ...")
+    def __init__(self, ticket: Ticket, sizes: Iterable[int], doing: Callable[[Any], str]) -> None:
+        self.ticket, self._doing = ticket, doing
+        self._before = [0, *accumulate(sizes)]
+        self._done, self._end, self._said = 0, 0, ""
 
-    return told
+    def __call__(self, at: int, thing: Any) -> None:
+        """Tell that a thing begins, by its place (from 0)."""
+        self._done, self._end, self._said = *self._before[at : at + 2], self._doing(thing)
+        self.more(0)
+
+    def more(self, size: int) -> None:
+        """Tell that so many more bytes of it are done."""
+        self._done = min(self._done + size, self._end)
+        total = self._before[-1]
+        said = f"{self._said}: {size_text(self._done, total)} ..."
+        self.ticket.tell(self._done / max(1, total), said)
 
 
 class Task(HasTraits):

@@ -28,7 +28,7 @@ from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
 from nifti_kit.widgets.parts.acts import join
 from nifti_kit.widgets.parts.sources import SourcePicker
-from nifti_kit.widgets.parts.tasks import Task, Ticket, by_size
+from nifti_kit.widgets.parts.tasks import BySize, Task, Ticket
 from nifti_kit.widgets.upload.changes import ChangesPanel
 from nifti_kit.widgets.upload.planning import PlanModel, refuse
 from nifti_kit.widgets.upload.tables import there_lines
@@ -86,8 +86,8 @@ def verify_by_item(landed: Receipt | Plan, target: Any, ticket: Ticket) -> Proof
     It can be cancelled between two.
     """
     items = [one.planned if isinstance(one, LandedItem) else one for one in landed.items]
-    told = by_size(ticket, map(_size, items), lambda item: f"Comparing {_name(item)}")
-    proof = verify(landed, target, on_item=told)
+    told = BySize(ticket, map(_size, items), lambda item: f"Comparing {_name(item)}")
+    proof = verify(landed, target, on_item=told, on_voxels=told.more)
     ticket.tell(1.0, f"Compared {counted(len(items), 'volume')} with the source.")
     return proof
 

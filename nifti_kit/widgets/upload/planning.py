@@ -21,7 +21,7 @@ from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
-from nifti_kit.widgets.parts.tasks import Task, Ticket, by_size
+from nifti_kit.widgets.parts.tasks import BySize, Task, Ticket
 from nifti_kit.widgets.upload.tables import PlanTables, title
 
 PAIRINGS = {
@@ -159,7 +159,7 @@ class PlanModel(HasTraits):
         ticket.tell(0.0, "Reading the masks, and what is on the target ...")
 
         sizes = map(_size, dataset.items)
-        told = by_size(ticket, sizes, lambda item: f"Reading the masks of {item.name}")
+        told = BySize(ticket, sizes, lambda item: f"Reading the masks of {item.name}")
         mapping = self._mapping(dataset, target)
         made = plan(dataset, mapping=mapping, target=target, on_item=told)
         ticket.check()
