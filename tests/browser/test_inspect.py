@@ -72,6 +72,12 @@ def test_slices_move_by_keyboard_and_a_class_is_hidden(opened):
     expect(axial).to_have_value(str(before + 1))
     opened.page.keyboard.press("End")
     expect(axial).to_have_value("18")
+    # The pointer stays where it is in the picture, and is told of the slice that is there now.
+    stage.hover(position={"x": 150, "y": 150})
+    reading = opened.find(f"{APP} .nk-stage-reading").first
+    expect(reading).to_contain_text(re.compile(r", 18 in RAS\+"))
+    opened.page.keyboard.press("ArrowDown")
+    expect(reading).to_contain_text(re.compile(r", 17 in RAS\+"))
     picture = opened.find(f"{APP} .nk-stage-picture").first
     drawn = picture.get_attribute("src")
     legend = opened.find(f"{APP} .nk-legend-row").filter(has_text="Femurs").first

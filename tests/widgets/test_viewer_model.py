@@ -265,6 +265,25 @@ def test_a_click_puts_the_crosshair_there_and_hovering_only_reads(viewer: Viewer
     assert (viewer.position, viewer.active) == ((4, 2, 6), "cor")
 
 
+@pytest.mark.parametrize("how", ["step", "go", "position"])
+def test_the_reading_under_the_pointer_follows_the_slice(viewer: ViewerModel, how: str) -> None:
+    viewer.position = (2, 3, 0)
+    axial = viewer.sheet.panes[0]
+    x, y = axial.pixel((2, 3, 0))
+    viewer.hover(axial.left + x, axial.top + y)
+    assert (viewer.hovered, viewer.reading.classes) == ((2, 3, 0), (("", ()),))
+    if how == "step":
+        viewer.step("axl", 3)
+    elif how == "go":
+        viewer.go("axl", 3)
+    else:
+        viewer.position = (2, 3, 3)
+    assert (viewer.hovered, viewer.reading.classes) == ((2, 3, 3), (("", ("small", "big")),))
+    viewer.leave()
+    viewer.step("axl", -1)
+    assert viewer.hovered is None
+
+
 def test_beside_the_panes_nothing_is_picked(viewer: ViewerModel) -> None:
     before = viewer.position
     viewer.pick(0, 0)

@@ -104,6 +104,16 @@ def test_the_pointer_is_read_without_a_new_picture(shown: models.ViewerModel) ->
     assert (shown.hovered, stage.answered) == (None, 2)
 
 
+def test_a_slider_moves_the_reading_under_the_pointer_too(shown: models.ViewerModel) -> None:
+    view = widgets.Viewer(shown)
+    axial = shown.sheet.panes[0]
+    told(view.stage, number=1, hover=[axial.left + 1, axial.top + 1])
+    before = view.stage.reading
+    part(view, "nk-slice-axl").value = 5
+    assert shown.hovered[2] == 5
+    assert view.stage.reading == shown.reading.text != before
+
+
 def test_what_comes_together_is_one_picture(shown: models.ViewerModel) -> None:
     stage, frames = Stage(shown), []
     stage.observe(lambda change: frames.append(change["new"]), "frame")

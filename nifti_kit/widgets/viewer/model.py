@@ -133,6 +133,11 @@ _PICTURED = (
 )  # fmt: skip
 
 
+def code_of(pane: Pane) -> str:
+    """Return the plane of a pane: ``axl``, ``cor`` or ``sag``."""
+    return next(code for code, axis in PLANES.items() if axis == pane.plane.normal)
+
+
 class Viewing(HasTraits):
     """A volume with its masks, and how it is looked at.
 
@@ -158,7 +163,7 @@ class Viewing(HasTraits):
     active
         The plane that the keyboard moves: ``axl``, ``cor`` or ``sag``.
     hovered
-        The voxel under the pointer, or None.
+        The voxel under the pointer, or None; it is another one when the picture below moves.
     overlays
         The masks (:class:`nifti_kit.widgets.viewer.loading.Overlay`), a row of panes each.
     classes
@@ -189,6 +194,7 @@ class Viewing(HasTraits):
         colors = [found.color for found in classes]
         self._artist = Artist(image.voxels, image.grid, layers, colors)
         self._focus: tuple[float, float, float] = position
+        self._pointer: tuple[float, float] | None = None
         window = tuple(next(iter(self.presets.values())))
         shown = {"classes": classes, "overlays": overlays}
         super().__init__(position=position, window=window, **shown)
@@ -225,7 +231,21 @@ class Viewing(HasTraits):
         # What is shown of a magnified image moves only when the crosshair would leave it.
         if change["name"] == "zoom" or not self._is_in_sight():
             self._focus = self.position
+        self._point()
         self.revision += 1
+
+    def picked(self, x: float, y: float) -> tuple[str, Position] | None:
+        """Return the plane and the voxel (RAS+ indices) at a pixel of the picture, or None."""
+        pane = self.sheet.pane_at(x, y)
+        if pane is None:
+            return None
+        return code_of(pane), pane.voxel(x, y, self.position)
+
+    def _point(self) -> None:
+        """Look again which voxel is under the pointer: slice, zoom or panes may be others."""
+        if self._pointer is not None:
+            found = self.picked(*self._pointer)
+            self.hovered = None if found is None else found[1]
 
     def _is_in_sight(self) -> bool:
         panes = self.sheet.panes[:3]
@@ -445,13 +465,6 @@ class ViewerModel(Viewing):
             position[axis] = min(max(position[axis] + by, 0), self.image.grid.shape[axis] - 1)
         self.position = tuple(position)
 
-    def picked(self, x: float, y: float) -> tuple[str, Position] | None:
-        """Return the plane and the voxel (RAS+ indices) at a pixel of the picture, or None."""
-        pane = self.sheet.pane_at(x, y)
-        if pane is None:
-            return None
-        return self._code(pane), pane.voxel(x, y, self.position)
-
     def pick(self, x: float, y: float, plane: str | None = None) -> None:
         """Put the crosshair where a pixel of the picture is; with a plane, at its nearest voxel.
 
@@ -460,27 +473,23 @@ class ViewerModel(Viewing):
         pane = self._pane(x, y, plane)
         if pane is not None:
             with self.hold_trait_notifications():
-                self.active = self._code(pane)
+                self.active = code_of(pane)
                 self.position = pane.voxel(x, y, self.position)
 
     def hover(self, x: float, y: float) -> None:
         """Read what is under a pixel of the picture; the crosshair stays."""
-        found = self.picked(x, y)
-        self.hovered = None if found is None else found[1]
+        self._pointer = (x, y)
+        self._point()
 
     def leave(self) -> None:
         """Read what is at the crosshair: the pointer is elsewhere."""
-        self.hovered = None
+        self._pointer = self.hovered = None
 
     def _pane(self, x: float, y: float, plane: str | None) -> Pane | None:
         if plane is None:
             return self.sheet.pane_at(x, y)
-        panes = [pane for pane in self.sheet.panes if self._code(pane) == plane]
+        panes = [pane for pane in self.sheet.panes if code_of(pane) == plane]
         return min(panes, key=lambda pane: pane.distance(x, y))
-
-    @staticmethod
-    def _code(pane: Pane) -> str:
-        return next(code for code, axis in PLANES.items() if axis == pane.plane.normal)
 
     # The window
 

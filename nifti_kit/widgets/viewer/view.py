@@ -21,7 +21,7 @@ from nifti_kit.render.picture import Look
 from nifti_kit.render.position import CUSTOM, Window
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
 from nifti_kit.widgets.parts.views import classed, discard, front, heading, notice, styles
-from nifti_kit.widgets.viewer.model import MOST_ZOOM, ViewerModel
+from nifti_kit.widgets.viewer.model import MOST_ZOOM, ViewerModel, code_of
 
 HINT = (
     "Click or drag: crosshair. Wheel: slices, once the picture is clicked. "
@@ -70,9 +70,7 @@ class Stage(anywidget.AnyWidget):
             self.frame = self.model.jpeg()
             self.panes = [
                 {
-                    "plane": next(
-                        code for code, axis in PLANES.items() if axis == pane.plane.normal
-                    ),
+                    "plane": code_of(pane),
                     "left": pane.left,
                     "top": pane.top,
                     "width": pane.width,
