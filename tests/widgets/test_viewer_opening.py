@@ -143,9 +143,30 @@ def test_a_damaged_volume_is_refused_and_not_kept(tmp_path) -> None:
 def test_a_damaged_mask_is_left_out_and_its_survey_says_why(tmp_path) -> None:
     dataset = nk.scan(write_case(tmp_path))
     spoil(tmp_path / "ct" / "organ1.nii.gz")
-    assert [one.name for one in ViewerModel.of_item(dataset).classes] == ["organ0", "organ2"]
+    viewer = ViewerModel.of_item(dataset)
+    assert [one.name for one in viewer.classes] == ["organ0", "organ2"]
+    (note,) = viewer.notes
+    assert note.startswith("ct/organ1.nii.gz is not shown: ")
+    assert ViewerModel.of_item(dataset).notes == (note,)
     assert dataset.memory["labels", dataset.items[0].masks[1].image][0] is None
     assert [found.path for found in nk.check(dataset).errors] == ["ct/organ1.nii.gz"]
+
+
+def test_a_mask_that_fails_after_its_plan_is_a_note_beside_the_others(tmp_path) -> None:
+    plan = nk.plan(nk.scan(write_case(tmp_path)))
+    spoil(tmp_path / "ct" / "organ1.nii.gz")
+    viewer = ViewerModel.of_item(plan)
+    assert [note.split(":")[0] for note in viewer.notes] == ["ct/organ1.nii.gz is not shown"]
+    assert viewer.overlays[0].layers
+
+
+def test_a_mask_without_a_label_is_a_note(tmp_path) -> None:
+    dataset = nk.scan(write_case(tmp_path))
+    path = tmp_path / "ct" / "organ1.nii.gz"
+    image = nib.load(path)
+    write_nifti(path, np.zeros(image.shape, np.uint8), image.affine)
+    notes = ViewerModel.of_item(dataset).notes
+    assert notes == ("ct/organ1.nii.gz is not shown: it holds no label",)
 
 
 def test_two_sets_of_the_same_files_are_drawn_alike(tmp_path) -> None:

@@ -58,7 +58,9 @@ export default {
     list.setAttribute("aria-label", "Classes");
     const count = el("div", { class: "nk-legend-count" });
     count.setAttribute("role", "status");
-    root.append(head, list, count);
+    // Masks that are not in the picture, or not where they seem: said before the classes.
+    const notes = el("ul", { class: "nk-legend-notes", role: "status", "aria-label": "Notes" });
+    root.append(notes, head, list, count);
     outer.append(root);
     let names = null;
     let rows = [];
@@ -76,16 +78,19 @@ export default {
         rows[at].item.classList.toggle("nk-hidden-class", !one.shown);
       });
       count.textContent = model.get("count");
+      const said = model.get("notes");
+      notes.hidden = !said.length;
+      notes.replaceChildren(...said.map((note) => el("li", { text: note })));
     };
     const searched = () => {
       if (search.value !== model.get("search") && document.activeElement !== search)
         search.value = model.get("search");
     };
-    model.on("change:rows change:count", show);
+    model.on("change:rows change:count change:notes", show);
     model.on("change:search", searched);
     show();
     return () => {
-      model.off("change:rows change:count", show);
+      model.off("change:rows change:count change:notes", show);
       model.off("change:search", searched);
     };
   },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from nifti_kit.core.memory import mapped_array
 from nifti_kit.core.parallel import ahead
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
+from nifti_kit.datasets.surveys import labels_of
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import Box, common_box, read_box
 from nifti_kit.formats.nifti import ImageFile, iter_blocks
@@ -31,7 +32,7 @@ from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.reading import landed_masks
 from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, VolumeRef
 from nifti_kit.targets.target import Target
-from nifti_kit.widgets.viewer.reading import KeptLabels, Stamp
+from nifti_kit.widgets.viewer.reading import KeptLabels, Stamp, stamp_of
 
 READERS = 2
 """Label maps that are read side by side, and so are in memory together: beyond it Python's lock
@@ -94,6 +95,8 @@ class Piece:
         Gives the values, (i, j, k) in the order of the grid, as an array of the caller's own.
     source
         What they are read from: the same voxels where it is equal. None where that is not known.
+    fault
+        Why there is nothing to draw; empty where there is.
     """
 
     origin: str
@@ -101,6 +104,7 @@ class Piece:
     grid: Grid
     read: Callable[[], npt.NDArray[Any]]
     source: Hashable = None
+    fault: str = ""
 
     @property
     def voxels(self) -> int:
@@ -159,6 +163,9 @@ def _overlay(image: Grid, title: str, pieces: Sequence[Piece], numbers: dict[str
     with ThreadPoolExecutor(READERS) as pool:
         read = ahead(pool, lambda piece: _numbered(piece, numbers, stack.dtype), ordered, READERS)
         for piece, found in zip(ordered, read, strict=True):
+            if isinstance(found, str):
+                notes.append(f"{piece.origin} is not shown: {found}")
+                continue
             fits = stack.add(found, piece.grid)
             if not fields_meet(piece.grid, image):
                 notes.append(f"{piece.origin} lies outside the volume")
@@ -167,9 +174,19 @@ def _overlay(image: Grid, title: str, pieces: Sequence[Piece], numbers: dict[str
     return Overlay(title, stack.layers, tuple(notes))
 
 
-def _numbered(piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return a label map with the numbers of its classes in place of its values."""
-    values = piece.read()
+def _numbered(
+    piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]
+) -> npt.NDArray[Any] | str:
+    """Return a label map with the numbers of its classes in place of its values, or its fault.
+
+    One mask that cannot be read does not take the picture of the others away.
+    """
+    if piece.fault:
+        return piece.fault
+    try:
+        values = piece.read()
+    except NiftiKitError as error:
+        return error.message
     # Values without a class are background.
     most = max((int(values.max(initial=0)), *piece.parts))
     table = np.zeros(most + 1, dtype=dtype)
@@ -215,6 +232,21 @@ def of_planned(
             return read_box(image, box) if voxels is None else voxels
 
         pieces.append(Piece(str(mask.relative), parts, mask.grid.cropped(box), read, source))
+    return pieces
+
+
+def unseen(dataset: Dataset, item: Item) -> list[Piece]:
+    """Return the label maps of a surveyed item that have nothing to draw, with the reason."""
+    pieces = []
+    for mask in item.masks:
+        labels, error = labels_of(dataset, mask.image)
+        fault = error.message if error is not None else ""
+        if labels is not None and not labels.labels:
+            fault = "it holds no label"
+        if fault:
+            origin, grid = str(mask.relative), mask.image.grid
+            nothing = partial(np.zeros, (0, 0, 0), np.uint8)
+            pieces.append(Piece(origin, {}, grid, nothing, stamp_of(mask.image), fault))
     return pieces
 
 

@@ -298,7 +298,7 @@ class Viewing(HasTraits):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the picture: masks that lie elsewhere."""
+        """What a person should know of the picture: masks that lie elsewhere, or are not shown."""
         named = [(overlay.title, note) for overlay in self.overlays for note in overlay.notes]
         return tuple(f"{title}: {note}" if title else note for title, note in named)
 

@@ -25,6 +25,7 @@ from nifti_kit.widgets.viewer.loading import (
     drawn,
     found_item,
     planned,
+    unseen,
 )
 from nifti_kit.widgets.viewer.reading import SURVEYED, KeptLabels, Stamp, read_masks, stamp_of
 
@@ -89,7 +90,8 @@ def open_item(
     stamps = _stamps(shown, found)
     if _is_surveyed(source, found, stamps):
         chosen = chosen_item(source, found)
-        sets = _sets(chosen, compare, titles, planned(chosen, stamps=stamps))
+        pieces = [*planned(chosen, stamps=stamps), *_unseen(source, found)]
+        sets = _sets(chosen, compare, titles, pieces)
         key = _key(found.name, shown, sets, stamps)
         if _last.opened is not None and key is not None and key == _last.key:
             return _last.opened
@@ -98,7 +100,7 @@ def open_item(
     if shown is None:
         chosen = chosen_item(source, found)
         image = _landed(chosen, target, volume)
-        sets = _sets(chosen, compare, titles, planned(chosen))
+        sets = _sets(chosen, compare, titles, [*planned(chosen), *_unseen(source, found)])
         return Opened(image, drawn(image.grid, sets))
     opened, sets = _read(source, found, shown, stamps, compare, titles)
     key = _key(found.name, shown, sets, stamps)
@@ -125,7 +127,8 @@ def _read(
         chosen = chosen_item(source, found)
         # A grid that cannot be used is refused before anything is drawn on it.
         grid = reading.result().grid if shown.grid.problem else shown.grid.to_ras()
-        sets = _sets(chosen, compare, titles, planned(chosen, kept, stamps))
+        pieces = [*planned(chosen, kept, stamps), *_unseen(source, found)]
+        sets = _sets(chosen, compare, titles, pieces)
         drawing = drawn(grid, sets)
         return Opened(reading.result(), drawing), sets
 
@@ -207,10 +210,15 @@ def _sets(
     if compare is None:
         return [("", pieces)]
     other = found_item(compare, chosen.name)
-    stamps = _stamps(None, other)
-    return list(
-        zip(titles, (pieces, planned(chosen_item(compare, other), stamps=stamps)), strict=True)
-    )
+    others = planned(chosen_item(compare, other), stamps=_stamps(None, other))
+    return list(zip(titles, (pieces, [*others, *_unseen(compare, other)]), strict=True))
+
+
+def _unseen(source: Plan | Dataset, found: PlannedItem | Item) -> list[Piece]:
+    """Return what an item of a dataset has and nobody will see; a plan names it as a blocker."""
+    if isinstance(source, Dataset) and isinstance(found, Item):
+        return unseen(source, found)
+    return []
 
 
 def _key(

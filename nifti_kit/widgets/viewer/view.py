@@ -20,7 +20,7 @@ from nifti_kit.render.paint import windowed
 from nifti_kit.render.picture import Look
 from nifti_kit.render.position import CUSTOM, Window
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
-from nifti_kit.widgets.parts.views import classed, discard, front, heading, notice, styles
+from nifti_kit.widgets.parts.views import classed, discard, front, heading, styles
 from nifti_kit.widgets.viewer.model import MOST_ZOOM, ViewerModel, code_of
 
 HINT = (
@@ -121,13 +121,14 @@ class Legend(anywidget.AnyWidget):
     _css = front("legend.css")
     rows: Any = List().tag(sync=True)
     count = Unicode().tag(sync=True)
+    notes: Any = List().tag(sync=True)
     search = Unicode().tag(sync=True)
 
     def __init__(self, model: ViewerModel) -> None:
         super().__init__()
         self.model = model
         classed(self, "nk-legend")
-        model.observe(self._show, ["hidden", "search", "classes"])
+        model.observe(self._show, ["hidden", "search", "classes", "overlays"])
         self.on_msg(self._received)
         self._show()
 
@@ -146,6 +147,7 @@ class Legend(anywidget.AnyWidget):
                 for one in found[:MOST_ROWS]
             ]
             self.search = model.search
+            self.notes = list(model.notes)
             self.count = self._counted(len(found))
 
     def _counted(self, listed: int) -> str:
@@ -290,7 +292,7 @@ class Viewer(w.VBox):
         self.legend.layout = w.Layout(flex="1 1 20rem", min_width="16rem", max_width="38rem")
         self.legend.layout.margin = "2px 0 2px 1rem"
         below = w.HBox([controls, self.legend], layout=w.Layout(flex_flow="row wrap"))
-        parts = [styles(), heading(self.model.title), notice(self.model.notes), self.stage, below]
+        parts = [styles(), heading(self.model.title), self.stage, below]
         super().__init__([*parts, *self._panel()])
         classed(self, "nk-viewer")
 
