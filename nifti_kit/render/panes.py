@@ -27,6 +27,9 @@ WIDEST = 1080
 TALLEST = (400, 290)
 """Of a row of panes (pixels), where there is one row and where there are two."""
 
+TALLEST_ALONE = 640
+"""Of a pane that is the only one (pixels): with its titles it fits on a screen."""
+
 SMALLEST = 150
 """The longer side of a pane (pixels): one that would be smaller gets a scale of its own."""
 
@@ -126,7 +129,7 @@ class Layout:
         """
         lengths = np.multiply(grid.shape, grid.voxel_size)
         sides = [(float(lengths[plane.across]), float(lengths[plane.up])) for plane in ORDER]
-        spans = [_span(n, zoom, at) for n, at in zip(grid.shape, focus, strict=True)]
+        spans = [span_of(n, zoom, at) for n, at in zip(grid.shape, focus, strict=True)]
         sizes = _sizes(sides, TALLEST[rows > 1])
         cells = [max(width, NARROWEST) for width, _ in sizes]
         tall = max(height for _, height in sizes)
@@ -151,8 +154,8 @@ class Layout:
         plane = BY_NORMAL[normal]
         lengths = np.multiply(grid.shape, grid.voxel_size)
         side = float(lengths[plane.across]), float(lengths[plane.up])
-        (width, height), *_ = _sizes([side] * count, TALLEST[0])
-        shown = [_span(grid.shape[axis], zoom, focus[axis]) for axis in (plane.across, plane.up)]
+        (width, height), *_ = _sizes([side] * count, TALLEST[0] if count > 1 else TALLEST_ALONE)
+        shown = [span_of(grid.shape[axis], zoom, focus[axis]) for axis in (plane.across, plane.up)]
         cell, top = max(width, NARROWEST), MARGIN + 2 * TITLE
         lefts = [MARGIN + at * (cell + GAP) + (cell - width) // 2 for at in range(count)]
         panes = [Pane(plane, at, left, top, width, height, *shown) for at, left in enumerate(lefts)]
@@ -164,7 +167,7 @@ class Layout:
         return next((pane for pane in self.panes if pane.holds(x, y)), None)
 
 
-def _span(size: int, zoom: float, focus: float) -> Span:
+def span_of(size: int, zoom: float, focus: float) -> Span:
     """Return what is shown of an axis; never beyond the image."""
     length = size / zoom
     low = min(max(focus + 0.5 - length / 2, 0.0), size - length)

@@ -238,12 +238,20 @@ class Artist:
 
     def jpeg(self, look: Look) -> bytes:
         """Return the picture as the content of a JPEG file."""
+        out = io.BytesIO()
+        self._image(look).save(out, "JPEG", quality=QUALITY, subsampling=FULL_COLOR)
+        return out.getvalue()
+
+    def png(self, look: Look) -> bytes:
+        """Return the picture as the content of a PNG file: every pixel as it was drawn."""
+        out = io.BytesIO()
+        self._image(look).convert("RGB").save(out, "PNG")
+        return out.getvalue()
+
+    def _image(self, look: Look) -> Image.Image:
         pixels = self.draw(look)
         height, width = pixels.shape[:2]
-        out = io.BytesIO()
-        picture = Image.frombuffer("RGBX", (width, height), pixels, "raw", "RGBX", 0, 1)
-        picture.save(out, "JPEG", quality=QUALITY, subsampling=FULL_COLOR)
-        return out.getvalue()
+        return Image.frombuffer("RGBX", (width, height), pixels, "raw", "RGBX", 0, 1)
 
     def draw(self, look: Look) -> Pixels:
         """Return the picture (lines, columns, red-green-blue-unused)."""

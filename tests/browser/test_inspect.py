@@ -63,6 +63,48 @@ def is_quiet(opened):
     return seen == ([], [], [], [])
 
 
+def look_by_mouse_and_keys(opened, picture):
+    """Zoom, pan, play, hide, and one plane for three: as it is done in ITK-SNAP."""
+    mouse, keyboard = opened.page.mouse, opened.page.keyboard
+    zoom = opened.find(f"{APP} .nk-viewer-zoom .widget-readout").first
+    opened.find(f"{APP} .nk-stage").first.focus()
+    keyboard.down("Control")
+    mouse.wheel(0, -300)
+    keyboard.up("Control")
+    expect(zoom).to_have_text("2.0")
+
+    def changes(act):
+        before = picture.get_attribute("src")
+        act()
+        expect(picture).not_to_have_attribute("src", before)
+
+    def dragged(button, right, down):
+        box = picture.bounding_box()
+        at = box["x"] + 0.15 * box["width"], box["y"] + 0.5 * box["height"]
+        mouse.move(*at)
+        mouse.down(button=button)
+        mouse.move(at[0] + right, at[1] + down, steps=3)
+        mouse.up(button=button)
+
+    changes(lambda: dragged("middle", 25, 15))
+    dragged("right", 0, -30)
+    expect(zoom).not_to_have_text("2.0")
+    keyboard.press("r")
+    expect(zoom).to_have_text("1.0")
+    changes(lambda: keyboard.press("l"))
+    one = opened.find(f"{APP} .nk-viewer-arrangement button.mod-active").first
+    expect(one).to_have_text("one plane")
+    opened.shot("inspect-one-plane")
+    keyboard.press("l")
+    expect(one).to_have_text("three planes")
+    axial = opened.find(f"{APP} .nk-slice input").first
+    before = axial.input_value()
+    keyboard.press("c")
+    expect(axial).not_to_have_value(before)
+    keyboard.press("c")
+    keyboard.press("1")
+
+
 def test_slices_move_by_keyboard_and_a_class_is_hidden(opened):
     axial = opened.find(f"{APP} .nk-slice input").first
     before = int(axial.input_value())
@@ -79,6 +121,7 @@ def test_slices_move_by_keyboard_and_a_class_is_hidden(opened):
     opened.page.keyboard.press("ArrowDown")
     expect(reading).to_contain_text(re.compile(r", 17 in RAS\+"))
     picture = opened.find(f"{APP} .nk-stage-picture").first
+    look_by_mouse_and_keys(opened, picture)
     drawn = picture.get_attribute("src")
     legend = opened.find(f"{APP} .nk-legend-row").filter(has_text="Femurs").first
     legend.locator("input").uncheck()

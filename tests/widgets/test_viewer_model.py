@@ -328,6 +328,86 @@ def test_zoom_keeps_its_place_until_the_crosshair_would_leave_it(viewer: ViewerM
     assert viewer.zoom == 1
 
 
+def test_zoom_at_a_pixel_keeps_what_is_there_and_scrolling_does_not_move_it() -> None:
+    viewer = ViewerModel.of_arrays(np.zeros((60, 50, 40), np.uint8), Grid((60, 50, 40), np.eye(4)))
+    viewer.position = (5, 5, 5)
+    pane = viewer.sheet.panes[0]
+    x, y = pane.pixel((40, 30, 5))
+    at = pane.left + x, pane.top + y
+    for times in (2, 2, 0.5):
+        viewer.zoom_at(times, *at)
+        assert viewer.picked(*at) == ("axl", (40, 30, 5))
+    seen = viewer.sheet.panes[0]
+    viewer.step("axl", 1)  # the crosshair is out of sight in this plane, and stays so
+    assert viewer.sheet.panes[0] == seen
+    viewer.zoom_at(1e9, 0, 0)  # between the panes
+    assert viewer.zoom == 2
+    viewer.pick(*at)
+    viewer.position = (2, 30, 6)
+    assert viewer.sheet.panes[0].across.low == 0
+
+
+def test_panning_moves_the_image_with_the_pointer_and_stops_at_its_faces() -> None:
+    viewer = ViewerModel.of_arrays(np.zeros((60, 50, 40), np.uint8), Grid((60, 50, 40), np.eye(4)))
+    viewer.magnify(4)
+    pane = viewer.sheet.panes[0]
+    x, y = pane.left + 50, pane.top + 40
+    before = viewer.picked(x, y)
+    viewer.pan(30, 20, "axl")
+    assert viewer.picked(x + 30, y + 20) == before
+    viewer.pan(1e6, 1e6, "axl")
+    pane = viewer.sheet.panes[0]
+    assert (pane.across.high, pane.up.high) == (60, 50)
+    viewer.pan(-1, 0, "axl")  # at once: nothing has to be taken back first
+    assert viewer.sheet.panes[0].across.high < 60
+    viewer.reset()
+    assert viewer.sheet.panes[0].across.length == 60
+
+
+def test_one_plane_is_larger_than_each_of_three_and_back(viewer: ViewerModel) -> None:
+    three = viewer.sheet.panes
+    viewer.turn()
+    (alone,) = viewer.sheet.panes
+    assert alone.height > three[0].height
+    viewer.active = "cor"
+    assert viewer.sheet.panes[0].plane.title == "Coronal"
+    viewer.turn()
+    assert viewer.sheet.panes == three
+
+
+def test_slices_that_are_played_begin_again_after_the_last(viewer: ViewerModel) -> None:
+    viewer.go("axl", 5)
+    seen = []
+    for _ in range(3):
+        viewer.advance()
+        seen.append(viewer.position[2])
+    assert seen == [6, 0, 1]
+
+
+def test_the_top_class_is_hidden_first_and_hidden_ones_come_back(viewer: ViewerModel) -> None:
+    viewer.position = (2, 3, 3)
+    hidden = []
+    for _ in range(3):
+        viewer.toggle()
+        hidden.append(set(viewer.hidden))
+    assert hidden == [{"small"}, {"small", "big"}, set()]
+    viewer.position = (0, 0, 0)
+    viewer.toggle()
+    assert viewer.hidden == frozenset()
+
+
+def test_a_snapshot_is_the_picture_and_never_over_a_file(viewer: ViewerModel, tmp_path) -> None:
+    viewer.title = "../a/b c"
+    paths = [viewer.snapshot(tmp_path / "new") for _ in range(2)]
+    at = "_".join(map(str, viewer.position))
+    assert [path.name for path in paths] == [f"_a_b_c_{at}.png", f"_a_b_c_{at}_2.png"]
+    assert {path.parent for path in paths} == {tmp_path / "new"}
+    with Image.open(paths[0]) as picture:
+        assert picture.size == (viewer.sheet.width, viewer.sheet.height)
+    with pytest.raises(NiftiKitError, match="cannot be saved here"):
+        viewer.snapshot(paths[0])
+
+
 def test_a_class_is_found_and_shown_in_the_middle_of_its_largest_slice(viewer: ViewerModel) -> None:
     viewer.show_none()
     assert viewer.find("small")

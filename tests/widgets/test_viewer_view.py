@@ -74,7 +74,9 @@ def test_the_stage_shows_the_models_picture_and_words(shown: models.ViewerModel)
         ({"step": ["axl", -1]}, "position", (2, 2, 1)),
         ({"nudge": [-1, 1]}, "position", (3, 3, 2)),
         ({"active": "sag"}, "active", "sag"),
-        ({"magnify": 1.25}, "zoom", 1.25),
+        ({"magnify": [1.25]}, "zoom", 1.25),
+        ({"turn": []}, "arrangement", "beside"),
+        ({"advance": [3]}, "position", (2, 2, 5)),
     ],
 )
 def test_each_message_is_one_call_of_the_model(
@@ -85,6 +87,41 @@ def test_each_message_is_one_call_of_the_model(
     told(stage, number=7, **content)
     assert getattr(shown, name) == value
     assert (stage.answered, stage.frame != before) == (7, True)
+
+
+def test_a_click_with_alt_hides_what_is_there_and_space_drags_the_image(
+    shown: models.ViewerModel,
+) -> None:
+    stage = Stage(shown)
+    shown.position = (0, 2, 3)
+    sagittal = shown.sheet.panes[2]
+    x, y = sagittal.pixel(shown.position)
+    at = [sagittal.left + x, sagittal.top + y]
+    told(stage, number=1, toggleAt=at)
+    assert (shown.hidden, "liver (hidden)" in stage.reading) == ({"liver"}, True)
+    told(stage, number=2, toggle=[])
+    assert shown.hidden == frozenset()
+    told(stage, number=3, zoom=[4.0, *at])
+    before = shown.focus
+    assert shown.zoom == 4.0
+    told(stage, number=4, pan=[5, 0, "sag"])
+    assert shown.focus[1] > before[1]
+    told(stage, number=5, reset=[])
+    assert (shown.zoom, stage.answered) == (1.0, 5)
+
+
+def test_a_picture_is_saved_and_a_folder_that_is_a_file_is_told(
+    shown: models.ViewerModel, tmp_path
+) -> None:
+    view = widgets.Viewer(shown)
+    folder = next(one for one in parts(view) if getattr(one, "description", "") == "Folder")
+    folder.value = str(tmp_path / "pictures")
+    part(view, "nk-viewer-snapshot").click()
+    (path,) = (tmp_path / "pictures").iterdir()
+    assert str(path) in part(view, "nk-viewer-saved").value
+    folder.value = str(path)
+    part(view, "nk-viewer-snapshot").click()
+    assert "the picture cannot be saved here" in part(view, "nk-viewer-saved").value
 
 
 def test_a_drag_with_shift_changes_the_window(shown: models.ViewerModel) -> None:
@@ -201,7 +238,7 @@ def test_sliders_move_the_model_and_follow_it(shown: models.ViewerModel) -> None
     ends = [part(view, f"nk-slice-{code}").description for code in ("axl", "cor", "sag")]
     assert ends == ["Axial  I", "Coronal  P", "Sagittal  L"]
     labels = [one.value for one in parts(view) if isinstance(one, ipywidgets.Label)]
-    assert labels == ["S", "A", "R", "Masks"]
+    assert labels == ["S", "A", "R", "Masks", "Shown"]
 
 
 def test_window_masks_and_zoom_move_the_model_and_follow_it(shown: models.ViewerModel) -> None:

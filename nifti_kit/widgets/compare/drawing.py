@@ -25,7 +25,8 @@ from nifti_kit.widgets.viewer.loading import (
     landed,
     of_planned,
 )
-from nifti_kit.widgets.viewer.model import ViewerModel, reading_at
+from nifti_kit.widgets.viewer.model import ViewerModel
+from nifti_kit.widgets.viewer.viewing import reading_at
 
 TITLES = ("a", "b", "both: a red, b cyan")
 """Of the three pictures that stand side by side."""

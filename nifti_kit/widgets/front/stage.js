@@ -12,6 +12,9 @@ const TOUCHPAD = 40; // how far two fingers move for one slice (pixels)
 const LINE = 33; // pixels of a line, for browsers that count the wheel in lines
 
 const ZOOM = 1.25;
+const DRAG_ZOOM = 1.01; // of a right drag, for each pixel upward
+const CINE_MS = 80; // between two slices that are played, at least
+const SUMS = ["window", "nudge", "pan"]; // movements that are added up
 
 class MessageQueue {
   // Sends what was done: places as they are last, steps added up.
@@ -32,13 +35,13 @@ class MessageQueue {
     if (what === "step") this.active = value[0];
     if (what === "pick") this.active = value[2];
     const before = this.waiting[what];
-    if ((what === "window" || what === "nudge") && before) {
-      this.waiting[what] = [before[0] + value[0], before[1] + value[1]];
+    if (SUMS.includes(what) && before) {
+      this.waiting[what] = [before[0] + value[0], before[1] + value[1], ...value.slice(2)];
     } else if (what === "step" && before) {
       const steps = before[0] === value[0] ? before[1] : 0;
       this.waiting.step = [value[0], steps + value[1]];
-    } else if (what === "magnify" && before) {
-      this.waiting.magnify = before * value;
+    } else if ((what === "magnify" || what === "zoom") && before) {
+      this.waiting[what] = [before[0] * value[0], ...value.slice(1)];
     } else {
       this.waiting[what] = value;
     }
@@ -52,6 +55,10 @@ class MessageQueue {
     this.number += 1;
     this.model.send({ number: this.number, ...this.waiting });
     this.waiting = null;
+  }
+
+  get isFree() {
+    return !this.waiting && !this.since;
   }
 
   answered() {
@@ -100,40 +107,57 @@ function planeAt(model, [x, y]) {
   return found ? found.plane : null;
 }
 
-function listenToPointer(model, stage, img, queue) {
-  let dragged = null; // {plane} moves the crosshair, {x, y} the window
+// What a button of the mouse does where it is pressed, as in ITK-SNAP.
+function grabbed(model, img, event, isSpace) {
+  const at = place(img, event);
+  const plane = planeAt(model, at);
+  const start = { at, plane, x: event.clientX, y: event.clientY, moved: false };
+  if (event.button === 0 && event.altKey) return { what: "toggleAt", ...start };
+  if (event.button === 0 && event.shiftKey) return { what: "window", ...start };
+  if (event.button === 1 || (event.button === 0 && isSpace)) return plane && { what: "pan", ...start };
+  if (event.button === 2) return plane && { what: "zoom", ...start };
+  return event.button === 0 && plane ? { what: "pick", ...start } : null;
+}
+
+function dragTo(img, event, dragged, queue) {
+  const [dx, dy] = [event.clientX - dragged.x, event.clientY - dragged.y];
+  const scale = img.naturalWidth / img.getBoundingClientRect().width;
+  if (dragged.what === "pick") queue.tell("pick", [...place(img, event), dragged.plane]);
+  if (dragged.what === "window") queue.tell("window", [dx, dy]);
+  if (dragged.what === "pan") queue.tell("pan", [dx * scale, dy * scale, dragged.plane]);
+  if (dragged.what === "zoom") queue.tell("zoom", [DRAG_ZOOM ** -dy, ...dragged.at]);
+  return { ...dragged, x: event.clientX, y: event.clientY, moved: true };
+}
+
+function listenToPointer(model, stage, img, queue, keys) {
+  let dragged = null; // what is done by the drag, and where it is
   let last = 0;
   stage.addEventListener("pointerdown", (event) => {
     stage.focus({ preventScroll: true });
-    if (event.button === 2 || (event.button === 0 && event.shiftKey)) {
-      dragged = { x: event.clientX, y: event.clientY, moved: false };
-    } else if (event.button === 0) {
-      const at = place(img, event);
-      const plane = planeAt(model, at);
-      if (!plane) return;
-      dragged = { plane };
-      queue.tell("pick", [...at, plane]);
-    } else return;
+    dragged = grabbed(model, img, event, keys.isSpace);
+    if (!dragged) return;
+    if (dragged.what === "pick") queue.tell("pick", [...dragged.at, dragged.plane]);
+    if (dragged.what === "toggleAt") queue.tell("toggleAt", dragged.at);
     stage.setPointerCapture(event.pointerId);
     event.preventDefault();
   });
   stage.addEventListener("pointermove", (event) => {
-    if (dragged && dragged.plane) queue.tell("pick", [...place(img, event), dragged.plane]);
-    else if (dragged) {
-      queue.tell("window", [event.clientX - dragged.x, event.clientY - dragged.y]);
-      dragged = { x: event.clientX, y: event.clientY, moved: true };
+    if (dragged) {
+      dragged = dragTo(img, event, dragged, queue);
     } else if (event.timeStamp - last >= HOVER_MS) {
       last = event.timeStamp;
       queue.tell("hover", place(img, event));
     }
   });
   const end = () => {
-    if (dragged && dragged.moved) stage.dataset.dragged = "true";
+    if (dragged && dragged.moved && dragged.what === "zoom") stage.dataset.dragged = "true";
     dragged = null;
   };
   stage.addEventListener("pointerup", end);
   stage.addEventListener("pointercancel", end);
   stage.addEventListener("pointerleave", () => queue.tell("hover", null));
+  // The middle button would begin the browser's own scrolling.
+  stage.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
   // A right click alone keeps the browser's menu, by which the picture can be saved.
   stage.addEventListener("contextmenu", (event) => {
     if (stage.dataset.dragged || dragged) event.preventDefault();
@@ -148,11 +172,16 @@ function listenToWheel(model, stage, img, queue) {
     "wheel",
     (event) => {
       // Until the picture is clicked, or reached by Tab, the page scrolls over it.
-      if (document.activeElement !== stage || event.ctrlKey) return;
-      const plane = planeAt(model, place(img, event));
+      if (document.activeElement !== stage) return;
+      const at = place(img, event);
+      const plane = planeAt(model, at);
       if (!plane) return;
       event.preventDefault();
       const delta = event.deltaY * (event.deltaMode === 1 ? LINE : 1);
+      if (event.ctrlKey) {
+        queue.tell("zoom", [ZOOM ** (-delta / NOTCH), ...at]);
+        return;
+      }
       if (Math.abs(delta) >= NOTCH) turned = 0;
       turned += delta;
       const notches = Math.abs(delta) >= NOTCH ? Math.round(delta / NOTCH) : 0;
@@ -170,13 +199,57 @@ function keyed(event, active) {
   const steps = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10 };
   const ends = { Home: -1e6, End: 1e6 };
   const zooms = { "+": ZOOM, "=": ZOOM, "-": 1 / ZOOM };
+  const plain = { h: "toggle", l: "turn", r: "reset" };
   if (event.altKey || event.ctrlKey || event.metaKey) return null;
   if (event.shiftKey && event.key in arrows) return ["nudge", arrows[event.key]];
   if (event.key in steps) return ["step", [active, steps[event.key]]];
   if (event.key in ends) return ["step", [active, ends[event.key]]];
-  if (event.key in zooms) return ["magnify", zooms[event.key]];
+  if (event.key in zooms) return ["magnify", [zooms[event.key]]];
+  if (event.key.toLowerCase() in plain) return [plain[event.key.toLowerCase()], []];
   if (event.key in PLANES) return ["active", PLANES[event.key]];
   return null;
+}
+
+// Plays the slices of the active plane; a slow kernel makes it slower, never late.
+function cine(queue) {
+  let timer = null;
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+  };
+  const start = () => {
+    timer = setInterval(() => queue.isFree && queue.tell("advance", []), CINE_MS);
+  };
+  return { stop, turn: () => (timer ? stop() : start()) };
+}
+
+function listenToKeys(stage, queue, keys, film) {
+  const release = () => {
+    keys.isSpace = false;
+    stage.classList.remove("nk-panning");
+  };
+  stage.addEventListener("keydown", (event) => {
+    const isPlain = !(event.altKey || event.ctrlKey || event.metaKey);
+    const isSpace = isPlain && event.key === " ";
+    const isFilm = isPlain && event.key.toLowerCase() === "c";
+    const told = keyed(event, queue.active);
+    if (!told && !isSpace && !isFilm) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (isFilm) return event.repeat || film.turn();
+    film.stop();
+    if (isSpace) {
+      keys.isSpace = true;
+      stage.classList.add("nk-panning");
+    } else if (!event.repeat || !["toggle", "turn"].includes(told[0])) queue.tell(...told);
+  });
+  stage.addEventListener("keyup", (event) => event.key === " " && release());
+  stage.addEventListener("blur", () => {
+    release();
+    film.stop();
+  });
+  stage.addEventListener("pointerdown", film.stop);
+  stage.addEventListener("wheel", film.stop, { passive: true });
 }
 
 export default {
@@ -205,17 +278,14 @@ export default {
     model.on("change:reading", read);
     model.on("change:answered", answered);
     read();
-    listenToPointer(model, stage, img, queue);
+    const keys = { isSpace: false };
+    const film = cine(queue);
+    listenToPointer(model, stage, img, queue, keys);
     listenToWheel(model, stage, img, queue);
-    stage.addEventListener("keydown", (event) => {
-      const told = keyed(event, queue.active);
-      if (!told) return;
-      event.preventDefault();
-      event.stopPropagation();
-      queue.tell(...told);
-    });
+    listenToKeys(stage, queue, keys, film);
     return () => {
       stop();
+      film.stop();
       model.off("change:reading", read);
       model.off("change:answered", answered);
     };

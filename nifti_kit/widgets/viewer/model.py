@@ -5,331 +5,30 @@ Each thing that mouse, keyboard or a control can do is one method or trait of :c
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from traitlets import Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, observe, validate
 
+from nifti_kit.core.files import short_name
 from nifti_kit.core.geometry import PLANES, Grid
-from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset, scan
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plans.plan import Plan
-from nifti_kit.render.layers import Layer
-from nifti_kit.render.miniature import miniature
-from nifti_kit.render.paint import Pixels
-from nifti_kit.render.panes import Layout, Pane
-from nifti_kit.render.picture import Artist, Look
-from nifti_kit.render.position import CUSTOM, Window, position_of
-from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Mask, Plane
+from nifti_kit.render.panes import Pane, span_of
+from nifti_kit.render.position import CUSTOM, position_of
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Mask
 from nifti_kit.targets.reading import chosen_volume
 from nifti_kit.targets.records import PlannedItem, VolumeRef
 from nifti_kit.targets.target import Target
-from nifti_kit.widgets.viewer.loading import (
-    Drawing,
-    Overlay,
-    Piece,
-    RasImage,
-    ViewClass,
-    drawn,
-    landed,
-    of_mask,
-)
+from nifti_kit.widgets.viewer.loading import Piece, RasImage, ViewClass, drawn, landed, of_mask
 from nifti_kit.widgets.viewer.opening import TITLES, open_item
-
-DIGITS = 6
-"""Of a grey value with fractions."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What there is at a voxel.
-
-    Attributes
-    ----------
-    index
-        RAS+ indices from 0.
-    stored
-        Indices from 0 in the order of the file.
-    world
-        RAS+ mm.
-    value
-        The grey value.
-    classes
-        For each overlay: title, and names of the classes there, the top one first.
-    """
-
-    index: tuple[int, int, int]
-    stored: tuple[int, int, int]
-    world: tuple[float, float, float]
-    value: float
-    classes: tuple[tuple[str, tuple[str, ...]], ...]
-
-    @property
-    def place(self) -> str:
-        """Where it is, such as ``L 12.3 mm, A 4.0 mm, S 100.2 mm``."""
-        return ", ".join(
-            f"{letters[mm < 0]} {abs(mm):.1f} mm"
-            for letters, mm in zip(DIRECTIONS, self.world, strict=True)
-        )
-
-    @property
-    def text(self) -> str:
-        """All of it on one line."""
-        parts = [f"value {self.value:.{DIGITS}g}", self._named, self.place]
-        parts.append(f"voxel {', '.join(map(str, self.index))} in RAS+")
-        if self.stored != self.index:
-            parts.append(f"{', '.join(map(str, self.stored))} in the file")
-        return " · ".join(parts)
-
-    @property
-    def _named(self) -> str:
-        return "; ".join(
-            f"{title}: {', '.join(names) or 'no class'}"
-            if title
-            else ", ".join(names) or "no class"
-            for title, names in self.classes
-        )
-
-
-def reading_at(
-    image: RasImage,
-    overlays: Sequence[Overlay],
-    classes: Sequence[ViewClass],
-    index: tuple[int, int, int],
-) -> Reading:
-    """Return what there is at a voxel (RAS+ indices from 0), hidden classes too."""
-    x, y, z = (float(mm) for mm in image.grid.world(index))
-    names = [(overlay.title, _names(image, overlay.layers, classes, index)) for overlay in overlays]
-    value: Any = np.asarray(image.voxels[index]).item()
-    return Reading(index, image.stored(index), (x, y, z), value, tuple(names))
-
-
-def _names(
-    image: RasImage,
-    layers: Sequence[Layer],
-    classes: Sequence[ViewClass],
-    index: tuple[int, int, int],
-) -> tuple[str, ...]:
-    numbers = [layer.at(image.grid, index) for layer in reversed(layers)]
-    return tuple(dict.fromkeys(classes[number - 1].name for number in numbers if number))
-
-
-# The state of a viewer: what it shows, and the picture and the words of it
-
-Position = tuple[int, int, int]
-
-MOST_ZOOM = 16.0
-"""Beyond it a voxel fills a good part of a pane."""
-
-_PICTURED = (
-    "position", "window", "opacity", "mode", "hidden", "zoom", "active", "arrangement", "overlays"
-)  # fmt: skip
-
-
-def code_of(pane: Pane) -> str:
-    """Return the plane of a pane: ``axl``, ``cor`` or ``sag``."""
-    return next(code for code, axis in PLANES.items() if axis == pane.plane.normal)
-
-
-class Viewing(HasTraits):
-    """A volume with its masks, and how it is looked at.
-
-    Attributes
-    ----------
-    position
-        Of the crosshair: RAS+ slice indices from 0 (sagittal, coronal, axial).
-    window
-        (centre, width) of the grey values that are shown.
-    opacity
-        Of masks, 0 to 1.
-    mode
-        ``fill``, or ``outline``, in which letters tell the classes apart.
-    arrangement
-        ``planes``: three planes, and overlays below each other. ``beside``: the active plane
-        alone, and overlays side by side.
-    hidden
-        Names of the classes that are not shown.
-    zoom
-        1 (the whole image) to 16.
-    search
-        What the legend is searched for.
-    active
-        The plane that the keyboard moves: ``axl``, ``cor`` or ``sag``.
-    hovered
-        The voxel under the pointer, or None; it is another one when the picture below moves.
-    overlays
-        The masks (:class:`nifti_kit.widgets.viewer.loading.Overlay`), a row of panes each.
-    classes
-        Those of the masks (:class:`nifti_kit.widgets.viewer.loading.ViewClass`), as in the legend.
-    revision
-        Counts whatever changes the picture: a view draws anew when it changes.
-    """
-
-    position = Tuple(Int(), Int(), Int())
-    window = Tuple(Float(), Float())
-    opacity = Float(0.4, min=0, max=1)
-    mode = Enum(("fill", "outline"), "fill")
-    arrangement = Enum(("planes", "beside"), "planes")
-    hidden = Instance(frozenset, args=())
-    zoom = Float(1.0, min=1, max=MOST_ZOOM)
-    search = Unicode()
-    active = Enum(tuple(PLANES), "axl")
-    hovered: Any = Tuple(Int(), Int(), Int(), allow_none=True, default_value=None)
-    overlays = Tuple()
-    classes = Tuple()
-    revision = Int()
-
-    def __init__(self, image: RasImage, drawing: Drawing, title: str = "") -> None:
-        self.image, self.title = image, title or image.name
-        classes, overlays, position = drawing
-        self.presets = image.presets
-        layers = [(overlay.title, overlay.layers) for overlay in overlays]
-        colors = [found.color for found in classes]
-        self._artist = Artist(image.voxels, image.grid, layers, colors)
-        self._focus: tuple[float, float, float] = position
-        self._pointer: tuple[float, float] | None = None
-        window = tuple(next(iter(self.presets.values())))
-        shown = {"classes": classes, "overlays": overlays}
-        super().__init__(position=position, window=window, **shown)
-
-    @validate("position")
-    def _has_slices(self, proposal: Any) -> Position:
-        position: Position = proposal["value"]
-        shape = self.image.grid.shape
-        if any(not 0 <= at < size for at, size in zip(position, shape, strict=True)):
-            raise NiftiKitError(
-                "there is no such slice",
-                found=f"position {position}",
-                expected=f"three RAS+ indices from 0, below {shape}",
-            )
-        return position
-
-    @validate("window")
-    def _has_width(self, proposal: Any) -> tuple[float, float]:
-        window: tuple[float, float] = proposal["value"]
-        if not window[1] > 0:
-            raise NiftiKitError("a window needs a width above 0", found=f"width {window[1]:g}")
-        return window
-
-    @validate("hidden")
-    def _are_classes(self, proposal: Any) -> frozenset[str]:
-        hidden: frozenset[str] = proposal["value"]
-        unknown = sorted(hidden - {found.name for found in self.classes})
-        if unknown:
-            raise NiftiKitError("there is no such class", found=", ".join(map(repr, unknown)))
-        return hidden
-
-    @observe(*_PICTURED)
-    def _revise(self, change: Any) -> None:
-        # What is shown of a magnified image moves only when the crosshair would leave it.
-        if change["name"] == "zoom" or not self._is_in_sight():
-            self._focus = self.position
-        self._point()
-        self.revision += 1
-
-    def picked(self, x: float, y: float) -> tuple[str, Position] | None:
-        """Return the plane and the voxel (RAS+ indices) at a pixel of the picture, or None."""
-        pane = self.sheet.pane_at(x, y)
-        if pane is None:
-            return None
-        return code_of(pane), pane.voxel(x, y, self.position)
-
-    def _point(self) -> None:
-        """Look again which voxel is under the pointer: slice, zoom or panes may be others."""
-        if self._pointer is not None:
-            found = self.picked(*self._pointer)
-            self.hovered = None if found is None else found[1]
-
-    def _is_in_sight(self) -> bool:
-        panes = self.sheet.panes[:3]
-        places = [pane.pixel(self.position) for pane in panes]
-        return all(
-            0 <= x < pane.width and 0 <= y < pane.height
-            for pane, (x, y) in zip(panes, places, strict=True)
-        )
-
-    def replace(self, row: int, overlay: Overlay, voxels: Mapping[str, int]) -> None:
-        """Draw other masks in a row of panes (from 0).
-
-        Their classes are in the legend already; ``voxels`` says how many some of them have now.
-        """
-        self._artist.replace(row, overlay.layers)
-        self.classes = tuple(
-            dataclasses.replace(found, voxels=voxels.get(found.name, found.voxels))
-            for found in self.classes
-        )
-        self.overlays = (*self.overlays[:row], overlay, *self.overlays[row + 1 :])
-
-    @property
-    def look(self) -> Look:
-        """Everything that the picture depends on."""
-        numbers = {found.name: found.number for found in self.classes}
-        return Look(
-            self.position,
-            Window(*self.window).limits,
-            self.opacity,
-            self.mode == "outline",
-            frozenset(numbers[name] for name in self.hidden),
-            self.zoom,
-            self._focus,
-            PLANES[self.active],
-            self.arrangement == "beside",
-        )
-
-    @property
-    def sheet(self) -> Layout:
-        """Where the panes stand in the picture (pixels)."""
-        return self._artist.sheet(self.look)
-
-    def jpeg(self) -> bytes:
-        """Return the picture as it is now: the content of a JPEG file."""
-        return self._artist.jpeg(self.look)
-
-    def pane(self, plane: Plane, longest: int) -> Pixels:
-        """Return one plane (lines, columns, red-green-blue), its longer side of so many pixels."""
-        return miniature(self._artist, plane, self.look, longest)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of the picture: masks that lie elsewhere, or are not shown."""
-        named = [(overlay.title, note) for overlay in self.overlays for note in overlay.notes]
-        return tuple(f"{title}: {note}" if title else note for title, note in named)
-
-    @property
-    def reading(self) -> Reading:
-        """What there is under the pointer; at the crosshair while it is elsewhere."""
-        at = self.position if self.hovered is None else self.hovered
-        return reading_at(self.image, self.overlays, self.classes, at)
-
-    @property
-    def description(self) -> str:
-        """The picture in words."""
-        planes = ", ".join(
-            f"{plane.title.lower()} slice {self.position[plane.normal]} "
-            f"(0 to {self.image.grid.shape[plane.normal] - 1})"
-            for plane in (AXIAL, CORONAL, SAGITTAL)
-        )
-        here = reading_at(self.image, self.overlays, self.classes, self.position)
-        shown = len(self.classes) - len(self.hidden)
-        return (
-            f"{self.title}: {planes}. At the crosshair: {here.text}. "
-            f"{self.preset} (centre {self.window[0]:g}, width {self.window[1]:g}). "
-            f"{shown} of {counted(len(self.classes), 'class')} shown."
-        )
-
-    @property
-    def preset(self) -> str:
-        """The name of the window that is chosen, or ``Custom``."""
-        names = [name for name, window in self.presets.items() if tuple(window) == self.window]
-        return names[0] if names else CUSTOM
-
+from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, Viewing, code_of
 
 NARROWEST = 1e-4
 """Dragging changes a window by steps of this share of all values; it is no narrower."""
@@ -341,7 +40,7 @@ DRAG = 300
 class ViewerModel(Viewing):
     """A volume with its masks, and what a person does to look at it.
 
-    Its state and traits are those of :class:`nifti_kit.widgets.viewer.model.Viewing`.
+    Its state and traits are those of :class:`nifti_kit.widgets.viewer.viewing.Viewing`.
     """
 
     @classmethod
@@ -533,9 +232,20 @@ class ViewerModel(Viewing):
         """Hide the classes that the legend lists: all, unless it is searched."""
         self.hidden = self.hidden | {found.name for found in self.matching()}
 
-    def magnify(self, times: float) -> None:
-        """Zoom so much nearer, or away from it: 1 shows the whole image."""
-        self.zoom = min(max(self.zoom * times, 1.0), MOST_ZOOM)
+    def toggle(self) -> None:
+        """Hide the top class under the pointer; where all are hidden, show those that are there.
+
+        Without a pointer it is the crosshair.
+        """
+        names = [name for _, found in self.reading.classes for name in found]
+        shown = [name for name in names if name not in self.hidden]
+        self.hidden = self.hidden | set(shown[:1]) if shown else self.hidden - set(names)
+
+    def toggle_at(self, x: float, y: float) -> None:
+        """Hide or show a class where a pixel of the picture is, as :meth:`toggle`."""
+        self.hover(x, y)
+        if self.hovered is not None:
+            self.toggle()
 
     def find(self, name: str) -> bool:
         """Show a class and go to its middle; say whether any of it lies in the volume."""
@@ -547,3 +257,90 @@ class ViewerModel(Viewing):
                 self.position = position
                 return True
         return False
+
+    # What is seen of the image
+
+    def turn(self) -> None:
+        """Show one larger plane instead of three, or three instead of one."""
+        self.arrangement = "planes" if self.arrangement == "beside" else "beside"
+
+    def advance(self, slices: int = 1) -> None:
+        """Show the slice so many further in the active plane; after the last one the first."""
+        axis = PLANES[self.active]
+        self.go(self.active, (self.position[axis] + slices) % self.image.grid.shape[axis])
+
+    def magnify(self, times: float) -> None:
+        """Zoom so much nearer to the crosshair, or away from it: 1 shows the whole image."""
+        self.zoom = min(max(self.zoom * times, 1.0), MOST_ZOOM)
+
+    def zoom_at(self, times: float, x: float, y: float) -> None:
+        """Zoom so much nearer; what is under a pixel of the picture stays there."""
+        pane = self.sheet.pane_at(x, y)
+        if pane is None:
+            return
+        zoom = min(max(self.zoom * times, 1.0), MOST_ZOOM)
+        share = self.zoom / zoom
+        right, down = (x - pane.left) / pane.width, (y - pane.top) / pane.height
+        focus = list(self.focus)
+        for axis, seen, part in (
+            (pane.plane.across, pane.across, right),
+            (pane.plane.up, pane.up, down),
+        ):
+            middle, at = (seen.low + seen.high) / 2, seen.high - part * seen.length
+            focus[axis] = at + (middle - at) * share - 0.5
+        self._frame(zoom, focus)
+
+    def pan(self, right: float, down: float, plane: str) -> None:
+        """Move what a plane shows of the magnified image, by pixels of the picture."""
+        pane = next((one for one in self.sheet.panes if code_of(one) == plane), None)
+        if pane is None:
+            return
+        focus = list(self.focus)
+        focus[pane.plane.across] += right * pane.across.length / pane.width
+        focus[pane.plane.up] += down * pane.up.length / pane.height
+        self._frame(self.zoom, focus)
+
+    def reset(self) -> None:
+        """Show the whole image, in its first window."""
+        self.zoom = 1.0
+        self.window = tuple(next(iter(self.presets.values())))
+
+    def _frame(self, zoom: float, focus: Sequence[float]) -> None:
+        """Show a part of the image; none beyond it, so that the way back begins at once."""
+        spans = [span_of(n, zoom, at) for n, at in zip(self.image.grid.shape, focus, strict=True)]
+        with self.hold_trait_notifications():
+            self.zoom = zoom
+            self.focus = tuple((span.low + span.high - 1) / 2 for span in spans)
+
+    def snapshot(self, folder: str | os.PathLike[str]) -> Path:
+        """Save the picture as it is now in a folder; return the new PNG file's path.
+
+        It is named by what is shown. A file that is there is never written over: the next one
+        gets a number.
+
+        Raises
+        ------
+        NiftiKitError
+            If it cannot be written.
+
+        Examples
+        --------
+        >>> from tempfile import mkdtemp
+        >>> viewer = ViewerModel.of(scan("data_samples/by_volume"))
+        >>> viewer.snapshot(mkdtemp()).suffix
+        '.png'
+        """
+        title = re.sub(r"[^\w.-]+", "_", self.title).lstrip(".")
+        stem = "_".join([title, *map(str, self.position)])
+        names = (short_name(stem, f"_{n}.png" if n > 1 else ".png") for n in count(1))
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            path = next(path for path in map(Path(folder).joinpath, names) if not path.exists())
+            with path.open("xb") as file:
+                file.write(self.png())
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            message = "the picture cannot be saved here"
+            remedy = "Give a folder that you may write to."
+            raise NiftiKitError(message, path=folder, found=reason, remedy=remedy) from error
+        return path

@@ -14,23 +14,54 @@ from traitlets import Bytes, Int, List, Unicode
 
 from nifti_kit.core.geometry import PLANES, Grid
 from nifti_kit.core.text import counted
+from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import encode_image
 from nifti_kit.render.layers import Layer
 from nifti_kit.render.paint import windowed
 from nifti_kit.render.picture import Look
 from nifti_kit.render.position import CUSTOM, Window
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
-from nifti_kit.widgets.parts.views import classed, discard, front, heading, styles
-from nifti_kit.widgets.viewer.model import MOST_ZOOM, ViewerModel, code_of
+from nifti_kit.widgets.parts.views import (
+    action,
+    classed,
+    discard,
+    front,
+    heading,
+    paragraph,
+    say,
+    styles,
+)
+from nifti_kit.widgets.viewer.model import ViewerModel
+from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, code_of
 
 HINT = (
-    "Click or drag: crosshair. Wheel: slices, once the picture is clicked. "
+    "Click or drag: crosshair. Wheel, once the picture is clicked: slices, with Ctrl zoom. "
+    "Right button and drag: zoom; middle button, or Space, and drag: pan; Shift and drag: window. "
+    "Alt and click, or H: hide or show what is there. "
     "Keys: arrows, PageUp, PageDown, Home, End: slices of the blue plane; 1, 2, 3: choose it; "
-    "Shift and arrows: crosshair; + and -: zoom. Shift or right button and drag: window."
+    "L: one plane or three; C: play the slices, or stop; Shift and arrows: crosshair; "
+    "+ and -: zoom; R: reset."
 )
 
 MOST_ROWS = 300
 """Of the legend: more cost the browser time, and are found by searching."""
+
+
+CALLS = {
+    "step": "step",
+    "pick": "pick",
+    "nudge": "nudge",
+    "window": "drag_window",
+    "magnify": "magnify",
+    "zoom": "zoom_at",
+    "pan": "pan",
+    "toggle": "toggle",
+    "toggleAt": "toggle_at",
+    "turn": "turn",
+    "advance": "advance",
+    "reset": "reset",
+}
+"""What the script says, and the method of the model that it means; values are its arguments."""
 
 
 class Stage(anywidget.AnyWidget):
@@ -57,7 +88,7 @@ class Stage(anywidget.AnyWidget):
         classed(self, "nk-viewer-stage")
         self._draw()
         model.observe(self._draw, ["revision"])
-        model.observe(self._read, ["hovered", "position"])
+        model.observe(self._read, ["hovered"])  # all else is a new picture, too
         self.on_msg(self._received)
 
     def _draw(self, _: Any = None) -> None:
@@ -98,20 +129,12 @@ class Stage(anywidget.AnyWidget):
 
     def _do(self, what: str, value: Any) -> None:
         model = self.model
-        if what == "step":
-            model.step(*value)
-        elif what == "pick":
-            model.pick(*value)
-        elif what == "nudge":
-            model.nudge(*value)
-        elif what == "window":
-            model.drag_window(*value)
-        elif what == "magnify":
-            model.magnify(value)
-        elif what == "active":
+        if what == "active":
             model.active = value
         elif what == "hover":
             model.leave() if value is None else model.hover(*value)
+        elif what in CALLS:
+            getattr(model, CALLS[what])(*value)
 
 
 class Legend(anywidget.AnyWidget):
@@ -260,6 +283,9 @@ LABEL = {"description_width": "5.5rem"}
 WIDE = {"width": "22rem"}
 NARROW = {"width": "11rem"}
 
+PICTURES = "pictures"
+"""The folder in which pictures are saved, unless a person names another."""
+
 
 def _labelled(text: str, control: Any) -> Any:
     label = w.Label(text, layout={"width": "5.5rem", "justify_content": "flex-end"})
@@ -289,12 +315,26 @@ class Viewer(w.VBox):
         self.model = ViewerModel.of(source, item, **choices)
         self.stage, self.legend = Stage(self.model), Legend(self.model)
         controls = classed(w.VBox([*self._sliders(), *self._looks()]), "nk-viewer-controls")
-        self.legend.layout = w.Layout(flex="1 1 20rem", min_width="16rem", max_width="38rem")
-        self.legend.layout.margin = "2px 0 2px 1rem"
-        below = w.HBox([controls, self.legend], layout=w.Layout(flex_flow="row wrap"))
-        parts = [styles(), heading(self.model.title), self.stage, below]
-        super().__init__([*parts, *self._panel()])
+        side = [controls, self.legend, self._snapshot()]
+        wrapped = {"flex_flow": "row wrap"}
+        beside = w.Box(side, layout=wrapped, _dom_classes=("nk-viewer-side",))
+        body = w.Box([self.stage, beside], layout=wrapped, _dom_classes=("nk-viewer-body",))
+        super().__init__([styles(), heading(self.model.title), body, *self._panel()])
         classed(self, "nk-viewer")
+
+    def _snapshot(self) -> Any:
+        """Return the button that saves the picture in a folder, with what came of it."""
+        folder = w.Text(PICTURES, description="Folder", layout=WIDE, style=LABEL)
+        said = say("", "nk-viewer-saved")
+
+        def save() -> None:
+            try:
+                said.value = paragraph(f"Saved: {self.model.snapshot(folder.value.strip())}")
+            except NiftiKitError as error:
+                said.value = paragraph(error)
+
+        button = action("Save picture", save, "nk-viewer-snapshot", hint="As a PNG file, as it is")
+        return w.VBox([w.HBox([folder, button], layout={"flex_flow": "row wrap"}), said])
 
     def _panel(self) -> list[Any]:
         """Return the switch of the view in three dimensions, where that is installed."""
@@ -370,15 +410,18 @@ class Viewer(w.VBox):
         named |= {"opacity": opacity, "mode": mode, "zoom": zoom}
         for name, control in named.items():
             classed(control, f"nk-viewer-{name}")
-        arranged = [self._arrangement()] if len(model.overlays) > 1 else []
         masks = _labelled("Masks", mode)
-        return [preset, w.HBox([centre, width]), masks, opacity, zoom, *arranged]
+        return [preset, w.HBox([centre, width]), masks, opacity, zoom, self._arrangement()]
 
     def _arrangement(self) -> Any:
-        """Return the choice of how overlays stand."""
-        options = [("side by side", "beside"), ("three planes", "planes")]
-        choice = w.ToggleButtons(options=options)
-        choice.tooltips = ["The active plane of each, side by side", "The three planes of each"]
+        """Return the choice between three planes and the active one, larger."""
+        several = len(self.model.overlays) > 1
+        one = "side by side" if several else "one plane"
+        choice = w.ToggleButtons(options=[(one, "beside"), ("three planes", "planes")])
+        choice.tooltips = [
+            "The active plane of each, side by side" if several else "The active plane, larger",
+            "The three planes of each" if several else "All three",
+        ]
         choice.style.button_width, choice.layout.width = "6.5rem", "auto"
         self._link(
             choice,
