@@ -94,7 +94,7 @@ def look_by_mouse_and_keys(opened, picture):
     changes(lambda: keyboard.press("l"))
     one = opened.find(f"{APP} .nk-viewer-arrangement button.mod-active").first
     expect(one).to_have_text("one plane")
-    opened.shot("inspect-one-plane")
+    opened.screenshot("inspect-one-plane")
     keyboard.press("l")
     expect(one).to_have_text("three planes")
     axial = opened.find(f"{APP} .nk-slice input").first

@@ -31,6 +31,7 @@ from nifti_kit.widgets.parts.views import (
     say,
     styles,
 )
+from nifti_kit.widgets.viewer.linking import Link
 from nifti_kit.widgets.viewer.model import ViewerModel
 from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, code_of
 
@@ -322,6 +323,24 @@ class Viewer(w.VBox):
         super().__init__([styles(), heading(self.model.title), body, *self._panel()])
         classed(self, "nk-viewer")
 
+    @staticmethod
+    def linked(one: Any, other: Any) -> LinkedViewers:
+        """Return two viewers side by side that show the same place.
+
+        Each is given as a viewer, or as what a viewer is made of. Where one goes, in RAS+ mm, the
+        other goes too.
+
+        Examples
+        --------
+        >>> import nifti_kit as nk
+        >>> dataset = nk.scan("data_samples/by_plane_semantic")
+        >>> both = Viewer.linked(dataset, ViewerModel.of(dataset, 1))
+        >>> both.viewers[0].model.go("axl", 3)
+        >>> both.link.apart < 1  # mm: the two volumes have other voxels
+        True
+        """
+        return LinkedViewers(one, other)
+
     def _snapshot(self) -> Any:
         """Return the button that saves the picture in a folder, with what came of it."""
         folder = w.Text(PICTURES, description="Folder", layout=WIDE, style=LABEL)
@@ -460,3 +479,31 @@ class Viewer(w.VBox):
     def _set_width(self, width: float) -> None:
         if width > 0:  # while a number is typed there may be none
             self.model.window = (self.model.window[0], width)
+
+
+class LinkedViewers(w.VBox):
+    """Shows two viewers side by side, below each other on a narrow page, at the same place.
+
+    Attributes
+    ----------
+    viewers
+        The two.
+    link
+        What holds them together (:class:`nifti_kit.widgets.viewer.linking.Link`).
+    """
+
+    def __init__(self, one: Any, other: Any) -> None:
+        self.viewers = tuple(
+            found if isinstance(found, Viewer) else Viewer(found) for found in (one, other)
+        )
+        models = [viewer.model for viewer in self.viewers]
+        self.link = Link(models[0], models[1])
+        self._note = say("", "nk-linked-note")
+        row = w.Box(self.viewers, layout={"flex_flow": "row wrap"}, _dom_classes=("nk-linked",))
+        super().__init__([row, self._note])
+        for model in models:
+            model.observe(self._told, "position")
+        self._told()
+
+    def _told(self, _: Any = None) -> None:
+        self._note.value = paragraph(self.link.note)
