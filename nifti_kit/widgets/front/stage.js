@@ -160,7 +160,10 @@ function listenToPointer(model, stage, img, queue, keys) {
   stage.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
   // A right click alone keeps the browser's menu, by which the picture can be saved.
   stage.addEventListener("contextmenu", (event) => {
-    if (stage.dataset.dragged || dragged) event.preventDefault();
+    if (stage.dataset.dragged || dragged) {
+      event.preventDefault();
+      event.stopPropagation(); // or JupyterLab opens a menu of its own, which takes the keys
+    }
     delete stage.dataset.dragged;
   });
   img.draggable = false;

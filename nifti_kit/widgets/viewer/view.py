@@ -336,7 +336,7 @@ class Viewer(w.VBox):
         >>> dataset = nk.scan("data_samples/by_plane_semantic")
         >>> both = Viewer.linked(dataset, ViewerModel.of(dataset, 1))
         >>> both.viewers[0].model.go("axl", 3)
-        >>> both.link.apart < 1  # mm: the two volumes have other voxels
+        >>> both.link.apart < 5  # mm: half a voxel of the other, which is 9 mm wide
         True
         """
         return LinkedViewers(one, other)
