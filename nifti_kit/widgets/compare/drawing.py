@@ -61,7 +61,7 @@ def opened(pair: VolumePair) -> ViewerModel:
     sets = [(TITLES[0], _pieces(pair.a)), (TITLES[1], _pieces(pair.b)), (TITLES[BOTH], blank)]
     is_seen = pair.a.image is not None or pair.b.image is not None
     title = pair.name if is_seen else f"{pair.name} ({BLACK})"
-    viewer = ViewerModel(image, drawn(image.grid, sets), title)
+    viewer = ViewerModel(image, drawn(image.grid, sets, is_whole=True), title)
     viewer.arrangement, viewer.mode, viewer.opacity = "beside", "outline", 1.0
     return viewer
 

@@ -120,7 +120,9 @@ class Drawing(NamedTuple):
     position: Position
 
 
-def drawn(image: Grid, sets: Sequence[tuple[str, Sequence[Piece]]]) -> Drawing:
+def drawn(
+    image: Grid, sets: Sequence[tuple[str, Sequence[Piece]]], *, is_whole: bool = False
+) -> Drawing:
     """Return the legend and layers of sets of label maps, each with a title.
 
     Of label maps that lie on one another the one with fewer voxels is on top: a lesion stays
@@ -133,10 +135,18 @@ def drawn(image: Grid, sets: Sequence[tuple[str, Sequence[Piece]]]) -> Drawing:
         The image's grid in RAS+ order.
     sets
         Overlays to be; classes of the same name are one class of the legend.
+    is_whole
+        Whether nothing may be missing, as where sets are compared: a label map that cannot be
+        read is an error then, and else a note.
+
+    Raises
+    ------
+    NiftiKitError
+        If a label map cannot be read, and none may be missing.
     """
     classes = _legend(sets)
     numbers = {found.name: found.number for found in classes}
-    overlays = [_overlay(image, title, pieces, numbers) for title, pieces in sets]
+    overlays = [_overlay(image, title, pieces, numbers, is_whole) for title, pieces in sets]
     every = [layer for overlay in overlays for layer in overlay.layers]
     return Drawing(classes, tuple(overlays), best_position(image, every))
 
@@ -157,14 +167,18 @@ def _legend(sets: Sequence[tuple[str, Sequence[Piece]]]) -> tuple[ViewClass, ...
     )
 
 
-def _overlay(image: Grid, title: str, pieces: Sequence[Piece], numbers: dict[str, int]) -> Overlay:
+def _overlay(
+    image: Grid, title: str, pieces: Sequence[Piece], numbers: dict[str, int], is_whole: bool
+) -> Overlay:
     stack, notes = Stack(image, len(numbers)), []
     ordered = sorted(pieces, key=lambda piece: -piece.voxels)
     with ThreadPoolExecutor(READERS) as pool:
         read = ahead(pool, lambda piece: _numbered(piece, numbers, stack.dtype), ordered, READERS)
         for piece, found in zip(ordered, read, strict=True):
-            if isinstance(found, str):
-                notes.append(f"{piece.origin} is not shown: {found}")
+            if isinstance(found, NiftiKitError):
+                if is_whole:
+                    raise found
+                notes.append(f"{piece.origin} is not shown: {found.message}")
                 continue
             fits = stack.add(found, piece.grid)
             if not fields_meet(piece.grid, image):
@@ -176,17 +190,17 @@ def _overlay(image: Grid, title: str, pieces: Sequence[Piece], numbers: dict[str
 
 def _numbered(
     piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]
-) -> npt.NDArray[Any] | str:
+) -> npt.NDArray[Any] | NiftiKitError:
     """Return a label map with the numbers of its classes in place of its values, or its fault.
 
     One mask that cannot be read does not take the picture of the others away.
     """
     if piece.fault:
-        return piece.fault
+        return NiftiKitError(piece.fault, path=piece.origin)
     try:
         values = piece.read()
     except NiftiKitError as error:
-        return error.message
+        return error.with_traceback(None)  # which would hold the buffers of the reading
     # Values without a class are background.
     most = max((int(values.max(initial=0)), *piece.parts))
     table = np.zeros(most + 1, dtype=dtype)
