@@ -75,7 +75,7 @@ def test_rows_are_gone_through_and_nothing_of_an_old_side_stays(opened):
     assert len(saved["rows"]) == 5
 
     # Another side: what was found of the old one is gone, and the same set gives no row.
-    opened.find(f"{APP} .nk-side-b .nk-fold").click()
+    opened.find(f"{APP} .nk-side-b .nk-fold").first.click()
     opened.find(f"{APP} .nk-side-b .nk-source .nk-path input").fill("../data_samples/by_volume")
     expect(rows).to_have_count(0)
     expect(opened.find(STAGE)).to_have_count(0)

@@ -116,6 +116,7 @@ def test_a_finding_is_accepted_everything_lands_and_is_proved(open_app, place, t
     accept_by_keyboard(opened)
     expect(opened.find(".nk-upload-blockers")).to_be_hidden()
 
+    opened.find(".nk-target .nk-fold").click()
     opened.find(".nk-dataset input").fill("knees_mask")
     opened.wait_for_text(".nk-target .nk-notice", "the SDK would not see it")
     expect(opened.find(".nk-plan")).to_be_disabled()
@@ -146,7 +147,7 @@ def test_a_cancelled_upload_goes_on_where_it_ended(open_app, tmp_path):
     (cell,) = (cell for cell in notebook.cells if "\napp = " in cell.source)
     cell.source = cell.source.replace("\napp = ", f"{SLOW_TARGET}\napp = ")
     opened = open_app(notebook, PROJECT=tmp_path / "project")
-    expect(opened.find(".nk-given")).to_be_visible()
+    expect(opened.find(".nk-target .nk-fold")).to_be_visible()
     opened.find(".nk-upload").click()
     opened.wait_for((tmp_path / "come").exists, "the second volume is on its way")
     expect(opened.find(".nk-upload")).to_be_disabled()
@@ -225,7 +226,7 @@ def test_texts_stand_out_and_controls_have_names(lab):
     stops = focus_order(opened.page, APP)
     # A row of a table is read by its cells.
     assert [stop for stop in stops if stop.endswith(": ")] == []
-    order = ["textbox: Source:", "button: Make the plan", "button: Verify"]
+    order = ["button: Source: by_plane_semantic (change)", "button: Make the plan"]
     assert [stop for stop in stops if stop in order] == order
     parts = ("td", "th button", ".nk-table select", ".nk-action", ".nk-text div", "li", "label")
     for theme in ("light", "dark"):

@@ -352,9 +352,9 @@ class SourcePickerView(w.VBox):
             w.HBox([self._path, self._known], layout=row),
             w.HBox([*self._choices.values(), self._read], layout=row),
         ]
-        self._form = Folded("Source", form)
+        shown = [Folded("Source", form)] if folds else form
         task = TaskView(model.task, quiet=True)
-        super().__init__([self._form, self._error, task, ProposalView(model)])
+        super().__init__([*shown, self._error, task, ProposalView(model)])
         classed(self, "nk-source")
         self._link()
         if folds:
@@ -383,7 +383,7 @@ class SourcePickerView(w.VBox):
     def _fold(self, _: Any = None) -> None:
         found = self.model.dataset
         given = "" if found is None else os.fspath(found.source.given)
-        self._form.say(Path(given).name or given, fold=True)
+        self.children[0].say(Path(given).name or given, fold=True)
 
     def _pick(self, change: Any) -> None:
         if change["new"] and change["new"] != NO_CHOICE:
