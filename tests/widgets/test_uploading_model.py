@@ -285,7 +285,7 @@ def test_an_error_is_in_the_way_until_it_is_accepted(two_planes: UploadModel) ->
     app = two_planes
     (said,) = app.blockers
     assert said.startswith("planes-incomplete: 1 error in the way. no volume of plane sag (there ")
-    assert said.endswith("or accept the set as it is: waive='planes-incomplete'.")
+    assert said.endswith("nk.rescan(dataset, incomplete=folder).")
     with pytest.raises(PlanBlocked):
         app.upload()
     app.waive("planes-incomplete")

@@ -129,8 +129,7 @@ def test_a_finding_is_mended_in_the_list_and_the_plan_is_made_anew(tmp_path: Pat
         "Land the planes that are there",
         "Accept as it is",
     ]
-    press(app, "nk-offer")
-    press(app, "nk-look-offer")
+    press(app, "nk-offer")  # shows before and after
     app.model.mending.task.join(PATIENCE_S)
     press(app, "nk-take")
     app.model.join()

@@ -14,7 +14,8 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.mapping.files import where_text
-from nifti_kit.widgets.mapping.model import MappingModel, MappingStart
+from nifti_kit.widgets.mapping.model import MappingModel
+from nifti_kit.widgets.mapping.start import MappingStart
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import (

@@ -313,6 +313,7 @@ class Mending(HasTraits):
         dataset = self.source.dataset
         if self.is_taking:
             return
+        self._seeks = False
         self._history = [] if dataset is None else [dataset]
         if len(self.steps):
             self.findings.accept({}, instead_of=self.steps.waive)
