@@ -110,6 +110,19 @@ def test_a_click_with_alt_hides_what_is_there_and_space_drags_the_image(
     assert (shown.zoom, stage.answered) == (1.0, 5)
 
 
+def test_the_zoom_that_a_slider_rounds_stays_where_the_pointer_is(
+    shown: models.ViewerModel,
+) -> None:
+    view = widgets.Viewer(shown)
+    axial = shown.sheet.panes[0]
+    shown.zoom_at(2.44, axial.left + 1, axial.top + 1)
+    before = (shown.zoom, shown.focus)
+    part(view, "nk-viewer-zoom").value = 2**1.25  # as the browser answers
+    assert (shown.zoom, shown.focus) == before
+    part(view, "nk-viewer-zoom").value = 2**1.5
+    assert shown.zoom == 2**1.5
+
+
 def test_a_picture_is_saved_and_a_folder_that_is_a_file_is_told(
     shown: models.ViewerModel, tmp_path
 ) -> None:

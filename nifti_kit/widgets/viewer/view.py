@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -284,6 +285,9 @@ LABEL = {"description_width": "5.5rem"}
 WIDE = {"width": "22rem"}
 NARROW = {"width": "11rem"}
 
+ZOOM_BASE, ZOOM_STEP = MOST_ZOOM ** (1 / 4), 0.25
+"""The zoom's slider counts powers of the base: equal steps look equal."""
+
 PICTURES = "pictures"
 """The folder in which pictures are saved, unless a person names another."""
 
@@ -421,10 +425,10 @@ class Viewer(w.VBox):
         mode.style.button_width, mode.layout.width = "6.5rem", "auto"
         self._link(mode, ["mode"], lambda: model.mode, self._setter("mode"))
         zoom = w.FloatLogSlider(
-            min=0, max=4, base=MOST_ZOOM ** (1 / 4), step=0.25, description="Zoom", layout=WIDE
+            min=0, max=4, base=ZOOM_BASE, step=ZOOM_STEP, description="Zoom", layout=WIDE
         )
         zoom.style, zoom.readout_format = LABEL, ".1f"
-        self._link(zoom, ["zoom"], lambda: model.zoom, self._setter("zoom"))
+        self._link(zoom, ["zoom"], lambda: model.zoom, self._set_zoom)
         named = {"window": preset, "centre": centre, "width": width}
         named |= {"opacity": opacity, "mode": mode, "zoom": zoom}
         for name, control in named.items():
@@ -472,6 +476,12 @@ class Viewer(w.VBox):
 
     def _setter(self, name: str) -> Callable[[Any], None]:
         return lambda value: setattr(self.model, name, value)
+
+    def _set_zoom(self, zoom: float) -> None:
+        # The browser rounds what it is told to the slider's steps, and answers with that: no wish
+        # of a person's, and it would take the zoom away from where the pointer is.
+        if abs(math.log(zoom / self.model.zoom, ZOOM_BASE)) > ZOOM_STEP / 2 + 1e-9:
+            self.model.zoom = zoom
 
     def _set_centre(self, centre: float) -> None:
         self.model.window = (centre, self.model.window[1])
