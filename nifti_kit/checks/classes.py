@@ -196,7 +196,12 @@ def exported_instances(dataset: Dataset, item: Item) -> Iterator[Finding]:
     ``axl_anatomic_5``); its ``color_map.txt`` counts otherwise. What a person gave a class by its
     name is known; where such a file is in a set, the others without a number need one too.
     """
-    unknown = [mask for mask in item.masks if mask.class_name is None]
+    given = dataset.choices.classes or ClassMap()
+    unknown = [
+        mask
+        for mask in item.masks
+        if mask.class_name is None and given.by_value(mask.index or 1) is None
+    ]
     if item.segmentation != "instance" or item.plane is None or not unknown:
         return
     exported = PurePosixPath(dataset.classes.path).name == EXPORTED_MAP

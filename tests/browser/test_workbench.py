@@ -23,7 +23,7 @@ def open_app(request):
         if request.param == "lab":
             page.run_all()
             page.page.keyboard.press("Escape")
-        page.wait_for_text(f"{APP} .nk-summary", "every voxel read")
+        page.wait_for_text(f"{APP} .nk-onward-said", "8 errors to mend.")
         return page
 
     return opened
@@ -64,7 +64,6 @@ def test_ten_messy_patients_become_the_right_project_and_so_does_the_next_delive
 ):
     truth = write_delivery(tmp_path / "first")
     opened = open_app(SOURCE=tmp_path / "first", PROJECT=tmp_path / "p1", DATASET="d")
-    opened.wait_for_text(f"{APP} .nk-onward-said", "8 errors to mend.")
     opened.find(f"{APP} .nk-onward").click()
     opened.find(f"{APP} .nk-list tbody tr").first.click()
     for left in range(7, -1, -1):

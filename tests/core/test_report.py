@@ -90,7 +90,7 @@ def test_what_every_result_can_be_asked_is_the_same(tmp_path: Path) -> None:
     for result in (dataset, nk.check(dataset), plan, receipt, proof, nk.kept(tmp_path / "p")):
         text = visible(result.title())
         assert repr(result).splitlines()[0] == text
-        assert html.title(result.title()) in result._repr_html_()
+        assert f"<b>{html.text(result.title())}</b>" in result._repr_html_()
         frame = result.to_frame()
         assert list(frame.columns) == list(result.columns)
         assert len(frame) == sum(1 for _ in result.cells())
@@ -98,4 +98,4 @@ def test_what_every_result_can_be_asked_is_the_same(tmp_path: Path) -> None:
         for ending in (".json", ".html", ".csv"):
             result.save(tmp_path / f"{result.word}{ending}")
         page = (tmp_path / f"{result.word}.html").read_text("utf-8")
-        assert result.word == "findings" or html.title(result.title()) in page
+        assert result.word == "findings" or f"<b>{html.text(result.title())}</b>" in page

@@ -16,6 +16,7 @@ import pytest
 import tqdm.auto
 
 import nifti_kit as nk
+from nifti_kit.core import parallel
 from nifti_kit.errors import PlanBlocked, TargetError, UnreadableFile
 from nifti_kit.formats.mappings import Mapping, MappingRow
 from nifti_kit.transfer.workers import Progress
@@ -265,17 +266,27 @@ def test_a_bar_shows_the_progress_by_default_and_no_name(source, target, bars):
     assert bar.texts == [f"{whole} of 3 volumes, {one} of 4 objects" for whole, one in counts]
 
 
-def test_bars_of_other_long_work_come_late_go_away_and_show_no_name(source, target, bars):
-    dataset = nk.scan(source)
-    nk.check(dataset)
-    receipt = nk.upload(nk.plan(dataset), target, on_progress=quiet)
-    nk.verify(receipt, target)
-    late = {"delay": 2, "leave": False}
-    assert [(len(bar.things), bar.options) for bar in bars] == [
-        (6, {"desc": "Reading headers", "unit": "file", **late}),
-        (3, {"desc": "Checking", "unit": "item", **late}),
-        (3, {"desc": "Reading images", "unit": "item", **late}),
-        (3, {"desc": "Verifying", "unit": "volume", **late}),
+def test_bars_of_other_long_work_come_late_go_away_and_show_no_name(
+    source, target, bars, monkeypatch
+):
+    def work(existing="error"):
+        dataset = nk.scan(source)
+        nk.check(dataset)
+        receipt = nk.upload(nk.plan(dataset), target, existing=existing, on_progress=quiet)
+        nk.verify(receipt, target)
+
+    work()
+    assert bars == []  # nothing took two seconds
+    monkeypatch.setattr(parallel, "BAR_AFTER_S", 0)
+    work("skip")
+    assert [(bar.steps, bar.closed, bar.options) for bar in bars] == [
+        (total, True, {"total": total, "initial": 0, "desc": doing, "unit": unit, "leave": False})
+        for total, doing, unit in (
+            (6, "Reading headers", "file"),
+            (3, "Checking", "item"),
+            (3, "Reading images", "item"),
+            (3, "Verifying", "volume"),
+        )
     ]
 
 
