@@ -237,7 +237,7 @@ class Bar:
     def __iter__(self):
         return iter(self.things)
 
-    def update(self, steps):
+    def update(self, steps=1):
         self.steps += steps
 
     def set_postfix_str(self, text):
