@@ -23,6 +23,7 @@ SEGMENTATIONS = ("auto", "semantic", "instance")
 FRAMES = ("file", "ras", "reversed")
 EXISTING = ("error", "skip", "replace", "append")
 EXPORT_LAYOUTS = ("by_volume", "by_plane")
+TABS = ("inspect", "mend", "scores", "match", "upload")
 # As the library has them; they stand here too, for `--help` loads nothing of it.
 
 source_argument = click.argument("source", type=click.Path(exists=True, path_type=Path))

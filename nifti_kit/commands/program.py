@@ -23,6 +23,7 @@ from nifti_kit.commands.options import (
     EXISTING,
     EXPORT_LAYOUTS,
     INSTANCE,
+    TABS,
     checked_out,
     mapping_option,
     opened_target,
@@ -305,3 +306,52 @@ def report_command(
         findings = nk.check(dataset, waive=accepted, on_item=progress())
         page = nk.report(dataset, findings=findings, on_item=progress())
         return _told(page, fine=page.ok, as_json=as_json, out=out)
+
+
+@program.command("app")
+@source_argument
+@click.option(
+    "--tab",
+    type=click.Choice(TABS),
+    default="inspect",
+    show_default=True,
+    help="The tab in front.",
+)
+@click.option("--target", metavar="PATH", help="The project folder in which it lands.")
+@click.option("--dataset", metavar="NAME", help="The dataset of the project folder.")
+@click.option(
+    "--steps",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Steps that were saved for an earlier delivery.",
+)
+@click.option(
+    "--out",
+    default="out",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where findings, steps, tables, receipts and proofs are saved.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Of the server.")
+@click.option("--no-browser", is_flag=True, help="Open no browser: the address is told.")
+def app_command(  # noqa: PLR0913 (as above)
+    *,
+    source: Path,
+    tab: str,
+    target: str | None,
+    dataset: str | None,
+    steps: Path | None,
+    out: Path,
+    port: int | None,
+    no_browser: bool,
+) -> int:
+    """Open the workbench on a data set, in a browser; Ctrl-C ends it."""
+    from nifti_kit.commands.app import cell_of, serve
+
+    if target is None and dataset is not None:
+        raise wrong("--dataset", "it needs --target, the project folder that it is in")
+    place = None if target is None else str(Path(target).absolute())
+    chosen = None if steps is None else str(steps.absolute())
+    code = cell_of(
+        source.absolute(), place, dataset, steps=chosen, tab=tab, out=str(out.absolute())
+    )
+    return serve(code, port, opens=not no_browser)
