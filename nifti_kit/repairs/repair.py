@@ -24,7 +24,7 @@ from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_mask
 from nifti_kit.errors import NiftiKitError, RepairRefused, visible
 from nifti_kit.formats import deflate
-from nifti_kit.formats.class_maps import ClassEntry, ClassMap, read_classes
+from nifti_kit.formats.class_maps import ClassEntry, ClassMap, map_text, read_classes
 from nifti_kit.formats.labels import label_frames
 from nifti_kit.formats.nifti import GZIP_MAGIC, ImageFile
 
@@ -417,11 +417,8 @@ def _saved_values(dataset: Dataset, classes: Sequence[ClassEntry], folder: Path)
         written.append(folder / VALUES_FILE)
         write_bytes(written[-1], "\n".join([*lines, ""]).encode())
     if classes:
-        lines = [
-            f"{e.value} {e.name} {' '.join(map(str, e.color or ()))}".rstrip() for e in classes
-        ]
         written.append(folder / CLASSES_FILE)
-        write_bytes(written[-1], "\n".join([*lines, ""]).encode())
+        write_bytes(written[-1], map_text(classes).encode())
         if read_classes(written[-1]) != ClassMap(tuple(classes)):
             raise RepairRefused(
                 "the class map by the new values cannot be written as a text file",

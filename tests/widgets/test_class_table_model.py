@@ -80,7 +80,7 @@ def test_rows_and_frame_say_the_same(tmp_path):
         "mm3": 450.0,
         "items": 3,
     }
-    assert rows[0].colors == {"class": (10, 20, 30)}
+    assert rows[0].colors == {"value": (10, 20, 30)}
     assert rows[0].hints["items"].startswith("axl_anatomic.nrrd, cor_")
     assert (rows[2].tone, rows[2].colors, rows[2].cells["color"]) == ("note", {}, "")
     assert rows[2].hints["items"] == "no voxel of any item has this class"

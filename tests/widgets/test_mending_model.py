@@ -200,3 +200,57 @@ def test_ten_messy_patients_by_buttons_and_replayed_on_the_next_delivery(tmp_pat
         receipt = nk.upload(nk.plan(one.dataset), target, on_progress=lambda _: None)
         assert nk.verify(receipt, target).ok
         assert unlike(meant, read_project(tmp_path / f"p{name}", "d")) == []
+
+
+def read_whole(folder: Path) -> InspectModel:
+    found = InspectModel(folder)
+    found.scan()
+    found.join()
+    found.look_closer()
+    found.join()
+    return found
+
+
+def test_a_class_is_named_and_coloured_as_a_step_and_saved_as_a_class_map(tmp_path: Path) -> None:
+    source = write_planes(tmp_path / "s")
+    (source / "color_map.txt").write_text("1 Liver 10 20 30\n2 Spleen 1 2 3\n")
+    model = read_whole(source)
+    model.classes.edit("Liver", "class", "Hepar")
+    model.join()
+    model.classes.edit("Hepar", "color", "#FF8000")
+    model.join()
+    assert model.class_table()[["class", "color"]].to_numpy().tolist() == [
+        ["Hepar", "#FF8000"],
+        ["Spleen", "#010203"],
+    ]
+    assert [step.do for step in model.mending.steps] == ["classes", "classes"]
+    model.save_classes(tmp_path / "map.txt")
+    assert nk.read_classes(tmp_path / "map.txt") == model.dataset.classes
+    model.mending.undo()
+    model.mending.undo()
+    model.join()
+    assert model.class_table()["class"].to_list() == ["Liver", "Spleen"]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("color", "reddish", "it is no colour"),
+        ("color", "1 2 300", "it is no colour"),
+        ("class", " ", "a class needs a name"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_told(tmp_path: Path, column: str, text: str, said: str) -> None:
+    model = read_whole(write_planes(tmp_path))
+    model.classes.edit("Segment_1", column, text)
+    assert said in model.class_error
+    assert len(model.mending.steps) == 0
+
+
+def test_classes_of_files_are_not_named_by_value(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "ct.nii.gz")
+    write_nifti(tmp_path / "ct" / "liver.nii.gz", labels())
+    model = read_whole(tmp_path)
+    assert {column.kind for column in model.classes.columns} == {"text", "number"}
+    with pytest.raises(NiftiKitError, match="named by its file"):
+        model.rename_class(1, "Liver")

@@ -14,9 +14,11 @@ from nifti_kit.formats.class_maps.entries import (
     Color,
     color_text,
     free_color,
+    map_text,
     plain_name,
 )
 from nifti_kit.formats.class_maps.headers import names_in_header
+from nifti_kit.formats.class_maps.lines import hex_color
 from nifti_kit.formats.class_maps.reading import (
     JSON_TABLES,
     ambiguous,
@@ -38,9 +40,11 @@ __all__ = [
     "as_class_map",
     "color_text",
     "free_color",
+    "hex_color",
     "is_named_class_map",
     "is_readme",
     "looks_like_class_map",
+    "map_text",
     "names_in_header",
     "no_class_map",
     "plain_name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nifti_kit.core.findings import Finding
@@ -168,3 +168,15 @@ def color_text(color: Color) -> str:
     '#FF8000'
     """
     return "#{:02X}{:02X}{:02X}".format(*color)
+
+
+def map_text(entries: Iterable[ClassEntry]) -> str:
+    """Return a class map as the specification has it: value, name and colour in each line.
+
+    >>> print(map_text([ClassEntry(1, "Hip bones", (255, 128, 0)), ClassEntry(2, "Tibia", None)]))
+    1 Hip bones 255 128 0
+    2 Tibia
+    <BLANKLINE>
+    """
+    lines = (f"{e.value} {e.name} {' '.join(map(str, e.color or ()))}".rstrip() for e in entries)
+    return "".join(f"{line}\n" for line in lines)

@@ -11,22 +11,28 @@ from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, Unicode
 
 from nifti_kit.checks import check
+from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Finding, Findings, Waiver
 from nifti_kit.core.html import Illustration
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.class_maps import Color
+from nifti_kit.repairs.steps import Step
 from nifti_kit.widgets.inspect.board import Board, miniature
 from nifti_kit.widgets.inspect.tables import (
     CLASS_COLUMNS,
+    FIXED_COLUMNS,
     ClassCount,
     HeaderPanel,
     class_counts,
     class_frame,
+    class_map_text,
     class_rows,
+    color_of,
 )
-from nifti_kit.widgets.parts.acts import join
+from nifti_kit.widgets.parts.acts import join, refuse
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import SourcePicker
@@ -121,6 +127,8 @@ PARTS = ("items", "findings", "classes", "board")
 NAMED = 5
 """Items that an error names."""
 
+CLASSES_BY_FILE = "Here a class is named by its file, not by its value."
+
 NO_VOLUME = "Its volume is on the target, not among these files. The board shows its mask alone."
 
 
@@ -145,6 +153,8 @@ class InspectModel(HasTraits):
         The chosen item in three planes; None where none is chosen, or its volume cannot be shown.
     viewer_error
         Why it cannot.
+    class_error
+        Why the last edit of a class was not taken.
     item
         The name of the chosen item, or ``""``.
     part
@@ -159,6 +169,7 @@ class InspectModel(HasTraits):
     part = Enum(PARTS, "items")
     viewer = AnyTrait()
     viewer_error = Unicode()
+    class_error = Unicode()
 
     def __init__(
         self,
@@ -179,7 +190,7 @@ class InspectModel(HasTraits):
         self.items = Table(ITEM_COLUMNS, page_size=ITEMS_SHOWN)
         self.findings = FindingsTable(waive=waive)
         self.mending = Mending(self.source, self.findings)
-        self.classes = Table(CLASS_COLUMNS)
+        self.classes = Table(CLASS_COLUMNS, on_edit=self._edit_class)
         self.board = Board()
         self.header = HeaderPanel()
         self.task, self.opening = Task(), Task()
@@ -267,6 +278,54 @@ class InspectModel(HasTraits):
         """Accept the findings of a code, or of (code, file); with False no longer."""
         self.findings.set_waived(accepted, waived)
 
+    def rename_class(self, value: int, name: str, color: Color | None = None) -> None:
+        """Name the class of a pixel value, and give its colour (RGB, 0 to 255): a step as others.
+
+        The other lines of the source's class map stay.
+
+        Raises
+        ------
+        NiftiKitError
+            If it has no name, or its classes are not by value.
+        """
+        refuse(self.class_blockers, "naming a class", NiftiKitError)
+        if not name.strip():
+            raise NiftiKitError("a class needs a name", remedy=f"Name the class of value {value}.")
+        given = [name.strip(), list(color)] if color is not None else name.strip()
+        self.mending.add(Step("classes", values={str(value): given}))
+
+    @property
+    def class_blockers(self) -> list[str]:
+        """Why classes cannot be named here."""
+        if self.dataset is None:
+            return ["Read a source first."]
+        return [] if self.dataset.layout != "by_volume" else [CLASSES_BY_FILE]
+
+    def save_classes(self, path: str | os.PathLike[str]) -> None:
+        """Write the classes as a class map (``.txt``), which :func:`nifti_kit.read_classes` reads.
+
+        Raises
+        ------
+        NiftiKitError
+            If the classes are not known yet, or not by value, or the file cannot be written.
+        """
+        known = [] if self._look else ["Read every voxel to count them."]
+        refuse(self.class_blockers or known, "saving the class map", NiftiKitError)
+        counts = self._look.classes if self._look else []
+        save_as(path, "class map", {".txt": lambda: class_map_text(counts)})
+
+    def _edit_class(self, key: str, column: str, value: Any) -> None:
+        """Take a name or a colour that was written into the table; what is wrong is told there."""
+        self.class_error = ""
+        found = next(one for one in self._look.classes if one.name == key)  # type: ignore[union-attr]
+        try:
+            name = str(value) if column == "class" else found.name
+            color = color_of(str(value)) if column == "color" else found.color
+            if (name.strip(), color) != (found.name, found.color):
+                self.rename_class(found.value, name, color)
+        except NiftiKitError as error:
+            self.class_error = str(error)
+
     def mark(self, item: str | Item | int, mark: str) -> None:
         """Say ``pass``, ``fail`` or ``?`` of an item; ``""`` takes its mark away."""
         self.board.mark(self._item(item).name, mark)
@@ -317,7 +376,8 @@ class InspectModel(HasTraits):
         self.task.cancel()
         self._look = None
         self.items.selected = self._opened = ""
-        self.classes.rows = ()
+        self.classes.rows, self.class_error = (), ""
+        self.classes.columns = FIXED_COLUMNS if self.class_blockers else CLASS_COLUMNS
         self.header.show(None)
         names = [item.name for item in dataset.items] if dataset else []
         self.board.show(names, self._miniature)

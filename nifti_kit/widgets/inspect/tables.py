@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +13,19 @@ import numpy.typing as npt
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Unicode
 
+from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
-from nifti_kit.formats.class_maps import Color, color_text
+from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.class_maps import (
+    ClassEntry,
+    ClassMap,
+    Color,
+    color_text,
+    hex_color,
+    map_text,
+    read_classes,
+)
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.planner import ItemPlanner
 from nifti_kit.plans.project import ProjectClasses
@@ -25,12 +37,21 @@ if TYPE_CHECKING:
 
 CLASS_COLUMNS = (
     Column("value", "Value", "number"),
-    Column("class", "Class"),
-    Column("color", "Colour"),
+    Column("class", "Class", "edit"),
+    Column("color", "Colour", "edit"),
     Column("voxels", "Voxels", "number"),
     Column("mm3", "Volume (mm³)", "number"),
     Column("items", "Items", "number"),
 )
+
+FIXED_COLUMNS = tuple(
+    replace(column, kind="text") if column.kind == "edit" else column for column in CLASS_COLUMNS
+)
+"""Where a file is a class: it has the file's name."""
+
+
+NAMED = 8
+"""Classes that an error names before it counts the rest."""
 
 
 @dataclass
@@ -96,17 +117,59 @@ def _add(counts: dict[str, ClassCount], planned: PlannedObject, item: str) -> No
 
 
 def class_rows(counts: Iterable[ClassCount]) -> tuple[Row, ...]:
-    """Return rows for a table, in which a class has a patch of its colour."""
+    """Return rows for a table, in which a value has a patch of its class's colour."""
     return tuple(
         Row(
             found.name,
             _cells(found),
             tone="" if found.voxels else "note",
-            colors={"class": found.color} if found.color else {},
+            colors={"value": found.color} if found.color else {},
             hints={"items": ", ".join(found.items) or "no voxel of any item has this class"},
         )
         for found in counts
     )
+
+
+def color_of(text: str) -> Color | None:
+    """Return a colour that a person wrote as ``#FF8000`` or ``255 128 0``; None where nothing is.
+
+    Raises
+    ------
+    NiftiKitError
+        If it is no colour.
+    """
+    words = text.replace(",", " ").split()
+    color = hex_color(f"#{words[0].lstrip('#')}") if len(words) == 1 else None
+    numbers = [int(word) for word in words if word.isdecimal()]
+    if len(words) == len(numbers) == 3 and max(numbers) <= 255:  # noqa: PLR2004
+        color = (numbers[0], numbers[1], numbers[2])
+    if words and color is None:
+        raise NiftiKitError(
+            "it is no colour", found=repr(text), remedy="Write it as #FF8000, or as 255 128 0."
+        )
+    return color
+
+
+def class_map_text(counts: Iterable[ClassCount]) -> str:
+    """Return a class map as the specification has it, which reads back as it was.
+
+    Raises
+    ------
+    NiftiKitError
+        If a name cannot be written so that it is read back.
+    """
+    entries = tuple(ClassEntry(found.value, found.name, found.color) for found in counts)
+    text = map_text(entries)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "class_map.txt")
+        path.write_text(text, "utf-8")
+        if read_classes(path) != ClassMap(entries):
+            raise NiftiKitError(
+                "these names cannot be written as a text file",
+                found=listed((entry.name for entry in entries), NAMED),
+                remedy="Give shorter names without signs.",
+            )
+    return text
 
 
 def class_frame(counts: Iterable[ClassCount]) -> pd.DataFrame:

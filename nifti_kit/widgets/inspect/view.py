@@ -190,6 +190,7 @@ class InspectView(w.VBox):
         head: Iterable[Any] = (),
     ) -> None:
         self.model, self._shown = model, tuple(parts)
+        self._out, self._saves_classes = Path(out), False
         self._summary = say("", "nk-summary")
         self._look = Gated(
             "Read every voxel",
@@ -221,14 +222,17 @@ class InspectView(w.VBox):
         return beside(listed, _ChosenItem(self.model))
 
     def _classes(self) -> Any:
+        model = self.model
         self._no_classes = say("", "nk-no-classes")
-        table = classed(TableView(self.model.classes, "Classes"), "nk-classes")
-        return w.VBox([self._no_classes, table])
+        self._class_error = notice(kind="error")
+        table = classed(TableView(model.classes, "Classes"), "nk-classes")
+        self._class_place = w.VBox([self._no_classes, self._class_error, table])
+        return self._class_place
 
     def _link(self) -> None:
         model = self.model
         self._tabs.observe(self._turn, "selected_index")
-        model.observe(self._show, ["part", "item"])
+        model.observe(self._show, ["part", "item", "class_error"])
         model.source.observe(self._show, "dataset")
         model.source.task.observe(self._show, "state")
         model.findings.observe(self._show, "findings")
@@ -252,8 +256,18 @@ class InspectView(w.VBox):
             self._tabs.set_title(at, TITLES[part] + count)
         if model.part in self._shown:
             self._tabs.selected_index = self._shown.index(model.part)
+        if "classes" in self._shown:
+            self._show_classes()
+
+    def _show_classes(self) -> None:
+        model = self.model
         known = "" if model.classes.rows else "Read every voxel to count them."
         self._no_classes.value = paragraph(known)
+        self._class_error.say([model.class_error] if model.class_error else ())
+        if model.classes.rows and not model.class_blockers and not self._saves_classes:
+            self._saves_classes = True
+            saving = SaveRow("Class map", self._out / "class_map.txt", model.save_classes)
+            self._class_place.children = (*self._class_place.children, saving)
 
 
 class Inspect(InspectView):
