@@ -244,10 +244,15 @@ class Steps(Sequence[Step]):
             found |= step._waivers() if step.do == ACCEPT else {}
         return found
 
-    def code(self, source: str | os.PathLike[str]) -> str:
-        """Return a script that does the same to a source, up to its plan."""
+    def code(self, source: str | os.PathLike[str], **choices: Any) -> str:
+        """Return a script that does the same to a source, up to its plan.
+
+        ``choices`` are those with which :func:`nifti_kit.scan` reads it.
+        """
         done = [step.code for step in self if step.do != ACCEPT]
-        lines = ["import nifti_kit as nk", "", f"dataset = nk.scan({os.fspath(source)!r})", *done]
+        said = "".join(f", {name}={value!r}" for name, value in choices.items())
+        scan = f"dataset = nk.scan({os.fspath(source)!r}{said})"
+        lines = ["import nifti_kit as nk", "", scan, *done]
         waive = f", waive={self.waive!r}" if self.waive else ""
         return "\n".join([*lines, f"plan = nk.plan(dataset{waive})"])
 

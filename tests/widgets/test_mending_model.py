@@ -254,3 +254,16 @@ def test_classes_of_files_are_not_named_by_value(tmp_path: Path) -> None:
     assert {column.kind for column in model.classes.columns} == {"text", "number"}
     with pytest.raises(NiftiKitError, match="named by its file"):
         model.rename_class(1, "Liver")
+
+
+def test_the_script_reads_the_source_as_the_app_does(tmp_path: Path) -> None:
+    write_planes(tmp_path / "in", ("axl", "cor"))
+    model = InspectModel(tmp_path / "in", segmentation="semantic", score_base=0)
+    model.scan()
+    model.join()
+    select(model, "planes-incomplete")
+    take(model)
+    names: dict[str, Any] = {}
+    exec(model.mending.code, names)
+    assert "segmentation='semantic', score_base=0" in model.mending.code
+    assert names["dataset"].choices == model.dataset.choices

@@ -255,7 +255,7 @@ class Mending(HasTraits):
     @property
     def code(self) -> str:
         """The steps as a script."""
-        script: str = self.steps.code(self.source.path)
+        script: str = self.steps.code(self.source.path, **self.source.said)
         return script
 
     def add(self, step: Step) -> None:

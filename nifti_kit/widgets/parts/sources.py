@@ -172,6 +172,16 @@ class SourcePicker(HasTraits):
         return self.place, *(getattr(self, name) for name in CHOICES)
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What :func:`nifti_kit.scan` is told of how to read it, but for what it does anyway."""
+        usual = SourcePicker.class_traits()
+        chosen = {name: getattr(self, name) for name in CHOICES}
+        own = {name: v for name, v in chosen.items() if v != usual[name].default_value}
+        if "score_base" in own:
+            own["score_base"] = int(own["score_base"])
+        return {**own, **self._given}
+
+    @property
     def is_read(self) -> bool:
         """Whether ``dataset`` is of what is chosen now."""
         return self.dataset is not None and self.read == self.chosen
