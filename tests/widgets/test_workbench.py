@@ -10,6 +10,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit import widgets
+from nifti_kit.repairs.steps import Step
 from nifti_kit.widgets.workbench.model import TABS, WorkbenchModel
 from tests.flow.test_messy_delivery import mended
 from tests.support.builders import SAMPLES, labels, volume, write_nifti, write_planes
@@ -131,6 +132,124 @@ def test_a_mapping_is_handed_over_to_the_plan(tmp_path: Path) -> None:
     assert model.upload.planned is None
     model.upload.plan().join()
     assert [item.volume_id for item in model.upload.planned.items] == [ids["knee_a.nrrd"]]
+
+
+def project(folder: Path, *names: str) -> nk.ProjectFolder:
+    """Land volumes of these names; their ids on the target are 1, 2, ... in each project."""
+    target = nk.ProjectFolder(folder, "d")
+    for at, name in enumerate(names):
+        write_nifti(folder.with_suffix(".in") / f"{name}.nii.gz", volume() + at)
+    nk.upload(nk.plan(nk.scan(folder.with_suffix(".in"))), target, on_progress=lambda _: None)
+    return target
+
+
+ANNOTATION = "axl_inference_x.nii.gz"
+
+
+def matched(folder: Path, target: nk.ProjectFolder, **options: Any) -> WorkbenchModel:
+    """Open annotations whose volume nothing but a person can tell, here the second one."""
+    write_nifti(folder / ANNOTATION, labels())
+    model = opened(folder, target, layout="annotations", **options)
+    model.turn("match")
+    model.join()
+    model.matching.choose(ANNOTATION, 2)
+    model.turn("upload")
+    return model
+
+
+def volumes_of(model: WorkbenchModel) -> list[int | None]:
+    model.upload.plan().join()
+    return [item.volume_id for item in model.upload.planned.items]
+
+
+def test_a_mapping_of_another_target_is_not_used_and_comes_back_with_its_own(
+    tmp_path: Path,
+) -> None:
+    first, second = (
+        project(tmp_path / "p1", "knee_a", "knee_b"),
+        project(tmp_path / "p2", "knee_b", "knee_c"),
+    )
+    model = matched(tmp_path / "in", first)
+    assert volumes_of(model) == [2]
+    model.target.target = second
+    assert model.upload.mapping is None
+    assert model.message == ""
+    assert model.next == ("Match the annotations with the volumes of the project.", "match")
+    model.upload.plan().join()
+    assert model.upload.planned.blockers
+    model.target.target = first
+    model.turn("match")
+    model.join()
+    assert model.open["match"] == 0
+    assert volumes_of(model) == [2]
+
+
+def test_a_mapping_that_was_given_is_for_the_first_target_alone(tmp_path: Path) -> None:
+    first, second = project(tmp_path / "p1", "a", "b"), project(tmp_path / "p2", "b", "c")
+    given = matched(tmp_path / "in", first).upload.mapping
+    given.save(tmp_path / "mapping.json")
+    model = opened(tmp_path / "in", first, mapping=tmp_path / "mapping.json", layout="annotations")
+    assert volumes_of(model) == [2]
+    model.target.target = second
+    model.turn("match")
+    model.join()
+    assert model.open["match"] == 1
+
+
+def test_another_source_has_no_mapping_of_the_one_before(tmp_path: Path) -> None:
+    model = matched(tmp_path / "in", project(tmp_path / "p", "knee_a", "knee_b"))
+    write_nifti(tmp_path / "other" / ANNOTATION, labels())
+    model.source.path = str(tmp_path / "other")
+    model.scan()
+    model.join()
+    assert model.upload.mapping is None
+    assert model.message == ""
+
+
+def test_decisions_of_a_mapping_outlive_a_step(tmp_path: Path) -> None:
+    model = matched(tmp_path / "in", project(tmp_path / "p", "knee_a", "knee_b"))
+    model.mending.add(Step("classes", values={1: "bone"}))
+    model.join()
+    model.turn("match")
+    model.join()
+    assert model.open["match"] == 0
+    assert volumes_of(model) == [2]
+
+
+def test_a_look_at_the_mapping_leaves_the_plan(tmp_path: Path) -> None:
+    model = matched(tmp_path / "in", project(tmp_path / "p", "knee_a", "knee_b"))
+    volumes_of(model)
+    model.turn("match")
+    model.turn("upload")
+    assert model.upload.planned is not None
+
+
+def test_a_table_that_was_handed_over_is_not_called_gone(tmp_path: Path) -> None:
+    model = opened(SAMPLES / "scores", tmp_path / "p")
+    model.turn("scores")
+    model.scores.join()
+    model.scores.put(4, "Label-2", "0.11")
+    model.turn("upload")
+    model.join()
+    assert len(model.steps) == 1
+    assert model.scores.message == ""
+
+
+def test_edits_that_are_not_handed_over_yet_outlive_a_step(tmp_path: Path) -> None:
+    model = opened(SAMPLES / "scores", tmp_path / "p")
+    model.turn("scores")
+    model.scores.join()
+    model.scores.put(4, "Label-2", "0.11")
+    model.mending.add(Step("classes", values={1: "bone"}))
+    model.join()
+    assert len(model.scores.open.changes) == 1
+    assert model.scores.message == ""
+    model.scores.undo()
+    assert not model.scores.open.is_changed
+    model.scores.put(4, "Label-2", "0.12")
+    model.scan()
+    model.join()
+    assert "is gone" in model.scores.message
 
 
 def test_another_source_takes_everything_off(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ class ScoreModel(HasTraits):
         self.remarks = Table(COLUMNS, on_press=lambda key, _: self._repair(self._remark(key)))
         self.remarks.observe(lambda change: self.jump(change["new"]), "selected")
         self._opened: dict[str, OpenTable] = {}
+        self._before: dict[str, OpenTable] = {}
+        self._handed: set[str] = set()
         self._lost: list[str] = []
         self._given = source if isinstance(source, Dataset) else None
         if isinstance(source, SourcePicker):
@@ -170,14 +172,23 @@ class ScoreModel(HasTraits):
 
     def _take(self, dataset: Dataset | None) -> None:
         """Take what was scanned, and open its first table, or the one that was asked for."""
-        self._lost += [name for name, found in self._opened.items() if found.changes]
+        opened = {name: found for name, found in self._opened.items() if found.changes}
+        changed, at = {**self._before, **opened}, self.table
+        files = {} if dataset is None else self._files()
+        # A step elsewhere leaves tables as they are: what was changed in them stays.
+        self._before = {
+            name: found
+            for name, found in changed.items()
+            if name in files and files[name][1] == found.draft.table
+        }
+        self._lost += [name for name in changed if name not in {*self._before, *self._handed}]
         self._opened.clear()
         self.open, self.table, self.current = None, "", ("", "")
         self.path = self.message = ""
         self.remarks.rows = ()
         if dataset is not None and self.tables:
             wanted, self._wanted = self._wanted, ""
-            self.choose(wanted or self.tables[0])
+            self.choose(wanted or (at if at in files else self.tables[0]))
             if self._lost:
                 self.message = f"Read anew: what was changed in {', '.join(self._lost)} is gone."
             self._lost.clear()
@@ -190,8 +201,11 @@ class ScoreModel(HasTraits):
             ticket.tell(0.0, f"Reading {name} and its masks")
             item, table = self._files()[name]
             found = OpenTable(dataset, item, table, self._base)
+            if name in self._before:
+                found.go_on_from(self._before[name])
             if name == self.table and dataset is self.source.dataset:
                 self._opened[name] = found
+                self._before.pop(name, None)
                 self._show(found)
 
     def _read_on(self, change: Any) -> None:
@@ -338,10 +352,27 @@ class ScoreModel(HasTraits):
         """
         changed = [
             found.draft
-            for found in self._opened.values()
+            for found in {**self._before, **self._opened}.values()
             if found.is_changed or (self.drop_faulty and found.is_faulty)
         ]
         return tuple(steps_of(changed, self.drop_faulty))
+
+    def hand_over(self, take: Callable[[Step], None]) -> int:
+        """Give the steps of the edited tables to ``take``, and return how many tables it took.
+
+        Raises
+        ------
+        BadScores
+            As :attr:`dataset` does; nothing is given then.
+        """
+        steps = self.steps
+        self._handed = {file for step in steps for file in step.files}
+        try:
+            for step in steps:
+                take(step)
+            return len(self._handed)
+        finally:
+            self._handed = set()
 
     # Why something cannot be done
 

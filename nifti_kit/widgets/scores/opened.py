@@ -103,6 +103,12 @@ class OpenTable:
         self._history.append((what, before))
         return what
 
+    def go_on_from(self, other: OpenTable) -> None:
+        """Take over what was changed in the same table when its masks were others."""
+        count = self.reference.count
+        self._set(replace(other.draft, count=count))
+        self._history = [(what, replace(draft, count=count)) for what, draft in other._history]
+
     def undo(self) -> str:
         """Take the last edit back, and return what it was.
 

@@ -92,10 +92,11 @@ class WorkbenchModel(HasTraits):
         )
         self.matching_task = Task()
         self.matching: MappingModel | None = None
-        self._begin = mapping
+        self._mappings: dict[tuple[str, str], Any] = {}
+        self._mapped_for: tuple[str, str] | None = None
         self._steps = read_steps(steps) if isinstance(steps, str | os.PathLike) else steps
         self.source.observe(self._read, "dataset")
-        self.target.observe(self._forget_matching, "target")
+        self.target.observe(self._match_anew, "target")
         self.findings.observe(self._accept, "waive")
 
     @property
@@ -164,14 +165,12 @@ class WorkbenchModel(HasTraits):
         if "scores" not in self.__dict__ or self.dataset is None:
             return
         try:
-            steps = self.scores.steps
-            for step in steps:
-                self.mending.add(step)
+            count = self.scores.hand_over(self.mending.add)
         except NiftiKitError as error:
             self.message = f"The corrected tables are not in the plan yet: {error}"
             return
-        if steps:
-            self.message = f"{counted(len(steps), 'corrected table')} handed over."
+        if count:
+            self.message = f"{counted(count, 'corrected table')} handed over."
 
     @property
     def match_blockers(self) -> list[str]:
@@ -188,7 +187,7 @@ class WorkbenchModel(HasTraits):
 
     def match(self) -> Task:
         """Begin to match annotations with the volumes of the target, in a thread."""
-        dataset, target, begin = self.dataset, self.target.target, self._begin
+        dataset, target, begin = self.dataset, self.target.target, self.upload.mapping
 
         def work(ticket: Ticket) -> MappingModel:
             ticket.tell(0.0, "Matching ...")
@@ -205,8 +204,11 @@ class WorkbenchModel(HasTraits):
 
     def hand_over_mapping(self) -> None:
         """Let the plan take the mapping as it is now."""
-        if self.matching is not None and self.upload.mapping != self.matching.mapping:
-            self.upload.mapping = self.matching.mapping
+        if self.matching is None:
+            return
+        mapping = self.matching.mapping
+        if getattr(self.upload.mapping, "rows", None) != mapping.rows:
+            self.upload.mapping = mapping
             self.upload.pairing = "auto"
             self.message = f"Mapping handed over: {self.matching.rows.summary}."
 
@@ -254,18 +256,33 @@ class WorkbenchModel(HasTraits):
 
     def _read(self, change: Any) -> None:
         """Take what was made of another data set off, and read the voxels of a new one."""
-        self._forget_matching()
-        if change["new"] is None or self.mending.is_taking:
+        self._match_anew()
+        if self.mending.is_taking:
             return
         self.message = ""
+        if change["new"] is None:
+            return
         self.inspect.look_closer()
         if self._steps is not None:
             steps, self._steps = self._steps, None
             self.mending.replay(steps)
 
-    def _forget_matching(self, _: Any = None) -> None:
+    def _match_anew(self, _: Any = None) -> None:
+        """Let go of a matching that is of another data set or target; what was decided is kept.
+
+        An id is another volume on another target: each source and target has a mapping of its own.
+        """
+        self.hand_over_mapping()
         self.matching_task.cancel()
         self.matching = None
+        if self.dataset is None or self.target.target is None:
+            return
+        here = self.source.place, repr(self.target.target)
+        if self._mapped_for not in (None, here):
+            self._mappings[self._mapped_for] = self.upload.mapping
+            self.upload.mapping = self._mappings.get(here)
+            self.message = ""
+        self._mapped_for = here
 
     def _accept(self, _: Any) -> None:
         """Let the plan know what is accepted, and why."""
