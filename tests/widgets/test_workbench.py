@@ -206,6 +206,16 @@ def test_another_source_has_no_mapping_of_the_one_before(tmp_path: Path) -> None
     assert model.message == ""
 
 
+def test_a_step_makes_no_other_path_read(tmp_path: Path) -> None:
+    model = opened(write_planes(tmp_path / "in"), tmp_path / "p")
+    model.source.path = str(write_planes(tmp_path / "other"))
+    model.mending.add(Step("classes", values={1: "bone"}))
+    assert not model.source.is_read
+    model.upload.plan().join()
+    assert model.dataset.root == tmp_path / "other"
+    assert len(model.steps) == 0
+
+
 def test_decisions_of_a_mapping_outlive_a_step(tmp_path: Path) -> None:
     model = matched(tmp_path / "in", project(tmp_path / "p", "knee_a", "knee_b"))
     model.mending.add(Step("classes", values={1: "bone"}))

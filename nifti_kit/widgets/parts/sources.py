@@ -237,6 +237,11 @@ class SourcePicker(HasTraits):
         self.dataset = found
 
     def _note_read(self, change: Any) -> None:
-        """Note what a dataset is of: of what was chosen when its reading began, or of what is."""
-        own = self._scanning if self.task.is_running else self.chosen
-        self.read = () if change["new"] is None else own
+        """Note what a dataset is of: of what was chosen when its reading began, or of what is.
+
+        One in the place of another is that one mended, and of what that one is of.
+        """
+        if change["new"] is None:
+            self.read = ()
+        elif change["old"] is None:
+            self.read = self._scanning if self.task.is_running else self.chosen

@@ -277,7 +277,7 @@ class WorkbenchModel(HasTraits):
         self.matching = None
         if self.dataset is None or self.target.target is None:
             return
-        here = self.source.place, repr(self.target.target)
+        here = self.source.read[0], repr(self.target.target)
         if self._mapped_for not in (None, here):
             self._mappings[self._mapped_for] = self.upload.mapping
             self.upload.mapping = self._mappings.get(here)
