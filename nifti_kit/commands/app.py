@@ -13,6 +13,8 @@ from typing import Any
 
 import nbformat
 
+from nifti_kit.commands.options import INSTANCE
+
 NOTEBOOK = "workbench.ipynb"
 
 HALTED = (-2, 130)
@@ -23,16 +25,18 @@ def cell_of(source: Path, target: str | None, dataset: str | None, **options: An
     """Return the code that opens the workbench; names are literals in it, never code.
 
     >>> print(cell_of(Path("/data/a'b"), None, None, tab="mend"))
-    from nifti_kit import ProjectFolder, widgets
+    from nifti_kit import Instance, ProjectFolder, widgets
     <BLANKLINE>
     target = None
     app = widgets.Workbench("/data/a'b", target, tab='mend')
     app
     """
     place = "None" if target is None else f"ProjectFolder({target!r}, dataset={dataset!r})"
+    if target is not None and target.startswith(INSTANCE):
+        place = f"Instance.from_env(dataset_id={int(target.removeprefix(INSTANCE))})"
     said = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
     lines = [
-        "from nifti_kit import ProjectFolder, widgets",
+        "from nifti_kit import Instance, ProjectFolder, widgets",
         "",
         f"target = {place}",
         f"app = widgets.Workbench({str(source)!r}, target{said})",

@@ -317,8 +317,7 @@ def report_command(
     show_default=True,
     help="The tab in front.",
 )
-@click.option("--target", metavar="PATH", help="The project folder in which it lands.")
-@click.option("--dataset", metavar="NAME", help="The dataset of the project folder.")
+@target_options(required=False)
 @click.option(
     "--steps",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -349,9 +348,11 @@ def app_command(  # noqa: PLR0913 (as above)
 
     if target is None and dataset is not None:
         raise wrong("--dataset", "it needs --target, the project folder that it is in")
-    place = None if target is None else str(Path(target).absolute())
+    if target is not None:
+        opened_target(target, dataset, is_read=False)
+        target = target if target.startswith(INSTANCE) else str(Path(target).absolute())
     chosen = None if steps is None else str(steps.absolute())
     code = cell_of(
-        source.absolute(), place, dataset, steps=chosen, tab=tab, out=str(out.absolute())
+        source.absolute(), target, dataset, steps=chosen, tab=tab, out=str(out.absolute())
     )
     return serve(code, port, opens=not no_browser)

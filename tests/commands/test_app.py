@@ -40,6 +40,14 @@ def test_names_are_literals_in_the_cell() -> None:
     assert isinstance(shown, ast.Expr)
 
 
+def test_a_dataset_of_an_instance_is_no_folder() -> None:
+    code = cell_of(Path("/in"), "instance:12", None, tab="inspect")
+    assert "target = Instance.from_env(dataset_id=12)" in code.splitlines()
+    (imported, *_) = ast.parse(code).body
+    assert isinstance(imported, ast.ImportFrom)
+    assert "Instance" in {name.name for name in imported.names}
+
+
 @pytest.mark.parametrize("has_voila", [True, False])
 def test_voila_is_asked_first(has_voila: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     found = object() if has_voila else None
@@ -53,7 +61,16 @@ def test_voila_is_asked_first(has_voila: bool, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nowhere"], [".", "--tab", "all"], [".", "--dataset", "d"], [".", "--port", "0"]],
+    [
+        ["nowhere"],
+        [".", "--tab", "all"],
+        [".", "--dataset", "d"],
+        [".", "--port", "0"],
+        [".", "--target", ""],
+        [".", "--target", "pyproject.toml"],
+        [".", "--target", "instance:one"],
+        [".", "--target", "instance:1", "--dataset", "d"],
+    ],
 )
 def test_wrong_use_is_said_and_nothing_is_served(arguments: list[str]) -> None:
     code, out, err = ended("app", *arguments)

@@ -18,6 +18,12 @@ from tests.support.messy import unlike, write_delivery
 from tests.support.oracle import read_project
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder of its own: receipts are saved below the current one."""
+    monkeypatch.chdir(tmp_path)
+
+
 def opened(source: Any, target: Any = None, **options: Any) -> WorkbenchModel:
     model = WorkbenchModel(source, target, **options)
     model.scan()
