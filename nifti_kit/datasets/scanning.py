@@ -122,6 +122,9 @@ class Mended:
         What of it does not land, in plain words; empty where all of it does.
     origins
         By pixel value, what the repair made it of; empty where values are as they were.
+    placed
+        The repair that put it elsewhere by a person's word, not by what its file says of its
+        place; empty where none did.
     """
 
     relative: PurePosixPath
@@ -129,6 +132,7 @@ class Mended:
     what: str
     left: str = ""
     origins: MappingABC[int, Origin] = field(default_factory=dict, repr=False)
+    placed: str = ""
 
     def after(self, before: Mended | None) -> Mended:
         """Return this repair on top of an earlier one of the same file."""
@@ -136,7 +140,9 @@ class Mended:
             return self
         origins = self.origins or before.origins
         left = self.left or before.left
-        return replace(self, what=f"{before.what}; {self.what}", left=left, origins=origins)
+        placed = self.placed or before.placed
+        what = f"{before.what}; {self.what}"
+        return replace(self, what=what, left=left, origins=origins, placed=placed)
 
 
 class Scanner:

@@ -40,6 +40,8 @@ class RepairedFile:
         Of the file on disk; None where a repair made the file.
     sha256_after
         Of the content that took its place; None where other files did.
+    placed
+        The repair that put it elsewhere by a person's word; empty where none did.
     """
 
     file: str
@@ -47,6 +49,7 @@ class RepairedFile:
     left: str
     sha256_before: str | None
     sha256_after: str | None
+    placed: str = ""
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ def _repairs(dataset: Dataset) -> Iterator[RepairedFile]:
         after = None
         if one.content is not None:
             after = _sha256(dataset, TableFile(path, one.relative, content=one.content))
-        yield RepairedFile(str(one.relative), one.what, one.left, before, after)
+        yield RepairedFile(str(one.relative), one.what, one.left, before, after, one.placed)
 
 
 def _sha256(dataset: Dataset, file: TableFile) -> str | None:

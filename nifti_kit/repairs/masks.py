@@ -93,7 +93,7 @@ def take_header(
             raise _other_shape(case, voxels.shape)
         first = "" if orientation == _AS_STORED else f"put into the voxel order of {case.name}; "
         what = f"{first}took the header of {case.name}"
-        mended.append(_mended(case.mask.image, voxels, case.volume, what))
+        mended.append(_mended(case.mask.image, voxels, case.volume, what, placed="take_header"))
     return repaired(dataset, mended)
 
 
@@ -231,7 +231,7 @@ def reorder_axes(
         chosen = _chosen_axes(case, axes)
         voxels = read_labels(case.mask.image).voxels.transpose(chosen)
         what = f"axes put in the order {chosen}; took the header of {case.name}"
-        mended.append(_mended(case.mask.image, voxels, case.volume, what))
+        mended.append(_mended(case.mask.image, voxels, case.volume, what, placed="reorder_axes"))
     return repaired(dataset, mended)
 
 
@@ -523,6 +523,9 @@ def _images(dataset: Dataset, files: Any) -> list[ImageFile]:
     return [mask.image for _, mask in masks_meant(dataset, files)]
 
 
-def _mended(image: ImageFile, voxels: npt.NDArray[Any], grid: Grid, what: str) -> Mended:
+def _mended(
+    image: ImageFile, voxels: npt.NDArray[Any], grid: Grid, what: str, *, placed: str = ""
+) -> Mended:
     refuse_merged(image)
-    return Mended(image.relative, encode_image(voxels, grid, image.relative), what)
+    content = encode_image(voxels, grid, image.relative)
+    return Mended(image.relative, content, what, placed=placed)

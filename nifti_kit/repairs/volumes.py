@@ -364,4 +364,5 @@ def _placed(image: ImageFile, form: str) -> Mended:
     if not image.grid.problem:
         moved = corner_displacement(image.grid, grid)
         what += f"; a corner moves by {moved:.4g} mm" if moved else ", as before"
-    return Mended(image.relative, with_form(image, grid.affine, sheared=grid.is_sheared), what)
+    content = with_form(image, grid.affine, sheared=grid.is_sheared)
+    return Mended(image.relative, content, what, placed="use_form")

@@ -130,6 +130,10 @@ def _decisions(
         (path, code, _meaning(code), said) for (path, code), said in zip(pairs, why, strict=True)
     ]
     repairs = [(one.file, one.what, one.left) for one in made_of.repairs]
+    chosen = made_of.choices.get("volumes") or {}
+    repairs += [
+        (file, f"of the volume {volume}, as was chosen", "") for file, volume in chosen.items()
+    ]
     for heading, head, rows in (
         ("Left out", ("File", "Code", "Why"), out),
         ("Landed with accepted errors", ("File", "Code", "What it means"), errors),

@@ -14,6 +14,7 @@ from nifti_kit.core.text import counted
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.plans.provenance import Provenance
 from nifti_kit.transfer.accepted import Accepted, accepted_facts, accepted_lines, accepted_text
+from nifti_kit.transfer.placed import placed_lines, placed_text
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,13 @@ class Proof(Result):
 
     @property
     def tone(self) -> str:
-        """``good`` where all is as meant; ``warning`` where errors were accepted of it."""
+        """``good`` where all is as meant; ``warning`` where a person answers for some of it.
+
+        That is where errors were accepted, or where something lies where a person put it.
+        """
         if not self.ok:
             return "error"
-        return "warning" if self.accepted else "good"
+        return "warning" if self.accepted or self._placed_text() else "good"
 
     @property
     def objects(self) -> tuple[ProofRow, ...]:
@@ -205,7 +209,8 @@ class Proof(Result):
         return [*self._beside(most), *self._others(most)]
 
     def _beside(self, most: int) -> list[str]:
-        return [*accepted_lines(self.accepted, most), *left_out_lines(self.left_out, most)]
+        placed = placed_lines(self.provenance, most)
+        return [*accepted_lines(self.accepted, most), *placed, *left_out_lines(self.left_out, most)]
 
     def _others(self, most: int) -> list[str]:
         more = len(self.extra) - most
@@ -227,16 +232,22 @@ class Proof(Result):
             "Proof", html.title(self.title(), self.tone), table, *self._notes(sys.maxsize)
         )
 
+    def _sources(self) -> dict[str, list[str]]:
+        volumes, objects = self.volumes, self.objects
+        return {
+            "volume": [row.source for row in volumes],
+            "object": [row.source for row in objects],
+        }
+
+    def _placed_text(self) -> str:
+        return placed_text(self.provenance, **self._sources())
+
     def title(self) -> str:
         """Return the verdict and what was compared in one line."""
         compared = sum(row.compared for row in self.rows)
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
         updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
-        accepted = accepted_text(
-            self.accepted,
-            volume=[row.source for row in self.volumes],
-            object=[row.source for row in self.objects],
-        )
+        accepted = accepted_text(self.accepted, **self._sources())
         verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
         if not self.rows:
             verdict = "NOT verified: nothing was compared"
@@ -244,7 +255,8 @@ class Proof(Result):
         if self.extra:
             out += f"; {counted(len(self.extra), 'object')} of others on these volumes"
         return (
-            f"Proof: {verdict}{accepted}; {counted(len(self.volumes), 'volume')} and "
+            f"Proof: {verdict}{accepted}{self._placed_text()}; "
+            f"{counted(len(self.volumes), 'volume')} and "
             f"{counted(len(self.objects), 'object')}{updates}, "
             f"{counted(compared, 'voxel')} compared, "
             f"{sum(row.differing for row in self.rows):,} differ, "

@@ -29,6 +29,7 @@ from nifti_kit.targets.records import ScoreChange
 from nifti_kit.transfer.accepted import Accepted, accepted_errors, accepted_facts, accepted_text
 from nifti_kit.transfer.card import card_text
 from nifti_kit.transfer.landed import LandedItem, LandedObject
+from nifti_kit.transfer.placed import placed_lines, placed_text
 
 SCHEMA, VERSION = "urn:nifti-kit:receipt:1", 1
 """The form of a receipt's JSON (``schemas/receipt-1.json``): keys are only added to it."""
@@ -74,8 +75,8 @@ class Receipt(Report):
 
     @property
     def tone(self) -> str:
-        """``warning`` where errors were accepted: landed is not right."""
-        return "warning" if self.accepted else ""
+        """``warning`` where errors were accepted, or a person placed something: it may be wrong."""
+        return "warning" if self.accepted or self._placed_text() else ""
 
     @property
     def objects(self) -> tuple[LandedObject, ...]:
@@ -124,16 +125,18 @@ class Receipt(Report):
         return (
             f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
             f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}{out}"
-            f"{self._accepted_text()}"
+            f"{accepted_text(self.accepted, **self._sources())}{self._placed_text()}"
         )
 
-    def _accepted_text(self) -> str:
+    def _sources(self) -> dict[str, list[str]]:
         volumes = [item.planned.volume for item in self.items if item.planned.volume is not None]
-        return accepted_text(
-            self.accepted,
-            volume=[str(image.relative) for image in volumes],
-            object=[str(landed.planned.mask.relative) for landed in self.objects],
-        )
+        return {
+            "volume": [str(image.relative) for image in volumes],
+            "object": [str(landed.planned.mask.relative) for landed in self.objects],
+        }
+
+    def _placed_text(self) -> str:
+        return placed_text(self.provenance, **self._sources())
 
     def __repr__(self) -> str:
         lines = [self.title(), *(f"  {line}" for line in self._said(REPR_LINES))]
@@ -173,8 +176,8 @@ class Receipt(Report):
         return {**super().forms(), ".md": self.to_card}
 
     def _said(self, most: int) -> list[str]:
-        """Return which files are left out."""
-        return left_out_lines(self.left_out, most)
+        """Return what a person placed, and which files are left out."""
+        return [*placed_lines(self.provenance, most), *left_out_lines(self.left_out, most)]
 
     def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
         """Yield a table for each volume, what is left out, and the findings."""
