@@ -12,10 +12,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
 
 from nifti_kit.checks.measures import ClassOutlier, outliers_behind
 from nifti_kit.core.findings import Finding
@@ -25,25 +26,20 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import ImageFile, iter_frames
+from nifti_kit.render import Layer, Scene
+from nifti_kit.render.paint import Pixels, grey_pane, outline_of
+from nifti_kit.render.panes import Pane
 from nifti_kit.render.picture import write_sides
-from nifti_kit.render.scene import (
-    AXIAL,
-    BY_NORMAL,
-    CORONAL,
-    SAGITTAL,
-    Color,
-    Mask,
-    Plane,
-    Scene,
-    Section,
-    section_of,
+from nifti_kit.render.position import (
+    Points,
+    best_slice,
+    indices_in,
+    labelled,
+    telling_plane,
+    within,
 )
+from nifti_kit.render.scene import AXIAL, BY_NORMAL, CORONAL, SAGITTAL, Color, Mask, Plane
 from nifti_kit.render.strips import strip
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Points = npt.NDArray[np.float64]
 
 MISALIGNED = frozenset(
     (
@@ -70,9 +66,6 @@ MAX_SIDE = 512
 
 MAX_MASK_VOXELS = 2**28
 """A larger mask is sampled: its voxels take a byte each (256 MB)."""
-
-MAX_POINTS = 200_000
-"""Labelled voxels from which the slice is chosen, evenly spread."""
 
 EDGE, BOX = (0, 0, 0), (120, 126, 134)
 """What stands around a ring, and the volume's box in a schematic."""
@@ -196,7 +189,7 @@ class _View(NamedTuple):
 def _drawn(subject: _Subject, found: Finding) -> Illustration:
     masks = _masks(subject, misplaced=found.code in MISALIGNED)
     ras = subject.base.grid.to_ras()
-    places = [_into(ras, mask.grid.world(_labelled(mask))) for mask in masks]
+    places = [indices_in(ras, mask.grid.world(labelled(mask)[0])) for mask in masks]
     view = _marked(subject, found, ras)
     pair = subject.volume is not None and subject.mask is not None
     if view is None and pair and _is_elsewhere(found, places, ras):
@@ -245,43 +238,18 @@ def _sampled(grid: Grid, start: Sequence[int], step: Sequence[int], shape: Seque
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
-def _labelled(mask: Mask) -> npt.NDArray[np.int64]:
-    """Return indices of labelled voxels (n, 3), evenly spread, frame by frame."""
-    rows = mask.inside.shape[0]
-    step = max(1, math.ceil(np.count_nonzero(mask.inside) / MAX_POINTS))
-    pieces, seen = [np.empty((0, 3), dtype=np.int64)], 0
-    for k in range(mask.inside.shape[2]):
-        flat = np.flatnonzero(mask.inside[:, :, k].T)
-        chosen = flat[-seen % step :: step]
-        pieces.append(np.stack([chosen % rows, chosen // rows, np.full_like(chosen, k)], axis=1))
-        seen += len(flat)
-    return np.concatenate(pieces)
-
-
-def _into(grid: Grid, world: Points) -> Points:
-    """Return the voxel indices of a grid (..., 3), not rounded, for RAS+ positions (mm)."""
-    inverse = np.linalg.inv(grid.affine[:3, :3])
-    return np.asarray((world - grid.origin) @ inverse.T)
-
-
-def _within(indices: Points, grid: Grid) -> Points:
-    """Return those of the indices, rounded, that are voxels of a grid."""
-    whole = np.rint(indices)
-    return np.asarray(whole[((whole >= 0) & (whole < grid.shape)).all(axis=-1)])
-
-
 def _is_elsewhere(found: Finding, places: Sequence[Points], ras: Grid) -> bool:
     """Say whether there are labelled voxels, and a slice would not show where."""
     if found.code == "mask-apart":
         return True
-    return any(map(len, places)) and not any(len(_within(place, ras)) for place in places)
+    return any(map(len, places)) and not any(len(within(place, ras)) for place in places)
 
 
 def _marked(subject: _Subject, found: Finding, ras: Grid) -> _View | None:
     """Return the slice through the finding's own voxel, if it has one in view."""
     if found.voxel is None or subject.about is None:
         return None
-    at = _within(_into(ras, subject.about.grid.world([found.voxel])), ras)
+    at = within(indices_in(ras, subject.about.grid.world([found.voxel])), ras)
     if not len(at):
         return None
     i, j, k = found.voxel
@@ -291,27 +259,13 @@ def _marked(subject: _Subject, found: Finding, ras: Grid) -> _View | None:
 
 def _fullest(plane: Plane, ras: Grid, places: Sequence[Points]) -> _View:
     """Return the slice with most labelled voxels, of all places together; else the middle."""
-    plane = _telling_plane(plane, ras, places)
+    if len(places) > 1 and len(places[0]):
+        plane = telling_plane(plane, ras, places)
     size = ras.shape[plane.normal]
-    merit = np.zeros(size)
-    for place in places:
-        at = _within(place, ras)[:, plane.normal].astype(np.int64)
-        counts = np.bincount(at, minlength=size)
-        merit += counts / max(1, counts.max())
-    if not merit.any():
-        return _View(plane, size // 2, "in the middle")
-    best = np.flatnonzero(merit >= merit.max() - 1e-9)
-    return _View(plane, int(best[len(best) // 2]), "where most voxels are labelled")
-
-
-def _telling_plane(plane: Plane, ras: Grid, places: Sequence[Points]) -> Plane:
-    """Return a plane in which two places of a mask lie apart: the usual one if it shows that."""
-    if len(places) == 1 or not places or not len(places[0]):
-        return plane
-    apart = np.abs(places[0] - places[1]).mean(axis=0) * ras.voxel_size
-    if apart[plane.normal] <= max(apart[plane.across], apart[plane.up]):
-        return plane
-    return BY_NORMAL[int(apart.argmin())]
+    seen = [within(place, ras)[:, plane.normal] for place in places]
+    why = "where most voxels are labelled" if any(map(len, seen)) else "in the middle"
+    areas = [np.bincount(found, minlength=size) for found in seen]
+    return _View(plane, best_slice(areas, size), why)
 
 
 def _legend(masks: Sequence[Mask], places: Sequence[Points], base: Grid) -> str:
@@ -322,7 +276,7 @@ def _legend(masks: Sequence[Mask], places: Sequence[Points], base: Grid) -> str:
     if len(masks) == 1:
         return " Red: the mask."
     unseen, ras = "", base.to_ras()
-    if not len(_within(places[0], ras)):
+    if not len(within(places[0], ras)):
         away = np.linalg.norm(_gap(_whole(base), ras.world(places[0])))
         unseen = f", {away:,.1f} mm outside of the volume"
     return (
@@ -331,33 +285,37 @@ def _legend(masks: Sequence[Mask], places: Sequence[Points], base: Grid) -> str:
     )
 
 
-def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tuple[Image, Scene]:
+def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tuple[Pixels, Scene]:
     """Return the picture of a slice, and the scene it shows."""
     voxels, grid = _slice(subject.base, view)
     if subject.volume is None:
         voxels = np.zeros(voxels.shape)  # a mask without a volume: its own values are no greys
-    scene = Scene.of(voxels, grid, (), None, None)
-    picture, (left, top, width, height) = _masked(scene, view.plane, masks)
+    scene = Scene.of(voxels, grid)
+    pixels, pane = _masked(scene, view.plane, masks)
     if view.at is not None:
         sizes = subject.base.grid.to_ras().shape
         across = 1 - (view.at[view.plane.across] + 0.5) / sizes[view.plane.across]
         up = 1 - (view.at[view.plane.up] + 0.5) / sizes[view.plane.up]
-        _ring(picture, left + across * width, top + up * height)
-    return _lettered(picture, view.plane), scene
+        pixels = _ringed(pixels, pane.left + across * pane.width, pane.top + up * pane.height)
+    write_sides(pixels, view.plane)
+    return pixels, scene
 
 
-def _masked(
-    scene: Scene, plane: Plane, masks: Iterable[Mask]
-) -> tuple[Image, tuple[int, int, int, int]]:
-    """Return a slice with masks over it, and where it is in the picture."""
-    picture, box = _grey_picture(scene, plane)
-    pixels = np.array(picture)
-    left, top, width, height = box
-    part = pixels[top : top + height, left : left + width]
+def _masked(scene: Scene, plane: Plane, masks: Iterable[Mask]) -> tuple[Pixels, Pane]:
+    """Return a slice with masks over it, and its place in the picture."""
+    pane, voxels = Pane.whole(scene.grid, plane, LONGEST), Pane.whole(scene.grid, plane)
+    width, height = max(pane.width, NARROWEST), max(pane.height, NARROWEST)
+    pane = replace(pane, left=(width - pane.width) // 2, top=(height - pane.height) // 2)
+    pixels, index = np.zeros((height, width, 3), np.uint8), scene.position[plane.normal]
+    part = pixels[pane.top : pane.top + pane.height, pane.left : pane.left + pane.width]
+    part[...] = grey_pane(scene.volume, pane, index, scene.limits)[..., None]
     for mask in masks:
-        section = section_of(mask, scene.grid, plane, scene.position[plane.normal])
-        _paint(part, _fitted(section, width, height), mask.color, dashed=mask.color == ASSUMED)
-    return _image(pixels), box
+        section = Layer.of_mask(mask).section(scene.grid, voxels, index)
+        covered = Image.fromarray(section * np.uint8(255)).resize(
+            (pane.width, pane.height), Image.Resampling.BOX
+        )
+        _paint(part, np.asarray(covered) >= COVERED, mask.color, dashed=mask.color == ASSUMED)
+    return pixels, pane
 
 
 def two_masks(
@@ -380,9 +338,10 @@ def two_masks(
     colored = zip(masks, (OWN, ASSUMED), strict=True)
     drawn = [replace(mask, color=color) for mask, color in colored if mask is not None]
     with np.errstate(all="ignore"):  # grey values may be anything
-        scene = Scene.of(voxels, grid, (), None, None)
-        picture, _ = _masked(scene, plane, drawn)
-    return _illustration(_lettered(picture, plane), f"{plane.title} slice at {scene.place(axis)}.")
+        scene = Scene.of(voxels, grid)
+        pixels, _ = _masked(scene, plane, drawn)
+    write_sides(pixels, plane)
+    return _illustration(pixels, f"{plane.title} slice at {scene.place(axis)}.")
 
 
 def _slice(image: ImageFile, view: _View) -> tuple[npt.NDArray[np.float64], Grid]:
@@ -407,39 +366,9 @@ def _slice(image: ImageFile, view: _View) -> tuple[npt.NDArray[np.float64], Grid
     return values, _sampled(image.grid, start, step, stored.shape)
 
 
-def _grey_picture(scene: Scene, plane: Plane) -> tuple[Image, tuple[int, int, int, int]]:
-    """Return a slice in true proportions, and where it is in the picture: x, y, width, height."""
-    from PIL.Image import Resampling, new
-
-    grey = _image((scene.grey(plane) * 255).astype(np.uint8).T[::-1, ::-1])
-    sizes = np.array(scene.pixel_size(plane))
-    sides = sizes / sizes.max() * grey.size
-    width, height = (max(1, round(side)) for side in (sides * LONGEST / sides.max()).tolist())
-    canvas = new("RGB", (max(width, NARROWEST), max(height, NARROWEST)))
-    left, top = (canvas.width - width) // 2, (canvas.height - height) // 2
-    canvas.paste(grey.resize((width, height), Resampling.BICUBIC), (left, top))
-    return canvas, (left, top, width, height)
-
-
-def _image(pixels: npt.NDArray[np.uint8]) -> Image:
-    from PIL.Image import fromarray
-
-    return fromarray(np.ascontiguousarray(pixels))
-
-
-def _fitted(section: Section, width: int, height: int) -> Section:
-    """Return a section as rows of pixels, in the size of the picture."""
-    from PIL.Image import Resampling
-
-    rows = _image(section.astype(np.uint8).T[::-1, ::-1] * 255)
-    return np.asarray(rows.resize((width, height), Resampling.BOX)) >= COVERED
-
-
-def _paint(part: npt.NDArray[np.uint8], inside: Section, color: Color, *, dashed: bool) -> None:
+def _paint(part: Pixels, inside: npt.NDArray[np.bool_], color: Color, *, dashed: bool) -> None:
     """Draw a mask over a picture (rows, columns, RGB): its outline and, if solid, a light fill."""
-    padded = np.pad(inside, 1)
-    core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    outline = inside & ~core
+    outline = outline_of(np.pad(inside, 1))[1:-1, 1:-1]  # also along the picture's edge
     if dashed:
         row, column = np.indices(inside.shape)
         # A chessboard: lines of every direction are dashed.
@@ -449,38 +378,28 @@ def _paint(part: npt.NDArray[np.uint8], inside: Section, color: Color, *, dashed
     part[outline] = color
 
 
-def _ring(picture: Image, x: float, y: float) -> None:
-    from PIL.ImageDraw import Draw
-
+def _ringed(pixels: Pixels, x: float, y: float) -> Pixels:
+    picture = Image.fromarray(pixels)
     for radius, width, color in ((RING + 1, 4, EDGE), (RING, 2, MARK)):
         box = (x - radius, y - radius, x + radius, y + radius)
-        Draw(picture).ellipse(box, outline=color, width=width)
-
-
-def _lettered(picture: Image, plane: Plane) -> Image:
-    """Return a picture with the patient's sides at its edges."""
-    pixels = np.array(picture)
-    write_sides(pixels, plane)
-    return _image(pixels)
+        ImageDraw.Draw(picture).ellipse(box, outline=color, width=width)
+    return np.array(picture)
 
 
 def _schematic(volume: Grid, own: Mask) -> Illustration:
     """Return both fields of view in world space, from the side that shows the gap."""
-    from PIL.Image import new
-    from PIL.ImageDraw import Draw
-
-    labelled = _labelled(own)
+    points, _ = labelled(own)
     boxes = [_whole(volume), _whole(own.grid)]
-    if len(labelled):
-        boxes.append(_box(own.grid, labelled.min(axis=0) - 0.5, labelled.max(axis=0) + 0.5))
+    if len(points):
+        boxes.append(_box(own.grid, points.min(axis=0) - 0.5, points.max(axis=0) + 0.5))
     gap = _gap(boxes[0], boxes[1])
     plane = min((CORONAL, SAGITTAL, AXIAL), key=lambda plane: gap[plane.normal])
     corners = np.concatenate(boxes)[:, [plane.across, plane.up]]
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = (LONGEST - 2 * MARGIN) / float((high - low).max())
     size = np.maximum(np.rint((high - low) * scale).astype(int) + 2 * MARGIN, NARROWEST)
-    picture = new("RGB", (int(size[0]), int(size[1])))
-    draw = Draw(picture)
+    picture = Image.new("RGB", (int(size[0]), int(size[1])))
+    draw = ImageDraw.Draw(picture)
     middle = (low + high) / 2
     for box, color in zip(boxes, (BOX, OWN, OWN), strict=False):
         # Right to left and upward, as slices are drawn.
@@ -490,7 +409,9 @@ def _schematic(volume: Grid, own: Mask) -> Illustration:
         if (flat.max(axis=0) - flat.min(axis=0)).max() < 2 * DOT:
             x, y = flat.mean(axis=0).tolist()
             draw.rectangle((x - DOT, y - DOT, x + DOT, y + DOT), fill=color)
-    return _illustration(_lettered(picture, plane), _apart(plane, gap, boxes))
+    pixels = np.array(picture)
+    write_sides(pixels, plane)
+    return _illustration(pixels, _apart(plane, gap, boxes))
 
 
 def _apart(plane: Plane, gap: Points, boxes: Sequence[Points]) -> str:
@@ -531,9 +452,6 @@ def _with_strip(drawn: Illustration, behind: Sequence[ClassOutlier]) -> Illustra
     """Return a picture with the numbers of all items below it, if a class stands out."""
     if not behind:
         return drawn
-    from PIL.Image import new
-    from PIL.Image import open as opened
-
     outlier, number = behind[0], behind[0].number
     # As in the picture the patient's right is on the left.
     way = -1 if number.measure == "place" and number.axis == 0 else 1
@@ -544,14 +462,13 @@ def _with_strip(drawn: Illustration, behind: Sequence[ClassOutlier]) -> Illustra
         drawn.width,
         by_ratio=number.measure == "volume",
     )
-    picture = new("RGB", (drawn.width, drawn.height + numbers.height))
-    picture.paste(opened(io.BytesIO(drawn.png)))
-    picture.paste(numbers, (0, drawn.height))
     what = outlier.name or "all classes together"
-    return _illustration(picture, f"{drawn.caption} Below: {what} in all items; this one is red.")
+    caption = f"{drawn.caption} Below: {what} in all items; this one is red."
+    above = np.asarray(Image.open(io.BytesIO(drawn.png)))
+    return _illustration(np.vstack([above, np.asarray(numbers)]), caption)
 
 
-def _illustration(picture: Image, caption: str) -> Illustration:
-    out = io.BytesIO()
+def _illustration(pixels: Pixels, caption: str) -> Illustration:
+    out, picture = io.BytesIO(), Image.fromarray(pixels)
     picture.save(out, "PNG", optimize=True)
     return Illustration(out.getvalue(), caption, *picture.size)

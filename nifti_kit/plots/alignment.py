@@ -14,24 +14,29 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from nifti_kit.checks.pictures import ASSUMED, OWN
-from nifti_kit.core.geometry import PLANES, Grid, displacements
+from nifti_kit.core.geometry import PLANES, SAME_MM, Grid, displacements
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.plots.figure import (
-    BACKGROUND,
     FAINT,
     INK,
     LINE,
     MARGIN,
-    PLAIN,
     Picture,
-    fitted,
     letters,
     shortened,
     write,
 )
-from nifti_kit.render.scene import AXIAL, BY_NORMAL, Color, Mask, Plane, Scene, section_of
-
-Points = npt.NDArray[np.float64]
+from nifti_kit.render import Layer, Scene
+from nifti_kit.render.paint import grey_pane
+from nifti_kit.render.panes import Pane, Span
+from nifti_kit.render.position import (
+    Points,
+    best_slice,
+    indices_in,
+    labelled,
+    telling_plane,
+)
+from nifti_kit.render.scene import AXIAL, BY_NORMAL, Color, Mask, Plane
 
 LONGEST, SHORTEST = 5.6, 2.8
 """Sides of the picture (inches): the longer one, and the least that the other one has."""
@@ -45,17 +50,6 @@ AROUND = 0.12
 AROUND_MM = 8.0
 """But so much at least (mm): a mask of three voxels needs its surroundings."""
 
-MAX_POINTS = 100_000
-"""Labelled voxels from which plane and slice are chosen, evenly spread."""
-
-
-def indices_in(ras: Grid, inside: npt.NDArray[Any], place: Grid) -> Points:
-    """Return where labelled voxels are in indices of the volume (n, 3), not rounded."""
-    indices = np.argwhere(inside)
-    chosen = indices[:: max(1, math.ceil(len(indices) / MAX_POINTS))]
-    inverse = np.linalg.inv(ras.affine[:3, :3])
-    return np.asarray((place.world(chosen) - ras.origin) @ inverse.T)
-
 
 def telling_slice(
     scene: Scene, clouds: Sequence[Points], at: tuple[str, int | None] | None
@@ -65,7 +59,7 @@ def telling_slice(
     Parameters
     ----------
     clouds
-        For each place what :func:`indices_in` returned.
+        For each place the labelled voxels' indices in the scene's grid (n, 3), not rounded.
     at
         A plane (``axl``, ``cor``, ``sag``) and a RAS+ slice index from 0, either of them or both.
 
@@ -77,36 +71,18 @@ def telling_slice(
     name, index = at or (None, None)
     if name is not None and name not in PLANES:
         raise NiftiKitError("there is no such plane", found=repr(name), expected="axl, cor or sag")
-    plane = BY_NORMAL[PLANES[name]] if name else _telling(clouds, scene.grid)
+    plane = BY_NORMAL[PLANES[name]] if name else telling_plane(AXIAL, scene.grid, clouds)
     count = scene.grid.shape[plane.normal]
-    index = _fullest(clouds, scene.grid, plane) if index is None else index
+    if index is None:
+        along = [cloud[:, plane.normal] for cloud in clouds]  # also beside the volume
+        areas = [np.histogram(at, count, (-0.5, count - 0.5))[0] for at in along]
+        index = best_slice(areas, count)
     if not 0 <= index < count:
         found, expected = f"slice {index}", f"0 to {count - 1}"
         raise NiftiKitError("there is no such slice", found=found, expected=expected)
     position = list(scene.position)
     position[plane.normal] = index
     return replace(scene, position=(position[0], position[1], position[2])), plane
-
-
-def _telling(clouds: Sequence[Points], ras: Grid) -> Plane:
-    """Return the axial plane, or the one that shows a displacement through axial slices."""
-    moved = np.abs(clouds[0] - clouds[1]).mean(axis=0) * ras.voxel_size
-    if moved[AXIAL.normal] <= max(moved[AXIAL.across], moved[AXIAL.up]):
-        return AXIAL
-    return BY_NORMAL[int(moved.argmin())]
-
-
-def _fullest(clouds: Sequence[Points], ras: Grid, plane: Plane) -> int:
-    """Return the slice that shows most of both places; the middle if none is in the volume."""
-    size = ras.shape[plane.normal]
-    shares = []
-    for cloud in clouds:
-        at = np.rint(cloud[:, plane.normal])
-        counts = np.bincount(at[(at >= 0) & (at < size)].astype(int), minlength=size)
-        shares.append(counts / max(1, counts.max()))
-    merit = shares[0] + shares[1] + 2 * np.minimum(*shares)
-    best = np.flatnonzero(merit >= merit.max() - 1e-9)
-    return int(best[len(best) // 2])
 
 
 class Box(NamedTuple):
@@ -120,12 +96,11 @@ class Box(NamedTuple):
 class Canvas:
     """The part of the plane that is shown, also beyond the volume.
 
-    ``fine`` is its grid: points near enough to each other to follow the edges of voxels.
+    The pixels of ``fine`` are near enough to each other to follow the edges of voxels.
     """
 
-    plane: Plane
     box: Box
-    fine: Grid
+    fine: Pane
 
     @classmethod
     def of(
@@ -142,8 +117,12 @@ class Canvas:
         sides = box.high - box.low
         sides = np.maximum(sides, sides.max() * SHORTEST / LONGEST)
         middle = (box.low + box.high) / 2
-        wide = Box(middle - sides / 2, middle + sides / 2)
-        return cls(plane, wide, _fine(scene, plane, wide))
+        box = Box(middle - sides / 2, middle + sides / 2)
+        size = np.array(scene.pixel_size(plane))
+        low, high = (box.low / size + 0.5).tolist(), (box.high / size + 0.5).tolist()
+        width, height = np.ceil(sides / (sides.max() / DOTS)).astype(int).tolist()
+        spans = [Span(*ends) for ends in zip(low, high, strict=True)]
+        return cls(box, Pane(plane, 0, 0, 0, width, height, *spans))
 
     @property
     def inches(self) -> tuple[float, float]:
@@ -176,30 +155,11 @@ def _edge(cloud: Points, scene: Scene, plane: Plane) -> Points:
     return edge
 
 
-def _fine(scene: Scene, plane: Plane, box: Box) -> Grid:
-    sides = box.high - box.low
-    step = float(sides.max()) / DOTS
-    counts = np.ceil(sides / step).astype(int)
-    size = np.array(scene.pixel_size(plane))
-    start = np.zeros(3)
-    start[plane.normal] = scene.position[plane.normal]
-    start[[plane.across, plane.up]] = (box.low + step / 2) / size
-    affine = np.eye(4)
-    affine[:3, :3] = scene.grid.directions * step
-    affine[:3, 3] = scene.grid.world(start)
-    shape = [1, 1, 1]
-    shape[plane.across], shape[plane.up] = counts.tolist()
-    return Grid((shape[0], shape[1], shape[2]), affine)
-
-
 NARROWEST = 5.6
 """What the words around the picture need (inches)."""
 
 BAR = 0.3
 """A scale bar takes this part of the width at most."""
-
-SAME_MM = 1e-4
-"""Below this two places are one: the promise that the toolkit makes (mm)."""
 
 
 class _Look(NamedTuple):
@@ -215,7 +175,6 @@ _LOOKS = (
     _Look(OWN, "Red, solid", (0, ()), 1.9),
     _Look(ASSUMED, "Cyan, dashed", (0, (4, 5)), 1.6),  # gaps through which a line under it is seen
 )
-_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 
 
 def two_places(  # noqa: PLR0913 (each is one thing that a person may want to choose)
@@ -266,13 +225,14 @@ def two_places(  # noqa: PLR0913 (each is one thing that a person may want to ch
     names, (first, second) = _two(places)
     apart = displacements(inside, first, second)
     scene = Scene.of(volume, grid, (), None, window)
-    clouds = [indices_in(scene.grid, inside, place) for place in (first, second)]
-    scene, drawn = telling_slice(scene, clouds, at)
-    canvas = Canvas.of(scene, drawn, clouds, zoom_mm)
     masks = [
         Mask(name, look.color, inside, place)
         for name, place, look in zip(names, (first, second), _LOOKS, strict=True)
     ]
+    points, _ = labelled(masks[0])
+    clouds = [indices_in(scene.grid, place.world(points)) for place in (first, second)]
+    scene, drawn = telling_slice(scene, clouds, at)
+    canvas = Canvas.of(scene, drawn, clouds, zoom_mm)
     return _figure(scene, canvas, masks, shortened(title, len(title)), distance_text(apart))
 
 
@@ -311,20 +271,17 @@ def _figure(scene: Scene, canvas: Canvas, masks: list[Mask], title: str, apart: 
     sheet = max(width, NARROWEST) + 2 * (MARGIN + LINE)
     top = MARGIN + 2.6 * LINE
     below = top + height + 1.6 * LINE
-    figure = Picture(figsize=(sheet, below + 3 * LINE + MARGIN), facecolor=BACKGROUND)
-    figure.set_layout_engine("none")
     words = f"{title}: {apart}" if title else apart[0].upper() + apart[1:]
-    write(figure, MARGIN, MARGIN, fitted(words, sheet - 2 * MARGIN, **_TITLE), **_TITLE)
-    tall = figure.get_size_inches()[1]
-    place = ((sheet - width) / 2 / sheet, 1 - (top + height) / tall, width / sheet, height / tall)
-    axes = figure.add_axes(place, facecolor="black")
+    figure = Picture.of(sheet, below + 3 * LINE + MARGIN, words)
+    axes = figure.panel((sheet - width) / 2, top, width, height)
     _draw_slice(axes, scene, canvas)
-    lines = [_draw_mask(axes, canvas, mask, at) for at, mask in enumerate(masks)]
+    lines = [_draw_mask(axes, scene, canvas, mask, at) for at, mask in enumerate(masks)]
     _bar(axes, canvas)
-    letters(axes, canvas.plane)
-    handles = [line for line, _ in lines]
-    _legend(figure, handles, MARGIN / sheet, 1 - below / tall)
-    where = _where(scene, canvas.plane)
+    plane = canvas.fine.plane
+    letters(axes, plane)
+    figure.key(MARGIN, below, [line for line, _ in lines], handlelength=2.6)
+    where = f"{plane.title} {scene.slice_text(plane)} at {scene.place(plane.normal)}"
+    where += "; radiological view"
     write(figure, MARGIN, below + 2.2 * LINE, where, size=8, color=FAINT)
     figure.description = f"{words}; {'; '.join(text for _, text in lines)}; {where}"
     return figure
@@ -332,40 +289,36 @@ def _figure(scene: Scene, canvas: Canvas, masks: list[Mask], title: str, apart: 
 
 def _draw_slice(axes: Axes, scene: Scene, canvas: Canvas) -> None:
     """Draw the grey values; x runs to the left of the patient, or to the back."""
-    plane, (across, up) = canvas.plane, scene.pixel_size(canvas.plane)
-    grey = scene.grey(plane)
-    columns, rows = grey.shape
+    plane, (across, up) = canvas.fine.plane, scene.pixel_size(canvas.fine.plane)
+    whole = Pane.whole(scene.grid, plane)
+    with np.errstate(all="ignore"):  # grey values may be anything
+        grey = grey_pane(scene.volume, whole, scene.position[plane.normal], scene.limits)
     axes.imshow(
-        grey[::-1].T,
+        grey[::-1],
         cmap="gray",
         vmin=0,
-        vmax=1,
-        extent=((0.5 - columns) * across, 0.5 * across, -0.5 * up, (rows - 0.5) * up),
+        vmax=255,
+        extent=((0.5 - whole.width) * across, 0.5 * across, -0.5 * up, (whole.height - 0.5) * up),
         origin="lower",
         aspect="equal",
         interpolation="antialiased",
     )
     box = canvas.box
     axes.set(xlim=(-box.high[0], -box.low[0]), ylim=(box.low[1], box.high[1]))
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color("#555555")
 
 
-def _draw_mask(axes: Axes, canvas: Canvas, mask: Mask, at: int) -> tuple[Line2D, str]:
+def _draw_mask(axes: Axes, scene: Scene, canvas: Canvas, mask: Mask, at: int) -> tuple[Line2D, str]:
     """Draw an outline; return its line of the legend, and what it says."""
     red, green, blue = (channel / 255 for channel in mask.color)
     color = (red, green, blue)
     look = _LOOKS[at]
-    section = np.pad(section_of(mask, canvas.fine, canvas.plane, 0), 1, mode="edge")
+    index = scene.position[canvas.fine.plane.normal]
+    section = Layer.of_mask(mask).section(scene.grid, canvas.fine, index)
     seen = bool(section.any())
     if seen:
-        low = canvas.box.low
-        step = canvas.fine.voxel_size[canvas.plane.across]
-        x = -(low[0] + (np.arange(section.shape[0]) - 0.5) * step)
-        y = low[1] + (np.arange(section.shape[1]) - 0.5) * step
-        lines = axes.contour(
-            x, y, section.T.astype(float), levels=[0.5], colors=[color], linewidths=look.width
-        )
+        across, up = scene.pixel_size(canvas.fine.plane)
+        x, y = -(canvas.fine.columns() - 0.5) * across, (canvas.fine.lines() - 0.5) * up
+        lines = axes.contour(x, y, section, levels=[0.5], colors=[color], linewidths=look.width)
         lines.set(linestyle=[look.dashes])
         if at == 0:  # a black edge under the dashes would hide what they cross
             lines.set_path_effects([withStroke(linewidth=look.width + 1.4, foreground="black")])
@@ -373,22 +326,6 @@ def _draw_mask(axes: Axes, canvas: Canvas, mask: Mask, at: int) -> tuple[Line2D,
     text = f"{look.words}: {shortened(mask.name, 70)}{unseen}"
     line = Line2D([], [], color=color, linestyle=look.dashes, linewidth=look.width, label=text)
     return line, text
-
-
-def _legend(figure: Picture, handles: list[Line2D], left: float, top: float) -> None:
-    drawn = figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(left, top),
-        prop={"size": 9},
-        frameon=False,
-        borderpad=0,
-        borderaxespad=0,
-        labelspacing=0.4,
-        handlelength=2.6,
-    )
-    for text in drawn.get_texts():
-        text.set(color=INK, **PLAIN)
 
 
 def _bar(axes: Axes, canvas: Canvas) -> None:
@@ -407,12 +344,4 @@ def _bar(axes: Axes, canvas: Canvas) -> None:
         color=INK,
         fontsize=8,
         path_effects=[withStroke(linewidth=2, foreground="black")],
-    )
-
-
-def _where(scene: Scene, plane: Plane) -> str:
-    size = scene.grid.shape[plane.normal]
-    return (
-        f"{plane.title} slice {scene.position[plane.normal]} (0 to {size - 1}) "
-        f"at {scene.place(plane.normal)}; radiological view"
     )

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.labels import MAX_LABEL, LabelParts
+from nifti_kit.formats.labels import LabelParts
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.plans.plan import Plan
 from nifti_kit.plots.figure import (
-    BACKGROUND,
     FAINT,
     LINE,
     MARGIN,
@@ -28,17 +26,10 @@ from nifti_kit.plots.figure import (
     width_of,
     write,
 )
-from nifti_kit.render import Artist, Layer, Look, Stack, best_position
+from nifti_kit.render import Look, Scene
 from nifti_kit.render.miniature import miniature
-from nifti_kit.render.panes import Pane, Span
-from nifti_kit.render.scene import (
-    AXIAL,
-    BY_NORMAL,
-    Color,
-    Mask,
-    Plane,
-    Scene,
-)
+from nifti_kit.render.panes import Pane
+from nifti_kit.render.scene import AXIAL, BY_NORMAL, Mask, Plane
 from nifti_kit.targets.records import PlannedItem
 
 TILE, GUTTER = 1.9, 0.12
@@ -53,7 +44,6 @@ ACROSS = 5
 THICK = 1.05
 """Slices this much thicker than pixels are wide were taken that way; less is nearly isotropic."""
 
-_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _NAME: dict[str, Any] = {"size": 8}
 _NOTE: dict[str, Any] = {"size": 7}
 
@@ -98,35 +88,16 @@ class Tile:
         NiftiKitError
             If a shape is not that of its grid, or a window has no width.
         """
-        scene = Scene.of(volume, grid, (), None, window)
-        colors, layers = _layers(masks, scene.grid)
-        position, plane = best_position(scene.grid, layers), _taken(scene.grid)
-        artist = Artist(scene.volume, scene.grid, [("", layers)], colors)
-        pixels = miniature(artist, plane, Look(position, scene.limits), LONGEST)
-        where = f"{plane.title.lower()} slice {position[plane.normal]}"
-        if colors:
-            seen = _seen(layers, scene.grid, plane, position[plane.normal])
-            where = f"{where}, {seen} of {count(len(colors), 'class')}"
+        scene = Scene.of(volume, grid, masks, None, window)
+        artist, plane = scene.artist, _taken(scene.grid)
+        pixels = miniature(artist, plane, Look(scene.position, scene.limits), LONGEST)
+        index = scene.position[plane.normal]
+        where = f"{plane.title.lower()} slice {index}"
+        if scene.classes:
+            found = artist.sections(Pane.whole(scene.grid, plane), index)
+            seen = {number for section in found for number in np.unique(section) if number}
+            where = f"{where}, {len(seen)} of {count(len(scene.classes), 'class')}"
         return cls(name, where, pixels)
-
-
-def _layers(masks: Iterable[Mask], grid: Grid) -> tuple[list[Color], tuple[Layer, ...]]:
-    """Return the colour of each class, from number 1 on, and the layers that hold the numbers."""
-    colors: dict[str, Color] = {}
-    stack = Stack(grid, MAX_LABEL)
-    for mask in masks:
-        colors.setdefault(mask.name, mask.color)
-        number = stack.dtype.type([*colors].index(mask.name) + 1)
-        stack.add(np.where(mask.inside != 0, number, stack.dtype.type(0)), mask.grid)
-    return [*colors.values()], stack.layers
-
-
-def _seen(layers: Iterable[Layer], grid: Grid, plane: Plane, index: int) -> int:
-    """Return how many classes a slice of the image meets."""
-    across, up = grid.shape[plane.across], grid.shape[plane.up]
-    pane = Pane(plane, 0, 0, 0, across, up, Span(0, across), Span(0, up))
-    found = [np.unique(layer.section(grid, pane, index)) for layer in layers]
-    return int(np.count_nonzero(np.unique(np.concatenate(found)))) if found else 0
 
 
 def _taken(grid: Grid) -> Plane:
@@ -163,10 +134,8 @@ def contact_sheet(tiles: Iterable[Tile], *, title: str = "") -> Picture:
     sheet = columns * (TILE + GUTTER) - GUTTER + 2 * MARGIN
     top = MARGIN + 1.8 * LINE
     tall = top + rows * cell + MARGIN
-    figure = Picture(figsize=(sheet, tall), facecolor=BACKGROUND)
-    figure.set_layout_engine("none")
     words = " ".join(title.split()) or count(len(found), "item")
-    write(figure, MARGIN, MARGIN, fitted(words, sheet - 2 * MARGIN, **_TITLE), **_TITLE)
+    figure = Picture.of(sheet, tall, words)
     for at, tile in enumerate(found):
         row, column = divmod(at, columns)
         _draw(figure, tile, MARGIN + column * (TILE + GUTTER), top + row * cell)
@@ -179,16 +148,18 @@ def contact_sheet(tiles: Iterable[Tile], *, title: str = "") -> Picture:
 
 def _draw(figure: Picture, tile: Tile, left: float, top: float) -> None:
     """Draw a tile whose corner is so many inches from the left and from the top."""
-    sheet, tall = figure.get_size_inches()
     write(figure, left, top, fitted(tile.name, TILE, **_NAME), **_NAME)
     below = top + 1.2 * LINE + TILE + 0.05
     write(figure, left, below, _cut(tile.note), color=FAINT, **_NOTE)
-    place = (left / sheet, 1 - (top + 1.2 * LINE + TILE) / tall, TILE / sheet, TILE / tall)
-    axes = figure.add_axes(place, facecolor="black")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color("#555555")
-    if tile.pixels is not None:
-        _draw_slice(axes, tile.pixels)
+    axes = figure.panel(left, top + 1.2 * LINE, TILE, TILE)
+    if tile.pixels is None:
+        return
+    high, wide = tile.pixels.shape[:2]
+    axes.imshow(tile.pixels, extent=(0.0, wide, 0.0, high), aspect="equal")
+    side = max(wide, high)
+    axes.set(
+        xlim=((wide - side) / 2, (wide + side) / 2), ylim=((high - side) / 2, (high + side) / 2)
+    )
 
 
 def _cut(note: str) -> str:
@@ -197,15 +168,6 @@ def _cut(note: str) -> str:
     while width_of(short, **_NOTE) > TILE:
         short = f"{short[:-2].rstrip('…')}…"
     return short
-
-
-def _draw_slice(axes: Axes, pixels: npt.NDArray[np.uint8]) -> None:
-    high, wide = pixels.shape[:2]
-    axes.imshow(pixels, extent=(0.0, wide, 0.0, high), aspect="equal")
-    side = max(wide, high)
-    axes.set(
-        xlim=((wide - side) / 2, (wide + side) / 2), ylim=((high - side) / 2, (high + side) / 2)
-    )
 
 
 # The objects of a planned item as masks to draw

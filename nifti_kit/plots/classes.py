@@ -20,7 +20,6 @@ from nifti_kit.plots.figure import (
     PLAIN,
     Picture,
     count,
-    fitted,
     shortened,
     width_of,
     write,
@@ -47,7 +46,6 @@ LONGEST_NAME = 34
 NARROWEST = 4.6
 """What the title and the line below need (inches)."""
 
-_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _SMALL: dict[str, Any] = {"size": 8}
 
 
@@ -143,15 +141,12 @@ def _figure(sizes: Sequence[ClassSize], unit: Unit, title: str, *, is_log: bool)
     sheet = max(columns * column + 2 * MARGIN, NARROWEST)
     top = MARGIN + 1.9 * LINE
     tall = top + rows * ROW_HIGH + 3 * LINE + MARGIN
-    figure = Picture(figsize=(sheet, tall), facecolor=BACKGROUND)
-    figure.set_layout_engine("none")
-    write(figure, MARGIN, MARGIN, fitted(title, sheet - 2 * MARGIN, **_TITLE), **_TITLE)
+    figure = Picture.of(sheet, tall, title)
     limits = _limits(sizes, is_log=is_log)
     for at in range(columns):
         part = sizes[at * rows : (at + 1) * rows]
         left = MARGIN + at * column + named
-        place = (left / sheet, 1 - (top + rows * ROW_HIGH) / tall)
-        axes = figure.add_axes((*place, BAR_WIDE / sheet, rows * ROW_HIGH / tall))
+        axes = figure.axes_at(left, top, BAR_WIDE, rows * ROW_HIGH)
         axes.set(xscale="log" if is_log else "linear", xlim=limits, ylim=(rows - 0.5, -0.5))
         _draw(axes, part, is_log=is_log)
     axis = "logarithmic axis" if is_log else "linear axis"

@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 from matplotlib.textpath import TextToPath
 from PIL import Image
 
 from nifti_kit.core import html
 from nifti_kit.core.html import Illustration
-from nifti_kit.render.scene import DIRECTIONS, Color, Plane, Section
+from nifti_kit.render.scene import DIRECTIONS, Color, Plane
 
 BACKGROUND, INK, FAINT = "#15171a", "#f0f0f0", "#a0a0a0"
 """A dark sheet, as viewers have it: it goes with the light and the dark theme of a notebook."""
@@ -48,6 +51,10 @@ PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """For all text: names such as ``cost$^$`` are no formulas."""
 
 
+TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
+"""Of the line above a figure."""
+
+
 class Picture(Figure):
     """A matplotlib figure that shows itself in a notebook, once, without pyplot.
 
@@ -58,6 +65,46 @@ class Picture(Figure):
     """
 
     description = ""
+
+    @classmethod
+    def of(cls, width: float, height: float, title: str = "") -> Picture:
+        """Return a dark sheet of so many inches, with a title that is cut where it is too long."""
+        sheet = cls(figsize=(width, height), facecolor=BACKGROUND)
+        sheet.set_layout_engine("none")  # the places are ours, whatever a person has set
+        if title:
+            write(sheet, MARGIN, MARGIN, fitted(title, width - 2 * MARGIN, **TITLE), **TITLE)
+        return sheet
+
+    def axes_at(self, left: float, top: float, width: float, height: float, **look: Any) -> Axes:
+        """Return axes at a place in inches from the left and from the top."""
+        wide, high = self.get_size_inches()
+        place = (left / wide, 1 - (top + height) / high, width / wide, height / high)
+        return self.add_axes(place, **look)
+
+    def panel(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Return black axes for an image, with an edge around it and no numbers."""
+        axes = self.axes_at(left, top, width, height, facecolor="black")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color("#555555")
+        return axes
+
+    def key(self, left: float, top: float, handles: Sequence[Artist], **look: Any) -> list[Text]:
+        """Draw a legend at a place in inches from the left and from the top; return its texts."""
+        wide, high = self.get_size_inches()
+        drawn = self.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(left / wide, 1 - top / high),
+            prop={"size": 9},
+            frameon=False,
+            borderpad=0,
+            borderaxespad=0,
+            labelspacing=0.4,
+            **look,
+        )
+        for text in drawn.get_texts():
+            text.set(color=INK, **PLAIN)
+        return drawn.get_texts()
 
     def __repr__(self) -> str:
         return f"<Picture: {self.description}>"
@@ -119,8 +166,10 @@ def fitted(text: str, room: float, **font: Any) -> str:
     return short
 
 
-def outline(axes: Axes, inside: Section, size: tuple[float, float], color: Color) -> None:
-    """Draw the edges between voxels inside and outside: exact, not smoothed."""
+def outline(
+    axes: Axes, inside: npt.NDArray[np.bool_], size: tuple[float, float], color: Color
+) -> None:
+    """Draw the edges between voxels (to the right, up) inside and outside: exact, not smoothed."""
     padded = np.pad(inside, 1).astype(np.int8)
     x, y = np.nonzero(np.diff(padded, axis=0)[:, 1:-1])
     upright = np.stack([np.stack([x, y], -1), np.stack([x, y + 1], -1)], axis=1)
@@ -179,9 +228,8 @@ def noticed(title: str, lines: Sequence[str]) -> Picture:
         shown = [*wrapped[: MAX_LINES - 1], f"and {len(wrapped) - MAX_LINES + 1} more lines"]
     below = MARGIN + LINE * 1.3 * len(heading) + LINE / 2
     height = below + LINE * len(shown) + MARGIN
-    figure = Picture(figsize=(WIDTH, height), facecolor=BACKGROUND)
-    figure.set_layout_engine("none")
-    write(figure, MARGIN, MARGIN, "\n".join(heading), size=11, weight="bold", color=INK)
+    figure = Picture.of(WIDTH, height)
+    write(figure, MARGIN, MARGIN, "\n".join(heading), **TITLE)
     for at, line in enumerate(shown):
         write(figure, MARGIN, below + at * LINE, line, size=9, color=FAINT)
     figure.description = "; ".join([title, *map(str.strip, lines)])

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.plots.figure import (
-    BACKGROUND,
     FAINT,
     GAP,
     INK,
@@ -26,24 +24,15 @@ from nifti_kit.plots.figure import (
     ROW,
     Picture,
     count,
-    fitted,
     letters,
     outline,
     shortened,
     width_of,
     write,
 )
-from nifti_kit.render.scene import (
-    AXIAL,
-    CORONAL,
-    SAGITTAL,
-    Color,
-    Mask,
-    Plane,
-    Scene,
-    SceneClass,
-    Section,
-)
+from nifti_kit.render import Artist, Look, Scene
+from nifti_kit.render.panes import Pane
+from nifti_kit.render.scene import AXIAL, BY_NORMAL, CORONAL, SAGITTAL, Color, Mask, Plane
 
 UNSEEN = (21, 23, 26)
 """The sheet's own colour, for a line of the legend that is no class."""
@@ -72,7 +61,6 @@ THIN = 0.06
 NO_IMAGE = "no image: the masks alone, on their own grid"
 """Said where black is no grey value."""
 
-_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _ENTRY: dict[str, Any] = {"size": 9}
 _FOOTER: dict[str, Any] = {"size": 8}
 
@@ -102,7 +90,7 @@ def three_planes(
         The objects, each on its own grid: they are drawn where their affines put them.
     at
         RAS+ slice indices from 0: sagittal, coronal, axial; None for those to be chosen. By
-        default the point in a mask from which most classes are seen well, or the middle.
+        default those that show most classes well, or the middle.
     window
         Grey values as (centre, width); by default those between the percentiles 1 and 99.
     title
@@ -137,19 +125,35 @@ def masks_alone(
 
 
 def _drawn(scene: Scene, title: str, *, has_image: bool = True) -> Picture:
-    legend = _entries(scene)
+    artist = scene.artist
+    sections = {plane: _sections(artist, scene, plane) for plane in BY_NORMAL}
+    seen = {number for section in sections.values() for number in section}
+    legend = _entries(scene, seen)
     footer = _footer(scene, legend, has_image)
     sheet = _Layout.of(scene, legend, len(footer))
-    figure = Picture(figsize=(sheet.width, sheet.height), facecolor=BACKGROUND)
-    figure.set_layout_engine("none")  # the places are ours, whatever a person has set
-    write(figure, MARGIN, MARGIN, fitted(title, sheet.width - 2 * MARGIN, **_TITLE), **_TITLE)
+    figure = Picture.of(sheet.width, sheet.height, title)
     for plane, box in sheet.boxes.items():
-        _draw(_panel(figure, sheet, box), scene, plane, sheet.scale)
+        axes = figure.panel(*box)
+        _draw(axes, artist, scene, plane)
+        for number, inside in sections[plane].items():
+            size, color = scene.pixel_size(plane), scene.classes[number - 1].color
+            outline(axes, inside, size, color)
+            _number(axes, inside, size, number, sheet.scale)
     _draw_legend(figure, sheet, legend)
     look = {"color": FAINT, "linespacing": 1.5, **_FOOTER}
     write(figure, MARGIN, sheet.footer_top, "\n".join(footer), **look)
     figure.description = _description(scene, title) + ("" if has_image else f"; {NO_IMAGE}")
     return figure
+
+
+def _sections(artist: Artist, scene: Scene, plane: Plane) -> dict[int, npt.NDArray[np.bool_]]:
+    """Return which pixels (to the right, up) each class has that a slice cuts, by its number."""
+    index = scene.position[plane.normal]
+    layers = artist.sections(Pane.whole(scene.grid, plane), index)
+    numbers = np.unique([number for found in layers for number in np.unique(found)]).tolist()
+    return {
+        int(n): np.any([found == n for found in layers], axis=0)[::-1].T for n in numbers if n > 0
+    }
 
 
 class _LegendRow(NamedTuple):
@@ -160,9 +164,9 @@ class _LegendRow(NamedTuple):
     visible: bool
 
 
-def _entries(scene: Scene) -> list[_LegendRow]:
+def _entries(scene: Scene, seen: Collection[int]) -> list[_LegendRow]:
     """Return the legend, in the order of the classes; where it is cut, visible ones stay."""
-    entries = [_entry(scene, found) for found in scene.classes]
+    entries = [_entry(scene, number, number in seen) for number in range(1, len(scene.classes) + 1)]
     if len(entries) <= MAX_ENTRIES:
         return entries
     by_visibility = sorted(range(len(entries)), key=lambda at: not entries[at].visible)
@@ -171,13 +175,14 @@ def _entries(scene: Scene) -> list[_LegendRow]:
     return [entries[at] for at in kept] + [_LegendRow(more, UNSEEN, True)]
 
 
-def _entry(scene: Scene, found: SceneClass) -> _LegendRow:
+def _entry(scene: Scene, number: int, visible: bool) -> _LegendRow:
+    found = scene.classes[number - 1]
     # A figure space is as wide as a digit.
-    number = str(found.number).rjust(len(str(len(scene.classes))), "\N{FIGURE SPACE}")
-    objects = f", {count(len(found.masks), 'object')}" if len(found.masks) > 1 else ""
+    place = str(number).rjust(len(str(len(scene.classes))), "\N{FIGURE SPACE}")
+    objects = f", {count(found.objects, 'object')}" if found.objects > 1 else ""
     outside = ", outside the volume" if found.is_outside else ""
-    text = f"{number}  {shortened(found.name)}{objects}, {count(found.voxels, 'voxel')}{outside}"
-    return _LegendRow(text, found.color, scene.is_cut(found))
+    text = f"{place}  {shortened(found.name)}{objects}, {count(found.voxels, 'voxel')}{outside}"
+    return _LegendRow(text, found.color, visible)
 
 
 class _Box(NamedTuple):
@@ -250,46 +255,33 @@ class _Key:
         return cls(left, top, columns * entry if legend else 0.0, rows * ROW, columns)
 
 
-def _panel(figure: Figure, sheet: _Layout, box: _Box) -> Axes:
-    left, bottom = box.left / sheet.width, 1 - (box.top + box.height) / sheet.height
-    place = (left, bottom, box.width / sheet.width, box.height / sheet.height)
-    axes = figure.add_axes(place, facecolor="black")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color("#555555")
-    return axes
-
-
-def _draw(axes: Axes, scene: Scene, plane: Plane, scale: float) -> None:
+def _draw(axes: Axes, artist: Artist, scene: Scene, plane: Plane) -> None:
     """Draw one plane; coordinates are mm from the lower left corner."""
-    across, up = scene.pixel_size(plane)
-    # The across axis grows to the left of the picture: to R, or to A.
-    colored = np.repeat(scene.grey(plane)[::-1, :, None], 3, axis=2)
-    for found in scene.classes:
-        inside = scene.section(found, plane)[::-1]
-        if inside.any():
-            tint = np.array(found.color) / 255
-            colored[inside] = (1 - OPACITY) * colored[inside] + OPACITY * tint
-            outline(axes, inside, (across, up), found.color)
-            _number(axes, inside, (across, up), found.number, scale)
+    look = Look(scene.position, scene.limits, OPACITY, firmer=0.0)
+    with np.errstate(all="ignore"):  # grey values may be anything
+        pixels = artist.pane(Pane.whole(scene.grid, plane), look)[::-1, :, :3]
+    (across, up), (high, wide) = scene.pixel_size(plane), pixels.shape[:2]
     axes.imshow(
-        colored.transpose(1, 0, 2),
-        extent=(0.0, colored.shape[0] * across, 0.0, colored.shape[1] * up),
+        pixels,
+        extent=(0.0, wide * across, 0.0, high * up),
         origin="lower",
         aspect="equal",
         interpolation="antialiased",
     )
-    _cross(axes, scene, plane)
+    style: dict[str, Any] = {"color": "white", "lw": 0.7, "alpha": 0.55, "ls": (0, (4, 4))}
+    axes.axvline((wide - scene.position[plane.across] - 0.5) * across, **style)
+    axes.axhline((scene.position[plane.up] + 0.5) * up, **style)
     letters(axes, plane)
-    caption = f"{plane.title}, {scene.place(plane.normal)}\n{_slice(scene, plane)}"
+    caption = f"{plane.title}, {scene.place(plane.normal)}\n{scene.slice_text(plane)}"
     axes.set_title(caption, fontsize=9, color=INK, pad=20, linespacing=1.35, **PLAIN)
 
 
-def _slice(scene: Scene, plane: Plane) -> str:
-    return f"slice {scene.position[plane.normal]} (0 to {scene.grid.shape[plane.normal] - 1})"
-
-
 def _number(
-    axes: Axes, inside: Section, size: tuple[float, float], number: int, scale: float
+    axes: Axes,
+    inside: npt.NDArray[np.bool_],
+    size: tuple[float, float],
+    number: int,
+    scale: float,
 ) -> None:
     """Write a class's number where its section is thickest; beside it where that is too thin."""
     x, y, depth = _thickest(inside, size)
@@ -310,7 +302,7 @@ def _number(
     )
 
 
-def _thickest(inside: Section, size: tuple[float, float]) -> tuple[int, int, float]:
+def _thickest(inside: npt.NDArray[np.bool_], size: tuple[float, float]) -> tuple[int, int, float]:
     """Return the pixel (x, y) that is deepest inside, and how far it is from outside (mm)."""
     from scipy.ndimage import distance_transform_edt, find_objects
 
@@ -320,15 +312,7 @@ def _thickest(inside: Section, size: tuple[float, float]) -> tuple[int, int, flo
     return int(box[0].start + x), int(box[1].start + y), float(depth.max())
 
 
-def _cross(axes: Axes, scene: Scene, plane: Plane) -> None:
-    across, up = scene.pixel_size(plane)
-    from_left = scene.grid.shape[plane.across] - scene.position[plane.across] - 0.5
-    style: dict[str, Any] = {"color": "white", "lw": 0.7, "alpha": 0.55, "ls": (0, (4, 4))}
-    axes.axvline(from_left * across, **style)
-    axes.axhline((scene.position[plane.up] + 0.5) * up, **style)
-
-
-def _draw_legend(figure: Figure, sheet: _Layout, legend: Sequence[_LegendRow]) -> None:
+def _draw_legend(figure: Picture, sheet: _Layout, legend: Sequence[_LegendRow]) -> None:
     """Draw the legend; classes that no slice cuts are faint, and their colour is an outline."""
     if not legend:
         return
@@ -337,21 +321,10 @@ def _draw_legend(figure: Figure, sheet: _Layout, legend: Sequence[_LegendRow]) -
         red, green, blue = (channel / 255 for channel in entry.color)
         face = (red, green, blue, 0.8 if entry.visible else 0.0)
         handles.append(Patch(facecolor=face, edgecolor=(red, green, blue), label=entry.text))
-    drawn = figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(sheet.key.left / sheet.width, 1 - sheet.key.top / sheet.height),
-        ncols=sheet.key.columns,
-        prop=_ENTRY,
-        frameon=False,
-        borderpad=0,
-        borderaxespad=0,
-        labelspacing=0.4,
-        handlelength=1.3,
-        columnspacing=1.5,
-    )
-    for text, entry in zip(drawn.get_texts(), legend, strict=True):
-        text.set(color=INK if entry.visible else FAINT, **PLAIN)
+    look = {"ncols": sheet.key.columns, "handlelength": 1.3, "columnspacing": 1.5}
+    texts = figure.key(sheet.key.left, sheet.key.top, handles, **look)
+    for text, entry in zip(texts, legend, strict=True):
+        text.set_color(INK if entry.visible else FAINT)
 
 
 def _footer(scene: Scene, legend: Sequence[_LegendRow], has_image: bool) -> list[str]:
@@ -379,8 +352,8 @@ def _footer(scene: Scene, legend: Sequence[_LegendRow], has_image: bool) -> list
 
 def _description(scene: Scene, title: str) -> str:
     planes = ", ".join(
-        f"{plane.title.lower()} {_slice(scene, plane)} at {scene.place(plane.normal)}"
-        for plane in (SAGITTAL, CORONAL, AXIAL)
+        f"{plane.title.lower()} {scene.slice_text(plane)} at {scene.place(plane.normal)}"
+        for plane in BY_NORMAL
     )
     what = " ".join(title.split()) or "three planes"
     return f"{what}; {planes}; {count(len(scene.classes), 'class')}"

@@ -20,7 +20,6 @@ from nifti_kit.datasets.surveys import ItemSurvey, survey_item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.scores import ScoreTable
 from nifti_kit.plots.figure import (
-    BACKGROUND,
     FAINT,
     INK,
     LINE,
@@ -28,7 +27,6 @@ from nifti_kit.plots.figure import (
     PLAIN,
     Picture,
     count,
-    fitted,
     shortened,
     width_of,
     write,
@@ -64,7 +62,6 @@ FAULTY = "#ff5c8a"
 DARK = 0.55
 """Cells below this value are dark: their numbers are white."""
 
-_TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _SMALL: dict[str, Any] = {"size": 8}
 
 
@@ -185,11 +182,8 @@ def _sheet(title: str, rows: Sequence[str], heads: Sequence[str]) -> tuple[Pictu
     body = wide * len(heads), high * len(rows)
     sheet = max(left + body[0] + 0.71 * slanted + MARGIN, NARROWEST)
     tall = top + body[1] + 3.4 * LINE + MARGIN
-    figure = Picture(figsize=(sheet, tall), facecolor=BACKGROUND)
-    figure.set_layout_engine("none")
-    write(figure, MARGIN, MARGIN, fitted(title, sheet - 2 * MARGIN, **_TITLE), **_TITLE)
-    place = (left / sheet, 1 - (top + body[1]) / tall, body[0] / sheet, body[1] / tall)
-    axes = figure.add_axes(place, facecolor="#2a2e33")
+    figure = Picture.of(sheet, tall, title)
+    axes = figure.axes_at(left, top, *body, facecolor="#2a2e33")
     axes.set(xlim=(0, len(heads)), ylim=(len(rows), 0))
     _name(axes, rows, heads, (math.ceil(LABELLED / high), math.ceil(LABELLED / wide)))
     legend = (

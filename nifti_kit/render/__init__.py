@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from nifti_kit.render.layers import Layer, Stack
 from nifti_kit.render.picture import Artist, Look
-from nifti_kit.render.position import Window, best_position, presets_of
-from nifti_kit.render.scene import Mask, Scene
+from nifti_kit.render.position import Scene, Window, best_position, presets_of
+from nifti_kit.render.scene import Mask
 
 __all__ = [
     "Artist",

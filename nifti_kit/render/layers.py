@@ -14,6 +14,7 @@ from nifti_kit.core.geometry import Grid, Orientation, placed_on, ras_orientatio
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.panes import Pane
+from nifti_kit.render.scene import Mask
 
 Numbers = npt.NDArray[Any]
 """Numbers of classes from 1, uint8 or uint16; 0 is background."""
@@ -37,6 +38,11 @@ class Layer:
     numbers: Numbers
     grid: Grid
 
+    @classmethod
+    def of_mask(cls, mask: Mask) -> Layer:
+        """Return a mask alone, with the number 1; its axes may be in any order."""
+        return cls(np.asarray(mask.inside != 0).view(np.uint8), mask.grid)
+
     def section(self, image: Grid, pane: Pane, index: int) -> Numbers:
         """Return the numbers under a pane's pixels (lines, columns), for a slice of an image.
 
@@ -49,7 +55,7 @@ class Layer:
         axes = (pane.plane.across, pane.plane.up)
         at = index - place[pane.plane.normal]
         columns, lines = (
-            side.astype(np.intp) - place[axis]
+            np.floor(side).astype(np.intp) - place[axis]  # a pane may reach beyond the image
             for side, axis in zip((across, up), axes, strict=True)
         )
         return _cut(self.numbers, pane.plane.normal, at, columns, lines)
@@ -174,9 +180,7 @@ class Stack:
         NiftiKitError
             If the shape is not that of the grid.
         """
-        if numbers.shape != grid.shape:
-            message = "the label map has another shape than its grid"
-            raise NiftiKitError(message, found=numbers.shape, expected=grid.shape)
+        check_shape("label map", numbers, grid)
         if not numbers.size:
             return True
         numbers = numbers.astype(self.dtype, copy=False)
@@ -226,6 +230,13 @@ def _frames(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
     """
     axis = max(range(one.ndim), key=lambda axis: abs(one.strides[axis]))
     return zip(np.moveaxis(one, axis, 0), np.moveaxis(other, axis, 0), strict=True)
+
+
+def check_shape(what: str, array: npt.NDArray[Any], grid: Grid) -> None:
+    """Refuse an array that has another shape than its grid; ``what`` says what it is."""
+    if array.shape != grid.shape:
+        message = f"the {what} has another shape than its grid"
+        raise NiftiKitError(message, found=array.shape, expected=grid.shape)
 
 
 def renumbered(values: Numbers, table: Numbers) -> Numbers:

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nifti_kit.core.geometry import Grid
 from nifti_kit.core.html import Illustration
-from nifti_kit.render.panes import Pane, Span
+from nifti_kit.render.panes import Pane
 from nifti_kit.render.picture import Artist, Look, write_sides
 from nifti_kit.render.scene import Plane
 
@@ -24,19 +23,11 @@ def miniature(artist: Artist, plane: Plane, look: Look, longest: int) -> npt.NDA
     It is the slice of ``plane`` at the look's position; letters at the edges say where the
     patient's sides are, the right on the left (radiological convention).
     """
-    pane = whole_pane(artist.grid, plane, longest)
+    pane = Pane.whole(artist.grid, plane, longest)
     with np.errstate(all="ignore"):  # grey values may be anything
         pixels = artist.pane(pane, look).copy()
     write_sides(pixels, plane)
     return np.ascontiguousarray(pixels[..., :3])
-
-
-def whole_pane(grid: Grid, plane: Plane, longest: int) -> Pane:
-    """Return a pane that shows a whole slice, with pixels of one size in mm."""
-    across, up = (grid.shape[axis] for axis in (plane.across, plane.up))
-    wide, high = across * grid.voxel_size[plane.across], up * grid.voxel_size[plane.up]
-    width, height = (max(1, round(longest * side / max(wide, high))) for side in (wide, high))
-    return Pane(plane, 0, 0, 0, width, height, Span(0, across), Span(0, up))
 
 
 def illustration(pixels: npt.NDArray[np.uint8], caption: str) -> Illustration:

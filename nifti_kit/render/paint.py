@@ -194,16 +194,23 @@ class Palette:
 
     @classmethod
     def of(
-        cls, colors: Sequence[Color], hidden: Collection[int], opacity: float, *, outline: bool
+        cls,
+        colors: Sequence[Color],
+        hidden: Collection[int],
+        opacity: float,
+        *,
+        outline: bool,
+        firmer: float = FIRMER,
     ) -> Palette:
         """Return the palette for the classes' colours, from number 1 on.
 
-        ``opacity`` is 0 (masks are not seen) to 1 (the image is not seen under them).
+        ``opacity`` is 0 (masks are not seen) to 1 (the image is not seen under them); outlines
+        have ``firmer`` more.
         """
         shown = np.arange(len(colors) + 1, dtype=np.uint16)
         shown[list(hidden)] = 0
         fill = 0.0 if outline else opacity
-        line = min(1.0, opacity + FIRMER) if opacity else 0.0
+        line = min(1.0, opacity + firmer) if opacity else 0.0
         rgb = np.zeros((len(colors) + 1, 3), dtype=np.float32)
         rgb[1:] = np.reshape(colors, (-1, 3))
         return cls(shown, rgb, fill, line, _color_table(rgb, (fill, line)))

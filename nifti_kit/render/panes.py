@@ -77,6 +77,18 @@ class Pane:
     across: Span
     up: Span
 
+    @classmethod
+    def whole(cls, grid: Grid, plane: Plane, longest: int | None = None) -> Pane:
+        """Return the pane of a whole slice, alone: with a pixel for each voxel, in any proportions.
+
+        With ``longest``, its longer side has so many pixels, and a pixel is as wide as high in mm.
+        """
+        width, height = across, up = grid.shape[plane.across], grid.shape[plane.up]
+        if longest is not None:
+            wide, high = across * grid.voxel_size[plane.across], up * grid.voxel_size[plane.up]
+            width, height = (max(1, round(longest * s / max(wide, high))) for s in (wide, high))
+        return cls(plane, 0, 0, 0, width, height, Span(0, across), Span(0, up))
+
     def columns(self) -> npt.NDArray[np.float64]:
         """Return where each column of pixels lies across, in voxels."""
         steps = (np.arange(self.width) + 0.5) / self.width

@@ -14,6 +14,7 @@ from PIL import Image
 from nifti_kit.core.geometry import Grid
 from nifti_kit.render.layers import Layer, Numbers
 from nifti_kit.render.paint import (
+    FIRMER,
     Grey,
     Palette,
     Pixels,
@@ -180,6 +181,8 @@ class Look:
         The normal of the plane that the keyboard moves.
     beside
         Whether that plane alone is shown, once for each overlay, from left to right.
+    firmer
+        How much more opaque the outline of what is filled is: 0 where another one is drawn over it.
     """
 
     position: tuple[int, int, int]
@@ -191,6 +194,7 @@ class Look:
     focus: tuple[float, float, float] = (0.0, 0.0, 0.0)
     active: int = 2
     beside: bool = False
+    firmer: float = FIRMER
 
 
 class Artist:
@@ -264,14 +268,13 @@ class Artist:
     def pane(self, pane: Pane, look: Look) -> Pixels:
         """Return the pixels of a pane, of whatever size, without the lines that cross it."""
         index = look.position[pane.plane.normal]
-        layers = self.overlays[pane.row][1]
-        key = (pane, index, layers, look.limits, look.hidden, look.opacity, look.outline)
+        key = (pane, index, self.overlays[pane.row][1], look.limits, *_palette_key(look))
         return self._once(("pixels", pane.row, pane.plane), key, lambda: self._paint(pane, look))
 
     def _paint(self, pane: Pane, look: Look) -> Pixels:
         index, palette = look.position[pane.plane.normal], self._palette(look)
         grey = self._grey(pane, index, look.limits)
-        shown = [palette.shown[numbers] for numbers in self._sections(pane, index)]
+        shown = [palette.shown[numbers] for numbers in self.sections(pane, index)]
         lowest = shown[0] if shown else np.zeros(grey.shape, dtype=np.uint16)
         pixels = palette.paint(grey, lowest, outline_of(lowest))
         for numbers in shown[1:]:
@@ -282,11 +285,11 @@ class Artist:
         return pixels
 
     def _palette(self, look: Look) -> Palette:
-        key = (look.hidden, look.opacity, look.outline)
+        hidden, opacity, outline, firmer = key = _palette_key(look)
         return self._once(
             "palette",
             key,
-            lambda: Palette.of(self.colors, look.hidden, look.opacity, outline=look.outline),
+            lambda: Palette.of(self.colors, hidden, opacity, outline=outline, firmer=firmer),
         )
 
     def _grey(self, pane: Pane, index: int, limits: tuple[float, float]) -> Grey:
@@ -296,7 +299,8 @@ class Artist:
             ("grey", pane.plane), key, lambda: grey_pane(self.volume, pane, index, limits)
         )
 
-    def _sections(self, pane: Pane, index: int) -> list[Numbers]:
+    def sections(self, pane: Pane, index: int) -> list[Numbers]:
+        """Return the numbers under a pane's pixels (lines, columns), of each layer."""
         _, layers = self.overlays[pane.row]
         return self._once(
             ("sections", pane.row, pane.plane),
@@ -310,3 +314,7 @@ class Artist:
             self._kept[what] = (key, make())
         made: Made = self._kept[what][1]
         return made
+
+
+def _palette_key(look: Look) -> tuple[frozenset[int], float, bool, float]:
+    return look.hidden, look.opacity, look.outline, look.firmer

@@ -19,7 +19,7 @@ from nifti_kit.checks import pictures
 from nifti_kit.checks.pictures import ASSUMED, LONGEST, MARK, NARROWEST, OWN, Illustrator
 from nifti_kit.core.findings import Finding, Findings, finding
 from nifti_kit.core.html import Illustration
-from nifti_kit.render import paint
+from nifti_kit.render import paint, position
 from tests.support.builders import AFFINE, labels, write_nifti
 from tests.support.handmade import write_array
 from tests.support.properties import untimed
@@ -143,6 +143,13 @@ def test_a_mask_is_filled_lightly(tmp_path: Path) -> None:
     shown = pixels(write_pair(tmp_path, block((2, 2, 2), (18, 18, 18)))(of_mask()))
     assert shown[60, 60].tolist() == [63, 14, 12]
     assert shown[5, 60].tolist() == [0, 0, 0]
+
+
+def test_a_mask_that_covers_part_of_a_pixel_stays_in_view(tmp_path: Path) -> None:
+    size = (480, 480, 3)
+    line = block((101, 10, 1), (102, 470, 2), size)  # one of the two voxels that share a pixel
+    shown = pixels(write_pair(tmp_path, line, array=np.zeros(size, np.int16))(of_mask()))
+    assert (shown == OWN).all(axis=-1).any(axis=1).sum() == 230
 
 
 def test_planes_of_a_layout_are_kept(tmp_path: Path) -> None:
@@ -319,7 +326,7 @@ def test_very_large_masks_and_slices_are_sampled_and_stay_in_place(
 ) -> None:
     monkeypatch.setattr(pictures, "MAX_MASK_VOXELS", 1000)
     monkeypatch.setattr(pictures, "MAX_SIDE", 10)
-    monkeypatch.setattr(pictures, "MAX_POINTS", 7)
+    monkeypatch.setattr(position, "MAX_POINTS", 7)
     mask = block((8, 8, 8), (12, 12, 12))
     picture = write_pair(tmp_path, mask, shifted(8, 0, 0))(of_mask("mask-translated"))
     shown = pixels(picture)

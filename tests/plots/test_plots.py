@@ -119,8 +119,8 @@ def test_grey_values_are_where_their_voxels_are(plane):
     figure = three_planes(array, GRID, at=(1, 8, 4), window=WINDOW)
     shown = images_of(figure)[plane][..., 0]
     _, across, up = PLANES[plane]
-    row, column = np.argwhere(shown == 1.0)[0]
-    assert np.count_nonzero(shown == 1.0) == 1
+    row, column = np.argwhere(shown == 255)[0]
+    assert np.count_nonzero(shown == 255) == 1
     assert row == (1, 8, 4)[up]
     assert column == GRID.shape[across] - 1 - (1, 8, 4)[across]
 
@@ -286,7 +286,7 @@ def test_arrays_must_have_the_shape_of_their_grid():
 def test_a_window_is_centre_and_width():
     figure = three_planes(GREY, GRID, window=(60, 80))
     assert "grey values 20 to 100" in footer_of(figure)
-    assert images_of(figure)["Axial"][0, 0].tolist() == pytest.approx([0.75, 0.75, 0.75])
+    assert images_of(figure)["Axial"][0, 0].tolist() == [191, 191, 191]
 
 
 def test_the_default_window_leaves_out_single_hot_voxels():

@@ -23,7 +23,7 @@ from nifti_kit.render.paint import (
 )
 from nifti_kit.render.panes import MARGIN, SMALLEST, WIDEST, Layout, Pane, Span
 from nifti_kit.render.picture import ACTIVE, BACKGROUND, Artist, Look
-from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL, Mask, section_of
+from nifti_kit.render.scene import AXIAL, CORONAL, SAGITTAL
 
 SHAPE = (8, 10, 12)
 GRID = Grid(SHAPE, np.array([[2.0, 0, 0, -7], [0, 3, 0, 4], [0, 0, 5, 1], [0, 0, 0, 1]]))
@@ -34,12 +34,6 @@ RED, GREEN = (255, 0, 0), (0, 255, 0)
 def labels(shape=SHAPE, count: int = 3) -> np.ndarray:
     """Return a label map without symmetry."""
     return np.random.default_rng(5).integers(0, count + 1, shape).astype(np.uint8)
-
-
-def voxel_pane(plane, grid: Grid = GRID) -> Pane:
-    """Return a pane with one pixel for each voxel."""
-    across, up = grid.shape[plane.across], grid.shape[plane.up]
-    return Pane(plane, 0, 0, 0, across, up, Span(0, across), Span(0, up))
 
 
 def seen(section: np.ndarray) -> np.ndarray:
@@ -144,26 +138,44 @@ def test_between_panes_there_is_no_plane() -> None:
 @pytest.mark.parametrize("plane", [SAGITTAL, CORONAL, AXIAL])
 def test_a_section_on_the_images_own_voxels_is_exact(plane) -> None:
     numbers = labels()
-    section = Layer(numbers, GRID).section(GRID, voxel_pane(plane), 4)
+    section = Layer(numbers, GRID).section(GRID, Pane.whole(GRID, plane), 4)
     np.testing.assert_array_equal(seen(section), numbers.take(4, axis=plane.normal))
 
 
 @pytest.mark.parametrize("plane", [SAGITTAL, CORONAL, AXIAL])
-def test_a_turned_layer_is_cut_where_a_scene_cuts_it(plane) -> None:
+def test_a_turned_layer_has_under_each_pixel_the_voxel_that_holds_its_middle(plane) -> None:
     cosine, sine = np.cos(0.3), np.sin(0.3)
     turn = np.array([[cosine, -sine, 0, 2], [sine, cosine, 0, -3], [0, 0, 1.1, 4], [0, 0, 0, 1]])
     numbers, grid = labels(), Grid(SHAPE, turn @ GRID.affine)
-    section = seen(Layer(numbers, grid).section(GRID, voxel_pane(plane), 4))
+    section = seen(Layer(numbers, grid).section(GRID, Pane.whole(GRID, plane), 4))
     assert section.any()
-    for value in (1, 2, 3):
-        mask = Mask("one", RED, numbers == value, grid)
-        np.testing.assert_array_equal(section == value, section_of(mask, GRID, plane, 4))
+    for across, up in np.ndindex(section.shape):
+        indices = np.zeros(3)
+        indices[[plane.normal, plane.across, plane.up]] = 4, across, up
+        at = np.rint(np.linalg.solve(grid.affine, [*GRID.world(indices), 1])[:3]).astype(int)
+        is_inside = ((at >= 0) & (at < SHAPE)).all()
+        assert section[across, up] == (numbers[tuple(at)] if is_inside else 0)
+
+
+def test_a_pane_may_reach_beyond_the_image_and_has_nothing_there() -> None:
+    pane = Pane(AXIAL, 0, 0, 0, 2 * SHAPE[0], SHAPE[1], Span(-4, SHAPE[0] + 4), Span(0, SHAPE[1]))
+    pixels = Layer(labels(), GRID).section(GRID, pane, 4)
+    whole = np.zeros((2 * SHAPE[0], SHAPE[1]), np.uint8)
+    whole[4:-4] = labels()[:, :, 4]
+    np.testing.assert_array_equal(seen(pixels), whole)
+
+
+def test_a_pane_of_a_whole_slice_has_true_proportions_or_a_pixel_for_each_voxel() -> None:
+    pane = Pane.whole(GRID, CORONAL)
+    assert (pane.width, pane.height, pane.across, pane.up) == (8, 12, Span(0, 8), Span(0, 12))
+    pane = Pane.whole(GRID, CORONAL, 240)  # 16 x 60 mm
+    assert (pane.width, pane.height, pane.across, pane.up) == (64, 240, Span(0, 8), Span(0, 12))
 
 
 def test_a_layer_far_away_is_not_seen() -> None:
     far = Grid(SHAPE, GRID.affine + np.array([[0, 0, 0, 1e8 + 0.3]] + [[0] * 4] * 3))
     layer = Layer(labels(), far)
-    assert not layer.section(GRID, voxel_pane(AXIAL), 4).any()
+    assert not layer.section(GRID, Pane.whole(GRID, AXIAL), 4).any()
     assert layer.at(GRID, (4, 4, 4)) == 0
     assert len(layer.points(GRID)[0]) == 0
 
@@ -175,8 +187,10 @@ def test_a_cropped_layer_lies_at_its_own_place() -> None:
     )
     layer, whole = Layer(numbers, grid), np.zeros(SHAPE, np.uint8)
     whole[5:7, 6:9, 7:11] = numbers
-    np.testing.assert_array_equal(seen(layer.section(GRID, voxel_pane(AXIAL), 8)), whole[:, :, 8])
-    assert not layer.section(GRID, voxel_pane(AXIAL), 6).any()
+    np.testing.assert_array_equal(
+        seen(layer.section(GRID, Pane.whole(GRID, AXIAL), 8)), whole[:, :, 8]
+    )
+    assert not layer.section(GRID, Pane.whole(GRID, AXIAL), 6).any()
     assert layer.at(GRID, (5, 6, 7)) == numbers[0, 0, 0]
     points, found = layer.points(GRID)
     np.testing.assert_array_equal(points, np.argwhere(whole))
@@ -264,7 +278,9 @@ def test_what_is_no_number_is_black_and_what_is_endless_is_white() -> None:
 
 def test_a_pane_with_a_pixel_for_each_voxel_shows_their_greys() -> None:
     volume = np.arange(960, dtype=np.int16).reshape(SHAPE) % 256
-    grey = grey_pane(volume[::-1, :, ::-1][::-1, :, ::-1], voxel_pane(CORONAL), 3, (0.0, 255.0))
+    grey = grey_pane(
+        volume[::-1, :, ::-1][::-1, :, ::-1], Pane.whole(GRID, CORONAL), 3, (0.0, 255.0)
+    )
     np.testing.assert_array_equal(seen(grey), volume[:, 3])
 
 
