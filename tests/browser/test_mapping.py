@@ -152,7 +152,7 @@ def test_thirty_annotations_are_mapped_and_uploaded_by_keyboard_alone(voila, tmp
     press(opened, ".nk-uploader .nk-plan")
     press(opened, ".nk-uploader .nk-upload")
     press(opened, ".nk-uploader .nk-verify")
-    opened.wait_for_text(".nk-evidence .nk-good", "proof_")
+    opened.wait_for_text(".nk-evidence .nk-saved", "proof_")
     assert sum(len(target.objects(ref.id)) for ref in target.volumes()) == 30
     assert (opened.console_errors, opened.kernel_errors) == ([], [])
 

@@ -78,10 +78,17 @@ def objects_in(project, dataset):
 
 
 def accept_by_keyboard(opened):
-    """Accept the one code that is in the way."""
+    """Accept the one finding that is in the way, with a reason."""
     open_tab(opened, 3)
-    opened.find(f"{APP} .nk-codes input[type=checkbox]").focus()
-    opened.page.keyboard.press("Space")
+    opened.find(f"{APP} .nk-list tbody tr").first.focus()
+    opened.page.keyboard.press("Enter")
+    opened.find(f"{APP} .nk-offers button").filter(has_text="Accept as it is").focus()
+    opened.page.keyboard.press("Enter")
+    opened.find(f"{APP} .nk-option input").fill("two planes were ordered")
+    for name in ("nk-look-offer", "nk-take"):
+        expect(opened.find(f"{APP} .{name}")).to_be_enabled()
+        opened.find(f"{APP} .{name}").focus()
+        opened.page.keyboard.press("Enter")
     expect(opened.find(".nk-upload")).to_be_enabled()
 
 
@@ -100,8 +107,8 @@ def verify_by_keyboard(opened):
     expect(opened.find(".nk-verify")).to_be_enabled()
     opened.find(".nk-verify").focus()
     opened.page.keyboard.press("Enter")
-    opened.wait_for_text(".nk-evidence .nk-good", "proof_")
-    lines = opened.find(".nk-evidence .nk-good li").all_inner_texts()
+    opened.wait_for_text(".nk-evidence .nk-saved", "proof_")
+    lines = opened.find(".nk-evidence .nk-saved li").all_inner_texts()
     paths = [opened.path.parent / line.removeprefix("Saved: ") for line in lines]
     return {path.name.split("_")[0]: path for path in paths if path.suffix == ".json"}
 
@@ -137,6 +144,7 @@ def test_a_finding_is_accepted_everything_lands_and_is_proved(open_app, place, t
     assert json.loads(files["proof"].read_text())["ok"] is True
     landed = json.loads(files["receipt"].read_text())
     assert [found["waived"] for found in landed["findings"]] == [True]
+    assert [one["reason"] for one in landed["waivers"]] == ["two planes were ordered"]
     assert images_without_alt(opened.page, APP) == []
     opened.screenshot(f"04_upload-{place}")
     all_well(opened)

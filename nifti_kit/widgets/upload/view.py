@@ -244,7 +244,7 @@ class EvidenceView(w.VBox):
         self._link = classed(w.HTML(), "nk-link", "nk-text")
         self._landed = classed(TableView(self.receipt_tables.landed, "What landed"), "nk-landed")
         self._proved = classed(TableView(self.receipt_tables.proved, "Comparison"), "nk-proved")
-        self._saved = notice(kind="note")
+        self._saved = classed(notice(kind="note"), "nk-saved")
         self._verify = Gated(
             "Verify", model.verify, lambda: model.verify_blockers, "nk-verify", primary=True
         )
