@@ -85,7 +85,7 @@ def test_what_opening_an_app_sends(benchmark: Any, name: str, said: Counter[str]
     assert said["bytes"] > said["html"] > 0
     if benchmark.enabled:
         print(f"\n{name}: {told[0]} messages, {told[1]} kB, {told[2]} kB of HTML", end="")
-        print(ratios(told, BEFORE[name]))
+        print(ratios(told, BEFORE.get(name, ())))
 
 
 class Listener(NotebookClient):

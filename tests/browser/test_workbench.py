@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.support.messy import NEW_CLASS, unlike, write_delivery
 from tests.support.oracle import read_project
 
 from .access import contrast, images_without_alt
-from .opened import expect
+from .opened import SAMPLES, expect
 
 NOTEBOOK = "08_workbench.ipynb"
 APP = ".nk-workbench"
@@ -99,3 +101,30 @@ def test_ten_messy_patients_become_the_right_project_and_so_does_the_next_delive
     land(again)
     all_well(again)
     assert unlike(truth, read_project(tmp_path / "p2", "d")) == []
+
+
+def test_a_cell_corrected_on_the_way_through_the_five_tabs_lands(voila, tmp_path):
+    source = shutil.copytree(SAMPLES / "scores", tmp_path / "in")
+    table = source / "axl_score.csv"
+    table.write_text(table.read_text().replace("3, 0.74, 0.92", "3, n/a, 0.92"))
+    opened = voila.open(NOTEBOOK, SOURCE=source, PROJECT=tmp_path / "p", DATASET="d")
+    opened.wait_for_text(f"{APP} .nk-onward-said", "1 error to mend.")
+    opened.wait_for_text(f"{APP} .nk-bench-tabs > .lm-TabBar", "Mend (1)")
+    opened.find(f"{APP} .nk-onward").click()
+    opened.wait_for_text(f"{APP} .nk-list tbody", "n/a")
+    turn(opened, "Scores")
+    opened.find(f"{APP} .nk-heat tr[data-key='L3'] td[data-column='2']").dblclick()
+    opened.page.keyboard.press("Control+a")
+    opened.page.keyboard.type("0.11")
+    opened.page.keyboard.press("Enter")
+    opened.wait_for_text(f"{APP} .nk-scoring", "1 change.")
+    turn(opened, "Match")
+    opened.wait_for_text(f"{APP} > .nk-notice", "1 corrected table handed over.")
+    opened.wait_for_text(f"{APP} .nk-bench-tabs", "there is nothing to match")
+    opened.wait_for_text(f"{APP} .nk-onward-said", "make the plan")
+    opened.find(f"{APP} .nk-onward").click()
+    land(opened)
+    all_well(opened)
+    scores = [str(one.custom_data) for one in read_project(tmp_path / "p", "d").objects]
+    assert sum("0.11" in one for one in scores) == 1
+    assert "n/a" in table.read_text()

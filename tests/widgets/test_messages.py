@@ -25,9 +25,10 @@ APPS = {
     "Inspect": lambda: widgets.Inspect(SAMPLES / "by_volume"),
     "ScoreEditor": lambda: widgets.ScoreEditor(SAMPLES / "scores"),
     "Uploader": lambda: widgets.Uploader(SAMPLES / "by_volume"),
+    "Workbench": lambda: widgets.Workbench(SAMPLES / "by_volume"),
 }
 
-CHANGES = {"Compare": 240, "Inspect": 240, "ScoreEditor": 180, "Uploader": 230}
+CHANGES = {"Compare": 240, "Inspect": 240, "ScoreEditor": 180, "Uploader": 230, "Workbench": 260}
 """The most messages that change a widget which was opened; one for each CSS class is more."""
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
