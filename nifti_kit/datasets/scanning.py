@@ -98,7 +98,7 @@ class Choices:
     """Folders whose sets of planes are known to lack some."""
 
 
-SHOWN = 5
+SHOWN = 4
 """Files that a message names before it counts the rest."""
 
 SCORE_FRAMES = ("file", "ras", "reversed")
@@ -596,6 +596,3 @@ _OTHER_INPUTS = (".csv", ".txt", ".json")
 
 _GRADIENTS = (".bval", ".bvec")
 """What dcm2niix writes beside a diffusion image."""
-
-SHOWN = 4
-"""Files that a message lists before it counts the rest."""

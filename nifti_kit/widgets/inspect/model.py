@@ -186,7 +186,6 @@ class InspectModel(HasTraits):
         if not isinstance(source, SourcePicker):
             source = SourcePicker(source, **choices)
         self.source = source
-        self.items = Table(ITEM_COLUMNS)
         self.items = Table(ITEM_COLUMNS, page_size=ITEMS_SHOWN)
         self.findings = FindingsTable(waive=waive)
         self.mending = Mending(self.source, self.findings)
