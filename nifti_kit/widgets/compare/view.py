@@ -16,6 +16,7 @@ from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import FolderView, InstanceView, PlaceView, folder_text
 from nifti_kit.widgets.parts.views import (
     Gated,
+    Prose,
     SaveRow,
     SourcePickerView,
     TaskView,
@@ -143,7 +144,7 @@ class DifferencesView(w.VBox):
 
     def __init__(self, model: CompareModel) -> None:
         self.model = model
-        self._detail = classed(w.HTML(), "nk-detail", "nk-text")
+        self._detail = classed(Prose(), "nk-detail", "nk-text")
         self._error = notice()
         listed = classed(TableView(model.table, "Differences"), "nk-list")
         self._viewer = w.VBox()

@@ -21,6 +21,7 @@ from nifti_kit.widgets.parts.findings_view import FindingsView
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
+    Prose,
     SaveRow,
     SourcePickerView,
     TaskView,
@@ -129,7 +130,7 @@ class HeaderView(w.VBox):
         self._file = classed(w.Dropdown(description="Header of:"), "nk-file")
         self._file.layout.width = "min(100%, 44rem)"
         self._file.style.description_width = "initial"
-        self._fields = classed(w.HTML(), "nk-fields", "nk-text")
+        self._fields = classed(Prose(), "nk-fields", "nk-text")
         self._alignments = w.VBox(
             [
                 heading("Masks against their volume", 4),

@@ -20,6 +20,7 @@ from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import (
     Gated,
+    Prose,
     SourcePickerView,
     TaskView,
     action,
@@ -188,7 +189,7 @@ class _Selected(w.VBox):
     def _build(self) -> None:
         """Make the parts when the first file is selected: a page without one has none."""
         model = self.model
-        self._name, self._said = classed(w.HTML(), "nk-heading"), say()
+        self._name, self._said = classed(Prose(), "nk-heading"), say()
         self._buttons = [
             self._gated("Take the marked volume and go on", lambda _: model.take(), "take"),
             self._gated("Go on", lambda _: model.go_on(), "go_on"),
@@ -279,7 +280,7 @@ class _Faults(w.VBox):
 
     def __init__(self, model: MappingModel) -> None:
         self.model = model
-        self._found = classed(w.HTML(), "nk-findings")
+        self._found = classed(Prose(), "nk-findings")
         super().__init__([self._found])
         model.observe(self._show, "revision")
         self._show()

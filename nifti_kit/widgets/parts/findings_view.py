@@ -17,7 +17,16 @@ from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.mending_view import MendingView, StepsView
 from nifti_kit.widgets.parts.table_view import TableView
-from nifti_kit.widgets.parts.views import Gated, SaveRow, beside, classed, heading, paragraph, say
+from nifti_kit.widgets.parts.views import (
+    Gated,
+    Prose,
+    SaveRow,
+    beside,
+    classed,
+    heading,
+    paragraph,
+    say,
+)
 
 NONE = "No findings: nothing is wrong as far as it was read."
 
@@ -46,7 +55,7 @@ class FindingsView(w.VBox):
     ) -> None:
         self.model, self._jump = model, jump
         self._counts = say("", "nk-counts")
-        self._detail = classed(w.HTML(), "nk-detail", "nk-text")
+        self._detail = classed(Prose(), "nk-detail", "nk-text")
         self._show_item = Gated("Show the item", self._go, self._jump_blockers, "nk-jump")
         self._show_item.layout.display = "" if jump else "none"
         listed = classed(TableView(model.table, "Findings"), "nk-list")

@@ -15,6 +15,7 @@ from nifti_kit.widgets.parts.mending import Mending, told
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
+    Prose,
     SaveRow,
     TaskView,
     action,
@@ -54,7 +55,7 @@ class MendingView(w.VBox):
         self._look = Gated(
             "Show before and after", model.look, lambda: model.look_blockers, "nk-look-offer"
         )
-        self._proof = w.HTML(_dom_classes=("nk-text", "nk-offer-proof"))
+        self._proof = Prose(_dom_classes=("nk-text", "nk-offer-proof"))
         self._take = Gated(
             "Take it", model.take, lambda: model.take_blockers, "nk-take", primary=True
         )
@@ -192,7 +193,7 @@ class StepsView(w.VBox):
         model = self.model
         self._table = classed(TableView(model.table, "Steps"), "nk-steps-table")
         self._undo = Gated("Undo the last step", model.undo, lambda: model.undo_blockers, "nk-undo")
-        self._code = w.HTML(_dom_classes=("nk-text", "nk-steps-code"))
+        self._code = Prose(_dom_classes=("nk-text", "nk-steps-code"))
         saving = SaveRow("Steps", self._path, model.save, model.load)
         self._done = w.VBox([self._table, self._undo, self._code])
         self._is_built = True

@@ -9,6 +9,8 @@ from typing import Any
 
 import anywidget
 import ipywidgets as w
+from ipywidgets.widgets.widget_string import HTMLStyle
+from traitlets import default
 
 from nifti_kit.core import html
 from nifti_kit.errors import NiftiKitError, visible
@@ -40,9 +42,36 @@ def classed(widget: Any, *names: str) -> Any:
     return widget
 
 
+_SHARED: dict[type, Any] = {}
+"""One style for all widgets of a kind that never change theirs: a message less for each."""
+
+
+def shared_style(kind: type) -> Any:
+    """Return the style that all widgets of a kind share; nobody changes it, or closes it."""
+    if kind not in _SHARED or _SHARED[kind].comm is None:  # a person may close all widgets
+        _SHARED[kind] = kind()
+    return _SHARED[kind]
+
+
+class Prose(w.HTML):
+    """Text as HTML."""
+
+    @default("style")
+    def _default_style(self) -> Any:
+        return shared_style(HTMLStyle)
+
+
+class Pressed(w.Button):
+    """A button."""
+
+    @default("style")
+    def _default_style(self) -> Any:
+        return shared_style(w.ButtonStyle)
+
+
 def say(text: object = "", *names: str) -> Any:
     """Return a line of plain text, in which markup is shown as it is written."""
-    return w.HTML(paragraph(text), _dom_classes=("nk-text", *names))
+    return Prose(paragraph(text), _dom_classes=("nk-text", *names))
 
 
 def beside(left: Any, right: Any) -> Any:
@@ -94,13 +123,13 @@ def discard(widget: Any) -> None:
     for child in getattr(widget, "children", ()):
         discard(child)
     for part in (getattr(widget, "layout", None), getattr(widget, "style", None), widget):
-        if part is not None:
+        if part is not None and part not in _SHARED.values():
             part.close()
 
 
 def heading(text: object, level: int = 3) -> Any:
     """Return a heading; screen readers jump from one to the next."""
-    return w.HTML(html.element(f"h{level}", str(text)), _dom_classes=("nk-heading",))
+    return Prose(html.element(f"h{level}", str(text)), _dom_classes=("nk-heading",))
 
 
 class notice(w.VBox):  # noqa: N801  (used as a builder, like the functions beside it)
@@ -110,7 +139,7 @@ class notice(w.VBox):  # noqa: N801  (used as a builder, like the functions besi
     """
 
     def __init__(self, lines: Iterable[str] = (), kind: str = "warning") -> None:
-        self._lines = w.HTML()
+        self._lines = Prose()
         classes = ("nk-notice", f"nk-{kind}")
         super().__init__([self._lines], layout={"display": "none"}, _dom_classes=classes)
         self.say(lines)
@@ -128,7 +157,7 @@ def action(
     text: str, do: Callable[[], Any], *names: str, primary: bool = False, hint: str = ""
 ) -> Any:
     """Return a button that calls a function."""
-    button = w.Button(
+    button = Pressed(
         description=text,
         button_style="primary" if primary else "",
         tooltip=hint or text,
@@ -307,7 +336,7 @@ class ProposalView(w.VBox):
 
     def __init__(self, model: SourcePicker) -> None:
         self.model = model
-        self._shown = classed(w.HTML(), "nk-text", "nk-proposal-text")
+        self._shown = classed(Prose(), "nk-text", "nk-proposal-text")
         self._take = Gated(
             "Take these pairs",
             model.take_proposal,

@@ -16,6 +16,7 @@ from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import (
     Gated,
+    Prose,
     SourcePickerView,
     TaskView,
     action,
@@ -241,7 +242,7 @@ class EvidenceView(w.VBox):
     def __init__(self, model: UploadModel) -> None:
         self.model, self.receipt_tables = model, ReceiptTables()
         self._receipt, self._proof = say("", "nk-receipt"), say("", "nk-proof")
-        self._link = classed(w.HTML(), "nk-link", "nk-text")
+        self._link = classed(Prose(), "nk-link", "nk-text")
         self._landed = classed(TableView(self.receipt_tables.landed, "What landed"), "nk-landed")
         self._proved = classed(TableView(self.receipt_tables.proved, "Comparison"), "nk-proved")
         self._saved = classed(notice(kind="note"), "nk-saved")
