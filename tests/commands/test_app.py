@@ -78,11 +78,16 @@ def test_wrong_use_is_said_and_nothing_is_served(arguments: list[str]) -> None:
     assert err
 
 
+def hear_ctrl_c() -> None:
+    """A shell that runs tests in the background may have the signal ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_workbench_is_served_until_ctrl_c(tmp_path: Path) -> None:
     source, port = write_planes(tmp_path / "in"), free_port()
     process = started(
         "app", source, "--no-browser", "--port", port, "--out", tmp_path / "out",
-        start_new_session=True,
+        start_new_session=True, preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     try:
         page = _page(f"http://127.0.0.1:{port}/", process)
