@@ -106,7 +106,7 @@ def _stated_order(case: _Case, order: str) -> Orientation:
         return _own_order(case)
     if order == "stored":
         return _AS_STORED
-    if sorted(_AXES.get(letter, "") for letter in order) != sorted("RAS"):
+    if sorted(_AXES.get(letter, "") for letter in str(order)) != sorted("RAS"):
         raise RepairRefused(
             "order has no such choice",
             found=repr(order),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from nifti_kit.checks import check
 from nifti_kit.core.catalog import CATALOG
 from nifti_kit.core.files import save_as
-from nifti_kit.core.findings import Finding, Waiver, waivers
+from nifti_kit.core.findings import Waiver, waivers
 from nifti_kit.core.text import counted, listed, read_text
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import TableFile
@@ -32,14 +32,23 @@ FORMAT = "nifti_kit steps 1"
 LONGEST = 60
 """Letters of a value that a title has."""
 
+LONGEST_REASON = 300
+"""Letters of a reason that a title has; plan, receipt and proof keep all of it."""
+
 SHOWN = 3
 """Files that a title names before it counts the rest."""
+
+LARGEST = 2**53
+"""No number of a step is as large: labels, frames, voxels and thresholds are told by less."""
 
 MOST_STEPS = 100_000
 """A file with more is no list of what a person did."""
 
 JUDGED = frozenset(("mask-translated", "mask-apart"))
 """Codes whose repair rests on a person's look at the very file: its header says otherwise."""
+
+ELSEWHERE = JUDGED | {"mask-resampled", "mask-header-lost", "mask-mirrored", "mask-axes-exchanged"}
+"""Codes of a mask that does not fit its volume: where both happen to lie says which it is."""
 
 REPAIRS: dict[str, Callable[..., Repair]] = {
     "take_header": masks.take_header,
@@ -67,6 +76,9 @@ CHOICES = (
 
 ACCEPT = "accept"
 
+PLAN = "plan"
+"""What found something that no check finds: it can be sought again by another plan alone."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -88,7 +100,12 @@ class Step:
         Why, as a person typed it; needed to accept something.
     seen
         What came of it, for a replay to compare with: how the files stood afterwards, and what
-        they held.
+        they held; of what was accepted, what the finding said.
+
+    Raises
+    ------
+    NiftiKitError
+        If there is no such step, or its values are none of it.
     """
 
     do: str
@@ -99,6 +116,12 @@ class Step:
     reason: str = ""
     seen: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for why in _unfit(self):
+            raise NiftiKitError(
+                f"a step cannot be done: {why}", found=visible(self.do)[:LONGEST] or "no name"
+            )
+
     @property
     def title(self) -> str:
         """What was done, to which files, in a line."""
@@ -106,7 +129,7 @@ class Step:
         said = ", ".join(f"{name}={_short(value)}" for name, value in self.values.items())
         what = self.do.replace("_", " ") + (f" ({said})" if said else "")
         words = f"{what}: {files}" if files else what
-        return visible(f"{words}; {self.reason}" if self.reason else words)
+        return visible(f"{words}; {self.reason[:LONGEST_REASON]}" if self.reason else words)
 
     @property
     def code(self) -> str:
@@ -165,6 +188,72 @@ def _number(text: Any) -> Any:
 def _class(given: Any) -> Any:
     """Return a class as :func:`nifti_kit.scan` takes it: its name, or that with its colour."""
     return given if isinstance(given, str) else (given[0], tuple(given[1]))
+
+
+def _unfit(step: Step) -> Iterator[str]:
+    """Yield why there can be no such step; nothing where it can be tried."""
+    if step.finding and step.finding not in CATALOG:
+        yield f"there is no finding {visible(step.finding)[:LONGEST]}"
+    if not all(map(_is_plain, step.values.values())):
+        yield "a value is neither a text nor a number of a common size, nor made of such"
+    if not step.seen.get("lost", "0").isdecimal():
+        yield "it does not say how many labels were lost"
+    if step.every and (step.do == "volumes" or (step.finding in JUDGED and step.do in REPAIRS)):
+        yield "what needs a look at each file cannot be meant for all of them"
+    if step.do == ACCEPT:
+        if not step.finding or not step.reason.strip():
+            yield "a finding is accepted by its code, with a reason"
+    elif step.do in REPAIRS:
+        yield from _unfit_parameters(step)
+    elif step.do in CHOICES:
+        yield from _unfit_choice(step)
+    else:
+        yield "there is none of that name"
+
+
+def _unfit_choice(step: Step) -> Iterator[str]:
+    if step.do == "classes" and not step.files:
+        if not all(map(_is_class, step.values.items())):
+            yield "these are no classes"
+        return
+    wanted = {"leave_out": (), "incomplete": (), "volumes": ("volume",), "classes": ("name",)}
+    names = wanted.get(step.do, (step.do,))
+    if set(step.values) != set(names):
+        yield f"it needs {listed(names, SHOWN) or 'no value'}, and nothing else"
+    elif not all(isinstance(step.values[name], str) for name in names if name != "score_base"):
+        yield f"{listed(names, SHOWN)} is no text"
+
+
+def _unfit_parameters(step: Step) -> Iterator[str]:
+    repair = signature(REPAIRS[step.do])
+    known = listed(list(repair.parameters)[2:], len(repair.parameters)) or "none"
+    try:
+        repair.bind(None, step.files, **step._arguments())
+    except TypeError as error:
+        yield visible(f"{error}; it has these parameters: {known}")
+    except (ValueError, OverflowError):
+        yield "mapping has a key that is no number"
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value is one that JSON has, with numbers that can be worked with."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, (*value.keys(), *value.values())))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    is_number = isinstance(value, int | float) and -LARGEST < value < LARGEST
+    return value is None or isinstance(value, str) or is_number
+
+
+def _is_class(entry: tuple[str, Any]) -> bool:
+    """Say whether an entry is a value with the name of its class, or that with its colour."""
+    value, given = entry
+    if not value.isdecimal():
+        return False
+    if isinstance(given, str):
+        return True
+    is_pair = isinstance(given, list | tuple) and len(given) == 2  # noqa: PLR2004
+    return is_pair and isinstance(given[0], str) and isinstance(given[1], list | tuple)
 
 
 class Applied(NamedTuple):
@@ -354,7 +443,7 @@ def read_steps(path: str | os.PathLike[str]) -> Steps:
 
 def _step(facts: Any) -> Step:
     """Return a step of JSON; raises ValueError where it is none that there is."""
-    step = Step(
+    return Step(
         str(facts["do"]),
         tuple(map(str, facts["files"])),
         {str(name): value for name, value in facts["values"].items()},
@@ -363,23 +452,12 @@ def _step(facts: Any) -> Step:
         str(facts["reason"]),
         {str(name): str(value) for name, value in facts["seen"].items()},
     )
-    if step.do not in (*REPAIRS, *CHOICES, ACCEPT):
-        raise ValueError(f"there is no step {step.do!r}")
-    if step.finding and step.finding not in CATALOG:
-        raise ValueError(f"there is no finding {step.finding!r}")
-    return step
 
 
 def preview(dataset: Dataset, step: Step) -> Repair:
     """Return the data set after a step, with what it changed."""
     if step.do in REPAIRS:
-        repair, said = REPAIRS[step.do], step._arguments()
-        if unknown := said.keys() - signature(repair).parameters.keys():
-            known = listed(list(signature(repair).parameters)[2:], len(said) + SHOWN)
-            raise NiftiKitError(
-                f"{step.do} has no such parameter", found=min(unknown), expected=known or "none"
-            )
-        return repair(dataset, list(step.files), **said)
+        return REPAIRS[step.do](dataset, list(step.files), **step._arguments())
     if step.do == ACCEPT:
         waivers(step._waivers())
         anew, what = dataset, "accepted as it is"
@@ -398,15 +476,33 @@ def seen(dataset: Dataset, step: Step, done: Repair) -> Step:
     """Return a step with what came of it: what a replay compares with."""
     after = {change.file: change.after.partition(":")[0] for change in done.files}
     found = {"after": listed(sorted(set(after.values())), len(after)), "lost": str(len(done.lost))}
+    said = _messages(dataset, step.finding) if step.finding else {}
+    if step.finding and said.keys().isdisjoint(step.files or said):
+        found["by"] = PLAN
+    elif step.do == ACCEPT:
+        found = {f"says {file}": said.get(file, "") for file in step.files}
     if step.finding in JUDGED and step.do in REPAIRS:
         found |= {f"sha256 {file}": _sha256(dataset, file) for file in step.files}
     return replace(step, seen=found)
 
 
+def _messages(dataset: Dataset, *codes: str) -> dict[str, str]:
+    """Return what the findings of some codes say, by their files."""
+    found: dict[str, str] = {}
+    for one in check(dataset):
+        if one.code in codes:
+            found[one.path] = "; ".join(filter(None, (found.get(one.path, ""), one.message)))
+    return found
+
+
 def _sha256(dataset: Dataset, file: str) -> str:
+    """Return the checksums of a file and of its volume, which a person saw together."""
     path = PurePosixPath(file)
-    found = fingerprint_of(dataset, TableFile(dataset.root / path, path))
-    return "" if found is None else found.sha256
+    own = [item for item in dataset.items if path in [mask.relative for mask in item.masks]]
+    volumes = [item.volume.relative for item in own if item.volume is not None]
+    paths = dict.fromkeys((path, *volumes))
+    found = [fingerprint_of(dataset, TableFile(dataset.root / one, one)) for one in paths]
+    return "" if None in found else " ".join(one.sha256 for one in found if one is not None)
 
 
 def _unlike(step: Step, done: Repair) -> str:
@@ -415,7 +511,7 @@ def _unlike(step: Step, done: Repair) -> str:
         return ""
     after = {change.after.partition(":")[0] for change in done.files}
     known = set(step.seen.get("after", "").split(", "))
-    if after - known:
+    if "after" in step.seen and after - known:
         return f"it would end as {listed(sorted(after), len(after))}, not as {step.seen['after']}"
     if len(done.lost) > int(step.seen.get("lost", "0")):
         return f"{counted(len(done.lost), 'label')} would be lost"
@@ -427,7 +523,7 @@ def _fitting(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
     there = {str(file) for file in dataset.source.files} | {
         str(parent) for file in dataset.source.files for parent in file.parents if parent.name
     }
-    if step.do in ("leave_out", "volumes") or not step.finding:
+    if not step.finding or step.seen.get("by") == PLAN:
         gone = [file for file in step.files if file and file not in there]
         kept = tuple(file for file in step.files if file not in gone)
         why = [f"{step.title}: {file} is not in this source" for file in gone]
@@ -437,7 +533,9 @@ def _fitting(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
 
 def _answering(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
     """Return a step for the files that have the finding that it answers."""
-    found = {one.path: one for one in _findings(dataset) if one.code == step.finding}
+    is_sent_off = step.finding in ELSEWHERE and step.do in ("leave_out", "volumes")
+    codes = ELSEWHERE if is_sent_off else (step.finding,)
+    found = _messages(dataset, *codes)
     wanted = tuple(found) if step.every else step.files
     why = [
         f"{step.title}: {file or 'the source'} has no finding {step.finding} here"
@@ -453,11 +551,13 @@ def _answering(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
             if file not in same
         ]
         kept = same
+    if step.do == ACCEPT and not step.every:
+        other = [f for f in kept if step.seen.get(f"says {f}", found[f]) != found[f]]
+        why += [
+            f"{step.title}: not accepted: of {file or 'the source'} it is found now: {found[file]}"
+            for file in other
+        ]
+        kept = [file for file in kept if file not in other]
     if not step.files and found:
         return step, why
     return (replace(step, files=tuple(kept)) if kept else None), why
-
-
-def _findings(dataset: Dataset) -> Iterator[Finding]:
-    """Yield what is wrong with a data set, of its headers and of its voxels."""
-    yield from check(dataset)

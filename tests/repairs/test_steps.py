@@ -155,6 +155,15 @@ def test_what_is_accepted_keeps_its_reason_to_the_end(tmp_path: Path) -> None:
     assert "drawn on another series" in receipt.to_card()
 
 
+LEAVE = nk.Step("leave_out", (MASK,)).facts()
+"""A step that there is; the faulty ones are made of it."""
+
+
+def saved(**other: Any) -> str:
+    """Return the text of a file of a step with other facts."""
+    return json.dumps({"format": "nifti_kit steps 1", "steps": [{**LEAVE, **other}]})
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -162,11 +171,23 @@ def test_what_is_accepted_keeps_its_reason_to_the_end(tmp_path: Path) -> None:
         "[]",
         '{"format": "nifti_kit steps 2", "steps": []}',
         '{"format": "nifti_kit steps 1", "steps": [{"do": "remove"}]}',
-        json.dumps({"format": "nifti_kit steps 1", "steps": [{**nk.Step("x").facts()}]}),
-        json.dumps(
-            {"format": "nifti_kit steps 1", "steps": [nk.Step("accept", finding="no").facts()]}
-        ),
         json.dumps({"format": "nifti_kit steps 1", "steps": 7}),
+        saved(do="x"),
+        saved(finding="no"),
+        saved(values={"volume": "B.nii"}),
+        saved(seen={"lost": "many"}),
+        saved(do="accept", reason="known"),
+        saved(do="accept", finding="mask-apart", reason=" "),
+        saved(do="volumes"),
+        saved(do="volumes", values={"volume": ["B.nii"]}),
+        saved(do="volumes", values={"volume": "B.nii"}, finding="mask-apart", every=True),
+        saved(do="classes", files=[], values={"0": 5}),
+        saved(do="classes", files=[], values={"1": ["Liver", "#FF0000"]}),
+        saved(do="round_labels", values={"threshold": 10**400}),
+        saved(do="relabel", values={"mapping": {"one": 1}}),
+        saved(do="pick_frame"),
+        saved(do="straighten", values={"dataset": 1}),
+        saved(do="straighten", values={"1": "not a name"}),
     ],
 )
 def test_a_file_that_holds_no_steps_is_refused(content: str, tmp_path: Path) -> None:
@@ -175,8 +196,85 @@ def test_a_file_that_holds_no_steps_is_refused(content: str, tmp_path: Path) -> 
         nk.read_steps(tmp_path / "steps.json")
 
 
-def test_steps_with_values_that_do_not_fit_are_named_not_raised(tmp_path: Path) -> None:
-    steps = nk.Steps([nk.Step("drop_specks", (MASK,), {"most": 1})])
-    replayed = steps.apply(pair(tmp_path, AFFINE))
-    assert len(replayed.taken) == 0
-    assert "drop_specks has no such parameter" in replayed.undone[0]
+def test_a_step_with_values_that_do_not_fit_is_refused_by_name() -> None:
+    with pytest.raises(NiftiKitError, match=r"'most'; it has these parameters: fewer_than"):
+        nk.Step("drop_specks", (MASK,), {"most": 1})
+
+
+def test_nothing_is_accepted_without_a_reason() -> None:
+    with pytest.raises(NiftiKitError, match="with a reason"):
+        nk.Step("accept", (MASK,), finding="mask-apart")
+
+
+def test_a_value_of_another_kind_ends_in_a_sentence(tmp_path: Path) -> None:
+    steps = nk.Steps([nk.Step("take_header", (MASK,), {"order": None})])
+    (why,) = steps.apply(pair(tmp_path, AFFINE)).undone
+    assert why.endswith("order has no such choice")
+
+
+def test_a_volume_that_was_given_for_a_fault_is_not_given_where_there_is_none(
+    tmp_path: Path,
+) -> None:
+    """The next mask of that name is right where it is: it stays with its own patient."""
+    write_nifti(tmp_path / "one/MR.nii", volume() + 5, away(50))
+    dataset = pair(tmp_path / "one", away(50))
+    given = offered(dataset, "mask-translated", "It belongs to another volume", volume="MR.nii")
+    out = offered(dataset, "mask-translated", "Leave this file out")
+    write_nifti(tmp_path / "two/MR.nii", volume() + 6)
+    other = pair(tmp_path / "two", AFFINE)
+    for step in (given, out):
+        steps, _ = nk.Steps().take(dataset, step)
+        replayed = steps.apply(other)
+        assert replayed.dataset is other
+        (why,) = replayed.undone
+        assert why.endswith(f"{MASK} has no finding mask-translated here")
+
+
+def test_leaving_out_all_of_a_finding_leaves_out_all_that_a_delivery_has(tmp_path: Path) -> None:
+    for folder, names in (("one", "AB"), ("two", "CD")):
+        for name in names:
+            write_nifti(tmp_path / folder / f"{name}.nii", volume() + ord(name))
+            write_nifti(tmp_path / folder / name / "lung.nii", labels(), np.eye(4))
+    dataset = nk.scan(tmp_path / "one")
+    found = nk.check(dataset).by_code()["mask-header-lost"]
+    (out,) = [one for one in nk.offers(dataset, found[0]) if one.kind == "leave out"]
+    every = out.for_code(found)
+    assert every is not None
+    steps, _ = nk.Steps().take(dataset, every.step())
+    replayed = steps.apply(nk.scan(tmp_path / "two"))
+    assert replayed.taken[0].files == ("C/lung.nii", "D/lung.nii")
+
+
+def test_what_was_judged_by_a_look_is_not_replayed_on_another_volume(tmp_path: Path) -> None:
+    dataset = pair(tmp_path / "one", away(30))
+    step = offered(dataset, "mask-translated", "Take the volume's header")
+    steps, _ = nk.Steps().take(dataset, step)
+    other = pair(tmp_path / "two", away(30), shift=7)  # the same mask, another patient's image
+    replayed = steps.apply(other)
+    assert replayed.dataset is other
+    assert "another image than the one that was looked at" in replayed.undone[0]
+
+
+def test_what_was_accepted_is_not_accepted_where_it_is_worse(tmp_path: Path) -> None:
+    dataset = pair(tmp_path / "one", away(4))
+    step = offered(dataset, "mask-translated", "Accept as it is", reason="another series")
+    steps, _ = nk.Steps().take(dataset, step)
+    assert len(steps.apply(nk.scan(tmp_path / "one")).waive) == 1
+    replayed = steps.apply(pair(tmp_path / "two", away(12)))
+    assert replayed.waive == {}
+    (why,) = replayed.undone
+    assert "not accepted: of CT/lung.nii it is found now: " in why
+    assert "12" in why.rpartition("now: ")[2]
+
+
+def test_what_only_a_plan_finds_stays_accepted(tmp_path: Path) -> None:
+    dataset = pair(tmp_path, AFFINE)
+    step = nk.Step("accept", (MASK,), finding="annotation-unmatched", reason="known")
+    steps, _ = nk.Steps().take(dataset, step)
+    assert steps.apply(dataset).waive == {("annotation-unmatched", MASK): "known"}
+
+
+def test_a_title_has_the_beginning_of_a_long_reason() -> None:
+    step = nk.Step("accept", (MASK,), finding="mask-apart", reason="x" * 10_000)
+    assert len(step.title) < 400
+    assert list(nk.Steps([step]).waive.values()) == ["x" * 10_000]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,42 @@ def test_another_choice_takes_what_was_seen_off(model: InspectModel) -> None:
         assert (mending.seen, mending.pictures) == (None, ())
     with pytest.raises(NiftiKitError, match="that is not offered"):
         mending.choose("Remove it")
+
+
+def test_what_is_filled_in_while_something_else_is_looked_at_is_not_taken_for_it(
+    model: InspectModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mask must not land on the volume that was looked at when another one is chosen by then."""
+    other_volume = "It belongs to another volume"
+    changes = (
+        (0, {}, lambda mending: mending.fill("order", "stored")),
+        (0, {}, lambda mending: mending.for_every(True)),
+        (other_volume, {"volume": "B.nii"}, lambda mending: mending.fill("volume", None)),
+    )
+    mending = model.mending
+    for offer, typed, change in changes:
+        waits, goes_on = threading.Event(), threading.Event()
+
+        def held(*_: Any, waits: Any = waits, goes_on: Any = goes_on) -> Any:
+            waits.set()
+            assert goes_on.wait(60)
+            return ()
+
+        monkeypatch.setattr("nifti_kit.widgets.parts.mending._pictures", held)
+        select(model, "mask-header-lost")
+        mending.choose(offer)
+        for name, value in typed.items():
+            mending.fill(name, value)
+        task = mending.look()
+        assert waits.wait(60)
+        with pytest.raises(NiftiKitError, match="under way"):
+            mending.add(nk.Step("leave_out", (MASKS[0],)))
+        change(mending)
+        goes_on.set()
+        task.join()
+        assert mending.seen is None
+        assert mending.take_blockers
+        mending.choose(None)
 
 
 def test_to_accept_needs_a_reason_which_stays(model: InspectModel, tmp_path: Path) -> None:

@@ -126,9 +126,14 @@ class Mending(HasTraits):
     @property
     def undo_blockers(self) -> list[str]:
         """Why no step can be undone."""
+        return self._wait_blockers or ([] if len(self.steps) else ["Nothing was done yet."])
+
+    @property
+    def _wait_blockers(self) -> list[str]:
+        """Why no step can be done now, whichever it is."""
         if self.task.is_running:
             return ["Something is under way."]
-        return [] if len(self.steps) else ["Nothing was done yet."]
+        return [] if self.dataset is not None else ["Read a source first."]
 
     def choose(self, offer: Offer | str | int | None) -> None:
         """Choose one of ``offers``: itself, its title, or its place from 0.
@@ -175,16 +180,17 @@ class Mending(HasTraits):
         refuse(self.look_blockers, "looking", NiftiKitError)
         self._forget()
         chosen, step, dataset = self.offer, self._step(), self.source.dataset
+        steps = self.steps
         found = self.findings.selected
 
         def work(ticket: Ticket) -> tuple[Steps, Repair, tuple[Any, ...]]:
             ticket.tell(0.0, f"{chosen.title} ...")
-            taken, done = self.steps.take(dataset, step)
+            taken, done = steps.take(dataset, step)
             ticket.tell(0.8, "Drawing before and after ...")
             return taken, done, _pictures(self.findings, found, done.dataset)
 
         def keep(result: tuple[Steps, Repair, tuple[Any, ...]]) -> None:
-            if self.source.dataset is dataset and self.offer is chosen:
+            if self._means(step) and (self.source.dataset, self.steps) == (dataset, steps):
                 self._taken, self.seen, self.pictures = result
 
         self.task.start(work, then=keep)
@@ -221,7 +227,14 @@ class Mending(HasTraits):
         self.message = (f"Undone: {last.title}.",)
 
     def drop(self, at: int) -> None:
-        """Undo one step, by its place from 0; those after it are done again without it."""
+        """Undo one step, by its place from 0; those after it are done again without it.
+
+        Raises
+        ------
+        NiftiKitError
+            If something is under way.
+        """
+        refuse(self.undo_blockers, "undoing", NiftiKitError)
         if at == len(self.steps) - 1:
             self.undo()
         elif 0 <= at < len(self.steps):
@@ -238,8 +251,7 @@ class Mending(HasTraits):
         NiftiKitError
             If nothing is read, or something is under way.
         """
-        if self.dataset is None or self.task.is_running:
-            refuse(["Read a source first, and wait for what is under way."], "it", NiftiKitError)
+        refuse(self._wait_blockers, "replaying", NiftiKitError)
         self._replay(self._history[0], Steps((*self.steps, *steps)), "")
         return self.task
 
@@ -266,9 +278,17 @@ class Mending(HasTraits):
         NiftiKitError
             If it cannot be done.
         """
+        refuse(self._wait_blockers, "another step", NiftiKitError)
         steps, done = self.steps.take(self.source.dataset, step)
         self._go_on(done.dataset, steps)
         self.message = (f"Done: {step.title}.",)
+
+    def _means(self, step: Step) -> bool:
+        """Say whether what is chosen and filled in now is still that step."""
+        try:
+            return self.offer is not None and self._step() == step
+        except NiftiKitError:  # something that is needed was taken out meanwhile
+            return False
 
     def _step(self) -> Step:
         offer = self.every_offer if self.every else self.offer
