@@ -21,6 +21,7 @@ __all__ = ["platform", "state_home"]
 SLOW_FOLDERS = {"benchmarks", "browser", "notebooks", "platform", "plots"}
 SLOW_FILES = {
     "test_align.py",
+    "test_app.py",
     "test_batch.py",
     "test_beside.py",
     "test_cancelled.py",
@@ -48,6 +49,9 @@ SLOW_FILES = {
     "test_measures.py",
     "test_memory.py",
     "test_memory_given_back.py",
+    "test_mending_model.py",
+    "test_messy_delivery.py",
+    "test_offers.py",
     "test_orientations.py",
     "test_originals.py",
     "test_overlaps.py",
@@ -70,6 +74,7 @@ SLOW_FILES = {
     "test_upload.py",
     "test_uploading_model.py",
     "test_verification.py",
+    "test_workbench.py",
 }
 LIVE_FILES = {"test_instance.py", "test_instance_faults.py"}
 """Uploads to the stand-in platform that are ended in their middle, again and again."""
