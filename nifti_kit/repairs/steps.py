@@ -248,7 +248,7 @@ def _is_plain(value: Any) -> bool:
 def _is_class(entry: tuple[str, Any]) -> bool:
     """Say whether an entry is a value with the name of its class, or that with its colour."""
     value, given = entry
-    if not value.isdecimal():
+    if not str(value).isdecimal():
         return False
     if isinstance(given, str):
         return True
