@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
-from nifti_kit.datasets.names import parse_name, stem
+from nifti_kit.datasets.names import is_nifti, parse_name, stem
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import BadSource
 from nifti_kit.formats.nifti import ImageFile
@@ -111,6 +111,12 @@ class GivenVolumes:
         self.files: dict[PurePosixPath, PurePosixPath] = {}
         for path, volume in volumes:
             file = _file(source, "volumes", path)
+            if not is_nifti(file.name) and file.suffix.casefold() != ".csv":
+                raise BadSource(
+                    "volumes gives a volume to a file that is no annotation and no score table",
+                    path=path,
+                    remedy="Leave it out of volumes=.",
+                )
             if file in source.files:  # else it is left out
                 self.files[file] = _file(source, "volumes", volume)
 

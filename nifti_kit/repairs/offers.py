@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from nifti_kit.core.catalog import lookup
 from nifti_kit.core.findings import Finding
-from nifti_kit.core.geometry import Grid, axis_orders, compare_grids
+from nifti_kit.core.geometry import Grid, axis_orders, compare_grids, placed_on
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
@@ -197,6 +198,14 @@ def offers(dataset: Dataset, finding: Finding) -> tuple[Offer, ...]:
     return (*ordered, *place.accept())
 
 
+def _shares_voxels(image: ImageFile, volume: ImageFile) -> bool:
+    """Say whether a mask may land on a volume: a whole comparison of thousands takes seconds."""
+    other = [] if volume.sform is None or volume.qform is None else [volume.qform]
+    grids = [volume.grid, *(Grid(volume.shape, form) for form in other)]
+    placed = [(grid, placed_on(image.grid, grid)) for grid in grids if not grid.problem]
+    return any(found is not None and found.is_inside(grid.shape) for grid, found in placed)
+
+
 @dataclass(frozen=True)
 class _Place:
     """A finding with the item and image that it is about."""
@@ -208,7 +217,7 @@ class _Place:
     def path(self) -> str:
         return self.finding.path
 
-    @property
+    @cached_property
     def item(self) -> Item | None:
         for item in self.dataset.items:
             files = [image.relative for image in item.images]
@@ -229,7 +238,7 @@ class _Place:
     def is_mask(self) -> bool:
         return self.image is not None and self.image is not self.volume
 
-    @property
+    @cached_property
     def fitting(self) -> list[str]:
         """The other volumes on whose voxels the mask lies by its own header."""
         image = self.image
@@ -237,7 +246,8 @@ class _Place:
             return []
         volumes = (item.volume for item in self.dataset.items if item.volume is not None)
         others = [one for one in volumes if one is not self.volume]
-        return [str(one.relative) for one in others if image.aligned_to(one).lands]
+        near = [one for one in others if _shares_voxels(image, one)]
+        return [str(one.relative) for one in near if image.aligned_to(one).lands]
 
     def offer(
         self,

@@ -38,6 +38,9 @@ LONGEST_REASON = 300
 SHOWN = 3
 """Files that a title names before it counts the rest."""
 
+CHECKED = "findings for steps"
+"""The key of a dataset's memory: several steps may ask for what was found in the same one."""
+
 LARGEST = 2**53
 """No number of a step is as large: labels, frames, voxels and thresholds are told by less."""
 
@@ -366,16 +369,23 @@ class Steps(Sequence[Step]):
         done = preview(dataset, step)
         return self.add(seen(dataset, step, done)), done
 
-    def apply(self, dataset: Dataset) -> Applied:
+    def apply(
+        self, dataset: Dataset, *, on_step: Callable[[int, Step], Any] | None = None
+    ) -> Applied:
         """Return a data set after all steps, in order.
 
         The data set may be another delivery of the same kind. A step whose file or finding is not
         there, or that would do something else than it did, is not taken, and named in ``undone``.
         What was for all findings of a code is for all that there are now; but what a person
         decided by a look at single files is only for files with the same bytes.
+
+        ``on_step`` is called with each step and its place (from 0) before it is done; what it
+        raises ends the work.
         """
         anew, repairs, undone, taken = dataset, [], [], Steps()
-        for step in self:
+        for at, step in enumerate(self):
+            if on_step is not None:
+                on_step(at, step)
             fitting, why = _fitting(anew, step)
             undone += why
             if fitting is None:
@@ -489,7 +499,9 @@ def seen(dataset: Dataset, step: Step, done: Repair) -> Step:
 def _messages(dataset: Dataset, *codes: str) -> dict[str, str]:
     """Return what the findings of some codes say, by their files."""
     found: dict[str, str] = {}
-    for one in check(dataset):
+    if CHECKED not in dataset.memory:
+        dataset.memory[CHECKED] = check(dataset, on_item=lambda *_: None)  # no bar for each step
+    for one in dataset.memory[CHECKED]:
         if one.code in codes:
             found[one.path] = "; ".join(filter(None, (found.get(one.path, ""), one.message)))
     return found

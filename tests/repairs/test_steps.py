@@ -11,6 +11,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.nifti import ImageFile
 from tests.support.builders import AFFINE, labels, volume, write_nifti
 
 MASK = "CT/lung.nii"
@@ -278,3 +279,62 @@ def test_a_title_has_the_beginning_of_a_long_reason() -> None:
     step = nk.Step("accept", (MASK,), finding="mask-apart", reason="x" * 10_000)
     assert len(step.title) < 400
     assert list(nk.Steps([step]).waive.values()) == ["x" * 10_000]
+
+
+def test_a_replay_tells_each_step_and_can_be_ended(tmp_path: Path) -> None:
+    dataset = pair(tmp_path, np.eye(4))
+    one = offered(dataset, "mask-header-lost", "Take the volume's header")
+    steps = nk.Steps([one, nk.Step("leave_out", (MASK,))])
+    told: list[tuple[int, str]] = []
+    steps.apply(dataset, on_step=lambda at, step: told.append((at, step.do)))
+    assert told == [(0, "take_header"), (1, "leave_out")]
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        steps.apply(dataset, on_step=stop)
+
+
+def test_steps_of_one_data_set_check_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = pair(tmp_path, away(4))
+    step = offered(dataset, "mask-translated", "Accept as it is", reason="another series")
+    calls = []
+
+    def counted_check(*given: Any, **said: Any) -> Any:
+        calls.append(said)
+        return nk.check(*given, **said)
+
+    monkeypatch.setattr("nifti_kit.repairs.steps.check", counted_check)
+    nk.Steps([step, step, step]).apply(dataset)
+    assert len(calls) == 1
+    assert calls[0]["on_item"] is not None  # no bar in the thread of an app
+
+
+def test_volumes_far_away_are_not_compared_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        write_nifti(tmp_path / f"MR{number}.nii", volume() + number, away(50 + 1000.5 * number))
+    dataset = pair(tmp_path, away(50))
+    (found,) = nk.check(dataset).errors
+    compared = []
+    whole = ImageFile.aligned_to
+
+    def aligned_to(image: ImageFile, other: ImageFile) -> Any:
+        compared.append(str(other.relative))
+        return whole(image, other)
+
+    monkeypatch.setattr(ImageFile, "aligned_to", aligned_to)
+    assert nk.offers(dataset, found)[0].options[0].default == "MR0.nii"
+    assert set(compared) == {"MR0.nii", "CT.nii"}
+
+
+def test_a_file_that_is_no_annotation_is_given_no_volume(tmp_path: Path) -> None:
+    dataset = pair(tmp_path, AFFINE)
+    (tmp_path / "cls_color_map.txt").write_text("1 lung 255 0 0\n")
+    dataset = nk.scan(tmp_path)
+    with pytest.raises(NiftiKitError, match="no annotation and no score table"):
+        nk.rescan(dataset, volumes={"cls_color_map.txt": "CT.nii"})

@@ -312,7 +312,8 @@ class Mending(HasTraits):
     def _replay(self, base: Dataset, steps: Steps, said: str) -> None:
         def work(ticket: Ticket) -> Any:
             ticket.tell(0.0, f"Doing {counted(len(steps), 'step')} ...")
-            return steps.apply(base)
+            whole = max(1, len(steps))
+            return steps.apply(base, on_step=lambda at, step: ticket.tell(at / whole, step.title))
 
         def keep(applied: Any) -> None:
             if self._history and self._history[0] is base:
