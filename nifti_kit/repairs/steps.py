@@ -330,10 +330,12 @@ class Steps(Sequence[Step]):
 
     @property
     def waive(self) -> dict[Waiver, str]:
-        """What is accepted, with the reasons."""
+        """What is accepted, with the reasons; not of files that were left out since."""
         found: dict[Waiver, str] = {}
         for step in self:
             found |= step._waivers() if step.do == ACCEPT else {}
+            gone = step.files if step.do == "leave_out" else ()
+            found = {one: why for one, why in found.items() if one[1] not in gone}
         return found
 
     def code(self, source: str | os.PathLike[str], **choices: Any) -> str:
@@ -400,7 +402,8 @@ class Steps(Sequence[Step]):
                 continue
             anew, taken = done.dataset, taken.add(fitting)
             repairs.append(done)
-        return Applied(anew, taken.waive, tuple(repairs), tuple(undone), taken)
+        waive = {one: why for one, why in taken.waive.items() if not _is_cured(anew, taken, one)}
+        return Applied(anew, waive, tuple(repairs), tuple(undone), taken)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the steps to a ``.json``, or as a script to a ``.py``.
@@ -494,6 +497,14 @@ def seen(dataset: Dataset, step: Step, done: Repair) -> Step:
     if step.finding in JUDGED and step.do in REPAIRS:
         found |= {f"sha256 {file}": _sha256(dataset, file) for file in step.files}
     return replace(step, seen=found)
+
+
+def _is_cured(dataset: Dataset, taken: Steps, waiver: Waiver) -> bool:
+    """Say whether steps mended what an earlier one accepted: a plan refuses to accept nothing."""
+    code, file = waiver if isinstance(waiver, tuple) else (waiver, "")
+    own = [step for step in taken if step.do == ACCEPT and waiver in step._waivers()]
+    is_of_plan = any(step.seen.get("by") == PLAN for step in own)
+    return not is_of_plan and file not in _messages(dataset, code)
 
 
 def _messages(dataset: Dataset, *codes: str) -> dict[str, str]:

@@ -338,3 +338,17 @@ def test_a_file_that_is_no_annotation_is_given_no_volume(tmp_path: Path) -> None
     dataset = nk.scan(tmp_path)
     with pytest.raises(NiftiKitError, match="no annotation and no score table"):
         nk.rescan(dataset, volumes={"cls_color_map.txt": "CT.nii"})
+
+
+def test_what_was_accepted_and_mended_since_is_accepted_no_more(tmp_path: Path) -> None:
+    dataset = pair(tmp_path, away(4))
+    accept = offered(dataset, "mask-translated", "Accept as it is", reason="another series")
+    for later in (
+        nk.Step("leave_out", (MASK,)),
+        nk.Step("leave_out", ("CT.nii",)),
+        nk.Step("take_header", (MASK,)),
+    ):
+        applied = nk.Steps([accept, later]).apply(dataset)
+        assert (len(applied.taken), applied.waive) == (2, {})
+        nk.plan(applied.dataset, waive=applied.waive)
+    assert "waive" not in nk.Steps([accept, nk.Step("leave_out", (MASK,))]).code("in")

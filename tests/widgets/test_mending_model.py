@@ -170,6 +170,21 @@ def test_to_accept_needs_a_reason_which_stays(model: InspectModel, tmp_path: Pat
     assert model.findings.waive == (key,)
 
 
+def test_a_file_that_was_accepted_can_be_left_out_for_something_else(model: InspectModel) -> None:
+    model.look_closer()
+    model.join()
+    select(model, "mask-header-lost")
+    take(model, "Accept as it is", reason="a phantom")
+    others = [f for f in model.findings.open if f.path == MASKS[0]]
+    model.findings.select(others[0])
+    take(model, "Leave this file out")
+    assert [f.path for f in model.findings.findings.errors] == [MASKS[1]]
+    assert model.findings.waive == ()
+    model.mending.undo()
+    model.join()
+    assert model.findings.reasons == {("mask-header-lost", MASKS[0]): "a phantom"}
+
+
 def test_a_step_in_the_middle_is_undone_and_the_others_stay(model: InspectModel) -> None:
     for path in MASKS:
         model.findings.select(0)

@@ -433,7 +433,9 @@ class InspectModel(HasTraits):
         return None if self.dataset is None else miniature(self.dataset, self._item(name))
 
     def _looked(self, dataset: Dataset, ticket: Ticket) -> tuple[Dataset, CloserLook]:
-        return dataset, look_closer(dataset, self.findings.waive, ticket.tell)
+        # What steps accepted is applied when findings are shown: a later step may have cured it.
+        given = [one for one in self.findings.waive if one not in self.findings.reasons]
+        return dataset, look_closer(dataset, given, ticket.tell)
 
     def _keep(self, done: tuple[Dataset, CloserLook]) -> None:
         dataset, look = done
