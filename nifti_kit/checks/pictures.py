@@ -11,7 +11,6 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,12 +19,13 @@ from PIL import Image, ImageDraw
 
 from nifti_kit.checks.measures import ClassOutlier, outliers_behind
 from nifti_kit.core.findings import Finding
-from nifti_kit.core.geometry import PLANES, Grid, ras_orientation
+from nifti_kit.core.geometry import PLANES, Grid
 from nifti_kit.core.html import Illustration
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import ImageFile, iter_frames
+from nifti_kit.formats.volumes import read_slices, slice_box
 from nifti_kit.render import Layer, Scene
 from nifti_kit.render.paint import Pixels, grey_pane, outline_of
 from nifti_kit.render.panes import Pane
@@ -208,7 +208,7 @@ def _masks(subject: _Subject, *, misplaced: bool) -> list[Mask]:
     if not misplaced or subject.mask.shape != subject.base.shape or subject.volume is None:
         return [own]
     step = math.ceil(subject.mask.shape[0] / own.inside.shape[0])
-    assumed = _sampled(subject.volume.grid, (0, 0, 0), (step,) * 3, own.inside.shape)
+    assumed = _sampled(subject.volume.grid, (step,) * 3, own.inside.shape)
     return [own, Mask("assumed", ASSUMED, own.inside, assumed)]
 
 
@@ -220,7 +220,7 @@ def _inside(image: ImageFile, value: int = 0) -> Mask:
     for k, frame in enumerate(iter_frames(image)):
         if k % step == 0:
             inside[:, :, k // step] = _is_label(frame[::step, ::step], image, value)
-    return Mask("own", OWN, inside, _sampled(image.grid, (0, 0, 0), (step,) * 3, inside.shape))
+    return Mask("own", OWN, inside, _sampled(image.grid, (step,) * 3, inside.shape))
 
 
 def _is_label(stored: npt.NDArray[Any], image: ImageFile, value: int) -> npt.NDArray[np.bool_]:
@@ -230,11 +230,10 @@ def _is_label(stored: npt.NDArray[Any], image: ImageFile, value: int) -> npt.NDA
     return np.asarray(values == value if value else np.isfinite(values) & (values != 0))
 
 
-def _sampled(grid: Grid, start: Sequence[int], step: Sequence[int], shape: Sequence[int]) -> Grid:
-    """Return the grid of the voxels ``start``, ``start + step``, ... of a grid."""
+def _sampled(grid: Grid, step: Sequence[int], shape: Sequence[int]) -> Grid:
+    """Return the grid of one in so many voxels along each axis, from the first on."""
     affine = grid.affine.copy()
     affine[:3, :3] *= step
-    affine[:3, 3] = grid.world(start)
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
@@ -349,21 +348,11 @@ def _slice(image: ImageFile, view: _View) -> tuple[npt.NDArray[np.float64], Grid
 
     The file is read frame by frame; nothing but the slice is kept.
     """
-    orientation = ras_orientation(image.grid)
-    axis = orientation.axes[view.plane.normal]
-    index = view.position
-    if orientation.flips[view.plane.normal]:
-        index = image.shape[axis] - 1 - index
-    start, step = [0, 0, 0], [max(1, math.ceil(size / MAX_SIDE)) for size in image.shape]
-    start[axis], step[axis] = index, image.shape[axis]
-    stop = start[2] + 1 if axis == len("ij") else None
-    frames = islice(iter_frames(image), start[2], stop, step[2])
-    # Copies: each frame is read into the same buffer.
-    kept = [frame[start[0] :: step[0], start[1] :: step[1]].copy() for frame in frames]
-    stored = np.stack(kept, axis=2)
-    step[axis] = 1
-    values = stored.astype(np.float64) * image.slope + image.intercept
-    return values, _sampled(image.grid, start, step, stored.shape)
+    box = slice_box(image.grid, view.plane.normal, view.position)
+    ((stored, grid),) = read_slices(iter_frames(image), image.grid, [box])
+    i, j, k = step = [max(1, math.ceil(size / MAX_SIDE)) for size in stored.shape]
+    values = stored[::i, ::j, ::k] * image.slope + image.intercept
+    return values, _sampled(grid, step, values.shape)
 
 
 def _paint(part: Pixels, inside: npt.NDArray[np.bool_], color: Color, *, dashed: bool) -> None:

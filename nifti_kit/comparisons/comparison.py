@@ -23,7 +23,7 @@ from nifti_kit.core.parallel import with_progress
 from nifti_kit.core.report import Report, Row
 from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import visible
-from nifti_kit.formats.class_maps import Color
+from nifti_kit.formats.class_maps import color_text
 from nifti_kit.render import Mask
 
 
@@ -284,10 +284,6 @@ def _class_facts(a: Side, b: Side, chosen: Collection[str] | None) -> Iterator[D
 
 def _facts_text(own: Facts, other: Facts) -> Iterator[str]:
     if own.color and other.color and own.color != other.color:
-        yield f"colour {_hex(own.color)} -> {_hex(other.color)}"
+        yield f"colour {color_text(own.color)} -> {color_text(other.color)}"
     if own.description and other.description and own.description != other.description:
         yield f"description {visible(own.description)!r} -> {visible(other.description)!r}"
-
-
-def _hex(color: Color) -> str:
-    return "#{:02X}{:02X}{:02X}".format(*color)

@@ -19,17 +19,14 @@ from nifti_kit.core.parallel import ahead, cores
 from nifti_kit.datasets.items import MaskFile
 from nifti_kit.errors import BadLabels, UnreadableFile
 from nifti_kit.formats.labels import Box, common_box, read_box
-from nifti_kit.formats.nrrd import Drawn as Pages
 from nifti_kit.render import Mask
-from nifti_kit.render.layers import Numbers, renumbered
+from nifti_kit.render.layers import Numbers, blocks, meet, renumbered
+from nifti_kit.targets.reading import boxed
 from nifti_kit.targets.records import ObjectRef, PlannedObject
 from nifti_kit.targets.target import NoMask, Target
 
 READERS = 2
 """Files that are read side by side for one set: more of them are more voxels in memory."""
-
-BLOCK_VOXELS = 2**20
-"""Voxels that are held against each other at a time: what a processor has at hand."""
 
 MOST_COUNTED = 2**20
 """Pairs of numbers that are counted in a table of their own; those of more are sorted."""
@@ -38,8 +35,6 @@ OTHER_GRID = (
     "its mask is on another grid: nk.repairs.resample brings it onto the grid of its volume"
 )
 OUTSIDE = "its mask reaches beyond its volume"
-
-NOTHING: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 
 class Numbered(NamedTuple):
@@ -83,7 +78,7 @@ def common_grid(whole: Grid, sets: Sequence[Sequence[Numbered]]) -> Box:
     Where a mask is on a target its volume's grid stands for it: nothing is read.
     """
     boxes = [box for found in sets for box in _boxes(found, whole)]
-    return common_box(boxes) if boxes else NOTHING
+    return common_box(boxes) if boxes else (slice(0, 0),) * 3
 
 
 def _boxes(found: Iterable[Numbered], whole: Grid) -> Iterator[Box]:
@@ -176,7 +171,7 @@ class _Easel:
             assert isinstance(one.object.source, ObjectRef)
             try:
                 grid, pages = target.drawn(one.object.source)
-                found = _boxed(pages)
+                found = boxed(pages)
             except (NoMask, UnreadableFile) as error:
                 self.drawn.faults[one.number] = str(error)
                 continue
@@ -197,7 +192,7 @@ class _Easel:
         assert place is not None
         piece, box = place.orientation.apply(numbers), place.box
         layers = self.drawn.layers
-        free = (at for at, there in enumerate(layers) if not _meet(piece, there[box]))
+        free = (at for at, there in enumerate(layers) if not meet(piece, there[box]))
         level = next(free, len(layers))
         self.drawn.levels |= dict.fromkeys(own, level)
         if level == len(layers) and piece.shape == self.grid.shape:
@@ -207,21 +202,6 @@ class _Easel:
             layers.append(mapped_array(self.grid.shape, self.dtype))
         for above, below in blocks(piece, layers[level][box]):
             np.copyto(below, above, where=above != 0)
-
-
-def blocks(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield two maps of one shape in parts, in the order of the first one's memory."""
-    axis = max(range(one.ndim), key=lambda axis: abs(one.strides[axis]))
-    lined_up = [np.moveaxis(numbers, axis, 0) for numbers in (one, other)]
-    pages = max(1, BLOCK_VOXELS * len(lined_up[0]) // max(1, one.size))
-    for first in range(0, len(lined_up[0]), pages):
-        a, b = (numbers[first : first + pages] for numbers in lined_up)
-        yield a, b
-
-
-def _meet(one: Numbers, other: Numbers) -> bool:
-    """Say whether two maps have a voxel in common."""
-    return any(np.logical_and(a, b).any() for a, b in blocks(one, other))
 
 
 def _seen(place: Placement, shape: tuple[int, int, int], grid: Grid) -> Box:
@@ -235,28 +215,6 @@ def _seen(place: Placement, shape: tuple[int, int, int], grid: Grid) -> Box:
         sides[old] = slice(size - last, size - first) if flip else slice(first, last)
     i, j, k = sides
     return i, j, k
-
-
-def _boxed(pages: Pages) -> tuple[npt.NDArray[np.bool_], Box]:
-    """Return a mask that is read slice by slice within the box that holds it; nothing for none."""
-    parts: list[tuple[int, int, int, npt.NDArray[np.bool_]]] = []
-    for k, page in pages:
-        inside = page != 0
-        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-        if len(rows):
-            part = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
-            parts.append((int(rows[0]), int(columns[0]), k, part))
-    if not parts:
-        return np.zeros((0, 0, 0), bool), NOTHING
-    box = common_box(
-        (slice(i, i + part.shape[0]), slice(j, j + part.shape[1]), slice(k, k + 1))
-        for i, j, k, part in parts
-    )
-    whole = mapped_array([side.stop - side.start for side in box], bool)
-    for i, j, k, part in parts:
-        low, left = i - box[0].start, j - box[1].start
-        whole[low : low + part.shape[0], left : left + part.shape[1], k - box[2].start] = part
-    return whole, box
 
 
 def _fits(box: Box, grid: Grid) -> bool:
@@ -284,7 +242,7 @@ def boxed_mask(one: SideObject, target: Target | None) -> Mask:
         return Mask(one.class_name, one.color, inside, mask.grid.cropped(label.box))
     assert target is not None
     grid, pages = target.drawn(one.source)
-    inside, box = _boxed(pages)
+    inside, box = boxed(pages)
     return Mask(one.class_name, one.color, inside, grid.cropped(box))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,12 @@ from nifti_kit.comparisons.differences import Difference, VolumePair
 from nifti_kit.comparisons.maps import boxed_mask
 from nifti_kit.comparisons.sides import SideObject, SideVolume
 from nifti_kit.core import html
-from nifti_kit.core.geometry import Grid, Orientation, placed_on, ras_orientation
+from nifti_kit.core.geometry import Grid, placed_on
 from nifti_kit.core.html import Illustration
 from nifti_kit.core.text import and_more
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.formats.nifti import ImageFile, iter_frames
+from nifti_kit.formats.nifti import iter_frames
+from nifti_kit.formats.volumes import read_slices, slice_box
 from nifti_kit.render import Mask
 from nifti_kit.targets.records import VolumeRef
 
@@ -136,47 +136,18 @@ def _of_pair(pair: VolumePair, places: Sequence[Place]) -> list[Slice]:
 
 
 def _blank(grid: Grid, place: Place) -> Slice:
-    own = grid.cropped(_sides(grid.shape, place))
+    own = grid.cropped(slice_box(grid, *place))
     return np.zeros(own.shape, np.uint8), own
 
 
-def _sides(shape: Sequence[int], place: Place) -> list[slice]:
-    axis, index = place
-    sides = [slice(0, size) for size in shape]
-    sides[axis] = slice(index, index + 1)
-    return sides
-
-
-def _read(volume: SideVolume, places: Sequence[Place]) -> list[Slice]:
+def _read(volume: SideVolume, places: Sequence[Place]) -> Sequence[Slice]:
     """Return slices of a volume, which is gone through once; each is in the order of its file."""
     image = volume.image
     if isinstance(image, VolumeRef):
         assert volume.side.target is not None
-        frames: Iterator[npt.NDArray[Any]] = volume.side.target.iter_volume(image.id)
-        grid, orientation = volume.grid, Orientation((0, 1, 2), (False, False, False))
-    else:
-        assert isinstance(image, ImageFile)
-        frames, grid, orientation = iter_frames(image), image.grid, ras_orientation(image.grid)
-    stored = [_stored(place, orientation, grid.shape) for place in places]
-    found = [np.zeros([s.stop - s.start for s in _sides(grid.shape, p)]) for p in stored]
-    last = grid.shape[2] if any(axis != len("ij") for axis, _ in stored) else 0
-    last = max([last, *(index + 1 for axis, index in stored if axis == len("ij"))])
-    for k, frame in enumerate(islice(frames, last)):
-        for (axis, index), values in zip(stored, found, strict=True):
-            if axis == 0:
-                values[0, :, k] = frame[index]
-            elif axis == 1:
-                values[:, 0, k] = frame[:, index]
-            elif index == k:
-                values[:, :, 0] = frame
-    if isinstance(image, ImageFile):
-        found = [values * image.slope + image.intercept for values in found]
-    own = [grid.cropped(_sides(grid.shape, place)) for place in stored]
-    return list(zip(found, own, strict=True))
-
-
-def _stored(place: Place, orientation: Orientation, shape: Sequence[int]) -> Place:
-    """Return a RAS+ slice as one along an axis of the file."""
-    axis, index = place
-    own = orientation.axes[axis]
-    return own, shape[own] - 1 - index if orientation.flips[axis] else index
+        boxes = [slice_box(volume.grid, *place) for place in places]
+        return read_slices(volume.side.target.iter_volume(image.id), volume.grid, boxes)
+    assert image is not None
+    boxes = [slice_box(image.grid, *place) for place in places]
+    found = read_slices(iter_frames(image), image.grid, boxes)
+    return [(values * image.slope + image.intercept, grid) for values, grid in found]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +29,6 @@ from nifti_kit.comparisons.differences import (
 from nifti_kit.comparisons.maps import (
     Drawn,
     Numbered,
-    blocks,
     common_grid,
     drawn,
     shared,
@@ -44,6 +42,7 @@ from nifti_kit.core.text import counted, listed
 from nifti_kit.errors import NiftiKitError, visible
 from nifti_kit.formats.labels import MAX_LABEL, Box, common_box
 from nifti_kit.plans.plan import entry_text
+from nifti_kit.render.layers import blocks
 from nifti_kit.render.scene import DIRECTIONS
 
 SHOWN = 4
@@ -130,28 +129,16 @@ class _Volume:
         self.grid = pair.a.grid.cropped(self.box)
         self.drawn = _both_drawn(pair, numbered, self.grid, count)
         self.shared = self._by_place()
+        # By an object of each side: those of the other that it shares voxels with, and how many.
+        self.across = defaultdict[int, dict[int, int]](dict), defaultdict[int, dict[int, int]](dict)
+        for (a, b), common in self.shared.items():
+            self.across[0][a][b] = self.across[1][b][a] = common
 
     def _by_place(self) -> dict[tuple[int, int], int]:
         """Return how many voxels an object of ``a`` and one of ``b`` share, by their places."""
         places = [{number: at for at, number in enumerate(side)} for side in self.numbers]
         common = shared(*self.drawn)
         return {(places[0][n], places[1][m]): count for (n, m), count in common.items()}
-
-    @cached_property
-    def of_a(self) -> dict[int, dict[int, int]]:
-        """By an object of ``a``: the objects of ``b`` that it shares voxels with, and how many."""
-        found: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        for (a, b), count in self.shared.items():
-            found[a][b] = count
-        return found
-
-    @cached_property
-    def of_b(self) -> dict[int, dict[int, int]]:
-        """By an object of ``b``: the objects of ``a`` that it shares voxels with, and how many."""
-        found: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        for (a, b), count in self.shared.items():
-            found[b][a] = count
-        return found
 
     def matches(self) -> Iterator[Match]:
         """Yield which objects are one, class by class."""
@@ -167,7 +154,6 @@ class _Volume:
 
     def differences(self) -> Iterator[Difference]:
         """Yield what differs; objects are measured side by side."""
-        _ = self.of_a, self.of_b  # before threads ask for them
         with ThreadPoolExecutor(cores()) as pool:
             for found in ahead(pool, self._difference, self.matches(), 2 * cores()):
                 if found is not None:
@@ -266,7 +252,7 @@ class _Volume:
         assert place is not None
         said: list[Said] = [((ONLY_A, ONLY_B)[side], (ONLY_A, ONLY_B)[side])]
         own = self.objects[side][place]
-        for at, count in self._across(side)[place].items():
+        for at, count in self.across[side].get(place, {}).items():
             other = self.objects[1 - side][at]
             is_part = count > MOSTLY * self._count(side, place)
             if is_part and other.class_name == own.class_name:
@@ -280,9 +266,6 @@ class _Volume:
         part = self.drawn[side].map_of(number)[box]
         axis, index = largest_slice(part, number, self.grid.cropped(box))
         return replace(found, axis=axis, slice_index=self._slice(box, axis, index))
-
-    def _across(self, side: int) -> dict[int, dict[int, int]]:
-        return self.of_a if side == 0 else self.of_b
 
     def _moved(self, boxes: Sequence[Box], numbers: tuple[int, int]) -> list[Said]:
         """Say by how many voxels an object has moved, where it is the same elsewhere."""
@@ -311,7 +294,7 @@ class _Volume:
         own, others = self.objects[side][place], self.objects[1 - side]
         found = [
             others[at].name
-            for at, count in self._across(side)[place].items()
+            for at, count in self.across[side].get(place, {}).items()
             if at != match
             and others[at].class_name == own.class_name
             and count > MOSTLY * self._count(1 - side, at)
@@ -329,7 +312,7 @@ class _Volume:
         own, others = self.objects[side][place], self.objects[1 - side]
         one, two = self.words[side], self.words[1 - side]
         by_class: dict[str, int] = {}
-        for at, count in self._across(side)[place].items():
+        for at, count in self.across[side].get(place, {}).items():
             name = others[at].class_name
             by_class[name] = by_class.get(name, 0) + count
         return [

@@ -19,6 +19,7 @@ from nifti_kit.core.text import counted, listed, read_text
 from nifti_kit.datasets.layouts.pairs import (
     ARROW,
     NO_MASK,
+    PARTED,
     WORD,
     Pairing,
     bad_pairs,
@@ -431,7 +432,6 @@ def _begins_with_label(file: PurePosixPath) -> bool:
 _IMAGE_WORD = re.compile(
     r"(image|img|imaging|volume|vol|scan|data|raw|orig|original|ct|mr|mri|anatomic|anatomical)s?"
 )
-_GLUED = re.compile(r"([a-z]+?)(tr|ts|te|va|val|train|test|\d+)")
 
 
 def _by_words(tree: _Tree) -> Proposal | None:
@@ -478,7 +478,7 @@ def _plain_folders(file: PurePosixPath) -> tuple[str, ...]:
 def _plain_words(name: str) -> tuple[str, ...]:
     words = []
     for token in map(str.casefold, WORD.findall(name)):
-        glued = _GLUED.fullmatch(token)
+        glued = PARTED.fullmatch(token)
         if glued and (is_label_word(glued[1]) or _IMAGE_WORD.fullmatch(glued[1])):
             words.append(glued[2])
         elif not is_label_word(token) and not _IMAGE_WORD.fullmatch(token):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,41 @@ def iter_pages(
         for k in range(part.shape[2]):
             pages[:, k] = part[:, :, k]
         yield from pages.transpose(0, 2, 1)
+
+
+def slice_box(grid: Grid, axis: int, index: int) -> Box:
+    """Return where a slice along a RAS+ axis (index from 0) lies in an array, in its own order."""
+    orientation = ras_orientation(grid)
+    own, sides = orientation.axes[axis], [slice(0, size) for size in grid.shape]
+    at = grid.shape[own] - 1 - index if orientation.flips[axis] else index
+    sides[own] = slice(at, at + 1)
+    return sides[0], sides[1], sides[2]
+
+
+def read_slices(
+    frames: Iterable[npt.NDArray[Any]], grid: Grid, boxes: Sequence[Box]
+) -> list[tuple[npt.NDArray[np.float64], Grid]]:
+    """Return the stored numbers in boxes (i, j, k) of an image, and where they are (RAS+ mm).
+
+    Nothing else is kept; no frame is read behind the last that is needed.
+
+    Parameters
+    ----------
+    frames
+        (i, j) each, in the order of k; a buffer may be filled again.
+    grid
+        Where the voxels are (RAS+ mm).
+    boxes
+        Such as :func:`slice_box` gives.
+    """
+    parts = [grid.cropped(box) for box in boxes]
+    found = [np.zeros(part.shape) for part in parts]
+    last = max((box[2].stop for box in boxes), default=0)
+    for at, frame in enumerate(islice(frames, last)):
+        for (i, j, k), values in zip(boxes, found, strict=True):
+            if k.start <= at < k.stop:
+                values[:, :, at - k.start] = frame[i, j]
+    return list(zip(found, parts, strict=True))
 
 
 def voxel_bytes(image: ImageFile) -> int:

@@ -200,9 +200,9 @@ class Stack:
         piece = piece[
             tuple(slice(s.start - at, s.stop - at) for s, at in zip(box, first, strict=True))
         ]
-        if not any(frame.any() for frame, _ in _frames(piece, piece)):
+        if not any(frame.any() for frame, _ in blocks(piece, piece)):
             return
-        under = [at for at, there in enumerate(self._shared) if _meet(piece, there[box])]
+        under = [at for at, there in enumerate(self._shared) if meet(piece, there[box])]
         level = under[-1] + 1 if under else 0
         if level == MOST_SHARED:
             affine = self.image.affine.copy()
@@ -214,22 +214,30 @@ class Stack:
                 self._shared.append(piece)
                 return
             self._shared.append(mapped_array(self.image.shape, self.dtype))
-        for above, below in _frames(piece, self._shared[level][box]):
+        for above, below in blocks(piece, self._shared[level][box]):
             np.copyto(below, above, where=above != 0)
 
 
-def _meet(one: Numbers, other: Numbers) -> bool:
+def meet(one: Numbers, other: Numbers) -> bool:
     """Say whether two label maps of one shape have a voxel in common."""
-    return any(np.logical_and(a, b).any() for a, b in _frames(one, other))
+    return any(np.logical_and(a, b).any() for a, b in blocks(one, other))
 
 
-def _frames(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield the slices of two arrays in the order of the first one's memory.
+BLOCK_VOXELS = 2**20
+"""Voxels that are held against each other at a time: what a processor has at hand."""
+
+
+def blocks(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    """Yield two arrays of one shape in parts, in the order of the first one's memory.
 
     What is worked out of all voxels at once would take as much memory as they do.
     """
     axis = max(range(one.ndim), key=lambda axis: abs(one.strides[axis]))
-    return zip(np.moveaxis(one, axis, 0), np.moveaxis(other, axis, 0), strict=True)
+    lined_up = [np.moveaxis(numbers, axis, 0) for numbers in (one, other)]
+    pages = max(1, BLOCK_VOXELS * len(lined_up[0]) // max(1, one.size))
+    for first in range(0, len(lined_up[0]), pages):
+        a, b = (numbers[first : first + pages] for numbers in lined_up)
+        yield a, b
 
 
 def check_shape(what: str, array: npt.NDArray[Any], grid: Grid) -> None:
@@ -258,6 +266,6 @@ def renumbered(values: Numbers, table: Numbers) -> Numbers:
         values *= table[1]
         return values
     found = values if values.dtype == dtype else np.empty_like(values, dtype=dtype)
-    for before, after in _frames(values, found):
+    for before, after in blocks(values, found):
         after[...] = table[before]
     return found

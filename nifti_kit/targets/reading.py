@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.memory import mapped_array
 from nifti_kit.core.text import listed
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.formats.labels import Box, common_box
+from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.render.scene import Mask
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 from nifti_kit.targets.target import Target, Volumes
@@ -50,13 +52,28 @@ def landed_masks(target: Target, objects: Iterable[ObjectRef]) -> Iterator[Mask]
     colors = {found.name: found.color for found in target.classes()}
     for found in objects:
         if found.has_figure:
-            inside = np.stack([page != 0 for page in target.iter_mask(found)], axis=2)
-            box = (_extent(inside, 0), _extent(inside, 1), _extent(inside, 2))
-            grid = target.mask_grid(found).cropped(box)
-            yield Mask(found.class_name, colors[found.class_name], inside[box].copy(), grid)
+            grid, pages = target.drawn(found)
+            inside, box = boxed(pages)
+            yield Mask(found.class_name, colors[found.class_name], inside, grid.cropped(box))
 
 
-def _extent(inside: npt.NDArray[Any], axis: int) -> slice:
-    others = tuple(other for other in range(3) if other != axis)
-    at = np.flatnonzero(inside.any(axis=others))
-    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
+def boxed(pages: Drawn) -> tuple[npt.NDArray[np.bool_], Box]:
+    """Return a mask that is read slice by slice within the box that holds it; nothing for none."""
+    parts: list[tuple[int, int, int, npt.NDArray[np.bool_]]] = []
+    for k, page in pages:
+        inside = page != 0
+        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+        if len(rows):
+            part = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+            parts.append((int(rows[0]), int(columns[0]), k, part))
+    if not parts:
+        return np.zeros((0, 0, 0), bool), (slice(0, 0),) * 3
+    box = common_box(
+        (slice(i, i + part.shape[0]), slice(j, j + part.shape[1]), slice(k, k + 1))
+        for i, j, k, part in parts
+    )
+    whole = mapped_array([side.stop - side.start for side in box], bool)
+    for i, j, k, part in parts:
+        low, left = i - box[0].start, j - box[1].start
+        whole[low : low + part.shape[0], left : left + part.shape[1], k - box[2].start] = part
+    return whole, box

@@ -42,7 +42,7 @@ _LABEL = re.compile(
 
 WORD = re.compile(r"[^\W_]+")
 """A word of a name or path."""
-_PARTED = re.compile(r"([a-z]+)(tr|ts|te|va|val|train|test|\d+)")
+PARTED = re.compile(r"([a-z]+)(tr|ts|te|va|val|train|test|\d+)")
 """``labelsTr``, ``img0001``: a word and what is written to it without a gap."""
 _BIDS_CLASS = re.compile(r"_(?:label|desc)-([^_]+)")
 _FIELD = re.compile(r"\{(\w+)\}|(\*)")
@@ -446,5 +446,5 @@ def says_nothing(mask: PurePosixPath) -> bool:
 def is_label_word(token: str) -> bool:
     """Say whether a word says label map: ``mask``, ``labelsTr``, ``seg0001``."""
     word = token.casefold()
-    parted = _PARTED.fullmatch(word)
+    parted = PARTED.fullmatch(word)
     return any(map(_LABEL.fullmatch, [word] if parted is None else [word, parted[1]]))
