@@ -36,6 +36,10 @@ APPS = {
         "app = widgets.Uploader({source!r}, nk.ProjectFolder({project!r}, 'spine'))\n"
         "app.model.source.scan(); app.model.source.join(); app.model.plan().join()\napp"
     ),
+    "Workbench": (
+        "app = widgets.Workbench({source!r}, nk.ProjectFolder({project!r}, 'spine'), tab='mend')\n"
+        "app.model.join(); app.model.findings.select(0)\napp"
+    ),
     "Compare": (
         "app = widgets.Compare({source!r}, {moved!r}); app.model.join()\n"
         "app.model.table.select(app.model.table.rows[0].key)\napp"

@@ -140,7 +140,8 @@ function render({ model, el: root }) {
       cell.kind = column.kind;
       const title = `${column.title}: ${name}`;
       const sign = at === 0 && row.tone ? [el("span", { class: "nk-sign", text: SIGNS[row.tone], title: row.tone, role: "img", "aria-label": row.tone })] : [];
-      made.append(el("td", { class: look(column, cell), "data-column": column.name }, ...sign, ...content(row, column, cell, title)));
+      made.append(el("td", { class: look(column, cell), "data-column": column.name },
+        el("div", { class: "nk-cell" }, ...sign, ...content(row, column, cell, title))));
     });
     const choose = (event) => {
       if (event.target.closest("select, input, button")) return;
