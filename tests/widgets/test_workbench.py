@@ -315,3 +315,15 @@ def test_tabs_are_made_when_they_are_opened() -> None:
 def test_an_empty_workbench_says_what_to_give(tab: str) -> None:
     app = widgets.Workbench(tab=tab)
     assert app.model.next == ("Give a folder, an archive or a NIfTI file, and press Read.", "")
+
+
+def test_what_is_taken_back_is_taken_back_from_the_plan(tmp_path: Path) -> None:
+    model = opened(lost(tmp_path / "in"), tmp_path / "p")
+    model.findings.select(model.findings.findings.errors[0])
+    model.mending.choose("Accept as it is")
+    model.mending.fill("reason", "known")
+    model.mending.look().join()
+    model.mending.take()
+    (accepted,) = model.upload.findings.waive
+    model.findings.set_waived(accepted, False)
+    assert model.upload.findings.waive == ()

@@ -144,6 +144,8 @@ class FindingsTable(HasTraits):
             paths = dict.fromkeys(found.path for found in self.findings if found.code == code)
             rest = [(code, path) for path in paths if path != accepted[1]]
             others = waivers([*(one for one in others if one != code), *rest])
+        if not waived:
+            self.reasons = {one: why for one, why in self.reasons.items() if one in others}
         self.waive = (*others, accepted) if waived else others
         self._apply()
 
