@@ -216,6 +216,7 @@ def compare(
     """
     sides = side_of(a), side_of(b)
     chosen = _chosen(classes)
+    lost = [f"{w}, {line}" for w, side in zip("ab", sides, strict=True) for line in side.missing]
     found = paired(*(side.volumes() for side in sides))
     differences: list[Difference] = []
     missing: list[str] = []
@@ -229,7 +230,7 @@ def compare(
         b,
         found.pairs,
         worst_first(differences),
-        (*_missing(sides), *missing, *found.undecided, *_unknown(sides, chosen)),
+        (*lost, *missing, *found.undecided, *_unknown(sides, chosen)),
         tuple(_renamed(found.pairs)),
         (sides[0].word, sides[1].word),
     )
@@ -251,12 +252,6 @@ def _unknown(sides: Sequence[Side], chosen: Collection[str] | None) -> Iterator[
 
 SHOWN = 20
 """Classes that a line names before it counts the rest."""
-
-
-def _missing(sides: Sequence[Side]) -> list[str]:
-    return [
-        f"{word}, {line}" for word, side in zip("ab", sides, strict=True) for line in side.missing
-    ]
 
 
 def _alone(found: Paired) -> Iterator[Difference]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -139,8 +139,10 @@ def _groups(
     for number, volumes in enumerate((ours, theirs)):
         for one in volumes:
             cell = _cell(one.grid)
-            seen = {at for other in _beside(cell) for at in near.get(other, ())}
-            at = next((n for n in sorted(seen) if _is_same(one.grid, groups[n][0])), len(groups))
+            beside = product(*((at - 1, at, at + 1) for at in cell))
+            seen = {at for other in beside for at in near.get(other, ())}
+            same = (n for n in sorted(seen) if lattice_orientation(one.grid, groups[n][0]))
+            at = next(same, len(groups))
             if at == len(groups):
                 groups.append((one.grid, ([], [])))
                 near.setdefault(cell, []).append(at)
@@ -153,14 +155,6 @@ def _cell(grid: Grid) -> tuple[int, ...]:
     middle = grid.world((np.array(grid.shape) - 1) / 2)
     i, j, k = (int(at) for at in np.floor(middle))
     return i, j, k
-
-
-def _beside(cell: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    yield from product(*((at - 1, at, at + 1) for at in cell))
-
-
-def _is_same(grid: Grid, other: Grid) -> bool:
-    return lattice_orientation(grid, other) is not None
 
 
 def _meet(grid: Grid, other: Grid) -> bool:

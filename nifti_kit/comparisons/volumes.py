@@ -128,17 +128,13 @@ class _Volume:
         self.box = common_grid(pair.a.grid, numbered)
         self.grid = pair.a.grid.cropped(self.box)
         self.drawn = _both_drawn(pair, numbered, self.grid, count)
-        self.shared = self._by_place()
+        places = [{number: at for at, number in enumerate(side)} for side in self.numbers]
+        common = shared(*self.drawn).items()
+        self.shared = {(places[0][n], places[1][m]): count for (n, m), count in common}
         # By an object of each side: those of the other that it shares voxels with, and how many.
         self.across = defaultdict[int, dict[int, int]](dict), defaultdict[int, dict[int, int]](dict)
-        for (a, b), common in self.shared.items():
-            self.across[0][a][b] = self.across[1][b][a] = common
-
-    def _by_place(self) -> dict[tuple[int, int], int]:
-        """Return how many voxels an object of ``a`` and one of ``b`` share, by their places."""
-        places = [{number: at for at, number in enumerate(side)} for side in self.numbers]
-        common = shared(*self.drawn)
-        return {(places[0][n], places[1][m]): count for (n, m), count in common.items()}
+        for (a, b), voxels in self.shared.items():
+            self.across[0][a][b] = self.across[1][b][a] = voxels
 
     def matches(self) -> Iterator[Match]:
         """Yield which objects are one, class by class."""

@@ -338,7 +338,11 @@ def with_mended(dataset: Dataset, mended: Iterable[Mended] = ()) -> Dataset:
     source = _with_files(dataset.source, together.values())
     anew = _dataset(Scanner(source, dataset.choices, together, _images(dataset)))
     kept = {image for image in _images(anew).values() if image.relative not in together}
-    anew.memory |= {key: known for key, known in dataset.memory.items() if _image_of(key) in kept}
+    anew.memory |= {
+        key: known
+        for key, known in dataset.memory.items()
+        if isinstance(key, tuple) and key[1] in kept
+    }
     return anew
 
 
@@ -377,11 +381,6 @@ def _dataset(scanner: Scanner) -> Dataset:
 def _images(dataset: Dataset) -> dict[PurePosixPath, ImageFile]:
     found = [image for item in dataset.items for image in item.images]
     return {image.relative: image for image in found}
-
-
-def _image_of(key: Any) -> Any:
-    """Return the image that a key of a dataset's memory is about: ``(what, image)``."""
-    return key[1] if isinstance(key, tuple) else None
 
 
 def _one_of(name: str, value: object, choices: Iterable[object]) -> None:

@@ -15,7 +15,7 @@ FOLDERS = ("volume", "ann")
 
 def empty(source: Source) -> Finding:
     """Return the finding for a source without a NIfTI file: an archive in it may hold some."""
-    if _is_of_a_project(source):
+    if set(FOLDERS) <= {file.parts[-2] for file in source.files if len(file.parts) > 1}:
         return _project(source)
     archives = [file for file in source.files if is_archive(file.name)]
     if not archives or len(archives) < len(source.files):
@@ -29,11 +29,6 @@ def empty(source: Source) -> Finding:
             "An archive within an archive is not unpacked: unpack this one, and scan the inner."
         )
     return finding("source-empty", "", message, remedy=remedy)
-
-
-def _is_of_a_project(source: Source) -> bool:
-    """Say whether a source is a Supervisely project, or a dataset of one."""
-    return set(FOLDERS) <= {file.parts[-2] for file in source.files if len(file.parts) > 1}
 
 
 def _project(source: Source) -> Finding:

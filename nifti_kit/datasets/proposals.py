@@ -75,7 +75,8 @@ class Proposal(Summary):
     @property
     def masks_of(self) -> dict[str, list[str]]:
         """The images of each mask, as lists."""
-        return {mask: _many(own) for mask, own in self.pairs.items()}
+        pairs = self.pairs.items()
+        return {mask: [own] if isinstance(own, str) else list(own) for mask, own in pairs}
 
     @property
     def summary(self) -> str:
@@ -116,10 +117,6 @@ class Proposal(Summary):
     def lines(self) -> Sequence[str]:
         """Return why."""
         return [f"Why: {reason}" for reason in self.reasons]
-
-
-def _many(own: str | list[str]) -> list[str]:
-    return [own] if isinstance(own, str) else list(own)
 
 
 def as_pairs(pairs: Any, source: str | os.PathLike[str]) -> Any:
@@ -372,7 +369,8 @@ def _bids(tree: _Tree) -> Proposal | None:
     pairs = {}
     for mask in files:
         if mask.suffix in _BIDS_MASKS:
-            pairs[mask.path] = _bids_images(tree, mask, by_key[mask.key])
+            fits = [f.path for f in by_key[mask.key] if tree.lands(mask.path, f.path)]
+            pairs[mask.path] = [path for path in fits if path.parent == mask.path.parent] or fits
     if not all(pairs.values()):
         return None
     reasons = [
@@ -380,14 +378,6 @@ def _bids(tree: _Tree) -> Proposal | None:
         "A label map belongs to the images of its subject, session and space on its grid.",
     ]
     return tree.proposal("BIDS", pairs, reasons, out)
-
-
-def _bids_images(
-    tree: _Tree, mask: _BidsFile, candidates: Sequence[_BidsFile]
-) -> list[PurePosixPath]:
-    """Return the images of a mask: on its grid, those of its own folder before others."""
-    fits = [image.path for image in candidates if tree.lands(mask.path, image.path)]
-    return [path for path in fits if path.parent == mask.path.parent] or fits
 
 
 def _acdc(tree: _Tree) -> Proposal | None:
@@ -416,17 +406,13 @@ def _image_and_masks(tree: _Tree) -> Proposal | None:
     """A folder for each case: image.nii.gz, and mask.nii.gz or mask_liver.nii.gz, ... ."""
     pairs: dict[PurePosixPath, list[PurePosixPath]] = {}
     for files in tree.by_folder.values():
-        masks = [file for file in files if _begins_with_label(file)]
+        masks = [f for f in files if is_label_word(re.split(r"[\W_]+", stem(f.name))[0])]
         images = [file for file in files if _IMAGE.fullmatch(stem(file.name))]
         if len(images) != 1 or len(masks) + 1 != len(files):
             return None
         pairs |= dict.fromkeys(masks, images)
     reasons = ["Each folder has one image, and files that are called mask (or seg, label, ...)."]
     return tree.proposal("image and masks", pairs, reasons)
-
-
-def _begins_with_label(file: PurePosixPath) -> bool:
-    return is_label_word(re.split(r"[\W_]+", stem(file.name))[0])
 
 
 _IMAGE_WORD = re.compile(
@@ -446,7 +432,7 @@ def _by_words(tree: _Tree) -> Proposal | None:
     images: defaultdict[tuple[str, ...], list[PurePosixPath]] = defaultdict(list)
     for file in tree.niftis:
         if file not in masks:
-            images[_plain(file)].append(file)
+            images[next(iter(_shorter(file)))].append(file)  # all of its words
     pairs = {}
     for mask in masks:
         own = next((found for key in _shorter(mask) if (found := images.get(key))), [])
@@ -464,11 +450,6 @@ def says_label(relative: PurePosixPath) -> bool:
     """Say whether a file's name, or that of one of its folders, says that it is a label map."""
     parts = (*relative.parent.parts, stem(relative.name))
     return any(is_label_word(token) for part in parts for token in WORD.findall(part))
-
-
-def _plain(file: PurePosixPath) -> tuple[str, ...]:
-    """Return the words of a path without those that say image or label map."""
-    return (*_plain_folders(file), *_plain_words(stem(file.name)))
 
 
 def _plain_folders(file: PurePosixPath) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def open_source(source: str | os.PathLike[str]) -> Source:
         If it is no path at all.
     """
     a_path(source)
-    given = Path(_cleaned(source)).expanduser()
+    given = Path(clean_path(os.fspath(source))).expanduser()
     _refuse_address(os.fspath(source), given)
     if not _is_utf8(str(given)):
         raise BadSource(
@@ -191,11 +191,6 @@ def _unpacked(given: Path) -> Source:
     source.is_archive = True
     weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)
     return source
-
-
-def _cleaned(source: str | os.PathLike[str]) -> str:
-    """Return the path without the quotes and blanks that are pasted along."""
-    return clean_path(os.fspath(source))
 
 
 def _listed(given: Path, root: Path) -> Source:

@@ -122,7 +122,8 @@ def class_map_file(
     It is the specification's table where that reads back as these classes; else a table whose
     first line names its columns (names that end in numbers, or differ in case only).
     """
-    name, text = f"{MAP_NAME}.txt", _plain(entries)
+    lines = [f"{e.value} {visible(e.name)} {' '.join(map(str, e.color or ()))}\n" for e in entries]
+    name, text = f"{MAP_NAME}.txt", "".join(lines)
     wrong = _wrong(entries, text)
     if wrong:
         name, text = f"{MAP_NAME}.tsv", _headed(entries)
@@ -151,11 +152,6 @@ def _read_back(text: str) -> set[tuple[int, str, Color | None]]:
     if any(fault.severity == "error" for fault in found.faults):
         return set()
     return {(entry.value, entry.name, entry.color) for entry in found}
-
-
-def _plain(entries: Iterable[ClassEntry]) -> str:
-    lines = [f"{e.value} {visible(e.name)} {' '.join(map(str, e.color or ()))}\n" for e in entries]
-    return "".join(lines)
 
 
 def _headed(entries: Iterable[ClassEntry]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from nifti_kit.exports.jobs import MaskJob
 from nifti_kit.exports.ledger import Ledger
 from nifti_kit.formats import deflate
 from nifti_kit.formats.labels import read_labels
-from nifti_kit.formats.nifti import ImageFile, read_header
+from nifti_kit.formats.nifti import read_header
 from nifti_kit.formats.nifti_output import (
     is_packed,
     label_map_bytes,
@@ -196,7 +196,9 @@ class _Maps:
         values = [value for _, value in job.layers]
         if job.original is not None and placed_on(job.grid, self._volume) is None:
             self._move("its original is of another image")
-        elif job.original is not None and not _holds(job.original, values):
+        elif job.original is not None and any(
+            stored_number(job.original, value) is None for value in (0, *values)
+        ):
             self._move("the type of its original holds no such value: it has a new header")
 
     def _put(
@@ -256,7 +258,3 @@ class _Maps:
         """Yield the last maps."""
         yield from self._close()
         yield from self._landed()
-
-
-def _holds(image: ImageFile, values: Iterable[int]) -> bool:
-    return all(stored_number(image, value) is not None for value in (0, *values))

@@ -34,13 +34,11 @@ def volume_stems(volumes: Iterable[VolumeRef]) -> dict[int, str]:
     stems = {}
     for volume in volumes:
         known = taken.setdefault(volume.dataset, set())
-        stems[volume.id] = free_name(file_stem(_bare(volume.name)), known)
+        ends = volume.name.casefold().endswith(_ON_TARGET)
+        bare = volume.name[: -len(_ON_TARGET)] if ends else volume.name
+        stems[volume.id] = free_name(file_stem(bare), known)
         known.add(stems[volume.id].casefold())
     return stems
-
-
-def _bare(name: str) -> str:
-    return name[: -len(_ON_TARGET)] if name.casefold().endswith(_ON_TARGET) else name
 
 
 _ON_TARGET = ".nrrd"

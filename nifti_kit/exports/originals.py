@@ -184,7 +184,7 @@ def _of_dataset(dataset: Dataset, target: Target, volumes: Sequence[VolumeRef]) 
             item.volume,
             list(dict.fromkeys((*_every_mask(dataset, planned, item, items), *_masks(objects)))),
             objects,
-            _tables(item, items),
+            items[item.name].tables if item.name in items else (),
         )
         for volume, item in _pairs(planned, volumes)
         for objects in [list(item.objects)]
@@ -222,10 +222,6 @@ def _every_mask(
         for mask in one.masks:
             if planned.mapping and planned.mapping.volume_of(mask.relative) == item.volume_id:
                 yield mask
-
-
-def _tables(item: PlannedItem, items: dict[str, Item]) -> tuple[TableFile, ...]:
-    return items[item.name].tables if item.name in items else ()
 
 
 def _pairs(planned: Plan, volumes: Sequence[VolumeRef]) -> Iterator[tuple[VolumeRef, PlannedItem]]:

@@ -23,9 +23,10 @@ def pair_objects(
     the one that shares the most voxels with it: one to one, the largest share first.
     """
     pairs = {
-        figure_of(ref): original.landed[figure_of(ref)]
+        figure_of(ref): known
         for ref in objects
-        if _is_known(original, ref)
+        if (known := original.landed.get(figure_of(ref))) is not None
+        and known.class_name == ref.class_name  # it has not changed since
     }
     used = {id(planned) for planned in pairs.values()}
     left = by_class([ref for ref in objects if figure_of(ref) not in pairs])
@@ -36,12 +37,6 @@ def pair_objects(
         elif free:
             pairs |= _by_overlap(target, refs, free)
     return pairs
-
-
-def _is_known(original: Original, ref: ObjectRef) -> bool:
-    """Say whether a receipt knows an object, and its class is what it was."""
-    known = original.landed.get(figure_of(ref))
-    return known is not None and known.class_name == ref.class_name
 
 
 def _by_overlap(

@@ -421,7 +421,8 @@ def _held_against(
         elif len(matches) > 1:
             faults.append(_several(key, matches, shown))
         if not _is_id(value):
-            faults.append(_no_id(key, value, shown))
+            message = f"key {_short(key)}: the id is {_short(value)}"
+            faults.append(finding("mapping-id", shown, message, remedy=_id_remedy(value)))
         elif len(matches) == 1:
             meant[matches[0]].append(value)
     if nowhere:
@@ -521,11 +522,6 @@ def _short(value: object) -> str:
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID
-
-
-def _no_id(key: str, value: Any, shown: str) -> Finding:
-    message = f"key {_short(key)}: the id is {_short(value)}"
-    return finding("mapping-id", shown, message, remedy=_id_remedy(value))
 
 
 def _id_remedy(value: Any) -> str:

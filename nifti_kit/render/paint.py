@@ -100,15 +100,10 @@ Shape = npt.NDArray[np.float32]
 """(lines, columns, 1): how much of each pixel is covered, 0 to 1."""
 
 
-@lru_cache
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
-
-
 @lru_cache(maxsize=MOST_GLYPHS)
 def _glyph(text: str, size: int, edge: int) -> tuple[Shape, Shape]:
     """Return the shapes of a text with its edge, and of the text alone."""
-    font = _font(size)
+    font: Any = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(text, stroke_width=edge)
     # All texts of a size have one line height, or they would dance up and down.
     line = font.getbbox("Ag|", stroke_width=edge)

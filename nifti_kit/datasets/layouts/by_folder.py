@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from nifti_kit.core.findings import finding
-from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts.by_plane import group_by_plane
 from nifti_kit.datasets.layouts.by_volume import group_by_volume
 from nifti_kit.datasets.layouts.grouping import Files, Grouping, note_prefixed_names
@@ -86,11 +85,9 @@ def _together(*groupings: Grouping) -> Grouping:
     together = Grouping([], unused, found)
     images = [item.volume for item in items if item.volume is not None]
     names = unique_names([image.relative for image in images])
-    together.items = [_renamed(item, name) for item, name in zip(items, names, strict=True)]
+    together.items = [
+        replace(item, name=name, set_key=item.set_key if item.plane else (item.folder, name))
+        for item, name in zip(items, names, strict=True)
+    ]
     note_prefixed_names(images, names, together)
     return together
-
-
-def _renamed(item: Item, name: str) -> Item:
-    key = item.set_key if item.plane else (item.folder, name)
-    return replace(item, name=name, set_key=key)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.findings import finding
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts.class_words import class_names, table_classes
 from nifti_kit.datasets.layouts.grouping import (
@@ -86,7 +86,8 @@ class _Finder:
         is_there = file.image is not None or file.path is not None
         if isinstance(found, str):
             if is_there:
-                self.grouping.findings.append(_ownerless(file, found))
+                fault = finding("annotation-without-volume", file.relative, found)
+                self.grouping.findings.append(fault)
                 self.grouping.unused[file.relative] = ""
             return None
         words = differing_words(file, found[0])
@@ -94,10 +95,6 @@ class _Finder:
             message = f"it belongs to {found[0].relative.name} of its folder; {words}"
             self.grouping.findings.append(finding("words-differ", file.relative, message))
         return found
-
-
-def _ownerless(file: NamedFile, why: str) -> Finding:
-    return finding("annotation-without-volume", file.relative, why)
 
 
 def _attach_table(owner: NamedFile, link: Link, found: _Set, grouping: Grouping) -> None:

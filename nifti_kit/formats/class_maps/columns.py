@@ -234,7 +234,9 @@ def _by_colors(rows: Sequence[Line], head: str) -> tuple[str, ...]:
     narrower = "specification" if width == widths[-1] else _with_alpha(rows, RGBA)
     dialect = _with_alpha(rows, width, is_slicer=is_slicer)
     if not (has_alpha and width == widths[-1]) and _may_count(rows, width):
-        return (narrower,) if _repeats(rows, width) else (dialect, narrower)
+        # Names that repeat without the numbers: these are parts of them.
+        names = [row.rest[:-width] for row in rows if row.tail >= width]
+        return (narrower,) if _repeated(names) else (dialect, narrower)
     return (dialect,) if is_slicer else _or_two_names(rows, head, dialect)
 
 
@@ -271,11 +273,6 @@ def _may_count(rows: Sequence[Line], width: int) -> bool:
     """Say whether the first of the last numbers may count structures, as a part of their names."""
     numbers = [whole(row.rest[-width]) for row in rows if row.tail >= width]
     return all(number is not None and number <= COUNTED for number in numbers)
-
-
-def _repeats(rows: Sequence[Line], width: int) -> bool:
-    """Say whether names repeat when the numbers are taken off: they are parts of the names."""
-    return _repeated([row.rest[:-width] for row in rows if row.tail >= width])
 
 
 def _repeated(names: Sequence[tuple[str, ...]]) -> bool:

@@ -92,14 +92,10 @@ def _of_xml(content: bytes, image: ImageFile) -> ClassMap:
 def _as_map(reading: Reading, image: ImageFile) -> ClassMap:
     faults = [_unreadable(image, fault) for fault in reading.faults]
     if reading.zero is not None:
-        faults.append(_counts_from_zero(image, reading.zero.name))
+        message = f"its header names 0 {reading.zero.name!r}, but 0 is background and does not land"
+        remedy = "If its names count from 0, give the classes: scan(..., classes={1: 'Femur'})."
+        faults.append(finding("class-table-zero", image.relative, message, remedy=remedy))
     return ClassMap(reading.entries, str(image.relative), tuple(faults))
-
-
-def _counts_from_zero(image: ImageFile, name: str) -> Finding:
-    message = f"its header names 0 {name!r}, but 0 is background and does not land"
-    remedy = "If its names count from 0, give the classes: scan(..., classes={1: 'Femur'})."
-    return finding("class-table-zero", image.relative, message, remedy=remedy)
 
 
 def _unreadable(image: ImageFile, why: str) -> Finding:

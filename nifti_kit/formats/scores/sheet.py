@@ -98,7 +98,7 @@ class ScoreSheet:
         at = next((n for n, (_, cells) in enumerate(lines[:HEADER_LINES]) if _is_header(cells)), 0)
         above, (line, names), rows = lines[:at], (lines or [(1, [])])[at], lines[at + 1 :]
         _refuse_other(names, said, shown)
-        passed = [] if said is None else [f"line {_lines(said[0])}: {said[0].strip()!r}"]
+        passed = [] if said is None else [f"line {len(said[0].splitlines())}: {said[0].strip()!r}"]
         passed += [f"line {n}: {_title(cells, n, shown)!r}, above the header" for n, cells in above]
         first = 1 + _index_columns(names, rows, shown)
         cut = first - 1
@@ -224,11 +224,6 @@ def _unguarded(cells: Sequence[str], comments: Iterable[int]) -> tuple[str, ...]
 
 def _without(cells: tuple[str, ...], at: int) -> tuple[str, ...]:
     return cells[:at] + cells[at + 1 :]
-
-
-def _lines(text: str) -> int:
-    """Return the number of the line in which a text that begins a file ends."""
-    return len(text.splitlines())
 
 
 def _delimiter(text: str) -> str:
