@@ -333,12 +333,17 @@ def _number(names: list[str], clashes: Sequence[int]) -> None:
     """Number what folders cannot tell apart: ``scan.nii`` beside ``scan.nii.gz``."""
     taken = {name.casefold() for index, name in enumerate(names) if index not in clashes}
     for index in clashes:
-        name, number = names[index], 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{names[index]}_{number}"
-        taken.add(name.casefold())
-        names[index] = name
+        names[index] = free_name(names[index], taken)
+        taken.add(names[index].casefold())
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken (in lower case): itself, or with a number behind it."""
+    free, number = name, 1
+    while free.casefold() in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 _ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")

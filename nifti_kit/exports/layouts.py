@@ -12,7 +12,7 @@ from typing import Protocol
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.items import TableFile
-from nifti_kit.datasets.names import PLANE_WORDS, VOLUME, parse_name
+from nifti_kit.datasets.names import PLANE_WORDS, VOLUME, free_name, parse_name
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.exports.classes import ClassNumbers
 from nifti_kit.exports.jobs import MaskJob, Masks, Part, VolumeJob
@@ -21,7 +21,6 @@ from nifti_kit.exports.names import (
     as_annotation,
     as_table,
     as_volume,
-    free_name,
     read_back_as,
 )
 from nifti_kit.formats.class_maps.stems import class_stems, further_stem

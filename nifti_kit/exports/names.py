@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from nifti_kit.core.files import NOT_IN_A_NAME, short_name
-from nifti_kit.datasets.names import ANNOTATION, SCORE, VOLUME, FileName, parse_name
+from nifti_kit.datasets.names import ANNOTATION, SCORE, VOLUME, FileName, free_name, parse_name
 from nifti_kit.errors import visible
 from nifti_kit.targets.records import VolumeRef
 
@@ -49,15 +49,6 @@ def read_back_as(name: str, stem: str) -> str:
     """Return what is to be known of a volume whose file is read back under another name."""
     again = f"{stem}{_ON_TARGET}"
     return "" if again == name else f"it is read back as {again}"
-
-
-def free_name(name: str, taken: Collection[str]) -> str:
-    """Return a name that is not taken (in lower case): itself, or with a number behind it."""
-    free, number = name, 1
-    while free.casefold() in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
 
 
 def dataset_folders(volumes: Sequence[VolumeRef], stems: dict[int, str]) -> dict[str, str]:

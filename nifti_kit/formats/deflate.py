@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +69,19 @@ def unpack(content: bytes) -> bytes:
 def packer(bits: int = GZIP, level: int = LEVEL) -> Any:
     """Return an object with ``compress`` and ``flush``, as ``zlib.compressobj`` has it."""
     return (isal_zlib or zlib).compressobj(level, zlib.DEFLATED, bits)
+
+
+def packed(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """Yield a gzip stream of pieces, in pieces."""
+    coder = packer()
+    for piece in pieces:
+        yield coder.compress(piece)
+    yield coder.flush()
+
+
+def file_order(part: npt.NDArray[Any], dtype: np.dtype[Any]) -> memoryview:
+    """Return voxels as bytes with i running fastest."""
+    return memoryview(np.ascontiguousarray(part.T, dtype=dtype)).cast("B")
 
 
 def checksum(data: bytes | memoryview, before: int = 0) -> int:
@@ -146,6 +160,21 @@ class SparseGzip:
         self._pieces.append(packed)
         self._crc = joined_checksum(self._crc, crc, count)
         self._size += count
+
+    def add_box(
+        self, shape: Sequence[int], box: Sequence[slice], row: int, pages: Iterable[memoryview]
+    ) -> None:
+        """Add an image that is 0 but in whole rows (along i) of a box.
+
+        ``row`` is their size in bytes, ``pages`` are the rows of each of the box's slices.
+        """
+        (_, rows, depth), (_, up, through) = shape, box
+        self.add_zeros((through.start * rows + up.start) * row)
+        for at, page in enumerate(pages):
+            if at:
+                self.add_zeros((rows - up.stop + up.start) * row)
+            self.add(page)
+        self.add_zeros((rows - up.stop + (depth - through.stop) * rows) * row)
 
     def finish(self) -> bytes:
         """Return the whole stream, with its checksum and size; nothing may be added any more."""
@@ -292,6 +321,12 @@ def skip(stream: Any, count: int) -> None:
         if not skipped:
             raise EOFError("the file ends before its voxels")
         count -= skipped
+
+
+def finish(stream: Any) -> None:
+    """Read what is left, so that the checksum at the end of a gzip stream is compared."""
+    while stream.read(CHUNK):
+        pass
 
 
 def fill(stream: Any, flat: npt.NDArray[Any], short: str) -> None:

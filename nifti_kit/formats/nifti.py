@@ -24,7 +24,7 @@ from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage, visible
 from nifti_kit.formats import deflate
-from nifti_kit.formats.deflate import CHUNK, MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
+from nifti_kit.formats.deflate import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
 from nifti_kit.formats.nifti_header import (
     MAX_RANK,
     NIFTI1_BYTES,
@@ -302,9 +302,14 @@ def encode_image(voxels: npt.NDArray[Any], grid: Grid, name: object = "") -> byt
         )
     image = Nifti1Image(voxels, grid.affine, dtype=voxels.dtype)
     image.header.set_xyzt_units("mm")
-    image.set_sform(grid.affine, code=1)
-    image.set_qform(None if grid.is_sheared else grid.affine, code=0 if grid.is_sheared else 1)
-    return _packed(image.to_bytes())
+    set_forms(image, grid.affine, sheared=grid.is_sheared)
+    return deflate.pack(image.to_bytes())
+
+
+def set_forms(header: Any, affine: npt.NDArray[np.float64], *, sheared: bool) -> None:
+    """Let sform and qform of a header say the same; a sheared grid has only a sform."""
+    header.set_sform(affine, code=1)
+    header.set_qform(None if sheared else affine, code=0 if sheared else 1)
 
 
 def with_form(image: ImageFile, affine: npt.NDArray[np.float64], *, sheared: bool) -> bytes:
@@ -323,15 +328,9 @@ def with_form(image: ImageFile, affine: npt.NDArray[np.float64], *, sheared: boo
 
     kind: Any = Nifti1Header if image.version == 1 else Nifti2Header
     fields = kind(bytes(content[: kind.template_dtype.itemsize]), check=False)
-    in_its_unit = np.diag([*[1 / image.unit_mm] * 3, 1.0]) @ affine
-    fields.set_sform(in_its_unit, code=1)
-    fields.set_qform(None if sheared else in_its_unit, code=0 if sheared else 1)
+    set_forms(fields, np.diag([*[1 / image.unit_mm] * 3, 1.0]) @ affine, sheared=sheared)
     content[: kind.template_dtype.itemsize] = fields.binaryblock
-    return _packed(bytes(content))
-
-
-def _packed(content: bytes) -> bytes:
-    return deflate.pack(content)
+    return deflate.pack(bytes(content))
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,8 +374,7 @@ class Frames:
                 for _ in range(self.count):
                     fill(stream, voxels, "the file ends before the frame's last voxel")
                     yield voxels
-                while stream.read(CHUNK):  # to the checksum of a gzip stream
-                    pass
+                deflate.finish(stream)
         except STREAM_FAULTS as error:
             raise unreadable(self.relative, f"its voxels cannot be read: {error}") from error
 
@@ -397,7 +395,7 @@ class Frames:
         single["vox_offset"] = self._header.dtype.itemsize + EXTENSION_FLAG_BYTES
         if single["intent_code"] == VECTOR_INTENT:
             single["intent_code"] = 0
-        return _packed(single.tobytes() + bytes(EXTENSION_FLAG_BYTES) + stored.tobytes())
+        return deflate.pack(single.tobytes() + bytes(EXTENSION_FLAG_BYTES) + stored.tobytes())
 
 
 VECTOR_INTENT = 1007
@@ -490,10 +488,9 @@ class _Reader:
             raise self._broken(error) from error
 
     def finish(self) -> None:
-        """Read what is left, so that the checksum at the end of a gzip stream is compared."""
+        """Read what is left, to the checksum."""
         try:
-            while self._stream.read(CHUNK):
-                pass
+            deflate.finish(self._stream)
         except STREAM_FAULTS as error:
             raise self._broken(error) from error
 

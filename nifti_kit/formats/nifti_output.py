@@ -7,8 +7,9 @@ grid has only a sform: a quaternion has no shear.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import PurePath
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,9 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import SAME_MM, Grid, corner_displacement
 from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.formats import deflate
-from nifti_kit.formats.deflate import CHUNK, STREAM_FAULTS, SparseGzip
+from nifti_kit.formats.deflate import STREAM_FAULTS, SparseGzip, file_order, skip
 from nifti_kit.formats.labels import Box, label_frames
-from nifti_kit.formats.nifti import ImageFile, iter_blocks, open_stream
+from nifti_kit.formats.nifti import ImageFile, iter_blocks, open_stream, set_forms
 from nifti_kit.formats.nifti_header import unreadable
 
 MOST_OF_A_SIDE = 32_767
@@ -42,8 +43,7 @@ def head_of(grid: Grid, dtype: np.dtype[Any]) -> bytes:
     header.set_data_dtype(dtype)
     header.set_data_shape(grid.shape)
     header.set_xyzt_units("mm")
-    header.set_sform(grid.affine, code=1)
-    header.set_qform(None if grid.is_sheared else grid.affine, code=0 if grid.is_sheared else 1)
+    set_forms(header, grid.affine, sheared=grid.is_sheared)
     header["scl_slope"], header["scl_inter"] = 1.0, 0.0
     header["magic"] = header.single_magic
     header["vox_offset"] = header.single_vox_offset
@@ -59,21 +59,11 @@ def is_packed(path: PurePath) -> bool:
 def volume_pieces(
     grid: Grid, dtype: np.dtype[Any], slices: Iterable[npt.NDArray[Any]], *, packed: bool = True
 ) -> Iterator[bytes | memoryview]:
-    """Yield a volume's file, gzip or not, in pieces, from its slices (i, j) in the order of k."""
+    """Return a volume's file, gzip or not, in pieces, from its slices (i, j) in the order of k."""
     little = dtype.newbyteorder("<")
-    packer = deflate.packer() if packed else None
-    head = head_of(grid, little)
-    yield packer.compress(head) if packer else head
-    for piece in slices:
-        flat = _flat(piece, little)
-        yield packer.compress(flat) if packer else flat
-    if packer:
-        yield packer.flush()
-
-
-def _flat(part: npt.NDArray[Any], dtype: np.dtype[Any]) -> memoryview:
-    """Return voxels as bytes with i running fastest."""
-    return memoryview(np.ascontiguousarray(part.T, dtype=dtype)).cast("B")
+    voxels = (file_order(piece, little) for piece in slices)
+    pieces: Iterator[bytes | memoryview] = chain([head_of(grid, little)], voxels)
+    return deflate.packed(pieces) if packed else pieces
 
 
 def label_map_bytes(grid: Grid, voxels: npt.NDArray[Any], box: Box) -> bytes:
@@ -82,17 +72,11 @@ def label_map_bytes(grid: Grid, voxels: npt.NDArray[Any], box: Box) -> bytes:
     ``voxels`` is in the order of the grid, uint8 or uint16, and 0 outside of the box.
     """
     dtype = voxels.dtype.newbyteorder("<")
-    row = grid.shape[0] * dtype.itemsize
-    rows, depth = grid.shape[1:]
     _, up, through = box
+    pages = (file_order(voxels[:, up, k], dtype) for k in range(through.start, through.stop))
     packed = SparseGzip()
     packed.add(head_of(grid, dtype))
-    packed.add_zeros((through.start * rows + up.start) * row)
-    for k in range(through.start, through.stop):
-        if k > through.start:
-            packed.add_zeros((rows - up.stop + up.start) * row)
-        packed.add(_flat(voxels[:, up, k], dtype))
-    packed.add_zeros((rows - up.stop + (depth - through.stop) * rows) * row)
+    packed.add_box(grid.shape, box, grid.shape[0] * dtype.itemsize, pages)
     return packed.finish()
 
 
@@ -107,8 +91,8 @@ def stored_number(image: ImageFile, value: int) -> float | int | None:
     return whole if fits and round(whole * image.slope + image.intercept) == value else None
 
 
-def relabelled_pieces(image: ImageFile, voxels: npt.NDArray[Any]) -> Iterator[bytes]:
-    """Yield a label file with other labels: header, extensions and all else bit for bit.
+def relabelled_pieces(image: ImageFile, voxels: npt.NDArray[Any]) -> Iterator[bytes | memoryview]:
+    """Return a label file with other labels, in pieces; all else in it is there bit for bit.
 
     A voxel whose label stays keeps its stored number. Raises as
     :func:`nifti_kit.formats.nifti.read_voxels`.
@@ -120,11 +104,8 @@ def relabelled_pieces(image: ImageFile, voxels: npt.NDArray[Any]) -> Iterator[by
     voxels
         (i, j, k) in file order: the labels; :func:`stored_number` has one for each of them.
     """
-    packer = deflate.packer() if image.is_packed else None
-    for piece in _relabelled(image, voxels):
-        yield packer.compress(piece) if packer else bytes(piece)
-    if packer:
-        yield packer.flush()
+    pieces = _relabelled(image, voxels)
+    return deflate.packed(pieces) if image.is_packed else pieces
 
 
 def _relabelled(image: ImageFile, voxels: npt.NDArray[Any]) -> Iterator[bytes | memoryview]:
@@ -136,7 +117,7 @@ def _relabelled(image: ImageFile, voxels: npt.NDArray[Any]) -> Iterator[bytes | 
     done, labels = 0, label_frames(image).blocks()
     for stored, before in zip(iter_blocks(image), labels, strict=True):
         after = voxels[:, :, done : done + stored.shape[2]]
-        yield _flat(np.where(before == after, stored, numbers[after]), image.dtype)
+        yield file_order(np.where(before == after, stored, numbers[after]), image.dtype)
         done += stored.shape[2]
     yield _read(image, image.offset + image.nbytes, None)
 
@@ -145,12 +126,7 @@ def _read(image: ImageFile, start: int, stop: int | None) -> bytes:
     """Return the bytes of the unpacked file from a place to another, or to its end."""
     try:
         with open_stream(image.path, image.content) as stream:
-            _skip(stream, start)
+            skip(stream, start)
             return stream.read() if stop is None else stream.read(stop - start)
     except STREAM_FAULTS as error:
         raise unreadable(image.relative, f"it cannot be read: {error}") from error
-
-
-def _skip(stream: IO[bytes], count: int) -> None:
-    while count > 0 and (part := stream.read(min(count, CHUNK))):
-        count -= len(part)

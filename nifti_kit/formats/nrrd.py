@@ -26,6 +26,7 @@ from nifti_kit.formats.deflate import (
     MAX_DEFLATE_RATIO,
     STREAM_FAULTS,
     SparseGzip,
+    file_order,
     fill,
     sparse_pieces,
 )
@@ -144,15 +145,7 @@ def volume_pieces(
     """
     little = dtype.newbyteorder("<")
     yield _header_bytes(grid, dtype, comment) + b"\n"
-    packer = deflate.packer()
-    for piece in slices:
-        yield packer.compress(_file_order(piece, little))
-    yield packer.flush()
-
-
-def _file_order(piece: npt.NDArray[Any], dtype: np.dtype[Any]) -> memoryview:
-    """Return a slice's bytes with i running fastest."""
-    return memoryview(np.ascontiguousarray(piece.T, dtype=dtype)).cast("B")
+    yield from deflate.packed(file_order(piece, little) for piece in slices)
 
 
 def page_bytes(page: npt.NDArray[Any]) -> bytes:
@@ -166,9 +159,8 @@ def page_bytes(page: npt.NDArray[Any]) -> bytes:
         *(["endian: little"] if dtype.itemsize > 1 else []),
         "encoding: gzip",
     ]
-    packer = deflate.packer()
-    data: bytes = packer.compress(_file_order(page, dtype)) + packer.flush()
-    return ("\n".join(lines) + "\n\n").encode("ascii") + data
+    data = deflate.packed([file_order(page, dtype)])
+    return b"".join([("\n".join(lines) + "\n\n").encode("ascii"), *data])
 
 
 def box_bytes(
@@ -179,17 +171,16 @@ def box_bytes(
     Only the rows of the box are laid out and packed, so that a small organ in a large volume costs
     what the organ costs.
     """
-    columns, rows, depth = grid.shape
-    across, up, through = box
-    page = np.zeros((up.stop - up.start, columns), dtype=bool)
+    across, up, _ = box
+    page = np.zeros((up.stop - up.start, grid.shape[0]), dtype=bool)
+
+    def pages() -> Iterator[memoryview]:
+        for k in range(part.shape[2]):
+            np.equal(part[:, :, k].T, value, out=page[:, across])
+            yield memoryview(page.view(np.uint8)).cast("B")
+
     packed = SparseGzip()
-    packed.add_zeros((through.start * rows + up.start) * columns)
-    for k in range(part.shape[2]):
-        if k:
-            packed.add_zeros((rows - len(page)) * columns)
-        np.equal(part[:, :, k].T, value, out=page[:, across])
-        packed.add(memoryview(page.view(np.uint8)).cast("B"))
-    packed.add_zeros((rows - up.stop + (depth - through.stop) * rows) * columns)
+    packed.add_box(grid.shape, box, grid.shape[0], pages())
     return _padded(_header_bytes(grid, np.dtype("u1")), packed.finish())
 
 
