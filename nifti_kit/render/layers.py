@@ -223,7 +223,7 @@ def meet(one: Numbers, other: Numbers) -> bool:
     return any(np.logical_and(a, b).any() for a, b in blocks(one, other))
 
 
-BLOCK_VOXELS = 2**20
+BLOCK_VOXELS = 2**19
 """Voxels that are held against each other at a time: what a processor has at hand."""
 
 
