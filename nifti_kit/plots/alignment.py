@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,22 +51,12 @@ AROUND_MM = 8.0
 """But so much at least (mm): a mask of three voxels needs its surroundings."""
 
 
-def telling_slice(
+def _telling_slice(
     scene: Scene, clouds: Sequence[Points], at: tuple[str, int | None] | None
 ) -> tuple[Scene, Plane]:
     """Return the scene cut where two places are seen best, or where a person says; its plane.
 
-    Parameters
-    ----------
-    clouds
-        For each place the labelled voxels' indices in the scene's grid (n, 3), not rounded.
-    at
-        A plane (``axl``, ``cor``, ``sag``) and a RAS+ slice index from 0, either of them or both.
-
-    Raises
-    ------
-    NiftiKitError
-        If there is no such plane or slice.
+    ``clouds`` are the labelled voxels' indices in the scene's grid (n, 3), for each place.
     """
     name, index = at or (None, None)
     if name is not None and name not in PLANES:
@@ -85,65 +75,40 @@ def telling_slice(
     return replace(scene, position=(position[0], position[1], position[2])), plane
 
 
-class Box(NamedTuple):
-    """Millimetres across (to R or A) and up, from the centre of the slice's first pixel."""
+def _fine(
+    scene: Scene, plane: Plane, clouds: Sequence[Points], zoom_mm: float | None
+) -> tuple[Pane, tuple[float, float]]:
+    """Return what is shown of two places, also beyond the volume, and its size (inches).
 
-    low: Points
-    high: Points
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """The part of the plane that is shown, also beyond the volume.
-
-    The pixels of ``fine`` are near enough to each other to follow the edges of voxels.
+    The pane's pixels are near enough to each other to follow the edges of voxels.
     """
-
-    box: Box
-    fine: Pane
-
-    @classmethod
-    def of(
-        cls, scene: Scene, plane: Plane, clouds: Sequence[Points], zoom_mm: float | None
-    ) -> Canvas:
-        """Return what is shown of two places; made wider or higher where it is too narrow.
-
-        Raises
-        ------
-        NiftiKitError
-            If the zoom is no length.
-        """
-        box = _shown(clouds, scene, plane, zoom_mm)
-        sides = box.high - box.low
-        sides = np.maximum(sides, sides.max() * SHORTEST / LONGEST)
-        middle = (box.low + box.high) / 2
-        box = Box(middle - sides / 2, middle + sides / 2)
-        size = np.array(scene.pixel_size(plane))
-        low, high = (box.low / size + 0.5).tolist(), (box.high / size + 0.5).tolist()
-        width, height = np.ceil(sides / (sides.max() / DOTS)).astype(int).tolist()
-        spans = [Span(*ends) for ends in zip(low, high, strict=True)]
-        return cls(box, Pane(plane, 0, 0, 0, width, height, *spans))
-
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Width and height of the picture."""
-        sides = self.box.high - self.box.low
-        width, height = (sides / sides.max() * LONGEST).tolist()
-        return width, height
+    low, high = _ends(clouds, scene, plane, zoom_mm)
+    sides = np.maximum(high - low, (high - low).max() * SHORTEST / LONGEST)
+    size, middle = np.array(scene.pixel_size(plane)), (low + high) / 2
+    ends = np.stack([middle - sides / 2, middle + sides / 2], axis=1) / size[:, None] + 0.5
+    width, height = np.ceil(sides / (sides.max() / DOTS)).astype(int).tolist()
+    inches = (sides / sides.max() * LONGEST).tolist()
+    spans = [Span(*side) for side in ends.tolist()]
+    return Pane(plane, 0, 0, 0, width, height, *spans), (inches[0], inches[1])
 
 
-def _shown(clouds: Sequence[Points], scene: Scene, plane: Plane, zoom_mm: float | None) -> Box:
-    """Return what is shown: both masks and what is around them, or a piece of an edge."""
+def _ends(
+    clouds: Sequence[Points], scene: Scene, plane: Plane, zoom_mm: float | None
+) -> tuple[Points, Points]:
+    """Return where both masks and what is around them begin and end, or a piece of an edge.
+
+    Millimetres across (to R or A) and up, from the centre of the slice's first pixel.
+    """
     axes, size = [plane.across, plane.up], np.array(scene.pixel_size(plane))
     if zoom_mm is not None:
         if not 0 < zoom_mm < float("inf"):
             raise NiftiKitError("a zoom needs a length above 0 mm", found=f"zoom_mm={zoom_mm}")
         middle = _edge(clouds[1], scene, plane)[axes] * size
-        return Box(middle - zoom_mm / 2, middle + zoom_mm / 2)
+        return middle - zoom_mm / 2, middle + zoom_mm / 2
     points = np.concatenate(clouds)[:, axes] * size
     low, high = points.min(axis=0) - size / 2, points.max(axis=0) + size / 2
     around = max(AROUND_MM, AROUND * float((high - low).max()))
-    return Box(low - around, high + around)
+    return low - around, high + around
 
 
 def _edge(cloud: Points, scene: Scene, plane: Plane) -> Points:
@@ -231,9 +196,9 @@ def two_places(  # noqa: PLR0913 (each is one thing that a person may want to ch
     ]
     points, _ = labelled(masks[0])
     clouds = [indices_in(scene.grid, place.world(points)) for place in (first, second)]
-    scene, drawn = telling_slice(scene, clouds, at)
-    canvas = Canvas.of(scene, drawn, clouds, zoom_mm)
-    return _figure(scene, canvas, masks, shortened(title, len(title)), distance_text(apart))
+    scene, plane = _telling_slice(scene, clouds, at)
+    fine = _fine(scene, plane, clouds, zoom_mm)
+    return _figure(scene, *fine, masks, shortened(title, len(title)), distance_text(apart))
 
 
 def distance_text(apart: npt.NDArray[np.float64]) -> str:
@@ -266,18 +231,25 @@ def _two(places: Mapping[str, Grid]) -> tuple[list[str], list[Grid]]:
     return list(places), list(places.values())
 
 
-def _figure(scene: Scene, canvas: Canvas, masks: list[Mask], title: str, apart: str) -> Picture:
-    width, height = canvas.inches
+def _figure(
+    scene: Scene,
+    fine: Pane,
+    inches: tuple[float, float],
+    masks: list[Mask],
+    title: str,
+    apart: str,
+) -> Picture:
+    width, height = inches
     sheet = max(width, NARROWEST) + 2 * (MARGIN + LINE)
     top = MARGIN + 2.6 * LINE
     below = top + height + 1.6 * LINE
     words = f"{title}: {apart}" if title else apart[0].upper() + apart[1:]
     figure = Picture.of(sheet, below + 3 * LINE + MARGIN, words)
     axes = figure.panel((sheet - width) / 2, top, width, height)
-    _draw_slice(axes, scene, canvas)
-    lines = [_draw_mask(axes, scene, canvas, mask, at) for at, mask in enumerate(masks)]
-    _bar(axes, canvas)
-    plane = canvas.fine.plane
+    _draw_slice(axes, scene, fine)
+    lines = [_draw_mask(axes, scene, fine, mask, at) for at, mask in enumerate(masks)]
+    _bar(axes)
+    plane = fine.plane
     letters(axes, plane)
     figure.key(MARGIN, below, [line for line, _ in lines], handlelength=2.6)
     where = f"{plane.title} {scene.slice_text(plane)} at {scene.place(plane.normal)}"
@@ -287,9 +259,9 @@ def _figure(scene: Scene, canvas: Canvas, masks: list[Mask], title: str, apart: 
     return figure
 
 
-def _draw_slice(axes: Axes, scene: Scene, canvas: Canvas) -> None:
+def _draw_slice(axes: Axes, scene: Scene, fine: Pane) -> None:
     """Draw the grey values; x runs to the left of the patient, or to the back."""
-    plane, (across, up) = canvas.fine.plane, scene.pixel_size(canvas.fine.plane)
+    plane, (across, up) = fine.plane, scene.pixel_size(fine.plane)
     whole = Pane.whole(scene.grid, plane)
     with np.errstate(all="ignore"):  # grey values may be anything
         grey = grey_pane(scene.volume, whole, scene.position[plane.normal], scene.limits)
@@ -303,21 +275,20 @@ def _draw_slice(axes: Axes, scene: Scene, canvas: Canvas) -> None:
         aspect="equal",
         interpolation="antialiased",
     )
-    box = canvas.box
-    axes.set(xlim=(-box.high[0], -box.low[0]), ylim=(box.low[1], box.high[1]))
+    axes.set_xlim((0.5 - fine.across.high) * across, (0.5 - fine.across.low) * across)
+    axes.set_ylim((fine.up.low - 0.5) * up, (fine.up.high - 0.5) * up)
 
 
-def _draw_mask(axes: Axes, scene: Scene, canvas: Canvas, mask: Mask, at: int) -> tuple[Line2D, str]:
+def _draw_mask(axes: Axes, scene: Scene, fine: Pane, mask: Mask, at: int) -> tuple[Line2D, str]:
     """Draw an outline; return its line of the legend, and what it says."""
     red, green, blue = (channel / 255 for channel in mask.color)
     color = (red, green, blue)
     look = _LOOKS[at]
-    index = scene.position[canvas.fine.plane.normal]
-    section = Layer.of_mask(mask).section(scene.grid, canvas.fine, index)
+    section = Layer.of_mask(mask).section(scene.grid, fine, scene.position[fine.plane.normal])
     seen = bool(section.any())
     if seen:
-        across, up = scene.pixel_size(canvas.fine.plane)
-        x, y = -(canvas.fine.columns() - 0.5) * across, (canvas.fine.lines() - 0.5) * up
+        across, up = scene.pixel_size(fine.plane)
+        x, y = -(fine.columns() - 0.5) * across, (fine.lines() - 0.5) * up
         lines = axes.contour(x, y, section, levels=[0.5], colors=[color], linewidths=look.width)
         lines.set(linestyle=[look.dashes])
         if at == 0:  # a black edge under the dashes would hide what they cross
@@ -328,9 +299,9 @@ def _draw_mask(axes: Axes, scene: Scene, canvas: Canvas, mask: Mask, at: int) ->
     return line, text
 
 
-def _bar(axes: Axes, canvas: Canvas) -> None:
+def _bar(axes: Axes) -> None:
     """Draw a scale bar of 1, 2 or 5 times a power of ten."""
-    width = float(canvas.box.high[0] - canvas.box.low[0])
+    width = float(np.ptp(axes.get_xlim()))
     power = 10.0 ** math.floor(math.log10(BAR * width))
     length = max(step * power for step in (1, 2, 5) if step * power <= BAR * width)
     left, bottom = axes.get_xlim()[0] + 0.04 * width, axes.get_ylim()[0] + 0.04 * width

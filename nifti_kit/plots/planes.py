@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,7 +129,7 @@ def _drawn(scene: Scene, title: str, *, has_image: bool = True) -> Picture:
     seen = {number for section in sections.values() for number in section}
     legend = _entries(scene, seen)
     footer = _footer(scene, legend, has_image)
-    sheet = _Layout.of(scene, legend, len(footer))
+    sheet = _layout(scene, legend, len(footer))
     figure = Picture.of(sheet.width, sheet.height, title)
     for plane, box in sheet.boxes.items():
         axes = figure.panel(*box)
@@ -185,53 +184,7 @@ def _entry(scene: Scene, number: int, visible: bool) -> _LegendRow:
     return _LegendRow(text, found.color, visible)
 
 
-class _Box(NamedTuple):
-    """A picture's place on the sheet: inches from the left and from the top."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where things stand, in inches from the left and from the top.
-
-    Coronal and sagittal stand side by side, the axial picture under the coronal one, the legend
-    in the corner that is left.
-    """
-
-    width: float
-    height: float
-    scale: float
-    boxes: dict[Plane, _Box]
-    key: _Key
-    footer_top: float
-
-    @classmethod
-    def of(cls, scene: Scene, legend: Sequence[_LegendRow], footer_lines: int) -> _Layout:
-        right, anterior, superior = np.multiply(scene.grid.shape, scene.grid.voxel_size).tolist()
-        scale = min(WIDEST / (right + anterior), TALLEST / (superior + anterior))
-        r, a, s = (scale * length for length in (right, anterior, superior))
-        first, above = MARGIN + LINE, MARGIN + 5 * LINE  # title, caption of two lines, a letter
-        second = first + max(r, NARROWEST) + GAP
-        below = above + s + 4.8 * LINE  # a letter, a gap, a caption of two lines, a letter
-        inset = max(0.0, NARROWEST - r) / 2
-        boxes = {
-            CORONAL: _Box(first + inset, above, r, s),
-            SAGITTAL: _Box(second + max(0.0, NARROWEST - a) / 2, above, a, s),
-            AXIAL: _Box(first + inset, below, r, a),
-        }
-        key = _Key.of(legend, (second, below - 3.2 * LINE), below + a)
-        width = max(second + max(a, NARROWEST) + LINE, key.left + key.width) + MARGIN
-        footer_top = max(below + a, key.top + key.height) + 1.6 * LINE
-        height = footer_top + footer_lines * LINE + MARGIN
-        return cls(float(np.clip(width, *SHEET)), height, scale, boxes, key, footer_top)
-
-
-@dataclass(frozen=True)
-class _Key:
+class _Key(NamedTuple):
     """The legend's place: inches from the left and from the top."""
 
     left: float
@@ -240,19 +193,54 @@ class _Key:
     height: float
     columns: int
 
-    @classmethod
-    def of(cls, legend: Sequence[_LegendRow], corner: tuple[float, float], bottom: float) -> _Key:
-        """Return the place in a corner that ends at ``bottom``, or below it if that is too narrow.
 
-        In the corner there are as few columns as its height allows.
-        """
-        entry = max((width_of(found.text, **_ENTRY) for found in legend), default=0.0) + 0.5
-        (left, top), fewest = corner, math.ceil(len(legend) * ROW / (bottom - corner[1]))
-        if entry > SHEET[1] - MARGIN - left:
-            left, top, fewest = MARGIN, bottom + 2 * LINE, len(legend)
-        columns = max(1, min(fewest, int((SHEET[1] - MARGIN - left) / entry)))
-        rows = math.ceil(len(legend) / columns)
-        return cls(left, top, columns * entry if legend else 0.0, rows * ROW, columns)
+class _Layout(NamedTuple):
+    """Where things stand, in inches from the left and from the top.
+
+    Coronal and sagittal stand side by side, the axial picture under the coronal one, the legend
+    in the corner that is left. ``boxes`` are left, top, width and height of each picture.
+    """
+
+    width: float
+    height: float
+    scale: float
+    boxes: dict[Plane, tuple[float, float, float, float]]
+    key: _Key
+    footer_top: float
+
+
+def _layout(scene: Scene, legend: Sequence[_LegendRow], footer_lines: int) -> _Layout:
+    right, anterior, superior = np.multiply(scene.grid.shape, scene.grid.voxel_size).tolist()
+    scale = min(WIDEST / (right + anterior), TALLEST / (superior + anterior))
+    r, a, s = (scale * length for length in (right, anterior, superior))
+    first, above = MARGIN + LINE, MARGIN + 5 * LINE  # title, caption of two lines, a letter
+    second = first + max(r, NARROWEST) + GAP
+    below = above + s + 4.8 * LINE  # a letter, a gap, a caption of two lines, a letter
+    inset = max(0.0, NARROWEST - r) / 2
+    boxes = {
+        CORONAL: (first + inset, above, r, s),
+        SAGITTAL: (second + max(0.0, NARROWEST - a) / 2, above, a, s),
+        AXIAL: (first + inset, below, r, a),
+    }
+    key = _key(legend, (second, below - 3.2 * LINE), below + a)
+    width = max(second + max(a, NARROWEST) + LINE, key.left + key.width) + MARGIN
+    footer_top = max(below + a, key.top + key.height) + 1.6 * LINE
+    height = footer_top + footer_lines * LINE + MARGIN
+    return _Layout(float(np.clip(width, *SHEET)), height, scale, boxes, key, footer_top)
+
+
+def _key(legend: Sequence[_LegendRow], corner: tuple[float, float], bottom: float) -> _Key:
+    """Return the place in a corner that ends at ``bottom``, or below it if that is too narrow.
+
+    In the corner there are as few columns as its height allows.
+    """
+    entry = max((width_of(found.text, **_ENTRY) for found in legend), default=0.0) + 0.5
+    (left, top), fewest = corner, math.ceil(len(legend) * ROW / (bottom - corner[1]))
+    if entry > SHEET[1] - MARGIN - left:
+        left, top, fewest = MARGIN, bottom + 2 * LINE, len(legend)
+    columns = max(1, min(fewest, int((SHEET[1] - MARGIN - left) / entry)))
+    rows = math.ceil(len(legend) / columns)
+    return _Key(left, top, columns * entry if legend else 0.0, rows * ROW, columns)
 
 
 def _draw(axes: Axes, artist: Artist, scene: Scene, plane: Plane) -> None:
