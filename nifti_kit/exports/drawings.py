@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nifti_kit.core.geometry import Grid, Orientation, Placement, corner_displacement, placed_on
 from nifti_kit.core.memory import mapped_array
 from nifti_kit.formats.labels import Box
+from nifti_kit.targets.reading import Page, pages_of
 from nifti_kit.targets.records import ObjectRef
 from nifti_kit.targets.target import Target
 
@@ -21,25 +22,6 @@ ELSEWHERE = "its grid is not on the voxels of the file's"
 
 FEW = np.iinfo(np.uint8).max
 """The highest value of a label map of one byte a voxel."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """The part of a slice that is drawn on.
-
-    Attributes
-    ----------
-    k
-        The slice, from 0.
-    first
-        Where the part begins along i and j, from 0.
-    inside
-        (i, j), true where the mask is.
-    """
-
-    k: int
-    first: tuple[int, int]
-    inside: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,20 +78,7 @@ def read_drawing(target: Target, ref: ObjectRef) -> Drawing:
         If its file is damaged.
     """
     grid, drawn = target.drawn(ref)
-    pages = (_page(k, page) for k, page in drawn)
-    return Drawing(ref, grid, tuple(page for page in pages if page is not None))
-
-
-def _page(k: int, page: npt.NDArray[Any]) -> Page | None:
-    """Return what is drawn on a slice; None where it is all zeros."""
-    # Along i, neighbours in memory, so that each row is gone through once.
-    rows = np.flatnonzero(page.max(axis=0))
-    if not len(rows):
-        return None
-    up = slice(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(page[:, up].max(axis=1))
-    across = slice(int(columns[0]), int(columns[-1]) + 1)
-    return Page(k, (across.start, up.start), page[across, up] != 0)
+    return Drawing(ref, grid, tuple(pages_of(drawn)))
 
 
 class LabelMap:

@@ -15,12 +15,10 @@ from nifti_kit.datasets.surveys import read_volume
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import label_frames
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.render.position import finite_sample
 
 MOST_ALONG = 192
 """Samples along an axis: as many as the pixels of a small picture; 14 MB of a CT."""
-
-MOST_COUNTED = 1_000_000
-"""Samples from which percentiles are worked out: a few milliseconds, and three digits."""
 
 PERCENTILES = (1, 50, 99)
 """Single hot or dead voxels are in none of them."""
@@ -134,10 +132,7 @@ def greys_of(dataset: Dataset, image: ImageFile) -> Greys | None:
 
 
 def _greys(found: _Range, sample: Sample, image: ImageFile) -> Greys | None:
-    # The same step along each axis: a step through the flat array could meet one column only.
-    step = max(1, math.ceil((sample.voxels.size / MOST_COUNTED) ** (1 / 3)))
-    values = sample.voxels[::step, ::step, ::step].astype(np.float64)
-    values = values[np.isfinite(values)]
+    values = finite_sample(sample.voxels)
     if not values.size:
         return None
     ends = [end * image.slope + image.intercept for end in (found.lowest, found.highest)]

@@ -60,7 +60,8 @@ def presets_of(volume: npt.NDArray[Any]) -> dict[str, Window]:
 
     For a volume that holds Hounsfield units that is soft tissue, for any other its percentiles.
     """
-    values = _sampled(volume)
+    values = finite_sample(volume)
+    values = values if values.size else np.zeros(1)
     low, high = PERCENTILES
     of_volume = {
         f"Percentiles {low} to {high}": _between(*_limits(values)),
@@ -70,16 +71,18 @@ def presets_of(volume: npt.NDArray[Any]) -> dict[str, Window]:
     return {**CT, **of_volume} if is_ct else {**of_volume, **CT}
 
 
-def _sampled(volume: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def finite_sample(volume: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return values of evenly spread voxels (n,), those that are numbers."""
     # The same step along each axis: a step through the flat array could meet one column only.
     step = max(1, int(np.ceil((volume.size / MAX_SAMPLES) ** (1 / 3))))
     values = volume[::step, ::step, ::step].astype(np.float64)
-    values = values[np.isfinite(values)]
-    return values if values.size else np.zeros(1)
+    return np.asarray(values[np.isfinite(values)])
 
 
 def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Return what becomes black and white: percentiles, all values where those are the same."""
+    if not values.size:
+        return 0.0, 1.0
     low, high = (float(limit) for limit in np.percentile(values, PERCENTILES))
     if low == high:
         low, high = float(values.min()), float(values.max())
@@ -271,7 +274,7 @@ class Scene:
         orientation, ras = ras_orientation(grid), grid.to_ras()
         wanted = _wanted(at, ras)
         ordered = orientation.apply(volume)
-        limits = _limits(_sampled(ordered)) if window is None else Window(*window).limits
+        limits = _limits(finite_sample(ordered)) if window is None else Window(*window).limits
         classes, layers = _layered(masks, ras)
         best = _best(ras, [[found.areas[axis] for found in classes] for axis in range(3)])
         i, j, k = (b if w is None else w for w, b in zip(wanted, best, strict=True))

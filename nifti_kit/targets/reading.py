@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -57,23 +58,52 @@ def landed_masks(target: Target, objects: Iterable[ObjectRef]) -> Iterator[Mask]
             yield Mask(found.class_name, colors[found.class_name], inside, grid.cropped(box))
 
 
-def boxed(pages: Drawn) -> tuple[npt.NDArray[np.bool_], Box]:
+@dataclass(frozen=True)
+class Page:
+    """The part of a slice that is drawn on.
+
+    Attributes
+    ----------
+    k
+        The slice, from 0.
+    first
+        Where the part begins along i and j, from 0.
+    inside
+        (i, j), true where the mask is.
+    """
+
+    k: int
+    first: tuple[int, int]
+    inside: npt.NDArray[np.bool_]
+
+    @property
+    def box(self) -> Box:
+        """Where it lies among the voxels of the mask."""
+        (i, j), (rows, columns) = self.first, self.inside.shape
+        return slice(i, i + rows), slice(j, j + columns), slice(self.k, self.k + 1)
+
+
+def pages_of(drawn: Drawn) -> Iterator[Page]:
+    """Yield the parts of a mask's slices that are drawn on; those that are all zeros are not."""
+    for k, page in drawn:
+        # Along i, neighbours in memory, so that each row is gone through once.
+        rows = np.flatnonzero(page.max(axis=0))
+        if not len(rows):
+            continue
+        up = slice(int(rows[0]), int(rows[-1]) + 1)
+        columns = np.flatnonzero(page[:, up].max(axis=1))
+        across = slice(int(columns[0]), int(columns[-1]) + 1)
+        yield Page(k, (across.start, up.start), page[across, up] != 0)
+
+
+def boxed(drawn: Drawn) -> tuple[npt.NDArray[np.bool_], Box]:
     """Return a mask that is read slice by slice within the box that holds it; nothing for none."""
-    parts: list[tuple[int, int, int, npt.NDArray[np.bool_]]] = []
-    for k, page in pages:
-        inside = page != 0
-        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-        if len(rows):
-            part = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
-            parts.append((int(rows[0]), int(columns[0]), k, part))
-    if not parts:
+    boxes = [(page.box, page.inside) for page in pages_of(drawn)]
+    if not boxes:
         return np.zeros((0, 0, 0), bool), (slice(0, 0),) * 3
-    box = common_box(
-        (slice(i, i + part.shape[0]), slice(j, j + part.shape[1]), slice(k, k + 1))
-        for i, j, k, part in parts
-    )
-    whole = mapped_array([side.stop - side.start for side in box], bool)
-    for i, j, k, part in parts:
-        low, left = i - box[0].start, j - box[1].start
-        whole[low : low + part.shape[0], left : left + part.shape[1], k - box[2].start] = part
-    return whole, box
+    whole = common_box(box for box, _ in boxes)
+    inside = mapped_array([side.stop - side.start for side in whole], bool)
+    low, left, first = (side.start for side in whole)
+    for (i, j, k), part in boxes:
+        inside[i.start - low : i.stop - low, j.start - left : j.stop - left, k.start - first] = part
+    return inside, whole
