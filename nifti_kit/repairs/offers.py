@@ -110,11 +110,8 @@ class Offer:
             color = said.get("color")
             named = said["name"] if color is None else (said["name"], color)
             said = {str(said["value"]): named}
-        files = (
-            ()
-            if self.do in ("classes", "score_base", "segmentation") and not self._by_file
-            else self.files
-        )
+        whole = self.do in ("classes", "score_base", "segmentation") and not self._by_file
+        files = () if whole else self.files
         return Step(self.do, files, said, self.finding, self.every, reason)
 
     @property
