@@ -550,8 +550,14 @@ def test_the_environment_names_the_instance(
 ) -> None:
     monkeypatch.setenv("SERVER_ADDRESS", platform.address)
     monkeypatch.setenv("API_TOKEN", platform.token)
-    found = nk.Instance.from_env(project_id=project)
+    found = nk.Instance.from_env(dataset_id="", project_id=f" {project} ")
     assert repr(found) == f"Instance('{platform.address}', project_id={project})"
+
+
+@pytest.mark.parametrize("given", ["x", "12.5", "-3", True, "١٢"])
+def test_an_id_that_is_no_number_is_told_in_words(given: Any) -> None:
+    with pytest.raises(TargetError, match=f"dataset_id is no number.*Found: {given}"):
+        nk.Instance.from_env(dataset_id=given)
 
 
 @pytest.mark.parametrize("sample", ["by_plane_instance", "scores"])

@@ -29,7 +29,13 @@ from nifti_kit.targets.instance.fetching import Fetched
 from nifti_kit.targets.instance.landing import REPLACED, Landing
 from nifti_kit.targets.instance.ownership import MADE, has_slices, made_objects, own_volume
 from nifti_kit.targets.instance.places import Place, Places, api_from_env
-from nifti_kit.targets.instance.reading import InstanceReader, class_ids_in, object_ref, objects_in
+from nifti_kit.targets.instance.reading import (
+    InstanceReader,
+    class_ids_in,
+    number_of,
+    object_ref,
+    objects_in,
+)
 from nifti_kit.targets.instance.volumes import half_made
 from nifti_kit.targets.instance.writing import score_figure
 from nifti_kit.targets.records import (
@@ -54,7 +60,8 @@ class Instance(InstanceReader):
     api
         A ``supervisely.Api``; its address and token are taken, nothing else.
     dataset_id
-        The dataset that volumes and annotations land in.
+        The dataset that volumes and annotations land in: a number, or its text as in a notebook's
+        parameter; an empty text is None.
     project_id
         For annotations whose folders are dataset names: the whole project. New volumes need a
         dataset.
@@ -66,15 +73,22 @@ class Instance(InstanceReader):
     """
 
     def __init__(
-        self, api: Any, dataset_id: int | None = None, *, project_id: int | None = None
+        self,
+        api: Any,
+        dataset_id: int | str | None = None,
+        *,
+        project_id: int | str | None = None,
     ) -> None:
-        super().__init__(Connection(api.server_address, api.token), project_id, dataset_id)
+        ids = number_of(project_id, "project_id"), number_of(dataset_id, "dataset_id")
+        super().__init__(Connection(api.server_address, api.token), *ids)
         self.crew = Encoders()
         self.fetched: Fetched | None = None
         """What was asked for ahead, for the time in which volumes are read back."""
 
     @classmethod
-    def from_env(cls, *, dataset_id: int | None = None, project_id: int | None = None) -> Instance:
+    def from_env(
+        cls, *, dataset_id: int | str | None = None, project_id: int | str | None = None
+    ) -> Instance:
         """Return the instance that ``SERVER_ADDRESS`` and ``API_TOKEN`` name.
 
         They come from the environment, else from the SDK's own ``~/supervisely.env``.
@@ -82,9 +96,11 @@ class Instance(InstanceReader):
         Raises
         ------
         TargetError
-            If they are not set, or the SDK or its system libraries are missing.
+            If they are not set, an id is no number, or the SDK or its system libraries are missing.
         """
-        return cls(api_from_env(), dataset_id, project_id=project_id)
+        ids = {"dataset_id": dataset_id, "project_id": project_id}
+        numbers = {name: number_of(given, name) for name, given in ids.items()}
+        return cls(api_from_env(), **numbers)
 
     @classmethod
     def create(cls, api: Any, workspace_id: int, *, project: str, dataset: str) -> Instance:

@@ -28,6 +28,23 @@ from nifti_kit.targets.records import ClassRef, CustomData, ObjectRef, VolumeRef
 from nifti_kit.targets.target import NoMask
 
 
+def number_of(given: int | str | None, name: str) -> int | None:
+    """Return an id; None for nothing, or for an empty text.
+
+    >>> number_of("12", "dataset_id"), number_of("", "dataset_id")
+    (12, None)
+    """
+    text = "" if given is None else str(given).strip()
+    if text and not (text.isascii() and text.isdecimal()):
+        raise TargetError(
+            f"{name} is no number of an instance",
+            found=visible(text),
+            expected="a number such as 12",
+            remedy="take it from the address of the dataset's or project's page.",
+        )
+    return int(text) if text else None
+
+
 @dataclass(frozen=True)
 class Listing:
     """Which volumes are in scope, and where.
