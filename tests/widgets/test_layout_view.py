@@ -96,3 +96,5 @@ def test_a_target_that_is_given_is_folded_until_something_is_missing(tmp_path: P
     assert not is_shown(form)
     app.model.target.choose_folder("", "")
     assert (is_shown(form), is_shown(line)) == (True, False)
+    app.model.target.choose_folder(str(tmp_path / "other"), "")  # as a person types on
+    assert (is_shown(form), is_shown(line)) == (True, True)
