@@ -97,12 +97,12 @@ MOST_GLYPHS = 1024
 
 
 Shape = npt.NDArray[np.float32]
-"""(lines, columns, 1): how much of each pixel is covered, 0 to 1."""
+"""(lines, columns, 1): a share of each pixel, 0 to 1; or (lines, columns, 3): a colour."""
 
 
 @lru_cache(maxsize=MOST_GLYPHS)
-def _glyph(text: str, size: int, edge: int) -> tuple[Shape, Shape]:
-    """Return the shapes of a text with its edge, and of the text alone."""
+def _glyph(text: str, size: int, edge: int, ink: Color) -> tuple[Shape, Shape]:
+    """Return how much of the pixels below stays, and the colour that is added to it."""
     font: Any = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(text, stroke_width=edge)
     # All texts of a size have one line height, or they would dance up and down.
@@ -115,12 +115,14 @@ def _glyph(text: str, size: int, edge: int) -> tuple[Shape, Shape]:
         ImageDraw.Draw(picture).text((-left, -top), text, 255, font, stroke_width=stroke)
         covered: Shape = np.asarray(picture).astype(np.float32)
         shapes.append(covered[..., None] / np.float32(255))
-    return shapes[0], shapes[1]
+    around, letters = shapes if edge else (np.zeros_like(shapes[0]), shapes[1])
+    dark, bright = np.float32(EDGE), np.float32(ink)
+    return (1 - around) * (1 - letters), dark * around * (1 - letters) + bright * letters
 
 
 def text_size(text: str, size: int) -> tuple[int, int]:
     """Return the width and height of a text with its edge (pixels)."""
-    height, width = _glyph(text, size, EDGE_WIDTH)[0].shape[:2]
+    height, width = _glyph(text, size, EDGE_WIDTH, INK)[0].shape[:2]
     return width, height
 
 
@@ -139,17 +141,14 @@ def stamp(
     ``place`` is a pixel (column, line), ``anchor`` the part of the text that comes there: (0, 0)
     its top left, (0.5, 0.5) its middle. ``edge`` is the width of its dark edge (pixels).
     """
-    around, letters = _glyph(text, size, edge)
-    height, width = letters.shape[:2]
+    stays, added = _glyph(text, size, edge, ink)
+    height, width = stays.shape[:2]
     left, top = round(place[0] - anchor[0] * width), round(place[1] - anchor[1] * height)
     lines, columns = pixels.shape[:2]
     rows = slice(max(top, 0), max(min(top + height, lines), 0))
     cols = slice(max(left, 0), max(min(left + width, columns), 0))
     part = (slice(rows.start - top, rows.stop - top), slice(cols.start - left, cols.stop - left))
-    below = pixels[rows, cols, :3]
-    if edge:
-        blend(below, EDGE, around[part])
-    blend(below, ink, letters[part])
+    pixels[rows, cols, :3] = pixels[rows, cols, :3] * stays[part] + added[part]
 
 
 def blend(pixels: npt.NDArray[np.uint8], color: Color, share: npt.NDArray[np.float32]) -> None:
