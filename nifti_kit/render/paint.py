@@ -116,7 +116,7 @@ def _glyph(text: str, size: int, edge: int, ink: Color) -> tuple[Shape, Shape]:
         covered: Shape = np.asarray(picture).astype(np.float32)
         shapes.append(covered[..., None] / np.float32(255))
     around, letters = shapes if edge else (np.zeros_like(shapes[0]), shapes[1])
-    dark, bright = np.float32(EDGE), np.float32(ink)
+    dark, bright = (np.array(color, dtype=np.float32) for color in (EDGE, ink))
     return (1 - around) * (1 - letters), dark * around * (1 - letters) + bright * letters
 
 
