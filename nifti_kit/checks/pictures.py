@@ -97,6 +97,9 @@ MARGIN = 24
 FARTHEST_MM = 1e9
 """Images further from the scanner than a thousand kilometres are not drawn (mm)."""
 
+TIE = 1e-6
+"""Voxels that are as near to the middle of a slice, but for rounding (voxels)."""
+
 DOT = 3
 """Half the size of a box in a schematic, at least (pixels): far apart, boxes become points."""
 
@@ -197,7 +200,22 @@ def _drawn(subject: _Subject, found: Finding) -> Illustration:
     view = view or _fullest(subject.plane, ras, places)
     picture, scene = _slice_picture(subject, view, masks)
     where = f"{view.plane.title} slice at {scene.place(view.plane.normal)}, {view.why}."
-    return _illustration(picture, where + _legend(masks, places, subject.base.grid))
+    at = view.plane.code, _middle(view, places, ras)
+    return _illustration(picture, where + _legend(masks, places, subject.base.grid), at)
+
+
+def _middle(view: _View, places: Sequence[Points], ras: Grid) -> tuple[float, float, float]:
+    """Return what a person looks at in a slice (RAS+ mm): its mark, else a voxel of the mask."""
+    normal = view.plane.normal
+    seen = [np.empty((0, 3), np.int64) if view.at is None else view.at[None]]
+    seen += [within(place, ras) for place in places]
+    inside = [points[points[:, normal] == view.position] for points in seen]
+    points = next(filter(len, inside), np.array([ras.shape]) // 2)
+    away = np.abs(points - points.mean(axis=0)).sum(axis=1)
+    at = min(points[away <= away.min() + TIE].tolist())  # whatever their order in the file
+    at[normal] = view.position
+    x, y, z = ras.world(at).tolist()
+    return x, y, z
 
 
 def _masks(subject: _Subject, *, misplaced: bool) -> list[Mask]:
@@ -454,10 +472,10 @@ def _with_strip(drawn: Illustration, behind: Sequence[ClassOutlier]) -> Illustra
     what = outlier.name or "all classes together"
     caption = f"{drawn.caption} Below: {what} in all items; this one is red."
     above = np.asarray(Image.open(io.BytesIO(drawn.png)))
-    return _illustration(np.vstack([above, np.asarray(numbers)]), caption)
+    return _illustration(np.vstack([above, np.asarray(numbers)]), caption, drawn.at)
 
 
-def _illustration(pixels: Pixels, caption: str) -> Illustration:
+def _illustration(pixels: Pixels, caption: str, at: Any = None) -> Illustration:
     out, picture = io.BytesIO(), Image.fromarray(pixels)
     picture.save(out, "PNG", optimize=True)
-    return Illustration(out.getvalue(), caption, *picture.size)
+    return Illustration(out.getvalue(), caption, *picture.size, at)

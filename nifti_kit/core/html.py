@@ -72,12 +72,16 @@ class Illustration:
         What is seen, for a person who does not know the colours.
     width, height
         Pixels.
+    at
+        For a slice its plane (``axl``, ``cor`` or ``sag``), and the place in it that a person
+        looks at (RAS+ mm); None where it is no slice, or nobody asks.
     """
 
     png: bytes = field(repr=False)
     caption: str
     width: int
     height: int
+    at: tuple[str, tuple[float, float, float]] | None = None
 
 
 TONES = {"good": "#2e7d32", "warning": "#b26a00", "error": "#c62828"}

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar, copy_context
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -29,7 +30,8 @@ def ahead(
     waiting: deque[Future[R]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
+            # Each with what is heard here: see `heard`.
+            waiting.append(pool.submit(copy_context().run, function, item))
             if len(waiting) == width:
                 yield waiting.popleft().result()
         while waiting:
@@ -149,6 +151,32 @@ def seconds_left(done: float, total: float, passed_s: float) -> float | None:
     if passed_s < SURE_AFTER_S or done <= 0:
         return None
     return max(0.0, (total - done) * passed_s / done)
+
+
+# Work that can be ended inside, wherever it reads or writes voxels
+
+_HEARD: ContextVar[Callable[[str], object] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def heard(listener: Callable[[str], object]) -> Iterator[None]:
+    """Let a listener hear of all voxels that are read or written within; also those of `ahead`.
+
+    It is called with the file that is opened, or with ``""`` while one is read; what it raises ends
+    the work. Nobody has to pass it on from function to function.
+    """
+    before = _HEARD.set(listener)
+    try:
+        yield
+    finally:
+        _HEARD.reset(before)
+
+
+def going_on(file: object = "") -> None:
+    """Tell whoever hears it that work goes on; raises what they raise to end it."""
+    listener = _HEARD.get()
+    if listener is not None:
+        listener(str(file))
 
 
 # Long work on many things: told of, or shown as a bar; side by side where a disk is slow

@@ -17,6 +17,8 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from nifti_kit.core.parallel import going_on
+
 
 def _module(name: str) -> Any:
     """Return a module of isal; None where it has no wheel for this machine or this Python."""
@@ -340,6 +342,7 @@ def fill(stream: Any, flat: npt.NDArray[Any], short: str) -> None:
     view = memoryview(flat.view(np.uint8))
     done = 0
     while done < len(view):
+        going_on()
         count = stream.readinto(view[done : done + CHUNK])
         if not count:
             raise EOFError(short)

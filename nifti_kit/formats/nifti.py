@@ -22,6 +22,7 @@ from nifti_kit.core.files import refuse_special
 from nifti_kit.core.geometry import Alignment, Grid, compare_grids
 from nifti_kit.core.imports import whole_nibabel
 from nifti_kit.core.memory import mapped_array
+from nifti_kit.core.parallel import going_on
 from nifti_kit.errors import RepairRefused, UnreadableFile, UnsupportedImage, visible
 from nifti_kit.formats import deflate
 from nifti_kit.formats.deflate import MAX_DEFLATE_RATIO, STREAM_FAULTS, fill, skip
@@ -300,6 +301,7 @@ def encode_image(voxels: npt.NDArray[Any], grid: Grid, name: object = "") -> byt
             remedy="First give it a place: of a mask in its volume's voxel order "
             f"nk.repairs.take_header(dataset, {str(name)!r}).",
         )
+    going_on(name)
     image = Nifti1Image(voxels, grid.affine, dtype=voxels.dtype)
     image.header.set_xyzt_units("mm")
     set_forms(image, grid.affine, sheared=grid.is_sheared)
@@ -467,6 +469,7 @@ class _Reader:
         self._image = image
 
     def __enter__(self) -> _Reader:
+        going_on(self._image.relative)
         try:
             self._stream = open_stream(self._image.path, self._image.content)
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import Grid
+from nifti_kit.core.geometry import PLANES, Grid
 
 Color = tuple[int, int, int]
 
@@ -26,6 +26,11 @@ class Plane(NamedTuple):
     normal: int
     across: int
     up: int
+
+    @property
+    def code(self) -> str:
+        """Its short name: ``axl``, ``cor`` or ``sag``."""
+        return next(code for code, axis in PLANES.items() if axis == self.normal)
 
 
 SAGITTAL, CORONAL, AXIAL = (

@@ -18,6 +18,7 @@ from nifti_kit.checks import check
 from nifti_kit.core.catalog import CATALOG
 from nifti_kit.core.files import save_as
 from nifti_kit.core.findings import Waiver, waivers
+from nifti_kit.core.parallel import going_on
 from nifti_kit.core.text import counted, listed, read_text
 from nifti_kit.datasets.dataset import Dataset, rescan
 from nifti_kit.datasets.items import TableFile
@@ -511,7 +512,7 @@ def _messages(dataset: Dataset, *codes: str) -> dict[str, str]:
     """Return what the findings of some codes say, by their files."""
     found: dict[str, str] = {}
     if CHECKED not in dataset.memory:
-        dataset.memory[CHECKED] = check(dataset, on_item=lambda *_: None)  # no bar for each step
+        dataset.memory[CHECKED] = check(dataset, on_item=lambda *_: going_on())  # no bar
     for one in dataset.memory[CHECKED]:
         if one.code in codes:
             found[one.path] = "; ".join(filter(None, (found.get(one.path, ""), one.message)))

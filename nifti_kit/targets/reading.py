@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from nifti_kit.core.text import listed
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import Box, common_box
 from nifti_kit.formats.nrrd import Drawn
-from nifti_kit.render.scene import Mask
+from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 from nifti_kit.targets.target import Target, Volumes
 
@@ -48,14 +49,27 @@ def chosen_volume(target: Volumes, volume: VolumeRef | str | int | None) -> Volu
 def landed_masks(target: Target, objects: Iterable[ObjectRef]) -> Iterator[Mask]:
     """Yield the masks of objects, read back; only the voxels around each are kept.
 
-    An object without a 3D figure has nothing to draw, and is passed over.
+    An object without a 3D figure has nothing to draw, and is passed over. One that cannot be read
+    is an error, which names it: nobody sees in a figure what it lacks.
     """
+    for _, read in drawings(target, objects):
+        yield read()
+
+
+def drawings(
+    target: Target, objects: Iterable[ObjectRef]
+) -> Iterator[tuple[ObjectRef, Callable[[], Mask]]]:
+    """Yield each object that has a 3D figure, and what reads its mask; raises as the target."""
     colors = {found.name: found.color for found in target.classes()}
     for found in objects:
         if found.has_figure:
-            grid, pages = target.drawn(found)
-            inside, box = boxed(pages)
-            yield Mask(found.class_name, colors[found.class_name], inside, grid.cropped(box))
+            yield found, partial(_drawing, target, found, colors[found.class_name])
+
+
+def _drawing(target: Target, found: ObjectRef, color: Color) -> Mask:
+    grid, pages = target.drawn(found)
+    inside, box = boxed(pages)
+    return Mask(found.class_name, color, inside, grid.cropped(box))
 
 
 @dataclass(frozen=True)

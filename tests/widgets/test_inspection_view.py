@@ -13,8 +13,8 @@ import pytest
 from nifti_kit.widgets import Inspect
 from nifti_kit.widgets.inspect.board import Board
 from nifti_kit.widgets.inspect.view import BoardCards
+from nifti_kit.widgets.mending.findings_view import FindingsView
 from nifti_kit.widgets.parts.findings import FindingsTable
-from nifti_kit.widgets.parts.findings_view import FindingsView
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.tasks import Task

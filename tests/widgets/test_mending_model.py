@@ -12,7 +12,7 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.model import InspectModel
-from nifti_kit.widgets.parts.mending import told
+from nifti_kit.widgets.mending.model import told
 from tests.support.builders import labels, volume, write_nifti, write_planes
 from tests.support.messy import NEW_CLASS, unlike, write_delivery
 from tests.support.oracle import read_project
@@ -134,7 +134,7 @@ def test_what_is_filled_in_while_something_else_is_looked_at_is_not_taken_for_it
             assert goes_on.wait(60)
             return ()
 
-        monkeypatch.setattr("nifti_kit.widgets.parts.mending._pictures", held)
+        monkeypatch.setattr("nifti_kit.widgets.mending.model._pictures", held)
         select(model, "mask-header-lost")
         mending.choose(offer)
         for name, value in typed.items():

@@ -32,9 +32,9 @@ from nifti_kit.widgets.inspect.tables import (
     class_rows,
     color_of,
 )
+from nifti_kit.widgets.mending.model import Mending
 from nifti_kit.widgets.parts.acts import join, refuse
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
-from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Column, Row, Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket

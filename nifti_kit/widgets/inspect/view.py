@@ -17,7 +17,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.board import Board
 from nifti_kit.widgets.inspect.model import PARTS, InspectModel
 from nifti_kit.widgets.inspect.tables import HeaderPanel
-from nifti_kit.widgets.parts.findings_view import FindingsView
+from nifti_kit.widgets.mending.findings_view import FindingsView
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,

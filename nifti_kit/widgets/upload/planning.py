@@ -17,8 +17,8 @@ from nifti_kit.errors import PlanBlocked
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.plans.matching import match
 from nifti_kit.plans.plan import Plan, plan
+from nifti_kit.widgets.mending.model import Mending
 from nifti_kit.widgets.parts.findings import FindingsTable
-from nifti_kit.widgets.parts.mending import Mending
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import BySize, Task, Ticket

@@ -11,7 +11,7 @@ import ipywidgets as w
 from nifti_kit.core import html
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.widgets.parts.findings_view import FindingsView
+from nifti_kit.widgets.mending.findings_view import FindingsView
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import (

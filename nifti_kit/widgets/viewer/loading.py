@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.geometry import Grid, Orientation, fields_meet, placed_on, ras_orientation
 from nifti_kit.core.memory import mapped_array
-from nifti_kit.core.parallel import ahead
+from nifti_kit.core.parallel import ahead, going_on
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import labels_of
@@ -29,10 +29,14 @@ from nifti_kit.render.layers import Layer, Stack, renumbered
 from nifti_kit.render.paint import mark_of
 from nifti_kit.render.position import Position, Window, best_position, presets_of
 from nifti_kit.render.scene import Color, Mask
-from nifti_kit.targets.reading import landed_masks
+from nifti_kit.targets.reading import drawings
 from nifti_kit.targets.records import ObjectRef, PlannedItem, PlannedObject, VolumeRef
 from nifti_kit.targets.target import Target
-from nifti_kit.widgets.viewer.reading import KeptLabels, Stamp, stamp_of
+from nifti_kit.widgets.parts.tasks import Cancelled
+from nifti_kit.widgets.viewer.reading import KeptLabels, Stamp, is_surveyed, stamp_of
+
+CANCELLED = "its reading was cancelled"
+"""Why a mask is not shown that a person did not wait for."""
 
 READERS = 2
 """Label maps that are read side by side, and so are in memory together: beyond it Python's lock
@@ -95,8 +99,6 @@ class Piece:
         Gives the values, (i, j, k) in the order of the grid, as an array of the caller's own.
     source
         What they are read from: the same voxels where it is equal. None where that is not known.
-    fault
-        Why there is nothing to draw; empty where there is.
     """
 
     origin: str
@@ -104,12 +106,15 @@ class Piece:
     grid: Grid
     read: Callable[[], npt.NDArray[Any]]
     source: Hashable = None
-    fault: str = ""
 
     @property
     def voxels(self) -> int:
         """How many have a class."""
         return sum(part.voxels for part in self.parts.values())
+
+
+_NOWHERE = Grid((1, 1, 1), np.eye(4))
+"""The grid of what is not drawn."""
 
 
 class Drawing(NamedTuple):
@@ -175,10 +180,11 @@ def _overlay(
     with ThreadPoolExecutor(READERS) as pool:
         read = ahead(pool, lambda piece: _numbered(piece, numbers, stack.dtype), ordered, READERS)
         for piece, found in zip(ordered, read, strict=True):
-            if isinstance(found, NiftiKitError):
+            if isinstance(found, NiftiKitError | Cancelled):
                 if is_whole:
                     raise found
-                notes.append(f"{piece.origin} is not shown: {found.message}")
+                why = CANCELLED if isinstance(found, Cancelled) else found.message
+                notes.append(f"{piece.origin} is not shown: {why}")
                 continue
             fits = stack.add(found, piece.grid)
             if not fields_meet(piece.grid, image):
@@ -190,16 +196,15 @@ def _overlay(
 
 def _numbered(
     piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]
-) -> npt.NDArray[Any] | NiftiKitError:
+) -> npt.NDArray[Any] | NiftiKitError | Cancelled:
     """Return a label map with the numbers of its classes in place of its values, or its fault.
 
-    One mask that cannot be read does not take the picture of the others away.
+    One mask that cannot be read, or is not waited for, does not take the others away.
     """
-    if piece.fault:
-        return NiftiKitError(piece.fault, path=piece.origin)
     try:
+        going_on(piece.origin)
         values = piece.read()
-    except NiftiKitError as error:
+    except (NiftiKitError, Cancelled) as error:
         return error.with_traceback(None)  # which would hold the buffers of the reading
     # Values without a class are background.
     most = max((int(values.max(initial=0)), *piece.parts))
@@ -250,18 +255,28 @@ def of_planned(
 
 
 def unseen(dataset: Dataset, item: Item) -> list[Piece]:
-    """Return the label maps of a surveyed item that have nothing to draw, with the reason."""
+    """Return the label maps of an item that have nothing to draw, or no survey, with the reason."""
     pieces = []
     for mask in item.masks:
+        origin = str(mask.relative)
+        if not is_surveyed(dataset, mask.image):
+            pieces.append(_failing(origin, Cancelled()))
+            continue
         labels, error = labels_of(dataset, mask.image)
-        fault = error.message if error is not None else ""
         if labels is not None and not labels.labels:
-            fault = "it holds no label"
-        if fault:
-            origin, grid = str(mask.relative), mask.image.grid
-            nothing = partial(np.zeros, (0, 0, 0), np.uint8)
-            pieces.append(Piece(origin, {}, grid, nothing, stamp_of(mask.image), fault))
+            error = NiftiKitError("it holds no label", path=origin)
+        if error is not None:
+            pieces.append(_failing(origin, error, stamp_of(mask.image)))
     return pieces
+
+
+def _failing(origin: str, error: Exception, source: Hashable = None) -> Piece:
+    """Return a label map that there is, and that cannot be drawn because of an error."""
+
+    def read() -> npt.NDArray[Any]:
+        raise error
+
+    return Piece(origin, {}, _NOWHERE, read, source)
 
 
 def _covers(grid: Grid, volume: ImageFile | None) -> bool:
@@ -274,8 +289,19 @@ def _covers(grid: Grid, volume: ImageFile | None) -> bool:
 
 
 def landed(target: Target, objects: Iterable[ObjectRef]) -> list[Piece]:
-    """Return the masks of a target's objects, read back; only the voxels around each are kept."""
-    return [of_mask(mask) for mask in landed_masks(target, objects)]
+    """Return the masks of a target's objects, read back; only the voxels around each are kept.
+
+    One that cannot be read, or is not waited for, has nothing to draw, with the reason.
+    """
+    pieces = []
+    for found, read in drawings(target, objects):
+        try:
+            going_on(found.class_name)
+            pieces.append(of_mask(read()))
+        except (NiftiKitError, Cancelled) as error:
+            origin = f"{found.class_name} (object {found.id or found.key})"
+            pieces.append(_failing(origin, error.with_traceback(None)))
+    return pieces
 
 
 def of_mask(mask: Mask) -> Piece:

@@ -28,7 +28,7 @@ from nifti_kit.targets.records import PlannedItem, VolumeRef
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.viewer.loading import Piece, RasImage, ViewClass, drawn, landed, of_mask
 from nifti_kit.widgets.viewer.opening import TITLES, open_item
-from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, Viewing, code_of
+from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, Viewing
 
 NARROWEST = 1e-4
 """Dragging changes a window by steps of this share of all values; it is no narrower."""
@@ -172,7 +172,7 @@ class ViewerModel(Viewing):
         pane = self._pane(x, y, plane)
         if pane is not None:
             with self.hold_trait_notifications():
-                self.active = code_of(pane)
+                self.active = pane.plane.code
                 self.position = pane.voxel(x, y, self.position)
 
     def hover(self, x: float, y: float) -> None:
@@ -187,7 +187,7 @@ class ViewerModel(Viewing):
     def _pane(self, x: float, y: float, plane: str | None) -> Pane | None:
         if plane is None:
             return self.sheet.pane_at(x, y)
-        panes = [pane for pane in self.sheet.panes if code_of(pane) == plane]
+        panes = [pane for pane in self.sheet.panes if pane.plane.code == plane]
         return min(panes, key=lambda pane: pane.distance(x, y))
 
     # The window
@@ -292,7 +292,7 @@ class ViewerModel(Viewing):
 
     def pan(self, right: float, down: float, plane: str) -> None:
         """Move what a plane shows of the magnified image, by pixels of the picture."""
-        pane = next((one for one in self.sheet.panes if code_of(one) == plane), None)
+        pane = next((one for one in self.sheet.panes if one.plane.code == plane), None)
         if pane is None:
             return
         focus = list(self.focus)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from nifti_kit.core.parallel import going_on
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import fingerprint_of
@@ -16,6 +17,7 @@ from nifti_kit.plans.plan import Plan
 from nifti_kit.targets.reading import chosen_volume
 from nifti_kit.targets.records import PlannedItem, VolumeRef
 from nifti_kit.targets.target import Target
+from nifti_kit.widgets.parts.tasks import Cancelled
 from nifti_kit.widgets.viewer.loading import (
     READERS,
     Drawing,
@@ -27,7 +29,14 @@ from nifti_kit.widgets.viewer.loading import (
     planned,
     unseen,
 )
-from nifti_kit.widgets.viewer.reading import SURVEYED, KeptLabels, Stamp, read_masks, stamp_of
+from nifti_kit.widgets.viewer.reading import (
+    SURVEYED,
+    KeptLabels,
+    Stamp,
+    is_surveyed,
+    read_masks,
+    stamp_of,
+)
 
 TITLES = ("As in the files", "Repaired")
 """Of two overlays that are shown one above the other, unless they are named."""
@@ -104,7 +113,7 @@ def open_item(
         return Opened(image, drawn(image.grid, sets))
     opened, sets = _read(source, found, shown, stamps, compare, titles)
     key = _key(found.name, shown, sets, stamps)
-    if is_kept and key is not None:
+    if is_kept and key is not None and not _is_cancelled():
         _last.key, _last.opened, _last.known = key, opened, _known(source, stamps)
     return opened
 
@@ -124,13 +133,30 @@ def _read(
         kept: dict[ImageFile, KeptLabels] = {}
         if isinstance(source, Dataset) and isinstance(found, Item):
             kept = read_masks(source, _masks_of(found), READERS)
-        chosen = chosen_item(source, found)
+        chosen = chosen_item(source, _waited_for(source, found))
         # A grid that cannot be used is refused before anything is drawn on it.
         grid = reading.result().grid if shown.grid.problem else shown.grid.to_ras()
         pieces = [*planned(chosen, kept, stamps), *_unseen(source, found)]
         sets = _sets(chosen, compare, titles, pieces)
         drawing = drawn(grid, sets)
         return Opened(reading.result(), drawing), sets
+
+
+def _waited_for(source: Plan | Dataset, found: PlannedItem | Item) -> PlannedItem | Item:
+    """Return an item without the masks whose reading was cancelled: nothing reads them again."""
+    if isinstance(source, Dataset) and isinstance(found, Item):
+        masks = tuple(mask for mask in found.masks if is_surveyed(source, mask.image))
+        return found if masks == found.masks else replace(found, masks=masks)
+    return found
+
+
+def _is_cancelled() -> bool:
+    """Say whether a person does not wait any more: what is read then may be a part."""
+    try:
+        going_on()
+    except Cancelled:
+        return True
+    return False
 
 
 def _file_of(

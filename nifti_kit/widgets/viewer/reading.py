@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nifti_kit.core.memory import mapped_array
-from nifti_kit.core.parallel import ahead
+from nifti_kit.core.parallel import ahead, going_on
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.surveys import fingerprint_of
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import Box, Label, LabelMap, LabelSurvey, common_box, label_frames
 from nifti_kit.formats.nifti import ImageFile
+from nifti_kit.widgets.parts.tasks import Cancelled
 
 Stamp = tuple[object, ...]
 """What a file was when it was read: another stamp, another file. Its voxels are not looked at."""
@@ -100,9 +101,9 @@ def read_masks(
 
     ``width`` of them are read side by side. What is kept of several takes no more memory than the
     largest of them has voxels; the rest is read again. A map that cannot be read is not among
-    them: its survey says why.
+    them: its survey says why; nor one whose reading is cancelled: it has no survey.
     """
-    fresh = [image for image in dict.fromkeys(images) if (SURVEYED[0], image) not in dataset.memory]
+    fresh = [image for image in dict.fromkeys(images) if not is_surveyed(dataset, image)]
     room = max((math.prod(image.shape) for image in fresh), default=0)
     read = partial(_surveyed, dataset, is_alone=len(fresh) == 1)
     kept: dict[ImageFile, KeptLabels] = {}
@@ -116,10 +117,18 @@ def read_masks(
     return kept
 
 
+def is_surveyed(dataset: Dataset, image: ImageFile) -> bool:
+    """Say whether a dataset knows what labels a map has, or why it cannot be read."""
+    return (SURVEYED[0], image) in dataset.memory
+
+
 def _surveyed(dataset: Dataset, image: ImageFile, *, is_alone: bool) -> KeptLabels | None:
-    fingerprint_of(dataset, image)
     try:
+        going_on(image.relative)
+        fingerprint_of(dataset, image)
         found = read_kept(image, is_alone=is_alone)
+    except Cancelled:
+        return None
     except NiftiKitError as fault:
         # Without its traceback, which would hold the buffers of the reading.
         dataset.memory[SURVEYED[0], image] = (None, fault.with_traceback(None))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from traitlets import Bytes, Int, List, Unicode
 
-from nifti_kit.core.geometry import PLANES, Grid
+from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import counted
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.nifti import encode_image
@@ -34,7 +34,7 @@ from nifti_kit.widgets.parts.views import (
 )
 from nifti_kit.widgets.viewer.linking import Link
 from nifti_kit.widgets.viewer.model import ViewerModel
-from nifti_kit.widgets.viewer.viewing import MOST_ZOOM, code_of
+from nifti_kit.widgets.viewer.viewing import MOST_ZOOM
 
 HINT = (
     "Click or drag: crosshair. Wheel, once the picture is clicked: slices, with Ctrl zoom. "
@@ -103,7 +103,7 @@ class Stage(anywidget.AnyWidget):
             self.frame = self.model.jpeg()
             self.panes = [
                 {
-                    "plane": code_of(pane),
+                    "plane": pane.plane.code,
                     "left": pane.left,
                     "top": pane.top,
                     "width": pane.width,
@@ -388,7 +388,7 @@ class Viewer(w.VBox):
 
     def _slider(self, plane: Plane) -> Any:
         model, last = self.model, self.model.image.grid.shape[plane.normal] - 1
-        code = next(code for code, axis in PLANES.items() if axis == plane.normal)
+        code = plane.code
         end, start = DIRECTIONS[plane.normal]
         place = {"min": 0, "max": last}
         slider = w.IntSlider(**place, description=f"{plane.title}  {start}", style=LABEL)

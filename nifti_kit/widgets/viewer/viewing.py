@@ -16,7 +16,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.layers import Layer
 from nifti_kit.render.miniature import miniature
 from nifti_kit.render.paint import Pixels
-from nifti_kit.render.panes import Layout, Pane, span_of
+from nifti_kit.render.panes import Layout, span_of
 from nifti_kit.render.picture import Artist, Look
 from nifti_kit.render.position import CUSTOM, Window
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
@@ -116,11 +116,6 @@ _PICTURED = (
     "position", "window", "opacity", "mode", "hidden", "zoom", "focus", "active", "arrangement",
     "overlays",
 )  # fmt: skip
-
-
-def code_of(pane: Pane) -> str:
-    """Return the plane of a pane: ``axl``, ``cor`` or ``sag``."""
-    return next(code for code, axis in PLANES.items() if axis == pane.plane.normal)
 
 
 class Viewing(HasTraits):
@@ -228,7 +223,7 @@ class Viewing(HasTraits):
         pane = self.sheet.pane_at(x, y)
         if pane is None:
             return None
-        return code_of(pane), pane.voxel(x, y, self.position)
+        return pane.plane.code, pane.voxel(x, y, self.position)
 
     def _followed(self, change: Any) -> tuple[float, ...]:
         """Return the focus with the crosshair, along each axis in which it would leave the sight.

@@ -13,7 +13,7 @@ from nifti_kit.repairs.steps import Steps
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.inspect.view import InspectView
 from nifti_kit.widgets.mapping.view import MatchingView
-from nifti_kit.widgets.parts.findings_view import FindingsView
+from nifti_kit.widgets.mending.findings_view import FindingsView
 from nifti_kit.widgets.parts.views import (
     Gated,
     SourcePickerView,

@@ -11,7 +11,7 @@ import ipywidgets as w
 from nifti_kit.core import html
 from nifti_kit.core.text import counted
 from nifti_kit.repairs.offers import Option
-from nifti_kit.widgets.parts.mending import Mending, told
+from nifti_kit.widgets.mending.model import Mending, told
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,

@@ -13,9 +13,9 @@ from nifti_kit.core import html
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.html import Markup
 from nifti_kit.core.text import counted
+from nifti_kit.widgets.mending.model import Mending
+from nifti_kit.widgets.mending.view import MendingView, StepsView
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
-from nifti_kit.widgets.parts.mending import Mending
-from nifti_kit.widgets.parts.mending_view import MendingView, StepsView
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,

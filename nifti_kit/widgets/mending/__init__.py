@@ -1,0 +1,1 @@
+"""What can be done about findings: offered, looked at before and after, taken, undone."""
