@@ -274,6 +274,10 @@ export default {
     root.append(stage, reading, hint);
     const queue = new MessageQueue(model);
     const stop = showFrames(model, img);
+    if (model.get("seeks")) { // asked for further up on the page
+      model.set("seeks", false);
+      img.addEventListener("load", () => stage.scrollIntoView({ block: "nearest" }), { once: true });
+    }
     const read = () => {
       reading.textContent = model.get("reading");
     };

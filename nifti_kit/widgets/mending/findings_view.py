@@ -14,7 +14,7 @@ from nifti_kit.core.findings import Finding
 from nifti_kit.core.html import Markup
 from nifti_kit.core.text import counted
 from nifti_kit.widgets.mending.model import Mending
-from nifti_kit.widgets.mending.view import MendingView, StepsView
+from nifti_kit.widgets.mending.view import MendingView, SlicesView, StepsView
 from nifti_kit.widgets.parts.findings import SEVERITIES, FindingsTable
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
@@ -62,7 +62,8 @@ class FindingsView(w.VBox):
         parts = [] if mending is None else [MendingView(mending)]
         chosen = w.VBox([self._detail, self._show_item, *parts])
         codes = classed(TableView(model.codes, "Codes of findings"), "nk-codes")
-        self._lists = w.VBox([beside(listed, chosen), heading("By code", 4), codes])
+        slices = [] if mending is None else [SlicesView(mending)]
+        self._lists = w.VBox([beside(listed, chosen), *slices, heading("By code", 4), codes])
         saving = SaveRow("Findings", path, model.save)
         done = [] if mending is None else [StepsView(mending, Path(path).with_name("steps.json"))]
         super().__init__([self._counts, self._lists, *done, saving])

@@ -14,12 +14,15 @@ from traitlets import Dict as DictTrait
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.html import Illustration
+from nifti_kit.core.parallel import heard
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.repairs.offers import Offer, offers
 from nifti_kit.repairs.repair import Repair
 from nifti_kit.repairs.steps import Step, Steps, read_steps
+from nifti_kit.widgets.mending.scenes import before_and_after, changed_items, unseen_because
 from nifti_kit.widgets.parts.acts import refuse
 from nifti_kit.widgets.parts.findings import FindingsTable
 from nifti_kit.widgets.parts.sources import SourcePicker
@@ -32,6 +35,9 @@ COLUMNS = (
     Column("finding", "For"),
     Column("undo", "", "button"),
 )
+
+DRAWING = 0.8
+"""About the share of the repair in a look; the rest is drawing."""
 
 SEEN_AS = "repaired"
 """The code under which the picture of a mended file is drawn: the file as it is, nothing else."""
@@ -58,6 +64,9 @@ class Mending(HasTraits):
         What it would change (:class:`nifti_kit.repairs.Repair`), after :meth:`look`; else None.
     pictures
         The place before and after, where there are such.
+    scenes
+        The item that is looked through, before and after (:class:`Scenes`), after
+        :meth:`look_through`; else None.
     message
         What came of the last act; sentences about steps of a replay that were not taken.
     is_taking
@@ -66,6 +75,8 @@ class Mending(HasTraits):
         The steps as rows, each with a button that undoes it.
     task
         Looking, replaying or undoing.
+    opening
+        Reading what is looked through.
     """
 
     steps = AnyTrait()
@@ -75,6 +86,7 @@ class Mending(HasTraits):
     every = Bool()
     seen = AnyTrait()
     pictures = Tuple()
+    scenes = AnyTrait()
     message = Tuple()
 
     def __init__(self, source: SourcePicker, findings: FindingsTable) -> None:
@@ -82,7 +94,7 @@ class Mending(HasTraits):
         super().__init__(steps=Steps())
         self.source, self.findings = source, findings
         self.table = Table(COLUMNS, on_press=lambda key, _: self.drop(int(key)))
-        self.task = Task()
+        self.task, self.opening = Task(), Task()
         self._history: list[Dataset] = []
         self._taken = Steps()
         self.is_taking = self._seeks = False
@@ -122,6 +134,26 @@ class Mending(HasTraits):
         if self.offer is not None and self.seen is None and not self.look_blockers:
             return ["Look at before and after first."]
         return self.look_blockers
+
+    @property
+    def changed_items(self) -> tuple[str, ...]:
+        """The names of the items that can be looked through before and after; the chosen first."""
+        if self.seen is None:
+            return ()
+        names = changed_items(self.source.dataset, self.seen)
+        found = self.findings.selected
+        own = {i.name for i in self.seen.dataset.items if found and found.path in _paths(i)}
+        return tuple(sorted(names, key=lambda name: name not in own))
+
+    @property
+    def through_blockers(self) -> list[str]:
+        """Why before and after cannot be looked through slice by slice."""
+        if self.seen is None:
+            return self.take_blockers
+        if self.opening.is_running:
+            return ["The volumes are being read."]
+        why = unseen_because(self.source.dataset, self.seen)
+        return [why] if why else []
 
     @property
     def undo_blockers(self) -> list[str]:
@@ -185,9 +217,10 @@ class Mending(HasTraits):
 
         def work(ticket: Ticket) -> tuple[Steps, Repair, tuple[Any, ...]]:
             ticket.tell(0.0, f"{chosen.title} ...")
-            taken, done = steps.take(dataset, step)
-            ticket.tell(0.8, "Drawing before and after ...")
-            return taken, done, _pictures(self.findings, found, done.dataset)
+            with heard(_telling(ticket, step, chosen.title)):
+                taken, done = steps.take(dataset, step)
+                ticket.tell(DRAWING, "Drawing before and after ...")
+                return taken, done, _pictures(self.findings, found, done.dataset)
 
         def keep(result: tuple[Steps, Repair, tuple[Any, ...]]) -> None:
             if self._means(step) and (self.source.dataset, self.steps) == (dataset, steps):
@@ -195,6 +228,42 @@ class Mending(HasTraits):
 
         self.task.start(work, then=keep)
         return self.task
+
+    def look_through(self, item: str = "") -> Task:
+        """Read an item before and after, in a thread: ``scenes`` is there then.
+
+        Both begin where the pictures are. It is one of ``changed_items``, by default the first.
+        In code :func:`nifti_kit.widgets.mending.scenes.before_and_after` does the same at once.
+
+        Raises
+        ------
+        NiftiKitError
+            If something is in the way: see ``through_blockers``; or there is no such item.
+        """
+        refuse(self.through_blockers, "looking through the slices", NiftiKitError)
+        names, dataset, done = self.changed_items, self.source.dataset, self.seen
+        if item and item not in names:
+            raise NiftiKitError("it is not changed", path=item, expected=listed(names, SHOWN))
+        name = item or names[0]
+        places = [one.at for one in self.pictures if one is not None and one.at is not None]
+        at = places[0] if places and name == names[0] else None
+        self.scenes = None  # before others are read
+
+        def work(ticket: Ticket) -> None:
+            ticket.tell(0.0, f"Reading {name} ...")
+            with heard(lambda _: ticket.check()):
+                scenes = before_and_after(dataset, done, name, at)
+            if self.seen is done:
+                self.scenes = scenes
+            if self.seen is not done:  # something else was chosen at this very moment
+                self.scenes = None
+
+        self.opening.start(work)
+        return self.opening
+
+    def close_slices(self) -> None:
+        """Look through nothing any more: the volumes leave memory."""
+        self.scenes = None
 
     def take(self) -> None:
         """Take what was looked at: the data set is the mended one from then on.
@@ -313,7 +382,10 @@ class Mending(HasTraits):
         def work(ticket: Ticket) -> Any:
             ticket.tell(0.0, f"Doing {counted(len(steps), 'step')} ...")
             whole = max(1, len(steps))
-            return steps.apply(base, on_step=lambda at, step: ticket.tell(at / whole, step.title))
+            with heard(lambda _: ticket.check()):
+                return steps.apply(
+                    base, on_step=lambda at, step: ticket.tell(at / whole, step.title)
+                )
 
         def keep(applied: Any) -> None:
             if self._history and self._history[0] is base:
@@ -327,7 +399,8 @@ class Mending(HasTraits):
 
     def _forget(self) -> None:
         """Take off what was worked out for another choice."""
-        self.seen, self.pictures = None, ()
+        self.opening.cancel()
+        self.seen, self.pictures, self.scenes = None, (), None
 
     def _read(self, _: Any = None) -> None:
         """Begin anew where another source was read."""
@@ -370,6 +443,24 @@ class Mending(HasTraits):
             )
             for at, step in enumerate(self.steps)
         )
+
+
+def _telling(ticket: Ticket, step: Step, title: str) -> Callable[[str], None]:
+    """Return what tells of the files of a step as they are opened, and ends the work inside."""
+    left = set(step.files)
+
+    def tell(file: str) -> None:
+        ticket.check()
+        if file in left:
+            left.remove(file)
+            done = 1 - (len(left) + 1) / len(step.files)
+            ticket.tell(DRAWING * done, f"{title}: {file} ...")
+
+    return tell
+
+
+def _paths(item: Item) -> Iterator[str]:
+    yield from (str(image.relative) for image in item.images)
 
 
 Pictures = tuple[Illustration | None, Illustration | None]

@@ -12,6 +12,7 @@ from nifti_kit.core import html
 from nifti_kit.core.text import counted
 from nifti_kit.repairs.offers import Option
 from nifti_kit.widgets.mending.model import Mending, told
+from nifti_kit.widgets.mending.scenes import Scenes
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
@@ -26,6 +27,7 @@ from nifti_kit.widgets.parts.views import (
     paragraph,
     say,
 )
+from nifti_kit.widgets.viewer.view import LinkedViewers, Viewer
 
 ROW = {"flex_flow": "row wrap", "grid_gap": "6px"}
 
@@ -59,10 +61,21 @@ class MendingView(w.VBox):
         self._take = Gated(
             "Take it", model.take, lambda: model.take_blockers, "nk-take", primary=True
         )
+        self._through = Gated(
+            "Look through the slices",
+            self._look_through,
+            lambda: model.through_blockers,
+            "nk-look-through",
+        )
+        self._item = w.Dropdown(description="of:", layout={"width": "auto"})
+        self._item.style.description_width = "initial"
+        self._slices = w.HBox([self._through, classed(self._item, "nk-through-item")], layout=ROW)
         self._error, self._message = notice(kind="error"), notice(kind="good")
         task = TaskView(model.task, quiet=True)
         acts = w.HBox([self._look, self._take], layout=ROW)
         self._chosen = w.VBox([self._what, self._fields, self._every, acts, task, self._proof])
+        self._chosen.children = (*self._chosen.children, self._slices)
+        model.opening.observe(self._through.refresh, "state")
         self._every.observe(self._mean_every, "value")
         self._is_built = True
         self.children = (
@@ -83,6 +96,9 @@ class MendingView(w.VBox):
         self.model.fill(name, change["new"])
         if isinstance(change["owner"], w.Dropdown):  # else a person is typing
             self._look_at_once()
+
+    def _look_through(self) -> None:
+        self.model.look_through(self._item.value or "")
 
     def _look_at_once(self) -> None:
         """Show before and after without another press, where nothing is missing."""
@@ -157,9 +173,53 @@ class MendingView(w.VBox):
         self._look.refresh()
         self._take.refresh()
         self._proof.value = "" if model.seen is None else _proof(model)
+        self._show_items()
         failed = model.task.state == "failed"
         self._error.say([model.task.text] if failed else ())
         self._message.say(model.message)
+
+    def _show_items(self) -> None:
+        """Offer to look through the items that would change."""
+        names = self.model.changed_items
+        self._slices.layout.display = "none" if self.model.seen is None else ""
+        self._through.refresh()
+        if self._item.options != names:
+            self._item.options = names
+        self._item.layout.display = "" if len(names) > 1 else "none"
+
+
+class SlicesView(w.VBox):
+    """Shows an item before and after in two viewers that move together; nothing until it is asked.
+
+    They stand side by side where their app is wide, one under the other where it is not.
+    """
+
+    def __init__(self, model: Mending) -> None:
+        self.model, self._place, self._is_built = model, w.VBox(), False
+        super().__init__([], _dom_classes=("nk-slices",))
+        model.opening.observe(self._build, "state")
+        model.observe(self._show, "scenes")
+
+    def _build(self, _: Any) -> None:
+        if not self._is_built:
+            self._is_built = True
+            self.children = (TaskView(self.model.opening, quiet=True), self._place)
+
+    def _show(self, change: Any) -> None:
+        old = self._place.children
+        self._place.children = [] if change["new"] is None else self._sides(change["new"])
+        for view in old:
+            discard(view)  # with its volume
+
+    def _sides(self, scenes: Scenes) -> list[Any]:
+        said = [say(side, "nk-unseen") for side in scenes if isinstance(side, str)]
+        viewers = [
+            Viewer(one, controls=at == 0, seeks=at == 0) for at, one in enumerate(scenes.viewers)
+        ]
+        shown = [LinkedViewers(*viewers)] if len(viewers) > 1 else viewers
+        title = heading("Before and after, slice by slice", 4)
+        close = action("Close the slices", self.model.close_slices, "nk-close-slices")
+        return [w.HBox([title, close], layout={"align_items": "center"}), *said, *shown]
 
 
 def _proof(model: Mending) -> html.Markup:

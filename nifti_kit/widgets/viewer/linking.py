@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from nifti_kit.render.position import indices_in
 from nifti_kit.widgets.viewer.model import ViewerModel
 
-SHARED = ("active", "arrangement", "zoom")
+SHARED = ("active", "arrangement", "zoom", "mode", "opacity")
 """What is the same in both as it is; zoom is a factor of each image's own size."""
+
+FOLLOWED = (*SHARED, "position", "focus", "window", "hidden")
+"""What moves both; the window where both have the same grey values, and classes of one name."""
 
 TOLD = 0.05
 """Crosshairs that are nearer (mm) are at the same place: 0.0 is all that would be told."""
 
 
 class Link:
-    """Two viewers: where one goes in mm, the other goes too.
+    """Two viewers: where one goes in mm, the other goes too, and is drawn alike.
 
     It holds until :meth:`cut`. At the beginning the second one comes to the first.
 
@@ -29,14 +34,14 @@ class Link:
     def __init__(self, one: ViewerModel, other: ViewerModel) -> None:
         self.viewers = (one, other)
         self._is_led = False
-        self._lead(one, other, {*SHARED, "position", "focus"})
+        self._lead(one, other, set(FOLLOWED))
         for viewer in self.viewers:
-            viewer.observe(self._follow, [*SHARED, "position", "focus"])
+            viewer.observe(self._follow, list(FOLLOWED))
 
     def cut(self) -> None:
         """Let each go its own way again."""
         for viewer in self.viewers:
-            viewer.unobserve(self._follow, [*SHARED, "position", "focus"])
+            viewer.unobserve(self._follow, list(FOLLOWED))
 
     @property
     def apart(self) -> float:
@@ -68,15 +73,30 @@ class Link:
                 for name in names.intersection(SHARED):
                     setattr(led, name, getattr(leader, name))
                 if "position" in names:
-                    there = np.rint(_moved(leader, led, leader.position)).astype(int)
-                    led.position = tuple(there.tolist())
+                    put(led, leader.image.grid.world(leader.position))
                 if names & {"focus", "zoom"}:
-                    led.focus = tuple(_moved(leader, led, leader.focus).tolist())
+                    mm = leader.image.grid.world(leader.focus)
+                    led.focus = tuple(_indices(led, mm).tolist())
+                if "window" in names and leader.presets == led.presets:
+                    led.window = leader.window
+                if "hidden" in names:
+                    led.hidden = _hidden(leader, led)
         finally:
             self._is_led = False
 
 
-def _moved(leader: ViewerModel, led: ViewerModel, indices: Any) -> Any:
-    """Return RAS+ indices of one as those of the other at the same mm, within its image."""
-    there = np.linalg.inv(led.image.grid.affine) @ np.append(leader.image.grid.world(indices), 1)
-    return np.clip(there[:3], 0, np.subtract(led.image.grid.shape, 1))
+def put(viewer: ViewerModel, mm: npt.ArrayLike) -> None:
+    """Put a viewer's crosshair at the voxel that is nearest to a place (RAS+ mm)."""
+    viewer.position = tuple(np.rint(_indices(viewer, mm)).astype(int).tolist())
+
+
+def _indices(viewer: ViewerModel, mm: npt.ArrayLike) -> Any:
+    """Return a place (RAS+ mm) as indices of an image, not rounded; the nearest ones in it."""
+    there = indices_in(viewer.image.grid, np.asarray(mm))
+    return np.clip(there, 0, np.subtract(viewer.image.grid.shape, 1))
+
+
+def _hidden(leader: ViewerModel, led: ViewerModel) -> frozenset[str]:
+    """Return what one hides of the classes that both have, and the other of its own."""
+    mine, others = ({found.name for found in one.classes} for one in (led, leader))
+    return (leader.hidden & mine) | (led.hidden - others)

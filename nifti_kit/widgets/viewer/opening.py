@@ -73,7 +73,7 @@ def forget() -> None:
     _last.key, _last.opened, _last.known = None, None, {}
 
 
-def open_item(
+def open_item(  # noqa: PLR0913 (two of them are about what is in memory)
     source: Plan | Dataset,
     item: Chosen,
     *,
@@ -82,12 +82,13 @@ def open_item(
     compare: Plan | Dataset | None = None,
     titles: tuple[str, str] = TITLES,
     is_kept: bool = True,
+    known: RasImage | None = None,
 ) -> Opened:
     """Return an item's volume with its masks; each file that was not read before is read once.
 
     Parameters are those of :meth:`nifti_kit.widgets.viewer.model.ViewerModel.of_item`. The item
     that was opened last is at hand, as long as its files are the same. With ``is_kept`` this one
-    takes its place.
+    takes its place. ``known`` is its volume, where that was read already.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def open_item(
         image = _landed(chosen, target, volume)
         sets = _sets(chosen, compare, titles, [*planned(chosen), *_unseen(source, found)])
         return Opened(image, drawn(image.grid, sets))
-    opened, sets = _read(source, found, shown, stamps, compare, titles)
+    opened, sets = _read(source, found, shown, stamps, compare, titles, known)
     key = _key(found.name, shown, sets, stamps)
     if is_kept and key is not None and not _is_cancelled():
         _last.key, _last.opened, _last.known = key, opened, _known(source, stamps)
@@ -125,11 +126,12 @@ def _read(
     stamps: Mapping[ImageFile, Stamp],
     compare: Plan | Dataset | None,
     titles: tuple[str, str],
+    known: RasImage | None,
 ) -> tuple[Opened, Sets]:
     """Return an item, read from its files, and what was drawn."""
     with ThreadPoolExecutor(1) as pool:
         # Beside the masks: it is most of the work where there are few of them.
-        reading = pool.submit(_volume, source, found.name, shown)
+        reading = pool.submit(_volume, source, found.name, shown, known)
         kept: dict[ImageFile, KeptLabels] = {}
         if isinstance(source, Dataset) and isinstance(found, Item):
             kept = read_masks(source, _masks_of(found), READERS)
@@ -180,7 +182,9 @@ def _landed(
     )
 
 
-def _volume(source: Plan | Dataset, name: str, file: ImageFile) -> RasImage:
+def _volume(source: Plan | Dataset, name: str, file: ImageFile, known: RasImage | None) -> RasImage:
+    if known is not None:
+        return known
     if isinstance(source, Dataset):
         fingerprint_of(source, file)
     image = RasImage.of_file(name, file)

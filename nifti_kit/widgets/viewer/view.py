@@ -11,7 +11,7 @@ import anywidget
 import ipywidgets as w
 import numpy as np
 import numpy.typing as npt
-from traitlets import Bytes, Int, List, Unicode
+from traitlets import Bool, Bytes, Int, List, Unicode
 
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.text import counted
@@ -82,9 +82,10 @@ class Stage(anywidget.AnyWidget):
     reading = Unicode().tag(sync=True)
     hint = Unicode(HINT).tag(sync=True)
     answered = Int().tag(sync=True)
+    seeks = Bool().tag(sync=True)
 
-    def __init__(self, model: ViewerModel) -> None:
-        super().__init__()
+    def __init__(self, model: ViewerModel, *, seeks: bool = False) -> None:
+        super().__init__(seeks=seeks)
         self.model = model
         self._drawn: tuple[Look, Any] | None = None
         classed(self, "nk-viewer-stage")
@@ -307,6 +308,10 @@ class Viewer(w.VBox):
         :class:`nifti_kit.widgets.viewer.model.ViewerModel`.
     item
         One of the items, its name or place (from 0), the first by default; for a target a volume.
+    controls
+        Whether it has sliders and fields of its own; one that is linked moves with the other.
+    seeks
+        Whether the page goes to it when it appears.
     choices
         Those of :meth:`nifti_kit.widgets.viewer.model.ViewerModel.of_item`, such as ``compare=``.
 
@@ -316,11 +321,20 @@ class Viewer(w.VBox):
         What is shown, and all that can be done with it.
     """
 
-    def __init__(self, source: Any, item: Any = None, **choices: Any) -> None:
+    def __init__(
+        self,
+        source: Any,
+        item: Any = None,
+        *,
+        controls: bool = True,
+        seeks: bool = False,
+        **choices: Any,
+    ) -> None:
         self.model = ViewerModel.of(source, item, **choices)
-        self.stage, self.legend = Stage(self.model), Legend(self.model)
-        controls = classed(w.VBox([*self._sliders(), *self._looks()]), "nk-viewer-controls")
-        side = [controls, self.legend, self._snapshot()]
+        self.stage, self.legend = Stage(self.model, seeks=seeks), Legend(self.model)
+        made = [w.VBox([*self._sliders(), *self._looks()])] if controls else []
+        side = [*(classed(one, "nk-viewer-controls") for one in made), self.legend]
+        side.append(self._snapshot())
         wrapped = {"flex_flow": "row wrap"}
         beside = w.Box(side, layout=wrapped, _dom_classes=("nk-viewer-side",))
         body = w.Box([self.stage, beside], layout=wrapped, _dom_classes=("nk-viewer-body",))
