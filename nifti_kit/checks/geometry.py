@@ -43,24 +43,12 @@ ITK_SHEAR_COSINE = 1e-4
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a reader places the voxels.
+    """Where a reader places the voxels."""
 
-    Attributes
-    ----------
-    reader
-        ``nibabel`` or ``ITK``.
-    form
-        What it goes by: ``sform``, ``qform`` or ``pixdim`` (neither).
-    affine
-        (4, 4), voxel indices to RAS+ mm, as it has them.
-    why
-        What it does otherwise than the standard, in plain words; may be empty.
-    """
-
-    reader: str
-    form: str
-    affine: npt.NDArray[np.float64]
-    why: str = ""
+    reader: str  # ``nibabel`` or ``ITK``
+    form: str  # what it goes by: ``sform``, ``qform`` or ``pixdim`` (neither)
+    affine: npt.NDArray[np.float64]  # (4, 4), voxel indices to RAS+ mm, as it has them
+    why: str = ""  # what it does otherwise than the standard, in plain words; may be empty
 
 
 def form_in_force(image: ImageFile) -> str:

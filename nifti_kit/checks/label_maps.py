@@ -59,18 +59,10 @@ WAIVE = "If it is an image: waive='volume-label-map'."
 
 @dataclass(frozen=True)
 class Look:
-    """What the voxels of a label map look like: its values other than 0, and its background.
+    """What the voxels of a label map look like: its values other than 0, and its background."""
 
-    Attributes
-    ----------
-    values
-        The whole numbers that it holds, without 0, in rising order.
-    background
-        The share of voxels that are 0.
-    """
-
-    values: tuple[int, ...]
-    background: float
+    values: tuple[int, ...]  # the whole numbers that it holds, without 0, in rising order
+    background: float  # the share of voxels that are 0
 
     @property
     def is_telling(self) -> bool:

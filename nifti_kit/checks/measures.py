@@ -89,26 +89,13 @@ class _Measure(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ClassOutlier:
-    """A class of an item that stands out of the same class in other items.
+    """A class of an item that stands out of the same class in other items."""
 
-    Attributes
-    ----------
-    item
-        The name of the item.
-    path
-        The file that it is in, relative to the source.
-    name
-        The class; empty for all classes together.
-    value
-        The pixel value that it has in the file; 0 for all classes together.
-    number
-        What stands out: a volume (mm3), a place (mm) or a share of voxels (0 to 1), of all items.
-    """
-
-    item: str
-    path: str
-    name: str
-    value: int
+    item: str  # the name of the item
+    path: str  # the file that it is in, relative to the source
+    name: str  # the class; empty for all classes together
+    value: int  # the pixel value that it has in the file; 0 for all classes together
+    # What stands out: a volume (mm3), a place (mm) or a share of voxels (0 to 1), of all items.
     number: Outlier
 
     def told(self, number: float) -> str:
@@ -180,10 +167,7 @@ def _remembered(dataset: Dataset) -> dict[tuple[str, str], tuple[ClassOutlier, .
 class Measured:
     """Collects the measures of items, and finds the outliers among those of a kind.
 
-    Parameters
-    ----------
-    dataset
-        What was scanned; what stands out is kept with it (:func:`outliers_of`).
+    ``dataset``: what was scanned; what stands out is kept with it (:func:`outliers_of`).
     """
 
     def __init__(self, dataset: Dataset) -> None:

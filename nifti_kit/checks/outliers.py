@@ -81,31 +81,18 @@ middle of one is no reference for what lies in the other."""
 
 @dataclass(frozen=True, eq=False)
 class Outlier:
-    """A number that stands far out.
+    """A number that stands far out."""
 
-    Attributes
-    ----------
-    row, column
-        Which item and which class it is of; the column after the last class stands for all classes
-        together.
-    measure
-        ``volume`` (mm3), ``place`` (mm along ``axis``) or ``parts`` (a share, 0 to 1).
-    values
-        The number of each item, this one among them; NaN where an item does not have the class.
-    z
-        How far it is out, in standard deviations.
-    axis
-        Of a place: 0, 1 or 2 for R, A, S.
-    beside
-        What it was compared with: ``classes`` of the same item, its ``image``, or nothing.
-    """
-
+    # Which item and which class it is of; the column after the last class stands for all classes
+    # together.
     row: int
     column: int
-    measure: str
+    measure: str  # ``volume`` (mm3), ``place`` (mm along ``axis``) or ``parts`` (a share, 0 to 1)
+    # The number of each item, this one among them; NaN where an item does not have the class.
     values: Numbers
-    z: float
-    axis: int = 0
+    z: float  # how far it is out, in standard deviations
+    axis: int = 0  # of a place: 0, 1 or 2 for R, A, S
+    # What it was compared with: ``classes`` of the same item, its ``image``, or nothing.
     beside: str = ""
 
     @property
@@ -207,10 +194,7 @@ def volume_outliers(volumes: Numbers) -> Iterator[Outlier]:
     A class whose volume fits those of the other classes of its item is none: a child's organs are
     all small.
 
-    Parameters
-    ----------
-    volumes
-        (items, classes), mm3.
+    ``volumes``: (items, classes), mm3.
     """
     logs = np.log(volumes)
     present = ~np.isnan(logs)
@@ -234,10 +218,8 @@ def volume_outliers(volumes: Numbers) -> Iterator[Outlier]:
 def part_outliers(astray: Numbers) -> Iterator[Outlier]:
     """Yield the classes of which far more lies apart than in the other items.
 
-    Parameters
-    ----------
-    astray
-        (items, classes): the share (0 to 1) of a class's voxels that lie far from its largest part.
+    ``astray``: (items, classes): the share (0 to 1) of a class's voxels that lie far from its
+    largest part.
     """
     for column in range(astray.shape[1]):
         values = astray[:, column]
@@ -252,48 +234,25 @@ def part_outliers(astray: Numbers) -> Iterator[Outlier]:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where the classes of items lie.
+    """Where the classes of items lie."""
 
-    Attributes
-    ----------
-    centroids
-        (items, classes, 3), RAS+ mm.
-    centres
-        (items, 3): the middle of each item's image, RAS+ mm.
-    lengths
-        (items, 3): the lengths of the image along R, A and S (mm).
-    directions
-        (items, 3, 3): the unit vectors of the three axes of the item's masks, a row each.
-    diameters
-        (classes,): of balls as large as the class usually is (mm).
-    voxel
-        The longest side of a voxel (mm).
-    """
-
-    centroids: Numbers
-    centres: Numbers
-    lengths: Numbers
+    centroids: Numbers  # (items, classes, 3), RAS+ mm
+    centres: Numbers  # (items, 3): the middle of each item's image, RAS+ mm
+    lengths: Numbers  # (items, 3): the lengths of the image along R, A and S (mm)
+    # (items, 3, 3): the unit vectors of the three axes of the item's masks, a row each.
     directions: Numbers
-    diameters: Numbers
-    voxel: float
+    diameters: Numbers  # (classes,): of balls as large as the class usually is (mm)
+    voxel: float  # the longest side of a voxel (mm)
 
 
 @dataclass(frozen=True, eq=False)
 class Displaced:
-    """The classes of an item that lie elsewhere than usual, and what would bring them there.
+    """The classes of an item that lie elsewhere than usual, and what would bring them there."""
 
-    Attributes
-    ----------
-    outliers
-        The farthest first.
-    exchanged
-        Two columns: each class lies where the other usually does. Else empty.
-    mirrored
-        The axis of the masks' grid along which the item's masks would fit the other way round.
-    """
-
-    outliers: tuple[Outlier, ...]
+    outliers: tuple[Outlier, ...]  # the farthest first
+    # Two columns: each class lies where the other usually does. Else empty.
     exchanged: tuple[int, ...] = ()
+    # The axis of the masks' grid along which the item's masks would fit the other way round.
     mirrored: int | None = None
 
 

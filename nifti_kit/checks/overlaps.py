@@ -64,22 +64,12 @@ def masks_overlap(looks: Looks, survey: ItemSurvey) -> Iterator[Finding]:
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """A mask in the voxel order of its lattice.
+    """A mask in the voxel order of its lattice."""
 
-    Attributes
-    ----------
-    position
-        Which mask of the item it is.
-    orientation
-        From its own voxel order.
-    cutout
-        Where its voxels are in the common grid.
-    """
-
-    position: int
+    position: int  # which mask of the item it is
     survey: MaskSurvey
-    orientation: Orientation
-    cutout: Cutout
+    orientation: Orientation  # from its own voxel order
+    cutout: Cutout  # where its voxels are in the common grid
 
     @cached_property
     def own_box(self) -> Box:

@@ -340,16 +340,10 @@ def two_masks(
 ) -> Illustration:
     """Return the picture of a slice with two masks over it: red, and cyan and dashed.
 
-    Parameters
-    ----------
-    voxels
-        Grey values (i, j, k) of one slice, in any order of axes.
-    grid
-        Where they are (RAS+ mm).
-    axis
-        The RAS+ axis along which there is one.
-    masks
-        The two masks; None where there is none.
+    ``voxels``: grey values (i, j, k) of one slice, in any order of axes.
+    ``grid``: where they are (RAS+ mm).
+    ``axis``: the RAS+ axis along which there is one.
+    ``masks``: the two masks; None where there is none.
     """
     plane = BY_NORMAL[axis]
     colored = zip(masks, (OWN, ASSUMED), strict=True)

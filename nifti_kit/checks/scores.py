@@ -43,24 +43,13 @@ Profile = npt.NDArray[np.int64]
 
 
 class LabelScores(NamedTuple):
-    """A column of a table against its label; frames count from 1 along the slice axis.
+    """A column of a table against its label; frames count from 1 along the slice axis."""
 
-    Attributes
-    ----------
-    value
-        What the column names.
-    scored
-        Frames with a score other than 0: tables of the exporter are filled up with 0.
-    known
-        Frames with any score, in any table of the item.
-    voxels
-        How many voxels the label has on each frame.
-    """
-
-    value: int
+    value: int  # what the column names
+    # Frames with a score other than 0: tables of the exporter are filled up with 0.
     scored: frozenset[int]
-    known: frozenset[int]
-    voxels: Profile
+    known: frozenset[int]  # frames with any score, in any table of the item
+    voxels: Profile  # how many voxels the label has on each frame
 
     @property
     def present(self) -> frozenset[int]:
@@ -96,12 +85,8 @@ def score_evidence(survey: ItemSurvey, shapes: Shapes) -> Iterator[Finding]:
 
     A score of 0 on a slice without its label says nothing wrong, and is no evidence.
 
-    Parameters
-    ----------
-    survey
-        The survey of an item.
-    shapes
-        Gives the profiles of a label file; None where it cannot be read.
+    ``survey``: the survey of an item.
+    ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """
     for table in survey.tables:
         columns = list(label_scores(survey, table, shapes))
@@ -125,14 +110,9 @@ def _scored_frames(survey: ItemSurvey) -> dict[Target, set[int]]:
 def label_scores(survey: ItemSurvey, table: TableSurvey, shapes: Shapes) -> Iterator[LabelScores]:
     """Yield the columns of a table that score something whose profile is known.
 
-    Parameters
-    ----------
-    survey
-        The survey of the item, with all its tables.
-    table
-        One of them.
-    shapes
-        Gives the profiles of a label file; None where it cannot be read.
+    ``survey``: the survey of the item, with all its tables.
+    ``table``: one of them.
+    ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """
     known = _scored_frames(survey)
     scored: defaultdict[int, set[int]] = defaultdict(set)
@@ -149,14 +129,9 @@ def label_scores(survey: ItemSurvey, table: TableSurvey, shapes: Shapes) -> Iter
 def label_profile(survey: ItemSurvey, targets: Sequence[Target], shapes: Shapes) -> Profile | None:
     """Return the voxels on each frame of all that a column scores; None where not all are known.
 
-    Parameters
-    ----------
-    survey
-        The survey of an item.
-    targets
-        (position of the mask in the item, pixel value), as ``targets_of`` gives them.
-    shapes
-        Gives the profiles of a label file; None where it cannot be read.
+    ``survey``: the survey of an item.
+    ``targets``: (position of the mask in the item, pixel value), as ``targets_of`` gives them.
+    ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """
     plane, profiles = survey.item.plane, []
     for position, pixel in targets:
