@@ -47,25 +47,16 @@ class Numbered(NamedTuple):
 
 @dataclass(eq=False)
 class Drawn:
-    """The objects of one set, drawn on a grid that both sets have.
+    """The objects of one set, drawn on a grid that both sets have."""
 
-    Attributes
-    ----------
-    layers
-        Label maps with the objects' numbers; several where objects overlap.
-    levels
-        By an object's number, which of the layers it is in.
-    boxes, voxels
-        By its number, the box of the grid that holds it, and how many voxels it has.
-    faults
-        By its number, why it is not drawn.
-    """
-
+    # Label maps with the objects' numbers; several where objects overlap.
     layers: list[Numbers] = field(default_factory=list)
+    # By an object's number, which of the layers it is in.
     levels: dict[int, int] = field(default_factory=dict)
+    # By its number, the box of the grid that holds it, and how many voxels it has.
     boxes: dict[int, Box] = field(default_factory=dict)
     voxels: dict[int, int] = field(default_factory=dict)
-    faults: dict[int, str] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)  # by its number, why it is not drawn
 
     def map_of(self, number: int) -> Numbers:
         """Return the label map that an object is in."""
@@ -106,14 +97,9 @@ def drawn(objects: Sequence[Numbered], grid: Grid, count: int, target: Target | 
 
     Besides the layers as many label maps are in memory as are read side by side.
 
-    Parameters
-    ----------
-    objects
-        With their numbers, from 1 to ``count``.
-    grid
-        Where they are drawn (RAS+ mm); see :func:`common_grid`.
-    target
-        Where they are read back from; None for objects of files.
+    ``objects``: with their numbers, from 1 to ``count``.
+    ``grid``: where they are drawn (RAS+ mm); see :func:`common_grid`.
+    ``target``: where they are read back from; None for objects of files.
     """
     easel = _Easel(grid, count)
     if target is None:
@@ -231,10 +217,7 @@ def _mask_of(one: Numbered) -> MaskFile:
 def boxed_mask(one: SideObject, target: Target | None) -> Mask:
     """Return an object's mask within the box that holds it, read from its file or target.
 
-    Raises
-    ------
-    UnreadableFile, BadLabels, NoMask
-        If it cannot be read.
+    Raises UnreadableFile or BadLabels or NoMask if it cannot be read.
     """
     if isinstance(one.source, PlannedObject):
         mask, label = one.source.mask, one.source.label

@@ -44,28 +44,15 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SideObject:
-    """An object of an annotation set.
+    """An object of an annotation set."""
 
-    Attributes
-    ----------
-    name
-        Which one it is: ``value 3`` of its file, or ``id 14`` of a target.
-    class_name, color
-        Its class; RGB of 0 to 255.
-    scores
-        Its custom data, by slices (from 0) of its grid.
-    grid
-        That of its volume, or of its file where there is none, in RAS+ order (mm).
-    source
-        What its voxels are read from.
-    """
-
-    name: str
+    name: str  # which one it is: ``value 3`` of its file, or ``id 14`` of a target
+    # Its class; RGB of 0 to 255.
     class_name: str
     color: Color
-    scores: CustomData
-    grid: Grid
-    source: PlannedObject | ObjectRef
+    scores: CustomData  # its custom data, by slices (from 0) of its grid
+    grid: Grid  # that of its volume, or of its file where there is none, in RAS+ order (mm)
+    source: PlannedObject | ObjectRef  # what its voxels are read from
 
     @property
     def file(self) -> str:
@@ -82,25 +69,14 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SideVolume:
-    """A volume of an annotation set.
+    """A volume of an annotation set."""
 
-    Attributes
-    ----------
-    name
-        Its name.
-    grid
-        Where its voxels are, in RAS+ order (mm); that of a mask where there is no volume.
-    image
-        Where its grey values are: a file, or a volume of a target; None for masks alone.
-    id
-        Its number on a target; None where it is on none, or nobody said which.
-    """
-
-    name: str
-    grid: Grid
+    name: str  # its name
+    grid: Grid  # where its voxels are, in RAS+ order (mm); that of a mask where there is no volume
+    # Where its grey values are: a file, or a volume of a target; None for masks alone.
     image: ImageFile | VolumeRef | None
     side: Side = field(repr=False)
-    id: int | None = None
+    id: int | None = None  # its number on a target; None where it is on none, or nobody said which
     source: Any = field(default=None, repr=False)
 
     def content(self) -> Content:
@@ -109,21 +85,11 @@ class SideVolume:
 
 
 class Side(ABC):
-    """An annotation set: its volumes, what it says of classes, and what of it is missing.
+    """An annotation set: its volumes, what it says of classes, and what of it is missing."""
 
-    Attributes
-    ----------
-    word
-        What it is, in words.
-    missing
-        What cannot be compared, in words.
-    target
-        Where masks are read back from; None for files.
-    """
-
-    word: str
-    missing: tuple[str, ...] = ()
-    target: Target | None = None
+    word: str  # what it is, in words
+    missing: tuple[str, ...] = ()  # what cannot be compared, in words
+    target: Target | None = None  # where masks are read back from; None for files
 
     @abstractmethod
     def volumes(self) -> Sequence[SideVolume]:
@@ -270,14 +236,9 @@ def of_landed(
 ) -> tuple[SideObject, ...]:
     """Return objects of a target as those of a side.
 
-    Parameters
-    ----------
-    refs
-        Objects of one volume, with their masks.
-    grid
-        That of the volume.
-    colors
-        Those of the classes.
+    ``refs``: objects of one volume, with their masks.
+    ``grid``: that of the volume.
+    ``colors``: those of the classes.
     """
     return tuple(
         SideObject(
@@ -295,12 +256,8 @@ def of_landed(
 def side_of(given: Any) -> Side:
     """Return what is compared as a side.
 
-    Raises
-    ------
-    WrongArgument
-        If it is neither a data set, a plan, a target nor a path.
-    BadSource
-        If the path is of a folder without NIfTI files that is no project.
+    Raises WrongArgument if it is neither a data set, a plan, a target nor a path. Raises BadSource
+    if the path is of a folder without NIfTI files that is no project.
     """
     if isinstance(given, Dataset):
         return DatasetSide(given)

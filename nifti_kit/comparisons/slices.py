@@ -62,12 +62,8 @@ def _mask(found: SideObject | None, volume: SideVolume) -> Mask | None:
 def pictures_of(found: Sequence[Difference], words: Sequence[str]) -> Iterator[html.Markup]:
     """Yield the pictures of differences, in their order, and how many more there are.
 
-    Parameters
-    ----------
-    found
-        Differences; those without a worst place are passed over.
-    words
-        What the two sets are called.
+    ``found``: differences; those without a worst place are passed over.
+    ``words``: what the two sets are called.
     """
     seen = [one for one in found if one.axis is not None and one.pair is not None]
     figures = []

@@ -28,27 +28,15 @@ SLAB_VOXELS = 2**21
 
 
 class Measures(NamedTuple):
-    """How two masks differ.
+    """How two masks differ."""
 
-    Attributes
-    ----------
-    differing
-        Voxels that are in one of them only.
-    dice
-        Dice's coefficient, 0 to 1.
-    hd95_mm, mean_mm
-        The 95th percentile and the mean of the distances between the surfaces (mm).
-    shift_mm
-        The distance of the centroids (mm).
-    axis, position
-        The axis of the box, and the index in it (from 0), of the largest area that differs.
-    """
-
-    differing: int
-    dice: float
+    differing: int  # voxels that are in one of them only
+    dice: float  # Dice's coefficient, 0 to 1
+    # The 95th percentile and the mean of the distances between the surfaces (mm).
     hd95_mm: float
     mean_mm: float
-    shift_mm: float
+    shift_mm: float  # the distance of the centroids (mm)
+    # The axis of the box, and the index in it (from 0), of the largest area that differs.
     axis: int
     position: int
 
@@ -66,14 +54,9 @@ def measured(a: Labels, b: Labels, grid: Grid, values: tuple[int, int] = (1, 1))
 
     Centres are placed by the affine: distances are right on sheared grids, too.
 
-    Parameters
-    ----------
-    a, b
-        (i, j, k): two label maps, or arrays that are True inside.
-    grid
-        Where the voxels of both are (RAS+ mm).
-    values
-        The labels that are the two masks.
+    ``a``, ``b``: (i, j, k): two label maps, or arrays that are True inside.
+    ``grid``: where the voxels of both are (RAS+ mm).
+    ``values``: the labels that are the two masks.
     """
     if abs(a.strides[0]) < abs(a.strides[-1]):  # slabs are neighbours in memory
         turned = Grid(a.shape[::-1], grid.affine[:, [2, 1, 0, 3]])

@@ -76,16 +76,10 @@ def compared(
 
     In memory are the labels of both, as one number a voxel each.
 
-    Parameters
-    ----------
-    pair
-        The two volumes.
-    classes
-        The classes to compare; None for all.
-    known
-        Which objects are one, where that is known; by their overlap else.
-    words
-        What the two sets are called in words.
+    ``pair``: the two volumes.
+    ``classes``: the classes to compare; None for all.
+    ``known``: which objects are one, where that is known; by their overlap else.
+    ``words``: what the two sets are called in words.
     """
     contents = _contents(pair)
     objects = [
