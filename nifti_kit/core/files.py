@@ -35,10 +35,7 @@ def special_kind(path: str | os.PathLike[str]) -> str:
 
     It is not opened.
 
-    Raises
-    ------
-    OSError
-        If there is no such path.
+    Raises OSError if there is no such path.
     """
     mode = Path(path).stat().st_mode
     regular = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
@@ -48,12 +45,7 @@ def special_kind(path: str | os.PathLike[str]) -> str:
 def refuse_special(path: str | os.PathLike[str]) -> None:
     """Refuse to read a named pipe, a socket or a device; call it before a path is opened.
 
-    Raises
-    ------
-    UnreadableFile
-        If it is one.
-    OSError
-        If there is no such path.
+    Raises UnreadableFile if it is one. Raises OSError if there is no such path.
     """
     kind = special_kind(path)
     if kind:
@@ -157,10 +149,7 @@ def write_json(path: Path, content: Any, *, private: bool = False) -> None:
 def path_part(name: str) -> str:
     """Return a name if it can be that of one file or folder, whoever gave it.
 
-    Raises
-    ------
-    TargetError
-        If it would lead elsewhere (``..``, ``a/b``), or no file system takes it.
+    Raises TargetError if it would lead elsewhere (``..``, ``a/b``), or no file system takes it.
     """
     if not name.strip(" .") or any(one in name for one in NOT_IN_A_NAME):
         raise _no_name(name, "a name without '/' that is not '..'")
@@ -199,10 +188,7 @@ _MOST_OF_A_NAME = 80
 def inside(folder: Path, *names: str) -> Path:
     """Return the path that names lead to within a folder, each of them one part of it.
 
-    Raises
-    ------
-    TargetError
-        If a name is none of a file, or a link on the way leads out of the folder.
+    Raises TargetError if a name is none of a file, or a link on the way leads out of the folder.
     """
     path = folder.joinpath(*map(path_part, names))
     real, end = os.path.realpath(folder), os.path.realpath(path)
@@ -296,10 +282,7 @@ def private_folder(path: Path) -> Path:
 
     What is missing above it is made so too; what is there above it stays as it is.
 
-    Raises
-    ------
-    TargetError
-        If it cannot be made.
+    Raises TargetError if it cannot be made.
     """
     with written(path):
         _made(path)
@@ -310,10 +293,7 @@ def private_folder(path: Path) -> Path:
 def private_file(path: Path) -> Path:
     """Return a file that only its owner may read: it is made, empty, or closed to others.
 
-    Raises
-    ------
-    TargetError
-        If it cannot be made.
+    Raises TargetError if it cannot be made.
     """
     with written(path):
         _made(path.parent)
@@ -349,10 +329,7 @@ def _close(path: Path) -> None:
 def written(path: Path) -> Iterator[None]:
     """Turn what the system says while a file is written into an error that says what to do.
 
-    Raises
-    ------
-    TargetError
-        If the disk is full, or the folder may not be written to.
+    Raises TargetError if the disk is full, or the folder may not be written to.
     """
     try:
         yield

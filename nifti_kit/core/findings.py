@@ -378,10 +378,7 @@ def refuse_strays(
     What only another call can find is let pass for ``files``, which are there: a warning (some are
     of a check alone), and, unless ``complete``, an error (some need the voxels, or the target).
 
-    Raises
-    ------
-    NiftiKitError
-        With the nearest paths that the code was found of.
+    Raises NiftiKitError: with the nearest paths that the code was found of.
     """
     found = list(findings)
     known = {(one.code, one.path) for one in found}

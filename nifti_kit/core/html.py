@@ -62,25 +62,15 @@ img { display: block; max-width: 100%; height: auto; background: #000; }
 
 @dataclass(frozen=True)
 class Illustration:
-    """A picture with what it shows in words.
+    """A picture with what it shows in words."""
 
-    Attributes
-    ----------
-    png
-        The content of a PNG file, or of a WebP file.
-    caption
-        What is seen, for a person who does not know the colours.
-    width, height
-        Pixels.
-    at
-        For a slice its plane (``axl``, ``cor`` or ``sag``), and the place in it that a person
-        looks at (RAS+ mm); None where it is no slice, or nobody asks.
-    """
-
-    png: bytes = field(repr=False)
-    caption: str
+    png: bytes = field(repr=False)  # the content of a PNG file, or of a WebP file
+    caption: str  # what is seen, for a person who does not know the colours
+    # Pixels.
     width: int
     height: int
+    # For a slice its plane (``axl``, ``cor`` or ``sag``), and the place in it that a person looks at
+    # (RAS+ mm); None where it is no slice, or nobody asks.
     at: tuple[str, tuple[float, float, float]] | None = None
 
 

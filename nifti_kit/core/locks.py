@@ -27,15 +27,8 @@ def held(path: Path, doing: str) -> Iterator[None]:
     The file is made, and removed at the end. It holds who has it: a process that dies has it no
     longer, and its workers (forked with all that it had open) do not have it either.
 
-    Parameters
-    ----------
-    doing
-        What is done meanwhile, for the error: ``"an upload of this plan"``.
-
-    Raises
-    ------
-    TargetError
-        If another one holds it, or the file cannot be made.
+    ``doing``: what is done meanwhile, for the error: ``"an upload of this plan"``.
+    Raises TargetError if another one holds it, or the file cannot be made.
     """
     key = os.path.realpath(path)
     with _holding:

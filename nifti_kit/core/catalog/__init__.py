@@ -183,10 +183,7 @@ CATALOG = {entry.code: entry for section in SECTIONS.values() for entry in secti
 def lookup(code: str) -> CatalogEntry:
     """Return the catalogue's entry for a code.
 
-    Raises
-    ------
-    KeyError
-        If there is no such code; the text names the nearest ones.
+    Raises KeyError if there is no such code; the text names the nearest ones.
     """
     try:
         return CATALOG[code]
