@@ -25,10 +25,7 @@ FileClasses = tuple[tuple[str, str], ...]
 def split_classes(classes: Any) -> tuple[Any, FileClasses]:
     """Return the classes by value (or what else was given), and those by file.
 
-    Raises
-    ------
-    BadClassMap
-        If a file's class is no name.
+    Raises BadClassMap if a file's class is no name.
     """
     if not isinstance(classes, Mapping):
         return classes, ()
@@ -58,10 +55,7 @@ def with_file_classes(items: Sequence[Item], given: FileClasses) -> list[Item]:
 
     Where a file of a set of planes got one, the whole set is read as instance.
 
-    Raises
-    ------
-    BadClassMap
-        If a key names no annotation file, or several; the text shows the nearest.
+    Raises BadClassMap if a key names no annotation file, or several; the text shows the nearest.
     """
     if not given:
         return list(items)

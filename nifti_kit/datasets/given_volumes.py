@@ -48,10 +48,7 @@ def _path(given: object) -> str:
 def without(source: Source, left_out: Iterable[str]) -> tuple[Source, list[PurePosixPath]]:
     """Return a source without some of its files, and these files.
 
-    Raises
-    ------
-    BadSource
-        If there is no such file.
+    Raises BadSource if there is no such file.
     """
     gone = [_file(source, "leave_out", path) for path in left_out]
     if not gone:
@@ -79,10 +76,7 @@ def _file(source: Source, choice: str, path: str) -> PurePosixPath:
 def as_delivered(findings: Iterable[Finding], folders: Iterable[str]) -> Iterator[Finding]:
     """Yield findings; sets that are known to lack planes are no error.
 
-    Raises
-    ------
-    BadSource
-        If a folder has no set that lacks one.
+    Raises BadSource if a folder has no set that lacks one.
     """
     given, lacking = set(folders), {found.path for found in findings if found.code == LACKING}
     if strays := given - lacking:
@@ -100,10 +94,7 @@ def as_delivered(findings: Iterable[Finding], folders: Iterable[str]) -> Iterato
 class GivenVolumes:
     """The annotation files and score tables to which a person gave a volume.
 
-    Raises
-    ------
-    BadSource
-        If a file or a volume is not in the source.
+    Raises BadSource if a file or a volume is not in the source.
     """
 
     def __init__(self, source: Source, volumes: Iterable[tuple[str, str]]) -> None:
@@ -137,10 +128,7 @@ class GivenVolumes:
 
         ``images`` are those of the files whose headers could be read.
 
-        Raises
-        ------
-        BadSource
-            If what was given as a volume is none.
+        Raises BadSource if what was given as a volume is none.
         """
         if not self.files:
             return list(items)

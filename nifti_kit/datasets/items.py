@@ -14,21 +14,12 @@ from nifti_kit.formats.nifti import ImageFile
 
 @dataclass(frozen=True)
 class Origin:
-    """What a label of a repaired file was, and which class it stands for.
+    """What a label of a repaired file was, and which class it stands for."""
 
-    Attributes
-    ----------
-    was
-        The values that it had in the file as it was; several where they were made one.
-    asked
-        The number by which the class map knows its class.
-    name
-        The name of its class, where a person gave one; else empty.
-    """
-
+    # The values that it had in the file as it was; several where they were made one.
     was: tuple[int | float, ...]
-    asked: int
-    name: str = ""
+    asked: int  # the number by which the class map knows its class
+    name: str = ""  # the name of its class, where a person gave one; else empty
 
     @property
     def text(self) -> str:

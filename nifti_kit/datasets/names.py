@@ -76,11 +76,8 @@ def _type_words(further: tuple[str, ...]) -> _TypeWords:
 def further_words(given: object) -> tuple[str, ...]:
     """Return further annotation type words as they are compared: lower case, each once.
 
-    Raises
-    ------
-    BadSource
-        If one is no word (letters and digits, ``_`` or ``-`` inside), or means another thing:
-        a plane, ``anatomic``, ``score``.
+    Raises BadSource if one is no word (letters and digits, ``_`` or ``-`` inside), or means another
+    thing: a plane, ``anatomic``, ``score``.
     """
     is_list = isinstance(given, Iterable) and not isinstance(given, str)
     words: Iterable[object] = given if is_list else [given]  # type: ignore[assignment]
@@ -105,28 +102,15 @@ def _means_another(word: str) -> bool:
 
 @dataclass(frozen=True)
 class FileName:
-    """What a file's name says.
+    """What a file's name says."""
 
-    Attributes
-    ----------
-    stem
-        The name without its NIfTI, NRRD or CSV ending.
-    plane
-        ``axl``, ``cor``, ``sag`` or None.
-    role
-        ``volume``, ``annotation``, ``score``, ``ambiguous`` (says both volume and annotation) or
-        None.
-    case
-        The words that are left, lower case, joined by ``_``: patient, body part, ...
-    tail
-        The numbers at the end: ``axl_inference_1_2`` has (1, 2).
-    """
-
-    stem: str
-    plane: str | None
+    stem: str  # the name without its NIfTI, NRRD or CSV ending
+    plane: str | None  # ``axl``, ``cor``, ``sag`` or None
+    # ``volume``, ``annotation``, ``score``, ``ambiguous`` (says both volume and annotation) or
+    # None.
     role: str | None
-    case: str
-    tail: tuple[int, ...]
+    case: str  # the words that are left, lower case, joined by ``_``: patient, body part, ...
+    tail: tuple[int, ...]  # the numbers at the end: ``axl_inference_1_2`` has (1, 2)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -124,10 +124,7 @@ def as_pairs(pairs: Any, source: str | os.PathLike[str]) -> Any:
 
     A JSON file is looked for in the current folder, then in the source.
 
-    Raises
-    ------
-    BadSource
-        If there is no such file, or it is no JSON of pairs.
+    Raises BadSource if there is no such file, or it is no JSON of pairs.
     """
     if isinstance(pairs, Proposal):
         return pairs.as_given()
@@ -153,10 +150,7 @@ def as_pairs(pairs: Any, source: str | os.PathLike[str]) -> Any:
 def taken(found: Proposal | None, niftis: Sequence[PurePosixPath]) -> Pairing:
     """Return the pairs of a proposal that a person takes by ``layout="pairs"``.
 
-    Raises
-    ------
-    BadSource
-        If there is none.
+    Raises BadSource if there is none.
     """
     if found is None:
         raise BadSource(
@@ -174,12 +168,8 @@ def propose(
 ) -> Proposal | None:
     """Return the pairs of a tree of a known make; None where it does not fit as a whole.
 
-    Parameters
-    ----------
-    niftis, others
-        The files of the source.
-    grid_of
-        Gives the grid of a file; asked for those only whose names do not decide.
+    ``niftis``, ``others``: the files of the source.
+    ``grid_of``: gives the grid of a file; asked for those only whose names do not decide.
     """
     tree = _Tree(tuple(sorted(niftis, key=natural_key)), frozenset(others), grid_of)
     for recognised in _RECOGNISED:

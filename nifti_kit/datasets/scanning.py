@@ -108,30 +108,17 @@ those from the other end."""
 
 @dataclass(frozen=True)
 class Mended:
-    """A file of a dataset as a repair left it, in memory; the file on disk is as it was.
+    """A file of a dataset as a repair left it, in memory; the file on disk is as it was."""
 
-    Attributes
-    ----------
-    relative
-        The file, relative to the source.
-    content
-        The bytes that stand in its place; None where other files do, and it is gone.
-    what
-        What was done to it, in plain words.
-    left
-        What of it does not land, in plain words; empty where all of it does.
-    origins
-        By pixel value, what the repair made it of; empty where values are as they were.
-    placed
-        The repair that put it elsewhere by a person's word, not by what its file says of its
-        place; empty where none did.
-    """
-
-    relative: PurePosixPath
+    relative: PurePosixPath  # the file, relative to the source
+    # The bytes that stand in its place; None where other files do, and it is gone.
     content: bytes | None = field(repr=False)
-    what: str
-    left: str = ""
+    what: str  # what was done to it, in plain words
+    left: str = ""  # what of it does not land, in plain words; empty where all of it does
+    # By pixel value, what the repair made it of; empty where values are as they were.
     origins: MappingABC[int, Origin] = field(default_factory=dict, repr=False)
+    # The repair that put it elsewhere by a person's word, not by what its file says of its place;
+    # empty where none did.
     placed: str = ""
 
     def after(self, before: Mended | None) -> Mended:

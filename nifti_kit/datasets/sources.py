@@ -78,25 +78,14 @@ _UNPACK_FAULTS = (
 
 @dataclass(eq=False)
 class Source:
-    """What was given to ``scan``.
+    """What was given to ``scan``."""
 
-    Attributes
-    ----------
-    given
-        The path as given.
-    root
-        The folder that paths are relative to (a temporary one for an archive).
-    files
-        Every file below the root, relative, with ``/``, sorted; without hidden ones and those
-        whose name cannot be written down.
-    findings
-        What was passed over, and why.
-    """
-
-    given: Path
-    root: Path
+    given: Path  # the path as given
+    root: Path  # the folder that paths are relative to (a temporary one for an archive)
+    # Every file below the root, relative, with ``/``, sorted; without hidden ones and those whose
+    # name cannot be written down.
     files: tuple[PurePosixPath, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()  # what was passed over, and why
     is_archive: bool = False
     """True when the files were unpacked from an archive, to a folder that goes with this."""
     original: Source | None = field(default=None, repr=False)
@@ -111,13 +100,9 @@ class Source:
 def open_source(source: str | os.PathLike[str]) -> Source:
     """Return the listing of a folder, an archive (.zip, .tar, .tar.gz, .tgz) or one file.
 
-    Raises
-    ------
-    BadSource
-        If there is no such path, it is a named pipe, a socket or a device, its name is not UTF-8,
-        it holds more than any data set, or the archive is damaged or hostile.
-    WrongArgument
-        If it is no path at all.
+    Raises BadSource if there is no such path, it is a named pipe, a socket or a device, its name is
+    not UTF-8, it holds more than any data set, or the archive is damaged or hostile. Raises
+    WrongArgument if it is no path at all.
     """
     a_path(source)
     given = Path(clean_path(os.fspath(source))).expanduser()

@@ -41,27 +41,16 @@ MIN_OBJECTS = 2
 
 @dataclass(frozen=True)
 class MaskSurvey:
-    """What an annotation file holds, and how it lies against its volume.
-
-    Attributes
-    ----------
-    labels
-        Its values with counts and boxes; None where the voxels could not be used.
-    error
-        Why they could not.
-    alignment
-        Its grid against its volume's; None without a volume.
-    orientation
-        The exact reordering of its voxels into RAS+; None where the grid is unusable.
-    cutout
-        Where it lies in its volume, in RAS+ order, if it covers a part of it.
-    """
+    """What an annotation file holds, and how it lies against its volume."""
 
     mask: MaskFile
+    # Its values with counts and boxes; None where the voxels could not be used.
     labels: LabelSurvey | None
-    error: NiftiKitError | None
-    alignment: Alignment | None
+    error: NiftiKitError | None  # why they could not
+    alignment: Alignment | None  # its grid against its volume's; None without a volume
+    # The exact reordering of its voxels into RAS+; None where the grid is unusable.
     orientation: Orientation | None
+    # Where it lies in its volume, in RAS+ order, if it covers a part of it.
     cutout: Cutout | None = None
 
     def slices(self, plane: str | None) -> tuple[int, ...]:
@@ -92,17 +81,12 @@ Scored = dict[tuple[int, int], tuple[SliceScore, ...]]
 
 @dataclass(frozen=True)
 class TableSurvey:
-    """A score table that was read.
-
-    Attributes
-    ----------
-    targets
-        For each value that has a column: (position of the mask in its item, pixel value) of
-        everything that the column scores.
-    """
+    """A score table that was read."""
 
     table: TableFile
     read: ScoreTable
+    # For each value that has a column: (position of the mask in its item, pixel value) of
+    # everything that the column scores.
     targets: dict[int, list[tuple[int, int]]]
 
 
@@ -212,10 +196,7 @@ def look_at(dataset: Dataset, image: ImageFile, room: Room) -> CloserLook | None
 
     The same reading gives what :func:`labels_of` returns, where that is not known yet.
 
-    Raises
-    ------
-    NiftiKitError
-        If it could be used when it was read before, and cannot any more.
+    Raises NiftiKitError if it could be used when it was read before, and cannot any more.
     """
     key = ("labels", image)
     if key in dataset.memory and dataset.memory[key][0] is None:

@@ -15,29 +15,17 @@ from nifti_kit.formats.nifti import ImageFile
 
 @dataclass(frozen=True)
 class Files:
-    """The files that a layout groups.
+    """The files that a layout groups."""
 
-    Attributes
-    ----------
-    images
-        The readable NIfTI files, in natural order.
-    tables
-        The CSV files as (path, relative path), in natural order.
-    segmentation
-        ``auto``, ``semantic`` or ``instance``.
-    unreadable
-        The NIfTI files that are no usable images: what belongs to them has no volume.
-    annotation_words
-        Further type words of annotations (:func:`nifti_kit.datasets.names.further_words`).
-    by_folder
-        Whether each folder is read by its own layout, since no layout was chosen.
-    """
-
-    images: tuple[ImageFile, ...]
+    images: tuple[ImageFile, ...]  # the readable NIfTI files, in natural order
+    # The CSV files as (path, relative path), in natural order.
     tables: tuple[tuple[Path, PurePosixPath], ...]
-    segmentation: str = "auto"
+    segmentation: str = "auto"  # ``auto``, ``semantic`` or ``instance``
+    # The NIfTI files that are no usable images: what belongs to them has no volume.
     unreadable: tuple[PurePosixPath, ...] = ()
+    # Further type words of annotations (:func:`nifti_kit.datasets.names.further_words`).
     annotation_words: tuple[str, ...] = ()
+    # Whether each folder is read by its own layout, since no layout was chosen.
     by_folder: bool = False
 
     def named(self, image: ImageFile) -> NamedFile:

@@ -50,24 +50,13 @@ _FIELD = re.compile(r"\{(\w+)\}|(\*)")
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which mask belongs to which images, all of them files of the source.
+    """Which mask belongs to which images, all of them files of the source."""
 
-    Attributes
-    ----------
-    images
-        For each mask its images.
-    alone
-        Images without a mask.
-    faults
-        What could not be paired: file and reason.
-    classes
-        For each mask of a pattern with one field that its images do not have: what that field is
-        (``"{case}/{organ}.nii.gz -> {case}/ct.nii.gz"``).
-    """
-
-    images: Mapping[PurePosixPath, tuple[PurePosixPath, ...]]
-    alone: tuple[PurePosixPath, ...] = ()
-    faults: tuple[tuple[PurePosixPath, str], ...] = ()
+    images: Mapping[PurePosixPath, tuple[PurePosixPath, ...]]  # for each mask its images
+    alone: tuple[PurePosixPath, ...] = ()  # images without a mask
+    faults: tuple[tuple[PurePosixPath, str], ...] = ()  # what could not be paired: file and reason
+    # For each mask of a pattern with one field that its images do not have: what that field is
+    # (``"{case}/{organ}.nii.gz -> {case}/ct.nii.gz"``).
     classes: Mapping[PurePosixPath, str] = field(default_factory=dict)
 
     @property
@@ -96,10 +85,7 @@ def pair_up(pairs: Any, niftis: Sequence[PurePosixPath]) -> Pairing:
 
     Images beside those of the pairs, in folders in which no mask lies, belong to it without one.
 
-    Raises
-    ------
-    BadSource
-        If it is neither a dictionary nor a pattern, or no pair of it fits.
+    Raises BadSource if it is neither a dictionary nor a pattern, or no pair of it fits.
     """
     if isinstance(pairs, str):
         found = _by_pattern(pairs, niftis)

@@ -22,12 +22,8 @@ SetKey = tuple[str, ...]
 class PlaneFolder:
     """The volumes by plane of one folder.
 
-    Parameters
-    ----------
-    volumes
-        Those of the folder, also such as cannot be read: what is theirs is not another's.
-    tree
-        Those of the whole source.
+    ``volumes``: those of the folder, also such as cannot be read: what is theirs is not another's.
+    ``tree``: those of the whole source.
     """
 
     def __init__(self, volumes: Sequence[NamedFile], tree: PlaneTree) -> None:
