@@ -23,21 +23,9 @@ class ClassNumbers:
 
     It is that of its description (``Mask pixel value: N``), else the next free one.
 
-    Parameters
-    ----------
-    classes
-        The classes of the project; those that cannot hold a mask have no number.
-    given
-        Numbers that classes have in the files that are exported to; they come first.
-    used
-        The classes of the objects; one that the project does not have gets a colour.
-
-    Attributes
-    ----------
-    colors
-        The colour of each class (RGB).
-    taken
-        Classes whose description has a number that another class has too, or that no label can be.
+    ``classes``: the classes of the project; those that cannot hold a mask have no number.
+    ``given``: numbers that classes have in the files that are exported to; they come first.
+    ``used``: the classes of the objects; one that the project does not have gets a colour.
     """
 
     def __init__(
@@ -53,7 +41,10 @@ class ClassNumbers:
             there[name] = ClassRef(name, free_color(colors), "", MASK_SHAPES[0])
             colors.add(there[name].color)
         known = [one for one in there.values() if one.shape in MASK_SHAPES or one.name in used]
+        # The colour of each class (RGB).
         self.colors: dict[str, Color] = {found.name: found.color for found in known}
+        # Classes whose description has a number that another class has too, or that no label can
+        # be.
         self.taken: list[str] = []
         self._numbers = {one.name: given[one.name] for one in known if one.name in given}
         for found in known:

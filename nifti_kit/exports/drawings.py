@@ -26,21 +26,11 @@ FEW = np.iinfo(np.uint8).max
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """The voxels of an object on a target.
+    """The voxels of an object on a target."""
 
-    Attributes
-    ----------
-    ref
-        The object.
-    grid
-        Where its mask lies (RAS+ mm).
-    pages
-        What is drawn, by slices.
-    """
-
-    ref: ObjectRef
-    grid: Grid
-    pages: tuple[Page, ...]
+    ref: ObjectRef  # the object
+    grid: Grid  # where its mask lies (RAS+ mm)
+    pages: tuple[Page, ...]  # what is drawn, by slices
 
     @property
     def voxels(self) -> int:
@@ -70,12 +60,7 @@ def _runs(row: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 def read_drawing(target: Target, ref: ObjectRef) -> Drawing:
     """Return the voxels of an object; only the parts of slices that are drawn on are kept.
 
-    Raises
-    ------
-    NoMask
-        If it has none.
-    UnreadableFile
-        If its file is damaged.
+    Raises NoMask if it has none. Raises UnreadableFile if its file is damaged.
     """
     grid, drawn = target.drawn(ref)
     return Drawing(ref, grid, tuple(pages_of(drawn)))
@@ -86,14 +71,9 @@ class LabelMap:
 
     Its memory is that of the rows that are drawn on.
 
-    Parameters
-    ----------
-    grid
-        Where the file's voxels are (RAS+ mm).
-    most
-        The highest value that will be in it.
-    volume
-        Where the voxels of its volume are on the target (RAS+ mm); by default on that grid.
+    ``grid``: where the file's voxels are (RAS+ mm).
+    ``most``: the highest value that will be in it.
+    ``volume``: where the voxels of its volume are on the target (RAS+ mm); by default on that grid.
     """
 
     def __init__(self, grid: Grid, most: int, volume: Grid | None = None) -> None:

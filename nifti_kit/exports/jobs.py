@@ -13,43 +13,23 @@ from nifti_kit.targets.records import ObjectRef, VolumeRef
 
 @dataclass(eq=False)
 class MaskJob:
-    """A label map that is to be written.
+    """A label map that is to be written."""
 
-    Attributes
-    ----------
-    path
-        Below the export's folder.
-    grid
-        Where its voxels are (RAS+ mm), in the order of the file.
-    layers
-        The objects in it, each with its value.
-    further
-        Gives the file for objects that overlap others of this one, with no objects yet; None
-        where there can be none.
-    index
-        The class index that its name ends with; None where it has none.
-    number
-        Which file of its class it is, from 1.
-    original
-        The file whose header, type and grid it keeps; None for a new one.
-    fallback
-        The grid that it gets where an object has voxels beyond that of the original.
-    alias
-        Its name where the file is one of several volumes, and holds other labels of this one.
-    remark
-        What is to be known of it.
-    """
-
-    path: PurePosixPath
-    grid: Grid
-    layers: list[tuple[ObjectRef, int]]
+    path: PurePosixPath  # below the export's folder
+    grid: Grid  # where its voxels are (RAS+ mm), in the order of the file
+    layers: list[tuple[ObjectRef, int]]  # the objects in it, each with its value
+    # Gives the file for objects that overlap others of this one, with no objects yet; None where
+    # there can be none.
     further: Callable[[], MaskJob] | None = None
-    index: int | None = None
-    number: int = 1
+    index: int | None = None  # the class index that its name ends with; None where it has none
+    number: int = 1  # which file of its class it is, from 1
+    # The file whose header, type and grid it keeps; None for a new one.
     original: ImageFile | None = None
+    # The grid that it gets where an object has voxels beyond that of the original.
     fallback: Grid | None = None
+    # Its name where the file is one of several volumes, and holds other labels of this one.
     alias: PurePosixPath | None = None
-    remark: str = ""
+    remark: str = ""  # what is to be known of it
 
     @property
     def highest(self) -> int:
@@ -63,27 +43,13 @@ Masks = tuple[list[MaskJob], list[tuple[ObjectRef, str]]]
 
 @dataclass(eq=False)
 class VolumeJob:
-    """A volume that is to be written, with what is on it.
+    """A volume that is to be written, with what is on it."""
 
-    Attributes
-    ----------
-    volume
-        Which one.
-    path
-        Its file, below the export's folder; None where it is not written.
-    objects
-        Its objects that have a mask.
-    original
-        The file that it was made of; None where it is not known.
-    remark
-        What is to be known of its file.
-    """
-
-    volume: VolumeRef
-    path: PurePosixPath | None
-    objects: tuple[ObjectRef, ...]
-    original: ImageFile | None = None
-    remark: str = ""
+    volume: VolumeRef  # which one
+    path: PurePosixPath | None  # its file, below the export's folder; None where it is not written
+    objects: tuple[ObjectRef, ...]  # its objects that have a mask
+    original: ImageFile | None = None  # the file that it was made of; None where it is not known
+    remark: str = ""  # what is to be known of its file
 
     @property
     def name(self) -> str:

@@ -33,14 +33,9 @@ SEMANTIC, INSTANCE = "semantic", "instance"
 
 
 class Layout(Protocol):
-    """Decides where volumes and objects go.
+    """Decides where volumes and objects go."""
 
-    Attributes
-    ----------
-    tables
-        The original score tables of the paths that :meth:`table` has given.
-    """
-
+    # The original score tables of the paths that :meth:`table` has given.
     tables: dict[PurePosixPath, TableFile]
 
     def parts(self, objects: Mapping[int, Sequence[ObjectRef]]) -> list[Part]:
@@ -133,10 +128,7 @@ class ByVolume:
 class ByPlane:
     """Names with plane and role; a set of planes is semantic where it can be, else instance.
 
-    Raises
-    ------
-    NiftiKitError
-        If the name of a volume has no plane.
+    Raises NiftiKitError if the name of a volume has no plane.
     """
 
     def __init__(self, places: Places, numbers: ClassNumbers) -> None:

@@ -22,42 +22,25 @@ _CHUNK = 2**20
 
 @dataclass
 class Written:
-    """What a part of an export wrote.
+    """What a part of an export wrote."""
 
-    Attributes
-    ----------
-    files, left
-        The files, and what has no file.
-    mapped
-        The paths that the mapping names, with the ids of their volumes.
-    further
-        Numbers of further files of a class: (class, number).
-    notes
-        What is to be known when the export is read.
-    """
-
+    # The files, and what has no file.
     files: list[ExportedFile] = field(default_factory=list)
     left: list[NotExported] = field(default_factory=list)
+    # The paths that the mapping names, with the ids of their volumes.
     mapped: dict[str, int] = field(default_factory=dict)
+    # Numbers of further files of a class: (class, number).
     further: list[tuple[str, int]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what is to be known when the export is read
 
 
 class Ledger:
     """The ledger of one call, in the folder that it writes to.
 
-    Parameters
-    ----------
-    folder
-        The export's folder. It is new or empty, or holds an export of the same call that did not
-        end.
-    call
-        What is exported and how, as a text: another call does not go on with it.
-
-    Raises
-    ------
-    TargetError
-        If something else is in the folder.
+    ``folder``: the export's folder. It is new or empty, or holds an export of the same call that
+    did not end.
+    ``call``: what is exported and how, as a text: another call does not go on with it.
+    Raises TargetError if something else is in the folder.
     """
 
     def __init__(self, folder: Path, call: str) -> None:

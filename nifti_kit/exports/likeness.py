@@ -27,18 +27,11 @@ NO_VALUE = "another class has its value in the label map"
 class LikeOriginals:
     """Files as they were; volumes that no file is known of go by another layout.
 
-    Parameters
-    ----------
-    originals
-        What volumes and objects were made of.
-    places
-        The volumes that are exported.
-    numbers
-        The numbers of their classes.
-    target
-        Where the objects are.
-    other
-        Makes the layout of the volumes that are not among the originals.
+    ``originals``: what volumes and objects were made of.
+    ``places``: the volumes that are exported.
+    ``numbers``: the numbers of their classes.
+    ``target``: where the objects are.
+    ``other``: makes the layout of the volumes that are not among the originals.
     """
 
     def __init__(

@@ -79,14 +79,9 @@ class Homeless:
 class MaskWriter:
     """Writes label maps of the objects of a target.
 
-    Parameters
-    ----------
-    target
-        Where the objects are.
-    folder
-        The export's folder.
-    ledger
-        Is told of each file before it is written.
+    ``target``: where the objects are.
+    ``folder``: the export's folder.
+    ``ledger``: is told of each file before it is written.
     """
 
     def __init__(self, target: Target, folder: Path, ledger: Ledger) -> None:
@@ -102,10 +97,7 @@ class MaskWriter:
         ``volume`` is where the voxels of their volume are on the target (RAS+ mm). One map is
         filled while another one is written.
 
-        Raises
-        ------
-        Overlap
-            Where ``strict``, if two objects of one map overlap.
+        Raises Overlap: where ``strict``, if two objects of one map overlap.
         """
         waiting = list(jobs)
         with ThreadPoolExecutor(AT_A_TIME) as pool, ThreadPoolExecutor(1) as writer:

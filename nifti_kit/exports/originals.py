@@ -31,54 +31,27 @@ Figure = tuple[str, str]
 
 @dataclass(eq=False)
 class Original:
-    """What a volume of a target was made of.
+    """What a volume of a target was made of."""
 
-    Attributes
-    ----------
-    volume
-        Its file; None where only masks are known.
-    masks
-        Its annotation files, also those without an object.
-    objects
-        What is in them.
-    tables
-        Its score tables.
-    landed
-        What is known of what the objects became: by figure, what it was made of.
-    """
-
-    volume: ImageFile | None
-    masks: list[MaskFile]
-    objects: list[PlannedObject]
-    tables: tuple[TableFile, ...] = ()
+    volume: ImageFile | None  # its file; None where only masks are known
+    masks: list[MaskFile]  # its annotation files, also those without an object
+    objects: list[PlannedObject]  # what is in them
+    tables: tuple[TableFile, ...] = ()  # its score tables
+    # What is known of what the objects became: by figure, what it was made of.
     landed: dict[Figure, PlannedObject] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
 class Originals:
-    """What the volumes of a target were made of, by the volumes' ids.
+    """What the volumes of a target were made of, by the volumes' ids."""
 
-    Attributes
-    ----------
-    of
-        What is known of each volume.
-    classes
-        The class map of the files; empty where they have none.
-    maps
-        The files that it was read from: (where it is, its path below the source).
-    name
-        What it is, as a text, to be known again.
-    root
-        The folder of the files; None where it is not known.
-    keeps
-        What the files are there with: an unpacked archive goes with its data set.
-    """
-
-    of: dict[int, Original]
-    classes: ClassMap
+    of: dict[int, Original]  # what is known of each volume
+    classes: ClassMap  # the class map of the files; empty where they have none
+    # The files that it was read from: (where it is, its path below the source).
     maps: tuple[tuple[Path, PurePosixPath], ...]
-    name: str
-    root: Path | None = None
+    name: str  # what it is, as a text, to be known again
+    root: Path | None = None  # the folder of the files; None where it is not known
+    # What the files are there with: an unpacked archive goes with its data set.
     keeps: Any = field(default=None, repr=False)
 
     @property
@@ -118,15 +91,9 @@ def keeps_maps(originals: Originals, entries: Sequence[ClassEntry], used: Collec
 def originals_of(like: Any, target: Target, volumes: Sequence[VolumeRef]) -> Originals:
     """Return what volumes were made of, by a data set, a receipt, or a folder of files.
 
-    Raises
-    ------
-    WrongArgument
-        If it is none of these.
-    NiftiKitError
-        If a file could be that of several volumes, or it is not said which mask belongs to which
-        image.
-    BadSource
-        If there is no such folder.
+    Raises WrongArgument if it is none of these. Raises NiftiKitError if a file could be that of
+    several volumes, or it is not said which mask belongs to which image. Raises BadSource if there
+    is no such folder.
     """
     if isinstance(like, Receipt):
         return _of_receipt(like, volumes)

@@ -21,17 +21,11 @@ NO_SCORE = "what is there is neither a score nor a comment that a table can hold
 
 @dataclass
 class Cells:
-    """The scores of some objects as cells of one table.
+    """The scores of some objects as cells of one table."""
 
-    Attributes
-    ----------
-    cells
-        (frame from 1, pixel value) to (score, comment).
-    left
-        Why, and what of it (by plane and slice) is in no cell, for each object.
-    """
-
+    # (frame from 1, pixel value) to (score, comment).
     cells: dict[tuple[int, int], tuple[str | None, str | None]] = field(default_factory=dict)
+    # Why, and what of it (by plane and slice) is in no cell, for each object.
     left: list[tuple[ObjectRef, str, CustomData]] = field(default_factory=list)
 
 
@@ -106,22 +100,13 @@ def table_of(cells: Cells, values: Sequence[int], path: str) -> str:
 
 @dataclass(frozen=True)
 class WrongCell:
-    """A cell that a table does not read back as it is on the target.
+    """A cell that a table does not read back as it is on the target."""
 
-    Attributes
-    ----------
-    frame, value
-        Its frame (from 1) and pixel value.
-    entry
-        The score and the comment on the target.
-    is_same_number
-        Whether it is the same in other digits: ``0.5`` is read back as ``0.50``.
-    """
-
+    # Its frame (from 1) and pixel value.
     frame: int
     value: int
-    entry: tuple[str | None, str | None]
-    is_same_number: bool
+    entry: tuple[str | None, str | None]  # the score and the comment on the target
+    is_same_number: bool  # whether it is the same in other digits: ``0.5`` is read back as ``0.50``
 
 
 def wrong_cells(cells: Cells, text: str, path: str) -> Iterator[WrongCell]:
