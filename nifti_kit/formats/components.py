@@ -31,54 +31,33 @@ Profiles = tuple[Indices, Indices, Indices]
 
 @dataclass(frozen=True)
 class Part:
-    """Voxels of one value that hang together by faces, edges or corners (26 neighbours).
+    """Voxels of one value that hang together by faces, edges or corners (26 neighbours)."""
 
-    Attributes
-    ----------
-    voxels
-        How many they are.
-    box
-        The smallest box that holds them: a slice for each file axis.
-    seed
-        One of them: (i, j, k) from 0, in file order.
-    """
-
-    voxels: int
-    box: Box
-    seed: tuple[int, int, int]
+    voxels: int  # how many they are
+    box: Box  # the smallest box that holds them: a slice for each file axis
+    seed: tuple[int, int, int]  # one of them: (i, j, k) from 0, in file order
 
 
 @dataclass(frozen=True, eq=False)
 class ShapeSurvey:
-    """How the labels of a label file are spread.
+    """How the labels of a label file are spread."""
 
-    Attributes
-    ----------
-    profiles
-        For each value its voxels per index along each file axis; three arrays of the lengths of
-        the shape. Empty where there are more than ``MAX_PROFILES`` values.
-    parts
-        For each value its connected parts, largest first. Empty where the map falls into more
-        than ``MAX_PIECES`` pieces.
-    equal_neighbours
-        The share of neighbours, both labelled, that have one value: along i and j, within
-        frames. 1.0 where there are none.
-    """
-
+    # For each value its voxels per index along each file axis; three arrays of the lengths of the
+    # shape. Empty where there are more than ``MAX_PROFILES`` values.
     profiles: dict[int, Profiles]
+    # For each value its connected parts, largest first. Empty where the map falls into more than
+    # ``MAX_PIECES`` pieces.
     parts: dict[int, tuple[Part, ...]]
+    # The share of neighbours, both labelled, that have one value: along i and j, within frames. 1.0
+    # where there are none.
     equal_neighbours: float
 
 
 def survey_shapes(image: ImageFile) -> ShapeSurvey:
     """Return the parts and profiles of every label of a file; the volume is never held.
 
-    Raises
-    ------
-    BadLabels
-        If a value is no integer from 0 to 65535.
-    UnreadableFile
-        If the file is damaged.
+    Raises BadLabels if a value is no integer from 0 to 65535. Raises UnreadableFile if the file is
+    damaged.
     """
     shapes = Shapes(image.shape)
     survey_labels(image, shapes.add)
@@ -87,18 +66,10 @@ def survey_shapes(image: ImageFile) -> ShapeSurvey:
 
 @dataclass(frozen=True, eq=False)
 class CloserLook:
-    """What a closer look at a label file tells beside its labels.
+    """What a closer look at a label file tells beside its labels."""
 
-    Attributes
-    ----------
-    shapes
-        How its labels are spread.
-    marks
-        Where it has labels; None where there was no room to keep that.
-    """
-
-    shapes: ShapeSurvey
-    marks: Marks | None
+    shapes: ShapeSurvey  # how its labels are spread
+    marks: Marks | None  # where it has labels; None where there was no room to keep that
 
 
 def look_closer(image: ImageFile, room: Room) -> tuple[LabelSurvey, CloserLook]:

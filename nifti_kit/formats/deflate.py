@@ -313,10 +313,7 @@ STREAM_FAULTS = FAULTS
 def skip(stream: Any, count: int) -> None:
     """Read over ``count`` bytes.
 
-    Raises
-    ------
-    EOFError
-        If the stream ends before.
+    Raises EOFError if the stream ends before.
     """
     while count > 0:
         skipped = len(stream.read(min(count, CHUNK)))
@@ -334,10 +331,7 @@ def finish(stream: Any) -> None:
 def fill(stream: Any, flat: npt.NDArray[Any], short: str) -> None:
     """Read a flat array full.
 
-    Raises
-    ------
-    EOFError
-        With the text ``short``, if the stream ends before.
+    Raises EOFError: with the text ``short``, if the stream ends before.
     """
     view = memoryview(flat.view(np.uint8))
     done = 0

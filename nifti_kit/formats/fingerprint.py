@@ -29,21 +29,11 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a file held.
+    """What a file held."""
 
-    Attributes
-    ----------
-    sha256
-        Of its bytes as they are stored (packed, where they are), as hex digits.
-    size
-        Their number.
-    changed_ns
-        When the file was written last (ns); 0 for content in memory.
-    """
-
-    sha256: str
-    size: int
-    changed_ns: int = 0
+    sha256: str  # of its bytes as they are stored (packed, where they are), as hex digits
+    size: int  # their number
+    changed_ns: int = 0  # when the file was written last (ns); 0 for content in memory
 
     def is_of(self, image: Stored) -> bool:
         """Say whether a file holds the same now; it is read where its time is another."""
@@ -63,10 +53,7 @@ class Fingerprint:
 def fingerprint(image: Stored) -> Fingerprint:
     """Return what a file holds now.
 
-    Raises
-    ------
-    UnreadableFile
-        If it cannot be read.
+    Raises UnreadableFile if it cannot be read.
     """
     if image.content is not None:
         return Fingerprint(hashlib.sha256(image.content).hexdigest(), len(image.content))

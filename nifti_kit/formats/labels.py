@@ -86,21 +86,11 @@ more of them are more new pages of memory each time."""
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One value of a label map.
+    """One value of a label map."""
 
-    Attributes
-    ----------
-    value
-        The pixel value, 1 to 65535.
-    voxels
-        How many voxels have it.
-    box
-        The smallest box that holds them: a slice for each file axis.
-    """
-
-    value: int
-    voxels: int
-    box: Box
+    value: int  # the pixel value, 1 to 65535
+    voxels: int  # how many voxels have it
+    box: Box  # the smallest box that holds them: a slice for each file axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +122,13 @@ class LabelSurvey:
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """A label file with its voxels.
+    """A label file with its voxels."""
 
-    Attributes
-    ----------
-    voxels
-        (i, j, k) in file order, uint8 or uint16.
-    rounded
-        How many voxels were stored as a float next to an integer.
-    scaled
-        Whether ``scl_slope`` or ``scl_inter`` changed the stored numbers.
-    off
-        How far a voxel's value was at most from the label that it is read as.
-    """
-
+    # (i, j, k) in file order, uint8 or uint16.
     voxels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    rounded: int
-    scaled: bool
-    off: float = 0.0
+    rounded: int  # how many voxels were stored as a float next to an integer
+    scaled: bool  # whether ``scl_slope`` or ``scl_inter`` changed the stored numbers
+    off: float = 0.0  # how far a voxel's value was at most from the label that it is read as
 
     @cached_property
     def survey(self) -> LabelSurvey:
@@ -285,18 +264,12 @@ class LabelFrames:
     The same buffer may be filled again for each frame. Going through them raises as
     :func:`survey_labels`.
 
-    Attributes
-    ----------
-    image
-        The file.
-    rounded
-        How many voxels were stored as a float next to an integer, in the frames so far.
-    off
-        How far a value was at most from its label, in the frames so far.
+    ``off``: how far a value was at most from its label, in the frames so far.
     """
 
     def __init__(self, image: ImageFile) -> None:
-        self.image = image
+        self.image = image  # the file
+        # How many voxels were stored as a float next to an integer, in the frames so far.
         self.rounded, self.off = 0, 0.0
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
@@ -486,27 +459,15 @@ def _share(count: int, total: int) -> str:
 class LabelParts:
     """The voxels around each of some labels of one file, which is read once, to its end.
 
-    Parameters
-    ----------
-    image
-        The file.
-    labels
-        Labels of it, as surveyed; at least one.
-    counted
-        Whether the voxels that have the labels' values are counted anew, over the whole file.
-
-    Attributes
-    ----------
-    counts
-        By value, how many voxels of the whole file have it; empty where they are not counted.
-
-    Raises as :func:`nifti_kit.formats.labels.survey_labels`.
+    ``labels`` are such as it was surveyed to have, at least one. With ``counted`` the voxels that
+    have their values are counted anew, over the whole file. Raises as :func:`survey_labels`.
     """
 
     def __init__(self, image: ImageFile, labels: Sequence[Label], *, counted: bool = False) -> None:
         counts = np.zeros(MAX_LABEL + 1, dtype=np.int64) if counted else None
         self._box = common_box(label.box for label in labels)
         self._voxels = read_box(image, self._box, counts)
+        # By value, how many voxels of the whole file have it; empty where they are not counted.
         self.counts: dict[int, int] = {}
         if counts is not None:
             self.counts = {label.value: int(counts[label.value]) for label in labels}

@@ -34,14 +34,9 @@ _Reading = tuple[str, list[tuple[str, Any]]]
 class MappingTable:
     """A JSON content that is no plain mapping, as the tables that it may be.
 
-    Parameters
-    ----------
-    content
-        What was parsed; each of its objects is a :class:`Pairs`.
-    files_of
-        Gives the annotation files that a key means.
-    is_id
-        Says whether a value is a volume's id.
+    ``content``: what was parsed; each of its objects is a :class:`Pairs`.
+    ``files_of``: gives the annotation files that a key means.
+    ``is_id``: says whether a value is a volume's id.
     """
 
     def __init__(
@@ -55,10 +50,8 @@ class MappingTable:
     def pairs(self, shown: str) -> _Reading:
         """Return how it is read, and the pairs, where one reading alone is possible.
 
-        Raises
-        ------
-        BadMapping
-            If it is no table, or can be read in no way, or in several; ``shown`` names the file.
+        Raises BadMapping if it is no table, or can be read in no way, or in several; ``shown``
+        names the file.
         """
         tables = [table for table in _tables(self._content) if table]
         readings = [*(one for table in tables for one in self._readings(table)), *self._nested()]

@@ -144,12 +144,8 @@ def open_stream(path: Path, content: bytes | None = None) -> IO[bytes]:
 
     ``content`` stands for the file's bytes where they are in memory.
 
-    Raises
-    ------
-    UnreadableFile
-        If it is a named pipe, a socket or a device: it is not opened.
-    OSError
-        If it cannot be opened.
+    Raises UnreadableFile if it is a named pipe, a socket or a device: it is not opened. Raises
+    OSError if it cannot be opened.
     """
     if content is None:
         refuse_special(path)
@@ -233,10 +229,7 @@ def read_voxels(image: ImageFile) -> npt.NDArray[Any]:
     One array of the size of the data is all that is taken. The file is read to its end, so that
     a gzip checksum that does not fit is found.
 
-    Raises
-    ------
-    UnreadableFile
-        If the file is cut short or damaged.
+    Raises UnreadableFile if the file is cut short or damaged.
     """
     flat = mapped_array((math.prod(image.shape),), image.dtype)
     with _Reader(image) as reader:
@@ -341,33 +334,21 @@ class Frames:
 
     Dimensions above the fourth are counted through, the fourth first.
 
-    Attributes
-    ----------
-    path, relative, content
-        As for :class:`ImageFile`.
-    shape
-        Number of voxels of a frame along i, j, k.
-    count
-        How many frames there are.
-    dtype
-        The type on disk, with its byte order.
+    ``path``, ``relative``, ``content``: as for :class:`ImageFile`.
     """
 
     path: Path
     relative: PurePosixPath
-    shape: tuple[int, int, int]
-    count: int
-    dtype: np.dtype[Any]
+    shape: tuple[int, int, int]  # number of voxels of a frame along i, j, k
+    count: int  # how many frames there are
+    dtype: np.dtype[Any]  # the type on disk, with its byte order
     _header: Any = field(repr=False)
     content: bytes | None = field(default=None, repr=False)
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         """Yield the stored bytes of each frame; the same buffer is filled again.
 
-        Raises
-        ------
-        UnreadableFile
-            If the file is cut short or damaged.
+        Raises UnreadableFile if the file is cut short or damaged.
         """
         voxels = np.empty(math.prod(self.shape) * self.dtype.itemsize, dtype=np.uint8)
         try:
@@ -407,12 +388,8 @@ VECTOR_INTENT = 1007
 def open_frames(path: Path, relative: PurePosixPath, content: bytes | None = None) -> Frames:
     """Return the frames of an image by its header; no voxel is read.
 
-    Raises
-    ------
-    UnreadableFile
-        If the file is damaged.
-    UnsupportedImage
-        If it has fewer than three dimensions, or not one real number per voxel.
+    Raises UnreadableFile if the file is damaged. Raises UnsupportedImage if it has fewer than three
+    dimensions, or not one real number per voxel.
     """
     try:
         start, is_packed, size = _first_bytes(path, content)
@@ -438,12 +415,8 @@ def pick_frame(
 ) -> bytes:
     """Return one frame (from 1) of a 4D image as a 3D NIfTI file, gzip, bit for bit.
 
-    Raises
-    ------
-    UnreadableFile
-        If the file is damaged.
-    UnsupportedImage
-        If it has no such frame, or not one real number per voxel.
+    Raises UnreadableFile if the file is damaged. Raises UnsupportedImage if it has no such frame,
+    or not one real number per voxel.
     """
     frames = open_frames(path, relative, content)
     for number, stored in enumerate(frames, start=1):

@@ -109,12 +109,8 @@ def offset_of(header: Any, relative: PurePosixPath) -> int:
 def shape_of(header: Any, relative: PurePosixPath) -> tuple[int, int, int]:
     """Return the number of voxels along i, j, k.
 
-    Raises
-    ------
-    UnreadableFile
-        If the dimensions are impossible.
-    UnsupportedImage
-        If there are fewer than three, or more that are not of length 1.
+    Raises UnreadableFile if the dimensions are impossible. Raises UnsupportedImage if there are
+    fewer than three, or more that are not of length 1.
     """
     rank = int(header["dim"][0])
     if not 1 <= rank <= MAX_RANK:

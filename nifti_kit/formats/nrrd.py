@@ -75,10 +75,8 @@ def header_of(grid: Grid) -> dict[str, Any]:
 def grid_from_header(header: Mapping[str, Any], name: str) -> Grid:
     """Return the grid (RAS+ mm) that an NRRD header describes; ``name`` is for the error.
 
-    Raises
-    ------
-    UnreadableFile
-        If the header has no orientation, or one of an unknown space, or is not that of 3D voxels.
+    Raises UnreadableFile if the header has no orientation, or one of an unknown space, or is not
+    that of 3D voxels.
     """
     try:
         signs = np.array(_TO_RAS[str(header["space"]).casefold()])

@@ -25,18 +25,10 @@ PAGES_TOGETHER = 32
 
 @dataclass(frozen=True, eq=False)
 class RasVolume:
-    """A volume in RAS+ order.
+    """A volume in RAS+ order."""
 
-    Attributes
-    ----------
-    grid
-        Its grid in RAS+ order (mm).
-    dtype
-        The type of its values.
-    """
-
-    grid: Grid
-    dtype: np.dtype[Any]
+    grid: Grid  # its grid in RAS+ order (mm)
+    dtype: np.dtype[Any]  # the type of its values
     _stored: npt.NDArray[Any]
     _image: ImageFile
 
@@ -117,14 +109,9 @@ def read_slices(
 
     Nothing else is kept; no frame is read behind the last that is needed.
 
-    Parameters
-    ----------
-    frames
-        (i, j) each, in the order of k; a buffer may be filled again.
-    grid
-        Where the voxels are (RAS+ mm).
-    boxes
-        Such as :func:`slice_box` gives.
+    ``frames``: (i, j) each, in the order of k; a buffer may be filled again.
+    ``grid``: where the voxels are (RAS+ mm).
+    ``boxes``: such as :func:`slice_box` gives.
     """
     parts = [grid.cropped(box) for box in boxes]
     found = [np.zeros(part.shape) for part in parts]
@@ -182,19 +169,12 @@ def mask_bytes(
 
     It has the shape of the volume: the platform holds a mask against its volume voxel by voxel.
 
-    Parameters
-    ----------
-    part
-        The voxels of the label map in the label's box, (i, j, k) in file order.
-    grid
-        The label map's grid (RAS+ mm).
-    label
-        Which value, and the box that holds it.
-    orientation
-        The exact reordering of the file's axes into RAS+.
-    cutout
-        For a label map that covers a part of its volume: where it lies in it (RAS+ order). Zeros
-        are put around it.
+    ``part``: the voxels of the label map in the label's box, (i, j, k) in file order.
+    ``grid``: the label map's grid (RAS+ mm).
+    ``label``: which value, and the box that holds it.
+    ``orientation``: the exact reordering of the file's axes into RAS+.
+    ``cutout``: for a label map that covers a part of its volume: where it lies in it (RAS+ order).
+    Zeros are put around it.
     """
     box: Box = orientation.apply_box(label.box, grid.shape)
     landed = grid.reoriented(orientation)

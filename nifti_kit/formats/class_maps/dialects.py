@@ -35,17 +35,10 @@ from nifti_kit.formats.class_maps.lines import (
 
 @dataclass(frozen=True)
 class Dialect:
-    """A way to write a label table.
+    """A way to write a label table."""
 
-    Attributes
-    ----------
-    title
-        What it is called in messages.
-    read
-        Returns a table as this dialect reads it, or None where it cannot.
-    """
-
-    title: str
+    title: str  # what it is called in messages
+    # Returns a table as this dialect reads it, or None where it cannot.
     read: Callable[[Table], Reading | None]
 
 
@@ -123,18 +116,11 @@ _MEANINGS = ("typemodifiercodemeaning", "typecodemeaning", "regionmodifiercodeme
 
 @dataclass(frozen=True)
 class Headed:
-    """A table whose first line names its columns.
+    """A table whose first line names its columns."""
 
-    Attributes
-    ----------
-    columns
-        Where each column stands, by its name without case, blanks and signs.
-    rows
-        (Number of the line from 1, cells).
-    """
-
+    # Where each column stands, by its name without case, blanks and signs.
     columns: Mapping[str, int]
-    rows: Sequence[tuple[int, Sequence[str]]]
+    rows: Sequence[tuple[int, Sequence[str]]]  # (Number of the line from 1, cells)
 
     def cell(self, row: Sequence[str], names: Sequence[str]) -> str:
         """Return the cell of the first of some columns that is there; empty where none is."""

@@ -19,24 +19,12 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class ClassEntry:
-    """One line of a class map.
+    """One line of a class map."""
 
-    Attributes
-    ----------
-    value
-        The pixel value, or for instance segmentation the index of the annotation file.
-    name
-        The class name on the platform.
-    color
-        RGB of 0 to 255, or None where the map gives none.
-    line
-        Where it stands in the file, from 1; 0 when it came from code.
-    """
-
-    value: int
-    name: str
-    color: Color | None
-    line: int = 0
+    value: int  # the pixel value, or for instance segmentation the index of the annotation file
+    name: str  # the class name on the platform
+    color: Color | None  # RGB of 0 to 255, or None where the map gives none
+    line: int = 0  # where it stands in the file, from 1; 0 when it came from code
 
 
 class ClassMap:

@@ -39,23 +39,12 @@ Clear Label."""
 
 @dataclass(frozen=True)
 class Line:
-    """A line that is neither blank nor a comment.
+    """A line that is neither blank nor a comment."""
 
-    Attributes
-    ----------
-    number
-        Where it stands in the file, from 1.
-    raw
-        As it is written.
-    text
-        Without comments and blanks at its ends.
-    cells
-        Its columns: words, or what tabs, commas or semicolons separate in the whole file.
-    """
-
-    number: int
-    raw: str
-    text: str
+    number: int  # where it stands in the file, from 1
+    raw: str  # as it is written
+    text: str  # without comments and blanks at its ends
+    # Its columns: words, or what tabs, commas or semicolons separate in the whole file.
     cells: tuple[str, ...] = ()
 
     @property
@@ -79,33 +68,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """The text of a file, by its lines.
+    """The text of a file, by its lines."""
 
-    Attributes
-    ----------
-    text
-        The whole text.
-    raw
-        The lines that are not blank, comments too: (number from 1, line).
-    lines
-        Those that are no comments.
-    head
-        The comments in front of the first of them, joined.
-    """
-
-    text: str
+    text: str  # the whole text
+    # The lines that are not blank, comments too: (number from 1, line).
     raw: tuple[tuple[int, str], ...]
-    lines: tuple[Line, ...]
-    head: str
+    lines: tuple[Line, ...]  # those that are no comments
+    head: str  # the comments in front of the first of them, joined
 
 
 def table_of(text: str, shown: str = "") -> Table:
     """Return a text as a table: comments are apart, and the cells of each line are known.
 
-    Raises
-    ------
-    BadClassMap
-        If it has more lines than any label table; ``shown`` names the file.
+    Raises BadClassMap if it has more lines than any label table; ``shown`` names the file.
     """
     raw = [(at, line) for at, line in enumerate(text.splitlines(), start=1) if line.strip()]
     # A JSON file has a line for each case that it lists.
@@ -234,27 +209,13 @@ Row = tuple[int, str, "Color | None"]
 
 @dataclass(frozen=True)
 class Reading:
-    """A file as one dialect reads it.
+    """A file as one dialect reads it."""
 
-    Attributes
-    ----------
-    dialect
-        Which one, a key of ``DIALECTS``.
-    entries
-        What it names, 0 left out.
-    faults
-        The lines that are no entries: what is wrong with each.
-    zero
-        What it calls 0, where that is a structure; else None.
-    regions
-        Names that stand for several values together: no classes.
-    """
-
-    dialect: str
-    entries: tuple[ClassEntry, ...]
-    faults: tuple[str, ...] = ()
-    zero: ClassEntry | None = None
-    regions: tuple[str, ...] = ()
+    dialect: str  # which one, a key of ``DIALECTS``
+    entries: tuple[ClassEntry, ...]  # what it names, 0 left out
+    faults: tuple[str, ...] = ()  # the lines that are no entries: what is wrong with each
+    zero: ClassEntry | None = None  # what it calls 0, where that is a structure; else None
+    regions: tuple[str, ...] = ()  # names that stand for several values together: no classes
 
 
 @dataclass

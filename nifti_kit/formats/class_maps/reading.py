@@ -98,10 +98,7 @@ def class_map_of(
 ) -> ClassMap:
     """Return the class map that a text is; ``place`` is how code names its file.
 
-    Raises
-    ------
-    BadClassMap
-        As :func:`read_classes`.
+    Raises BadClassMap: as :func:`read_classes`.
     """
     if dialect != AUTO and dialect not in DIALECTS and not dialect.startswith(COLUMN):
         raise BadClassMap(
@@ -268,10 +265,7 @@ def as_class_map(classes: Any) -> ClassMap:
 
     In a mapping, a class may also be ``(name, (red, green, blue))``.
 
-    Raises
-    ------
-    BadClassMap
-        If it is none of these, or holds no whole numbers and names.
+    Raises BadClassMap if it is none of these, or holds no whole numbers and names.
     """
     if isinstance(classes, ClassMap):
         return classes

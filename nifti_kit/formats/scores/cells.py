@@ -46,10 +46,7 @@ def table_text(path: str | os.PathLike[str], content: bytes | None = None) -> st
 def rows_of(text: str, shown: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """Return (line number, stripped cells) of every line that is not blank.
 
-    Raises
-    ------
-    BadScores
-        If it is no table, or has more rows or cells than any.
+    Raises BadScores if it is no table, or has more rows or cells than any.
     """
     lines = io.StringIO(text, newline="")
     # strict: a quote that is never closed would take all following rows into its cell.

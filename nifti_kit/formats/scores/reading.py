@@ -61,14 +61,9 @@ def read_scores(
 def read_sheet(sheet: ScoreSheet, shown: str, base: int) -> ScoreTable:
     """Return the scores of a sheet; what cannot be read is in its ``faults``.
 
-    Parameters
-    ----------
-    sheet
-        The cells as they are written.
-    shown
-        What the file is called.
-    base
-        What its layers count from: 1, or 0.
+    ``sheet``: the cells as they are written.
+    ``shown``: what the file is called.
+    ``base``: what its layers count from: 1, or 0.
     """
     check_base(base, shown)
     layers, lost = layers_of(sheet, shown, base)

@@ -50,31 +50,18 @@ class SheetRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """A score table as text.
+    """A score table as text."""
 
-    Attributes
-    ----------
-    header
-        The names of the columns, each once; those that are read are ``Layer``, ``Label-N``,
-        ``Comment-N``, what else there is stands as it is written.
-    rows
-        In the order of the file; none is blank.
-    line
-        The line of the header, from 1.
-    first
-        The number of the first column, from 1; above 1 where a row index stands before it.
-    passed
-        What was passed over, in words.
-    exported
-        Whether it is in the form of the platform's exporter: ``Layer,Label-1,Label-2`` in rising
-        order, commas alone, no blank cell, nothing around it.
-    """
-
+    # The names of the columns, each once; those that are read are ``Layer``, ``Label-N``,
+    # ``Comment-N``, what else there is stands as it is written.
     header: tuple[str, ...]
-    rows: tuple[SheetRow, ...]
-    line: int = 1
+    rows: tuple[SheetRow, ...]  # in the order of the file; none is blank
+    line: int = 1  # the line of the header, from 1
+    # The number of the first column, from 1; above 1 where a row index stands before it.
     first: int = 1
-    passed: tuple[str, ...] = field(default=(), compare=False)
+    passed: tuple[str, ...] = field(default=(), compare=False)  # what was passed over, in words
+    # Whether it is in the form of the platform's exporter: ``Layer,Label-1,Label-2`` in rising
+    # order, commas alone, no blank cell, nothing around it.
     exported: bool = field(default=False, compare=False)
 
     @classmethod
@@ -84,11 +71,8 @@ class ScoreSheet:
         Fine are, and named in ``passed``: Excel's line ``sep=;``, a title above the header, a
         row index of pandas, words behind ``Label-1``.
 
-        Raises
-        ------
-        BadScores
-            If it is no table, has no ``Layer`` or no ``Label-N`` column, or it is not certain
-            what is to be passed over.
+        Raises BadScores if it is no table, has no ``Layer`` or no ``Label-N`` column, or it is not
+        certain what is to be passed over.
         """
         said = _SEPARATOR.match(text)
         # Its line ends stay, so that lines keep their numbers.
@@ -142,10 +126,7 @@ class ScoreSheet:
     def row(self, number: int) -> SheetRow:
         """Return the row of a line of the file.
 
-        Raises
-        ------
-        BadScores
-            If there is none.
+        Raises BadScores if there is none.
         """
         for row in self.rows:
             if row.number == number:
