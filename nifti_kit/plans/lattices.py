@@ -35,10 +35,7 @@ Positions = npt.NDArray[np.int64]
 class Lattices:
     """The grids of volumes, by where their voxels are, in whatever order.
 
-    Parameters
-    ----------
-    grids
-        Those that are asked for; what is found of them is told in their order.
+    ``grids``: those that are asked for; what is found of them is told in their order.
     """
 
     def __init__(self, grids: Sequence[Grid]) -> None:

@@ -21,24 +21,15 @@ _NO_DATA = (".json", ".txt")
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that does not land, though it is data, because a person accepted its fault.
+    """A file that does not land, though it is data, because a person accepted its fault."""
 
-    Attributes
-    ----------
-    path
-        The file, relative to the source.
-    code, message
-        The finding that was accepted.
-    files
-        What does not land with it: the annotation files and score tables of a volume.
-    objects, scores
-        How many objects and scores are known to be lost; None where the file cannot be read.
-    """
-
-    path: str
+    path: str  # the file, relative to the source
+    # The finding that was accepted.
     code: str
     message: str
+    # What does not land with it: the annotation files and score tables of a volume.
     files: tuple[str, ...] = ()
+    # How many objects and scores are known to be lost; None where the file cannot be read.
     objects: int | None = None
     scores: int = 0
 
@@ -96,16 +87,10 @@ def left_out(
 ) -> tuple[LeftOut, ...]:
     """Return the files of a source that do not land, by the errors that a person accepted.
 
-    Parameters
-    ----------
-    findings
-        Those of the plan.
-    files
-        Those of the source.
-    landing
-        The paths of what lands.
-    losses
-        What is known to go with a file that does not land.
+    ``findings``: those of the plan.
+    ``files``: those of the source.
+    ``landing``: the paths of what lands.
+    ``losses``: what is known to go with a file that does not land.
     """
     data = {str(file) for file in files if file.suffix.casefold() not in _NO_DATA}
     found: dict[str, LeftOut] = {}

@@ -33,27 +33,14 @@ _LONGEST_NUMBER = 4
 
 @dataclass(frozen=True)
 class PlainName:
-    """A file's name as it is compared with another's.
+    """A file's name as it is compared with another's."""
 
-    Attributes
-    ----------
-    plane
-        ``axl``, ``cor``, ``sag`` or None.
-    words
-        Plane and case words in their order, without the role word and the numbers at the end.
-    case
-        The case words.
-    tail
-        The numbers at the end.
-    ordered
-        The case words in their order.
-    """
-
-    plane: str | None
+    plane: str | None  # ``axl``, ``cor``, ``sag`` or None
+    # Plane and case words in their order, without the role word and the numbers at the end.
     words: tuple[str, ...]
-    case: frozenset[str]
-    tail: tuple[int, ...]
-    ordered: tuple[str, ...] = field(default=(), compare=False)
+    case: frozenset[str]  # the case words
+    tail: tuple[int, ...]  # the numbers at the end
+    ordered: tuple[str, ...] = field(default=(), compare=False)  # the case words in their order
 
     @property
     def numbered(self) -> frozenset[str]:
@@ -195,10 +182,7 @@ class WordIndex:
 class NameIndex:
     """The names of volumes, and which of them are like another: none is compared with each.
 
-    Parameters
-    ----------
-    names
-        Volumes' names; what is found of them are their positions here.
+    ``names``: volumes' names; what is found of them are their positions here.
     """
 
     def __init__(self, names: Sequence[PlainName]) -> None:
@@ -246,24 +230,13 @@ def _grouped(pairs: Iterable[tuple[Key, int]]) -> dict[Key, Positions]:
 
 @dataclass(frozen=True)
 class NameRule:
-    """One way in which a volume's name may fit a file's.
+    """One way in which a volume's name may fit a file's."""
 
-    Attributes
-    ----------
-    name
-        ``exact name`` or ``case identifiers``.
-    looseness
-        How loose the rule is, from 0.
-    planeless
-        Whether it is for volumes without a plane in their names, or for those of the file's plane.
-    fitting
-        Returns where a volume's name fits.
-    """
-
-    name: str
-    looseness: int
+    name: str  # ``exact name`` or ``case identifiers``
+    looseness: int  # how loose the rule is, from 0
+    # Whether it is for volumes without a plane in their names, or for those of the file's plane.
     planeless: bool
-    fitting: Callable[[NameIndex], Positions]
+    fitting: Callable[[NameIndex], Positions]  # returns where a volume's name fits
 
 
 def name_rules(
@@ -271,12 +244,9 @@ def name_rules(
 ) -> Iterator[NameRule]:
     """Yield the rules for a file's name, the strictest first.
 
-    Parameters
-    ----------
-    folders
-        The file's folders inside its dataset: their words may be part of the volume's name.
-    further
-        The dataset's own type words of annotations.
+    ``folders``: the file's folders inside its dataset: their words may be part of the volume's
+    name.
+    ``further``: the dataset's own type words of annotations.
     """
     for number, spelled in enumerate(_spellings(name, folders, further)):
         yield NameRule(EXACT, number, False, partial(NameIndex.named, name=spelled))
@@ -332,12 +302,8 @@ whole name, else by its own alone."""
 class DatasetFolders:
     """Which folders of a source are named like datasets.
 
-    Parameters
-    ----------
-    datasets
-        The datasets' names; nested ones with ``/``.
-    folders
-        The folders of the source that hold annotations, each as its parts.
+    ``datasets``: the datasets' names; nested ones with ``/``.
+    ``folders``: the folders of the source that hold annotations, each as its parts.
     """
 
     def __init__(self, datasets: Collection[str], folders: Iterable[tuple[str, ...]]) -> None:

@@ -85,24 +85,13 @@ _SOURCE_VALUE = re.compile(re.escape(SOURCE_VALUE) + r"(-?[0-9]{1,20})\s*$", re.
 class ProjectClasses:
     """The classes of a project, beside the class map of a source; the class map goes first.
 
-    Parameters
-    ----------
-    found
-        The project's classes: each with ``name``, ``color``, ``description`` and ``shape``.
-    given
-        The class map of the source.
-
-    Attributes
-    ----------
-    known
-        The class map, with the project's classes for the values that it does not have.
-    findings
-        What was found of the classes that were asked for.
+    ``found``: the project's classes: each with ``name``, ``color``, ``description`` and ``shape``.
+    ``given``: the class map of the source.
     """
 
     def __init__(self, found: Iterable[Any], given: ClassMap) -> None:
         self.given = given
-        self.findings: list[Finding] = []
+        self.findings: list[Finding] = []  # what was found of the classes that were asked for
         self._colors: dict[str, Color] = {}
         self._shapes: dict[str, str] = {}
         self._values: dict[str, int] = {}
@@ -122,6 +111,7 @@ class ProjectClasses:
             for value, names in self._described.items()
             if len(names) == 1 and given.by_value(value) is None
         )
+        # The class map, with the project's classes for the values that it does not have.
         self.known = ClassMap((*given.entries, *more), given.path, given.faults)
         self._asked: set[int] = set()
 

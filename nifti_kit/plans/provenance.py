@@ -26,70 +26,36 @@ BESIDE = "numpy", "supervisely"
 
 @dataclass(frozen=True)
 class RepairedFile:
-    """A file that landed as repairs left it.
+    """A file that landed as repairs left it."""
 
-    Attributes
-    ----------
-    file
-        Its path below the source.
-    what
-        What was done to it, in plain words, one repair after the other.
-    left
-        What of it does not land, in plain words; empty where all of it does.
-    sha256_before
-        Of the file on disk; None where a repair made the file.
-    sha256_after
-        Of the content that took its place; None where other files did.
-    placed
-        The repair that put it elsewhere by a person's word; empty where none did.
-    """
-
-    file: str
-    what: str
-    left: str
-    sha256_before: str | None
-    sha256_after: str | None
-    placed: str = ""
+    file: str  # its path below the source
+    what: str  # what was done to it, in plain words, one repair after the other
+    left: str  # what of it does not land, in plain words; empty where all of it does
+    sha256_before: str | None  # of the file on disk; None where a repair made the file
+    sha256_after: str | None  # of the content that took its place; None where other files did
+    placed: str = ""  # the repair that put it elsewhere by a person's word; empty where none did
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What something was made of: files, choices, what was accepted and mended, versions, times.
+    """What something was made of: files, choices, what was accepted and mended, versions, times."""
 
-    Attributes
-    ----------
-    source
-        The name of the folder, archive or file; not where it is.
-    files
-        What the files held when they were read, by their paths below the source. Of a repaired file
-        that is what the repair made of it.
-    choices
-        What was asked for, and what was taken where nothing was.
-    waivers
-        What a person accepts: codes, or pairs of a code and a file.
-    reasons
-        Why, where a person said so, by waiver.
-    repairs
-        The files that land as repairs left them.
-    versions
-        Of this package, Python, numpy, and the SDK; None where that is not installed.
-    target
-        Where it landed, for people: of a folder its name, not where it is. It is in no JSON.
-    session
-        The run, which begins with the time (UTC) of its first try.
-    begun, ended
-        When the work began and ended (UTC); None where it is not known.
-    """
-
-    source: str = ""
+    source: str = ""  # the name of the folder, archive or file; not where it is
+    # What the files held when they were read, by their paths below the source. Of a repaired file
+    # that is what the repair made of it.
     files: Mapping[str, Fingerprint] = field(default_factory=dict)
+    # What was asked for, and what was taken where nothing was.
     choices: Mapping[str, Any] = field(default_factory=dict)
-    waivers: tuple[Waiver, ...] = ()
+    waivers: tuple[Waiver, ...] = ()  # what a person accepts: codes, or pairs of a code and a file
+    # Why, where a person said so, by waiver.
     reasons: Mapping[Waiver, str] = field(default_factory=dict)
-    repairs: tuple[RepairedFile, ...] = ()
+    repairs: tuple[RepairedFile, ...] = ()  # the files that land as repairs left them
+    # Of this package, Python, numpy, and the SDK; None where that is not installed.
     versions: Mapping[str, str | None] = field(default_factory=dict)
+    # Where it landed, for people: of a folder its name, not where it is. It is in no JSON.
     target: str = ""
-    session: str = ""
+    session: str = ""  # the run, which begins with the time (UTC) of its first try
+    # When the work began and ended (UTC); None where it is not known.
     begun: datetime | None = None
     ended: datetime | None = None
 

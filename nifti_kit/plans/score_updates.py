@@ -46,10 +46,7 @@ class ScorePlanner:
     def updates(self, item: Item, volume_id: int | None) -> Iterator[ScoreUpdate]:
         """Yield the updates of an item without masks; what does not land is in the findings.
 
-        Parameters
-        ----------
-        volume_id
-            The volume that its table belongs to; None where there is none.
+        ``volume_id``: the volume that its table belongs to; None where there is none.
         """
         for table in survey_item(self.dataset, item).tables:
             if self.target is None:
