@@ -176,10 +176,7 @@ def _cut(note: str) -> str:
 def planned_masks(item: PlannedItem) -> Iterator[Mask]:
     """Yield an item's objects, cropped; one label map is in memory at a time.
 
-    Raises
-    ------
-    NiftiKitError
-        If a file is damaged.
+    Raises NiftiKitError if a file is damaged.
     """
     for mask, group in groupby(item.objects, key=lambda planned: planned.mask):
         objects = list(group)

@@ -112,12 +112,8 @@ def masks_alone(
 ) -> Picture:
     """Return masks in three planes without an image: black where none is, which the figure says.
 
-    Parameters
-    ----------
-    grid
-        The slices that are shown (RAS+ mm), such as those of the first mask's own file.
-    masks, at, title
-        As :func:`three_planes` has them.
+    ``grid``: the slices that are shown (RAS+ mm), such as those of the first mask's own file.
+    ``masks``, ``at``, ``title``: as :func:`three_planes` has them.
     """
     nothing = np.broadcast_to(np.uint8(0), grid.shape)  # takes no memory
     return _drawn(Scene.of(nothing, grid, masks, at, None), title, has_image=False)
