@@ -252,12 +252,8 @@ def renumbered(values: Numbers, table: Numbers) -> Numbers:
 
     Where it can be, that is in the same memory: a large map is in memory once.
 
-    Parameters
-    ----------
-    values
-        (i, j, k), none of them beyond the table.
-    table
-        (n,): the number of each value; that of 0 is 0.
+    ``values``: (i, j, k), none of them beyond the table.
+    ``table``: (n,): the number of each value; that of 0 is 0.
     """
     dtype, most = table.dtype, len(table) - 1
     if values.dtype == dtype and np.array_equal(table, np.arange(most + 1)):

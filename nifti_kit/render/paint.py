@@ -166,24 +166,15 @@ GREYS = 256
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """What each class looks like.
+    """What each class looks like."""
 
-    Attributes
-    ----------
-    shown
-        (classes + 1,) the number of each class, and 0 for one that is hidden and for background.
-    colors
-        (classes + 1, 3) of 0 to 255; the first is background's.
-    fill, line
-        How much of its colour a pixel inside and one on the outline gets: 0 to 1.
-    table
-        (2 x (classes + 1) x 256,) packed pixels, by outline, class and grey.
-    """
-
+    # (classes + 1,) the number of each class, and 0 for one that is hidden and for background.
     shown: npt.NDArray[np.uint16]
-    colors: npt.NDArray[np.float32]
+    colors: npt.NDArray[np.float32]  # (classes + 1, 3) of 0 to 255; the first is background's
+    # How much of its colour a pixel inside and one on the outline gets: 0 to 1.
     fill: float
     line: float
+    # (2 x (classes + 1) x 256,) packed pixels, by outline, class and grey.
     table: npt.NDArray[np.uint32]
 
     @classmethod

@@ -54,26 +54,17 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Pane:
-    """A plane's place in the picture.
+    """A plane's place in the picture."""
 
-    Attributes
-    ----------
-    plane
-        Which.
-    row
-        Which overlay it shows, from 0; overlays stand below each other, or from left to right.
-    left, top, width, height
-        Pixels.
-    across, up
-        What is shown of the two axes.
-    """
-
-    plane: Plane
+    plane: Plane  # which
+    # Which overlay it shows, from 0; overlays stand below each other, or from left to right.
     row: int
+    # Pixels.
     left: int
     top: int
     width: int
     height: int
+    # What is shown of the two axes.
     across: Span
     up: Span
 

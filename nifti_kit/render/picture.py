@@ -56,21 +56,11 @@ SCALE_SHARE = 0.3
 
 
 class Frame(NamedTuple):
-    """What is told around the panes.
+    """What is told around the panes."""
 
-    Attributes
-    ----------
-    position
-        RAS+ indices from 0.
-    active
-        The normal of the plane that the keyboard moves.
-    titles
-        Of the rows; empty where there is one.
-    """
-
-    position: tuple[int, int, int]
-    active: int
-    titles: tuple[str, ...]
+    position: tuple[int, int, int]  # RAS+ indices from 0
+    active: int  # the normal of the plane that the keyboard moves
+    titles: tuple[str, ...]  # of the rows; empty where there is one
 
 
 def draw_frame(

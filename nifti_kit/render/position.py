@@ -131,13 +131,9 @@ def best_slice(areas: Iterable[npt.NDArray[Any]], size: int) -> int:
 
     Of slices that are equally good it is the one in their middle.
 
-    Parameters
-    ----------
-    areas
-        For each thing how many of its voxels lie in each slice. It counts by the root of its area
-        over its largest: a small one counts too, and a sliver of a large one counts little.
-    size
-        How many slices there are.
+    ``areas``: for each thing how many of its voxels lie in each slice. It counts by the root of its
+    area over its largest: a small one counts too, and a sliver of a large one counts little.
+    ``size``: how many slices there are.
     """
     merit = np.zeros(size)
     for area in areas:
@@ -187,21 +183,14 @@ def telling_plane(usual: Plane, grid: Grid, places: Sequence[Points]) -> Plane:
 
 @dataclass(eq=False)
 class SceneClass:
-    """The masks of one name.
+    """The masks of one name."""
 
-    Attributes
-    ----------
-    name, color
-        As its first mask has them.
-    areas
-        For each RAS+ axis: how many of its voxels lie in each slice of the image, about.
-    objects, voxels
-        How many masks, and how many voxels in their own files.
-    """
-
+    # As its first mask has them.
     name: str
     color: Color
+    # For each RAS+ axis: how many of its voxels lie in each slice of the image, about.
     areas: tuple[npt.NDArray[np.int64], ...]
+    # How many masks, and how many voxels in their own files.
     objects: int = 0
     voxels: int = 0
 

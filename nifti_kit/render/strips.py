@@ -35,18 +35,12 @@ def strip(
 ) -> Image:
     """Return the picture of one number among others: they are grey dots, it is a red one.
 
-    Parameters
-    ----------
-    others
-        At least one number, in rising order; a line stands at their median.
-    own
-        The number that is marked.
-    names
-        What stands above the marked number, and what below the others.
-    width
-        Of the picture (pixels).
-    by_ratio
-        Whether equal ratios are equally far (all numbers are above 0), not equal differences.
+    ``others``: at least one number, in rising order; a line stands at their median.
+    ``own``: the number that is marked.
+    ``names``: what stands above the marked number, and what below the others.
+    ``width``: of the picture (pixels).
+    ``by_ratio``: whether equal ratios are equally far (all numbers are above 0), not equal
+    differences.
     """
     from PIL.Image import new
     from PIL.ImageDraw import Draw
