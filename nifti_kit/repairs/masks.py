@@ -138,10 +138,7 @@ def _clear_order(grid: Grid, reference: Grid) -> Orientation:
 def _own_order(case: _Case) -> Orientation:
     """Return the reordering into the volume's voxel order by the mask's own header, if it has one.
 
-    Raises
-    ------
-    RepairRefused
-        If it cannot be known.
+    Raises RepairRefused if it cannot be known.
     """
     image = case.mask.image
     forms = (Grid(image.shape, form) for form in (image.sform, image.qform) if form is not None)

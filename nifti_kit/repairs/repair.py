@@ -495,10 +495,7 @@ def only_about(files: Any, *codes: str) -> Any:
 def masks_meant(dataset: Dataset, files: Any) -> list[tuple[Item, MaskFile]]:
     """Return the masks that are meant, each with its item; ``files`` are those of ``located``.
 
-    Raises
-    ------
-    RepairRefused
-        If there is no such file, or more than one, or it is no mask.
+    Raises RepairRefused if there is no such file, or more than one, or it is no mask.
     """
     return _meant(dataset, files, "mask", "an annotation file of an item", lambda item: item.masks)
 
@@ -533,21 +530,12 @@ def located(
 ) -> list[PurePosixPath]:
     """Return the files that are meant, relative to the source, each once.
 
-    Parameters
-    ----------
-    dataset
-        Where they are.
-    files
-        A path (relative to the source, its end if that is unique, or absolute), a finding, an
-        item, a mask, image or table file, or any of these in a sequence, such as
-        ``findings.by_code()["mask-apart"]``.
-    of_item
-        Which files of an item are meant.
-
-    Raises
-    ------
-    RepairRefused
-        If there is no such file, or more than one.
+    ``dataset``: where they are.
+    ``files``: a path (relative to the source, its end if that is unique, or absolute), a finding,
+    an item, a mask, image or table file, or any of these in a sequence, such as
+    ``findings.by_code()["mask-apart"]``.
+    ``of_item``: which files of an item are meant.
+    Raises RepairRefused if there is no such file, or more than one.
     """
     found = [_located(dataset, name) for name in _names(files, of_item)]
     if not found:
