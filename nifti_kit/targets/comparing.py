@@ -171,10 +171,8 @@ def with_scores(job: ItemJob, target: Target, existing: str, session: str) -> It
 
     What an interrupted run of the same session kept is what was there before.
 
-    Raises
-    ------
-    TargetError
-        If a figure is gone, or has other scores and ``existing`` does not allow for that.
+    Raises TargetError if a figure is gone, or has other scores and ``existing`` does not allow for
+    that.
     """
     if not job.item.updates:
         return job
@@ -302,10 +300,7 @@ def _rows(job: ItemJob) -> Iterator[dict[str, Any]]:
 def is_scored(now: SliceScores, change: ScoreChange, path: Any) -> bool:
     """Say whether a figure has the scores of a change already; ``now`` are those of its plane.
 
-    Raises
-    ------
-    TargetError
-        If somebody has changed them since they were looked at.
+    Raises TargetError if somebody has changed them since they were looked at.
     """
     if now in (change.landed, change.seen):
         return now == change.landed
@@ -320,10 +315,7 @@ def is_scored(now: SliceScores, change: ScoreChange, path: Any) -> bool:
 def read_kept(path: Path, parse: Callable[[Any], T]) -> T:
     """Return what an earlier try of an upload has kept in a JSON file.
 
-    Raises
-    ------
-    TargetError
-        If the file was damaged, or holds something else.
+    Raises TargetError if the file was damaged, or holds something else.
     """
     try:
         return parse(read_json(path))
@@ -347,10 +339,7 @@ def places_of(first: Path) -> Iterator[Path]:
 def backup_of(backup: Path, volume: VolumeRef) -> Path:
     """Return where the annotation of a volume is kept, with the masks that go, before they go.
 
-    Raises
-    ------
-    TargetError
-        If the name of the volume, or of its dataset, would lead elsewhere.
+    Raises TargetError if the name of the volume, or of its dataset, would lead elsewhere.
     """
     folder = inside(backup, *_folders(volume), short_name(volume.name))
     return inside(folder, short_name(volume.name, ".json"))

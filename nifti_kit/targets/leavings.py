@@ -14,26 +14,13 @@ TAGS, FIGURE, CUSTOM, OBJECT = "tags", "figure", "custom data", "object"
 
 
 class Leaving(NamedTuple):
-    """Something on a volume that is no mask with scores.
+    """Something on a volume that is no mask with scores."""
 
-    Attributes
-    ----------
-    what
-        ``tags``, ``figure``, ``custom data`` or ``object``.
-    name
-        Its class; empty for a volume's tags.
-    text
-        What it is, in words.
-    content
-        What there is of it, as JSON has it.
-    owner
-        The key (in a folder) or the id (on an instance) of its object; None for a volume's tags.
-    """
-
-    what: str
-    name: str
-    text: str
-    content: Any
+    what: str  # ``tags``, ``figure``, ``custom data`` or ``object``
+    name: str  # its class; empty for a volume's tags
+    text: str  # what it is, in words
+    content: Any  # what there is of it, as JSON has it
+    # The key (in a folder) or the id (on an instance) of its object; None for a volume's tags.
     owner: Any
 
 

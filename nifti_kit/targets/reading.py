@@ -25,10 +25,7 @@ SHOWN = 10
 def chosen_volume(target: Volumes, volume: VolumeRef | str | int | None) -> VolumeRef:
     """Return a volume of a target: itself, by its id, or by its name; None for the only one.
 
-    Raises
-    ------
-    NiftiKitError
-        If there is none, or several of that name.
+    Raises NiftiKitError if there is none, or several of that name.
     """
     if isinstance(volume, VolumeRef):
         return volume
@@ -74,21 +71,11 @@ def _drawing(target: Target, found: ObjectRef, color: Color) -> Mask:
 
 @dataclass(frozen=True)
 class Page:
-    """The part of a slice that is drawn on.
+    """The part of a slice that is drawn on."""
 
-    Attributes
-    ----------
-    k
-        The slice, from 0.
-    first
-        Where the part begins along i and j, from 0.
-    inside
-        (i, j), true where the mask is.
-    """
-
-    k: int
-    first: tuple[int, int]
-    inside: npt.NDArray[np.bool_]
+    k: int  # the slice, from 0
+    first: tuple[int, int]  # where the part begins along i and j, from 0
+    inside: npt.NDArray[np.bool_]  # (i, j), true where the mask is
 
     @property
     def box(self) -> Box:

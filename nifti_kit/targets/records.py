@@ -235,19 +235,12 @@ SHOWN_CLASSES = 8
 
 @dataclass(frozen=True)
 class ThereObject:
-    """An object that is on the target, of a class of which another one is to land beside it.
+    """An object that is on the target, of a class of which another one is to land beside it."""
 
-    Attributes
-    ----------
-    id, class_name
-        Its number on the target, and its class.
-    score_count
-        How many slices of its figures carry a score or a comment.
-    """
-
+    # Its number on the target, and its class.
     id: int
     class_name: str
-    score_count: int = 0
+    score_count: int = 0  # how many slices of its figures carry a score or a comment
 
 
 def there_text(objects: Iterable[ThereObject]) -> str:
@@ -394,23 +387,12 @@ class ClassRef:
 
 @dataclass(frozen=True, eq=False)
 class ScoreChange:
-    """What becomes of the scores of a figure that is there.
+    """What becomes of the scores of a figure that is there."""
 
-    Attributes
-    ----------
-    update
-        What was planned.
-    ref
-        The object with the scores that it is to have, those of all planes.
-    before
-        The scores that the figure had on the plane.
-    seen
-        Those that it had when this run began: an interrupted one may have given it some.
-    """
-
-    update: ScoreUpdate
-    ref: ObjectRef
-    before: SliceScores
+    update: ScoreUpdate  # what was planned
+    ref: ObjectRef  # the object with the scores that it is to have, those of all planes
+    before: SliceScores  # the scores that the figure had on the plane
+    # Those that it had when this run began: an interrupted one may have given it some.
     seen: SliceScores
 
     @property
@@ -449,24 +431,13 @@ class Notes(Note, Protocol):
 
 @dataclass(frozen=True)
 class Begun:
-    """What a journal knows of an item that an earlier run of the same call has begun.
+    """What a journal knows of an item that an earlier run of the same call has begun."""
 
-    Attributes
-    ----------
-    session
-        The run's name, which nobody else has.
-    marks
-        What ``ItemJob.marks`` was when it began.
-    facts
-        What was noted since, the last of each name: proofs that something is of that run.
-    changed
-        Whether the item's files held something else then.
-    """
-
-    session: str
-    marks: tuple[str, ...] = ()
+    session: str  # the run's name, which nobody else has
+    marks: tuple[str, ...] = ()  # what ``ItemJob.marks`` was when it began
+    # What was noted since, the last of each name: proofs that something is of that run.
     facts: Mapping[str, Any] = field(default_factory=dict)
-    changed: bool = False
+    changed: bool = False  # whether the item's files held something else then
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -68,21 +68,11 @@ class Masks(Protocol):
 
 
 class ReadBack(NamedTuple):
-    """What will be read back of a volume.
+    """What will be read back of a volume."""
 
-    Attributes
-    ----------
-    volume
-        Which one.
-    has_voxels
-        Whether its voxels are.
-    masks
-        The objects whose masks are, in their order.
-    """
-
-    volume: VolumeRef
-    has_voxels: bool
-    masks: tuple[ObjectRef, ...]
+    volume: VolumeRef  # which one
+    has_voxels: bool  # whether its voxels are
+    masks: tuple[ObjectRef, ...]  # the objects whose masks are, in their order
 
 
 @runtime_checkable

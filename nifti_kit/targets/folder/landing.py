@@ -41,14 +41,9 @@ TOLD_EVERY = 2**23
 class Landing:
     """One item on its way.
 
-    Parameters
-    ----------
-    folder
-        The project.
-    job
-        What lands.
-    tell
-        Takes the bytes and objects that have landed so far.
+    ``folder``: the project.
+    ``job``: what lands.
+    ``tell``: takes the bytes and objects that have landed so far.
     """
 
     def __init__(self, folder: ProjectReader, job: ItemJob, tell: Tell | None) -> None:
@@ -251,10 +246,7 @@ def score_figure(content: dict[str, Any], ref: ObjectRef, scores: CustomData, pa
 
     What else is in its custom data stays.
 
-    Raises
-    ------
-    TargetError
-        If the figure is not in the annotation.
+    Raises TargetError if the figure is not in the annotation.
     """
     figures = [f for f in content["spatialFigures"] if f.get("key") == ref.figure_key]
     if not figures:
@@ -271,10 +263,8 @@ def score_figure(content: dict[str, Any], ref: ObjectRef, scores: CustomData, pa
 def score_plane(content: dict[str, Any], change: ScoreChange, path: Path) -> None:
     """Give a figure in an annotation the scores of a plane; those of other planes stay.
 
-    Raises
-    ------
-    TargetError
-        If the figure is not there, or somebody has changed the plane since it was looked at.
+    Raises TargetError if the figure is not there, or somebody has changed the plane since it was
+    looked at.
     """
     plane = change.update.plane
     now = [f for f in content["spatialFigures"] if f.get("key") == change.ref.figure_key]

@@ -62,33 +62,17 @@ def facts_of(job: ItemJob) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Own:
-    """An item that an interrupted run had landed, before it could say so.
+    """An item that an interrupted run had landed, before it could say so."""
 
-    Attributes
-    ----------
-    volume
-        Its volume.
-    content
-        The volume's annotation as it is now.
-    without_voxels
-        Whether the file of its volume is not there any more.
-    added
-        The keys of the objects that the run has added, by their places in the item.
-    kept
-        The keys of objects and figures that it has kept, in the same way.
-    replaced
-        What it has replaced, without what somebody has put back.
-    facts
-        What the journal has of its files.
-    """
-
-    volume: VolumeRef
-    content: dict[str, Any]
-    without_voxels: bool
+    volume: VolumeRef  # its volume
+    content: dict[str, Any]  # the volume's annotation as it is now
+    without_voxels: bool  # whether the file of its volume is not there any more
+    # The keys of the objects that the run has added, by their places in the item.
     added: Mapping[int, str]
+    # The keys of objects and figures that it has kept, in the same way.
     kept: Mapping[int, tuple[str, str]]
-    replaced: tuple[ObjectRef, ...]
-    facts: Mapping[str, Any]
+    replaced: tuple[ObjectRef, ...]  # what it has replaced, without what somebody has put back
+    facts: Mapping[str, Any]  # what the journal has of its files
 
     def is_as_written(self, folder: ProjectReader, key: str) -> bool:
         """Say whether the mask of an object that the run has added is as it was written."""
@@ -166,10 +150,7 @@ def recalled(
 ) -> ItemJob:
     """Return the finished job of an item by its ``ItemJob.record``.
 
-    Raises
-    ------
-    Gone
-        If an object, or a file, was removed since.
+    Raises Gone if an object, or a file, was removed since.
     """
     volume = _volume(folder, item, may_be_bare=True)
     if volume is None or volume.id != record.get("volume"):

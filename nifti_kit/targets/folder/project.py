@@ -30,12 +30,9 @@ _NESTED = "datasets"
 class ProjectReader:
     """The content of a project in a folder.
 
-    Parameters
-    ----------
-    path
-        The project's folder.
-    dataset
-        The dataset in scope; nested ones with ``/``. Without it the scope is the whole project.
+    ``path``: the project's folder.
+    ``dataset``: the dataset in scope; nested ones with ``/``. Without it the scope is the whole
+    project.
     """
 
     def __init__(self, path: str | os.PathLike[str], dataset: str | None = None) -> None:
@@ -84,10 +81,7 @@ class ProjectReader:
     def volume(self, volume_id: int) -> VolumeRef:
         """Return a volume in scope by its id.
 
-        Raises
-        ------
-        TargetError
-            If there is none.
+        Raises TargetError if there is none.
         """
         known = self._volumes.get(volume_id)
         if known is not None and self.annotation_path(known).exists():
@@ -171,10 +165,7 @@ class ProjectReader:
     def iter_mask(self, found: ObjectRef) -> Iterator[npt.NDArray[Any]]:
         """Yield a mask's slices (i, j) in the order of k; the buffer is used again.
 
-        Raises
-        ------
-        NoMask
-            If the object has none, or its file is gone.
+        Raises NoMask if the object has none, or its file is gone.
         """
         return iter_slices(self._mask_of(found))
 
@@ -265,10 +256,7 @@ class ProjectReader:
     def _place(self, dataset: str, *names: str) -> Path:
         """Return a path within a dataset's folder.
 
-        Raises
-        ------
-        TargetError
-            If a name is none of a file, or a link leads out of the project.
+        Raises TargetError if a name is none of a file, or a link leads out of the project.
         """
         first, *rest = dataset.split("/")
         nested = [part for name in rest for part in (_NESTED, name)]

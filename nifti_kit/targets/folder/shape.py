@@ -188,10 +188,7 @@ ANNOTATION = Fields(
 def read_shaped(path: Path, shape: Shape) -> dict[str, Any]:
     """Return the content of a JSON file of a project.
 
-    Raises
-    ------
-    TargetError
-        If it cannot be read, or a field is missing or of another kind.
+    Raises TargetError if it cannot be read, or a field is missing or of another kind.
     """
     content: dict[str, Any] = read_json(path)
     for fault in shape.faults(content, ""):

@@ -372,10 +372,7 @@ class Instance(InstanceReader):
     def _stale(self, item: PlannedItem, own: VolumeRef, begun: Begun) -> int | None:
         """Return the id of an interrupted run's volume if it is to be made anew; else None.
 
-        Raises
-        ------
-        TargetError
-            If it has to be, and others have drawn on it.
+        Raises TargetError if it has to be, and others have drawn on it.
         """
         assert item.volume is not None
         assert self.dataset_id is not None

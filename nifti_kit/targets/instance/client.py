@@ -196,13 +196,9 @@ def hash_of(content: Iterable[Bytes]) -> str:
 class Connection:
     """Requests to the public API of one instance. Its text forms never show the token.
 
-    Parameters
-    ----------
-    address
-        Such as ``https://app.supervisely.com``.
-    token
-        The API token; None takes it from the environment when it is first needed, as a worker in
-        another process does: the token is never sent there.
+    ``address``: such as ``https://app.supervisely.com``.
+    ``token``: the API token; None takes it from the environment when it is first needed, as a
+    worker in another process does: the token is never sent there.
     """
 
     def __init__(self, address: str, token: str | None, *, patience: float = PATIENCE_S) -> None:
@@ -242,21 +238,12 @@ class Connection:
     def post(self, method: str, data: Any, *, repeatable: bool = True) -> Any:
         """Return the JSON that a method answers.
 
-        Parameters
-        ----------
-        method
-            Such as ``volumes.list``.
-        data
-            The body, as JSON.
-        repeatable
-            False where doing it twice does harm: then a lost answer is an :class:`AnswerLost`.
-
-        Raises
-        ------
-        AnswerLost
-            If it may have been carried out, and must not be sent again.
-        TargetError
-            If the instance refuses, is not there, or something else answers.
+        ``method``: such as ``volumes.list``.
+        ``data``: the body, as JSON.
+        ``repeatable``: false where doing it twice does harm: then a lost answer is an
+        :class:`AnswerLost`.
+        Raises AnswerLost if it may have been carried out, and must not be sent again. Raises
+        TargetError if the instance refuses, is not there, or something else answers.
         """
         return self._asked(method, data, json_in, repeatable)
 
@@ -286,10 +273,7 @@ class Connection:
     def entities(self, method: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return all entities of a list, page by page; each has an id.
 
-        Raises
-        ------
-        TargetError
-            If the list repeats itself, or does not end.
+        Raises TargetError if the list repeats itself, or does not end.
         """
         asked = self.asked(method)
         found: dict[int, dict[str, Any]] = {}

@@ -68,10 +68,7 @@ class Address:
     def checked(self) -> Address:
         """Return the address, which requests can go to.
 
-        Raises
-        ------
-        TargetError
-            If it is none, or of another kind than ``http://`` and ``https://``.
+        Raises TargetError if it is none, or of another kind than ``http://`` and ``https://``.
         """
         if problem := self._problem():
             raise TargetError(
@@ -196,10 +193,8 @@ class Secret(AuthBase):
     def checked(self, address: str) -> Secret:
         """Return the secret, which can be sent.
 
-        Raises
-        ------
-        TargetError
-            If the token is empty, or has characters that no token has; it is not shown.
+        Raises TargetError if the token is empty, or has characters that no token has; it is not
+        shown.
         """
         whole = self._token.isascii() and self._token.isprintable() and " " not in self._token
         if self._token and whole:
@@ -225,10 +220,7 @@ class Secret(AuthBase):
 def token_here(address: str) -> Secret:
     """Return the token that this process has for an instance, given by its shown address.
 
-    Raises
-    ------
-    TargetError
-        If it has none, or one for another instance.
+    Raises TargetError if it has none, or one for another instance.
     """
     there, secret = _environment()
     if there is not None and secret is not None and str(there) == address:

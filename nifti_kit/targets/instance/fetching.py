@@ -46,12 +46,8 @@ class Fetched:
     is asked for once more, is fetched then: nothing depends on the order but the time. Of each
     volume there are three requests, and one for fifty masks.
 
-    Parameters
-    ----------
-    reader
-        What fetches.
-    items
-        What will be asked for, volume by volume.
+    ``reader``: what fetches.
+    ``items``: what will be asked for, volume by volume.
     """
 
     def __init__(self, reader: InstanceReader, items: Sequence[ReadBack]) -> None:

@@ -41,16 +41,10 @@ REPLACED = "replaced"
 class Landing:
     """One item on its way.
 
-    Parameters
-    ----------
-    reader
-        The instance; its connection counts the bytes of this item alone.
-    crew
-        What encodes and sends for all items.
-    job
-        What lands.
-    tell
-        Takes the bytes and objects that have landed so far.
+    ``reader``: the instance; its connection counts the bytes of this item alone.
+    ``crew``: what encodes and sends for all items.
+    ``job``: what lands.
+    ``tell``: takes the bytes and objects that have landed so far.
     """
 
     def __init__(

@@ -64,25 +64,16 @@ def has_slices(begun: Begun) -> bool:
 
 @dataclass
 class Own:
-    """What of an item's objects is of an interrupted run, by their places in the item.
+    """What of an item's objects is of an interrupted run, by their places in the item."""
 
-    Attributes
-    ----------
-    objects, figures
-        The ids of those that are there.
-    whole
-        Those whose geometry has landed, and is as it was sent, or as a person has changed it
-        since.
-    changed
-        Those that a person has changed, has drawn on, or has given a tag or another class.
-    kinds
-        The ids of the classes that objects were made of, where they are known.
-    """
-
+    # The ids of those that are there.
     objects: dict[int, int] = field(default_factory=dict)
     figures: dict[int, int] = field(default_factory=dict)
+    # Those whose geometry has landed, and is as it was sent, or as a person has changed it since.
     whole: set[int] = field(default_factory=set)
+    # Those that a person has changed, has drawn on, or has given a tag or another class.
     changed: set[int] = field(default_factory=set)
+    # The ids of the classes that objects were made of, where they are known.
     kinds: dict[int, int] = field(default_factory=dict)
 
 
@@ -93,10 +84,7 @@ def made_objects(
 
     ``count`` is how many objects the item has.
 
-    Raises
-    ------
-    TargetError
-        If it cannot be told which objects it has made.
+    Raises TargetError if it cannot be told which objects it has made.
     """
     noted = dict(_pairs(begun.facts.get(OBJECTS)))
     making = {at: kind for at, kind in _pairs(begun.facts.get(MAKING)) if at not in noted}
@@ -116,10 +104,7 @@ def made_objects(
 def own_objects(reader: InstanceReader, job: ItemJob) -> Own:
     """Return what an interrupted run has made of a job's objects, and how far it came.
 
-    Raises
-    ------
-    TargetError
-        If it cannot be told which objects it has made.
+    Raises TargetError if it cannot be told which objects it has made.
     """
     begun = job.begun
     if begun is None or job.new_volume:

@@ -22,10 +22,7 @@ class Place(NamedTuple):
 class Places:
     """The places of an instance, to choose from and to make.
 
-    Parameters
-    ----------
-    api
-        A ``supervisely.Api``; its address and token are taken, nothing else.
+    ``api``: a ``supervisely.Api``; its address and token are taken, nothing else.
     """
 
     def __init__(self, api: Any) -> None:
@@ -61,10 +58,7 @@ class Places:
     def make_project(self, workspace_id: int, name: str) -> Place:
         """Return the volume project of this name; it is made where there is none.
 
-        Raises
-        ------
-        TargetError
-            If a project of another type has the name.
+        Raises TargetError if a project of another type has the name.
         """
         there = self._named(workspace_id, name)
         if there is not None:
@@ -148,10 +142,7 @@ def dataset_paths(connection: Connection, project_id: int) -> dict[int, str]:
 def api_from_env() -> Any:
     """Return the SDK's own client for the address and token of the environment.
 
-    Raises
-    ------
-    TargetError
-        If they are not set, or the SDK or its system libraries are missing.
+    Raises TargetError if they are not set, or the SDK or its system libraries are missing.
     """
     try:
         import supervisely as sly

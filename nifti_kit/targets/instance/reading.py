@@ -47,21 +47,11 @@ def number_of(given: int | str | None, name: str) -> int | None:
 
 @dataclass(frozen=True)
 class Listing:
-    """Which volumes are in scope, and where.
+    """Which volumes are in scope, and where."""
 
-    Attributes
-    ----------
-    datasets
-        The names of the project's datasets by id; nested ones with ``/``.
-    volumes
-        The volumes in scope by id.
-    dataset_ids
-        The dataset of each volume, by the volume's id.
-    """
-
-    datasets: dict[int, str]
-    volumes: dict[int, VolumeRef]
-    dataset_ids: dict[int, int]
+    datasets: dict[int, str]  # the names of the project's datasets by id; nested ones with ``/``
+    volumes: dict[int, VolumeRef]  # the volumes in scope by id
+    dataset_ids: dict[int, int]  # the dataset of each volume, by the volume's id
 
     @cached_property
     def by_name(self) -> dict[str, VolumeRef]:
@@ -89,10 +79,7 @@ class ObjectRow(NamedTuple):
 def volume_ref(row: dict[str, Any], dataset: str, asked: Asked) -> VolumeRef:
     """Return a volume from its row in an answer; the dataset is given by its name.
 
-    Raises
-    ------
-    TargetError
-        If a field is missing or of another kind.
+    Raises TargetError if a field is missing or of another kind.
     """
     meta, number = field(row, "meta", dict, asked), field(row, "id", int, asked)
     size = field(meta, "dimensionsIJK", dict, asked)
@@ -243,10 +230,7 @@ class InstanceReader:
     def volume(self, volume_id: int) -> VolumeRef:
         """Return a volume in scope by its id.
 
-        Raises
-        ------
-        TargetError
-            If there is none.
+        Raises TargetError if there is none.
         """
         if self.known is not None and volume_id in self.known.volumes:
             return self.known.volumes[volume_id]
@@ -412,10 +396,7 @@ class InstanceReader:
     def masks_of(self, figure_ids: list[int]) -> dict[int, bytes]:
         """Return the geometries of figures.
 
-        Raises
-        ------
-        NotThere
-            If one of them has none.
+        Raises NotThere if one of them has none.
         """
         parts = self.connection.parts_of("figures.bulk.download.geometry", {"ids": figure_ids})
         return {number: parts[str(number)] for number in figure_ids if str(number) in parts}

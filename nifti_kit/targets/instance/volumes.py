@@ -42,11 +42,6 @@ class Files:
 
     The instance is asked which ones it has, until it has none of those asked about: the volume is
     new then, or so is the rest of it, and a file that is there all the same does no harm.
-
-    Attributes
-    ----------
-    asks
-        Whether it is still asked.
     """
 
     def __init__(self, connection: Connection, *, asks: bool = True) -> None:
@@ -109,18 +104,10 @@ class Files:
 
 @dataclass(frozen=True)
 class Sent:
-    """The files of a volume that are on the instance.
+    """The files of a volume that are on the instance."""
 
-    Attributes
-    ----------
-    entry
-        The volume's file by its hash, and the volume's meta.
-    slices
-        The slices of the three planes: hash, plane and index of each.
-    """
-
-    entry: dict[str, Any]
-    slices: list[dict[str, Any]]
+    entry: dict[str, Any]  # the volume's file by its hash, and the volume's meta
+    slices: list[dict[str, Any]]  # the slices of the three planes: hash, plane and index of each
 
 
 def send_files(
@@ -177,10 +164,7 @@ def add_volume(
     A volume whose slices cannot be known to be complete is removed and made again: the instance
     does not say which slices it has. ``note`` is told its id at once, and when it is whole.
 
-    Raises
-    ------
-    TargetError
-        If it would have to be made again, and others have drawn on it meanwhile.
+    Raises TargetError if it would have to be made again, and others have drawn on it meanwhile.
     """
     at_once = SLICES_AT_ONCE
     for _ in range(TRIES):
@@ -328,10 +312,7 @@ def _add_slices(
 def remove_bare(reader: InstanceReader, dataset_id: int, volume_id: int, name: str) -> None:
     """Remove a volume that an upload has made and not finished, if nothing is on it.
 
-    Raises
-    ------
-    TargetError
-        If something is on it, which is not of that upload.
+    Raises TargetError if something is on it, which is not of that upload.
     """
     connection = reader.connection
 

@@ -97,10 +97,7 @@ def _head(field: FormText | FormFile) -> str:
 def parts_in(kind: str, content: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of each part of a form, whose content type is ``kind``.
 
-    Raises
-    ------
-    TargetError
-        If it is no form, or was cut off.
+    Raises TargetError if it is no form, or was cut off.
     """
     header = Message()
     header["Content-Type"] = kind
@@ -138,24 +135,12 @@ MOST_SAID = 300
 
 
 class Trouble(NamedTuple):
-    """What came in place of an answer.
+    """What came in place of an answer."""
 
-    Attributes
-    ----------
-    found
-        What that is, in words.
-    lost
-        Whether the request may have been carried out.
-    pause
-        How long the instance asks to wait (s).
-    expected
-        Of an answer of another kind: what it should have been.
-    """
-
-    found: str
-    lost: bool
-    pause: float = 0.0
-    expected: str = ""
+    found: str  # what that is, in words
+    lost: bool  # whether the request may have been carried out
+    pause: float = 0.0  # how long the instance asks to wait (s)
+    expected: str = ""  # of an answer of another kind: what it should have been
 
 
 def json_in(answer: requests.Response) -> Any:
@@ -240,10 +225,7 @@ def of_shape(value: Any, kind: type[T], asked: Asked, name: str = "") -> T:
 
     A whole number may come as text: an id of 64 bits does.
 
-    Raises
-    ------
-    TargetError
-        If it is of another kind.
+    Raises TargetError if it is of another kind.
     """
     if kind is int and isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
@@ -260,10 +242,8 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 def field(record: Any, name: str, kind: type[T], asked: Asked) -> T:
     """Return a field of an object of an answer.
 
-    Raises
-    ------
-    TargetError
-        If there is no such field, or it is of another kind; the error names method and field.
+    Raises TargetError if there is no such field, or it is of another kind; the error names method
+    and field.
     """
     there = of_shape(record, dict, asked)
     if name not in there:
@@ -274,10 +254,7 @@ def field(record: Any, name: str, kind: type[T], asked: Asked) -> T:
 def records(value: Any, asked: Asked, name: str = "") -> list[dict[str, Any]]:
     """Return a list of objects of an answer; ``name`` is the field of ``value`` that it is in.
 
-    Raises
-    ------
-    TargetError
-        If it is no list of objects.
+    Raises TargetError if it is no list of objects.
     """
     rows = field(value, name, list, asked) if name else of_shape(value, list, asked)
     return [of_shape(row, dict, asked, name) for row in rows]
@@ -340,10 +317,7 @@ class Limit:
     def turn(self, method: str, size: int, patience: float) -> Iterator[Turn]:
         """Wait for a turn to ask, and take it for the time of one request.
 
-        Raises
-        ------
-        TimeoutError
-            If none comes, and nothing is answered, for so long (s).
+        Raises TimeoutError if none comes, and nothing is answered, for so long (s).
         """
         begun = self.clock()
         with self._changed:

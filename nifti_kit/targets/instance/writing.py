@@ -73,10 +73,7 @@ def unheard(
     A request makes all of its objects or none, one after the other, and they have no figure yet:
     who draws makes both. They bear no mark, so that their classes in their order must tell.
 
-    Raises
-    ------
-    TargetError
-        If more than one row of objects could be they.
+    Raises TargetError if more than one row of objects could be they.
     """
     drawn = {row.object_id for row in reader.figure_rows(volume_id)}
     rows = [
@@ -153,10 +150,7 @@ def score_figure(
 def score_planes(reader: InstanceReader, volume_id: int, changes: Sequence[ScoreChange]) -> None:
     """Give figures the scores of a plane; those of other planes stay, whoever has given them.
 
-    Raises
-    ------
-    TargetError
-        If somebody has changed the scores of the plane since they were looked at.
+    Raises TargetError if somebody has changed the scores of the plane since they were looked at.
     """
     there = {row.id: row.scores for row in reader.figure_rows(volume_id)} if changes else {}
     for change in changes:
