@@ -100,28 +100,18 @@ class Volumes:
 class Beside:
     """What is on the volume of an item beside what the receipt has of it.
 
-    Parameters
-    ----------
-    target
-        Where it landed.
-    item
-        What the receipt has of it.
-    there
-        All objects that are on its volume now.
-
-    Attributes
-    ----------
-    found
-        What is there of the receipt, by the keys of object and figure.
-    bare
-        The keys of the receipt's objects that have no figure any more.
+    ``target``: where it landed.
+    ``item``: what the receipt has of it.
+    ``there``: all objects that are on its volume now.
     """
 
     def __init__(self, target: Masks, item: LandedItem, there: Sequence[ObjectRef]) -> None:
         self.target, self.item = target, item
         landed = [*(one.ref for one in item.objects), *(one.ref for one in item.updates)]
         keys, figures = {ref.key for ref in landed}, {figure_of(ref) for ref in landed}
+        # What is there of the receipt, by the keys of object and figure.
         self.found: dict[Figure, ObjectRef] = {}
+        # The keys of the receipt's objects that have no figure any more.
         self.bare: set[str] = set()
         self._rest: list[ObjectRef] = []
         for ref in there:

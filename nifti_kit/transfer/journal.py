@@ -204,22 +204,13 @@ class Journal:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An upload that has begun and not ended, as its journal says.
+    """An upload that has begun and not ended, as its journal says."""
 
-    Attributes
-    ----------
-    begun
-        When (UTC).
-    done, total
-        How many of its items have landed whole, of how many; None where that is not known.
-    is_running
-        Whether it is under way on this machine now, in this process or another one.
-    """
-
-    begun: datetime
+    begun: datetime  # when (UTC)
+    # How many of its items have landed whole, of how many; None where that is not known.
     done: int
     total: int | None
-    is_running: bool
+    is_running: bool  # whether it is under way on this machine now, in this process or another one
 
     def __str__(self) -> str:
         of = "" if self.total is None else f" of {self.total}"

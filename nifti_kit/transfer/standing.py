@@ -44,24 +44,13 @@ def standing(
     the same scores, then the others in their order. What has no partner is in the receipt all the
     same, with the id ``ABSENT``. Nothing is written, and no journal is asked.
 
-    Parameters
-    ----------
-    plan
-        What :func:`nifti_kit.plan` returned; without blockers.
-    target
-        Such as :class:`nifti_kit.ProjectFolder`.
-    on_item
-        Called with the place (from 0) of each item and the item before it is looked for; what it
-        raises ends the work. A bar by default.
-
-    Raises
-    ------
-    PlanBlocked
-        If the plan has errors that nobody waived, or a file has changed since it was made.
-    TargetError
-        If the target does not answer, or has several volumes of a name and a grid.
-    WrongArgument
-        If ``plan`` is no plan, or ``target`` no target.
+    ``plan``: what :func:`nifti_kit.plan` returned; without blockers.
+    ``target``: such as :class:`nifti_kit.ProjectFolder`.
+    ``on_item``: called with the place (from 0) of each item and the item before it is looked for;
+    what it raises ends the work. A bar by default.
+    Raises PlanBlocked if the plan has errors that nobody waived, or a file has changed since it was
+    made. Raises TargetError if the target does not answer, or has several volumes of a name and a
+    grid. Raises WrongArgument if ``plan`` is no plan, or ``target`` no target.
     """
     of_kind(plan, Plan, "nk.plan(...)")
     a_target(target)

@@ -146,10 +146,7 @@ class _Source:
     def parts(self) -> LabelParts:
         """Return their voxels, and how many the whole file has of each.
 
-        Raises
-        ------
-        NiftiKitError
-            If the file cannot be read any more.
+        Raises NiftiKitError if the file cannot be read any more.
         """
         with self._lock:
             if self._parts is None:

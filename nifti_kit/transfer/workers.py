@@ -86,13 +86,9 @@ class Ended(Exception):
 class Reporter:
     """Tells how far an upload is: one call at a time, from whatever thread it comes.
 
-    Parameters
-    ----------
-    on_progress
-        The function that is told. What it raises ends the upload: the items that are on their way
-        in other threads end with :class:`Ended` at their next step.
-    jobs
-        What is to land.
+    ``on_progress``: the function that is told. What it raises ends the upload: the items that are
+    on their way in other threads end with :class:`Ended` at their next step.
+    ``jobs``: what is to land.
     """
 
     def __init__(self, on_progress: OnProgress, jobs: Sequence[ItemJob]) -> None:
@@ -199,10 +195,7 @@ GOES_ON = (
 def executor_of(given: Any) -> Executor | None:
     """Return the executor that a person gave; of a Dask client its own.
 
-    Raises
-    ------
-    TargetError
-        If it is something else.
+    Raises TargetError if it is something else.
     """
     if _is_of_dask(given) and hasattr(given, "get_executor"):
         given = given.get_executor()
