@@ -30,24 +30,12 @@ PICTURES = 48
 
 @dataclass(frozen=True, eq=False)
 class ItemContent:
-    """What an item has.
+    """What an item has."""
 
-    Attributes
-    ----------
-    item
-        The item.
-    greys
-        The values of its volume; None where there is none that can be read.
-    objects
-        How many objects its masks hold.
-    amounts
-        By the name of a class, how much there is of it (ml).
-    """
-
-    item: Item
-    greys: Greys | None
-    objects: int
-    amounts: dict[str, float]
+    item: Item  # the item
+    greys: Greys | None  # the values of its volume; None where there is none that can be read
+    objects: int  # how many objects its masks hold
+    amounts: dict[str, float]  # by the name of a class, how much there is of it (ml)
 
     @property
     def image(self) -> ImageFile | None:
@@ -64,23 +52,14 @@ class ItemContent:
 
 @dataclass(eq=False)
 class ClassContent:
-    """How much there is of a class in each item that has it.
+    """How much there is of a class in each item that has it."""
 
-    Attributes
-    ----------
-    value
-        Its pixel value, or the index of its files where each file is a class.
-    name, color
-        As they will land; RGB of 0 to 255. The colour is None for a class that does not occur, and
-        to which the class map gives none.
-    amounts
-        By the name of an item (ml).
-    """
-
-    value: int
+    value: int  # its pixel value, or the index of its files where each file is a class
+    # As they will land; RGB of 0 to 255. The colour is None for a class that does not occur, and to
+    # which the class map gives none.
     name: str
     color: Color | None
-    amounts: dict[str, float] = field(default_factory=dict)
+    amounts: dict[str, float] = field(default_factory=dict)  # by the name of an item (ml)
 
     @property
     def median(self) -> float | None:

@@ -32,19 +32,12 @@ MOST_TICKS = 6
 
 @dataclass(frozen=True)
 class Axis:
-    """Where numbers stand in a strip.
+    """Where numbers stand in a strip."""
 
-    Attributes
-    ----------
-    low, high
-        The numbers at the left and right end.
-    is_log
-        Whether equal steps are equal factors.
-    """
-
+    # The numbers at the left and right end.
     low: float
     high: float
-    is_log: bool = False
+    is_log: bool = False  # whether equal steps are equal factors
 
     @classmethod
     def decades(cls, numbers: Iterable[float]) -> Axis:

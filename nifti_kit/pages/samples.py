@@ -28,38 +28,25 @@ PERCENTILES = (1, 50, 99)
 class Greys:
     """The values of a volume, scaling included (for a CT: Hounsfield units).
 
-    Attributes
-    ----------
-    lowest, highest
-        Of all voxels that have a number.
-    low, middle, high
-        The percentiles 1, 50 and 99 of evenly spread voxels.
-    undefined
-        How many voxels are NaN or infinite.
+    ``lowest``, ``highest``: of all voxels that have a number.
     """
 
     lowest: float
+    # The percentiles 1, 50 and 99 of evenly spread voxels.
     low: float
     middle: float
     high: float
     highest: float
-    undefined: int
+    undefined: int  # how many voxels are NaN or infinite
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Evenly spread voxels of an image.
+    """Evenly spread voxels of an image."""
 
-    Attributes
-    ----------
-    voxels
-        (i, j, k) in file order: every so many voxels along each axis, from the first one on.
-    grid
-        Where they are (RAS+ mm).
-    """
-
+    # (i, j, k) in file order: every so many voxels along each axis, from the first one on.
     voxels: npt.NDArray[Any]
-    grid: Grid
+    grid: Grid  # where they are (RAS+ mm)
 
 
 class Sampling:
