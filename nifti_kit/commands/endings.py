@@ -55,10 +55,7 @@ def opening() -> Iterator[None]:
 def ending(how_to_go_on: str) -> Iterator[None]:
     """Turn what ends the work of the library into words and an exit code: no traceback.
 
-    Parameters
-    ----------
-    how_to_go_on
-        What a person who has stopped it with Ctrl-C can do.
+    ``how_to_go_on``: what a person who has stopped it with Ctrl-C can do.
     """
     try:
         yield
