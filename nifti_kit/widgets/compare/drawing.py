@@ -51,10 +51,7 @@ def opened(pair: VolumePair) -> ViewerModel:
     The grey values are those of ``a``, or of ``b`` where only that has them; without any the
     masks stand on black. In memory are one volume and the masks of both.
 
-    Raises
-    ------
-    NiftiKitError
-        If a file is damaged or gone, or a target does not answer.
+    Raises NiftiKitError if a file is damaged or gone, or a target does not answer.
     """
     image = _image(pair)
     blank = [_blank(side, image.grid) for side in (0, 1)]
@@ -69,10 +66,7 @@ def opened(pair: VolumePair) -> ViewerModel:
 def show(viewer: ViewerModel, comparison: Comparison, found: Difference) -> None:
     """Show a difference in the viewer of its pair: both objects, their class, the worst place.
 
-    Raises
-    ------
-    NiftiKitError
-        If the voxels cannot be read, or not any more.
+    Raises NiftiKitError if the voxels cannot be read, or not any more.
     """
     numbers = {one.name: one.number for one in viewer.classes}
     masks = comparison.masks_of(found)

@@ -112,46 +112,26 @@ def _volume_count(side: Any) -> int:
 class CompareModel(HasTraits):
     """A comparison, step by step; each button of the view is one of the methods.
 
-    Parameters
-    ----------
-    a, b
-        A path, or what :func:`nifti_kit.compare` takes: a dataset, a plan, a target.
-    api
-        Returns a ``supervisely.Api`` when a person connects; that of the environment by default.
-
-    Attributes
-    ----------
-    a, b
-        What is compared (:class:`nifti_kit.widgets.compare.sides.SidePicker`).
-    comparison
-        What :func:`nifti_kit.compare` returned; None until then, and as soon as a side changes.
-    table
-        A row for each difference, worst first; choosing one shows its pictures.
-    chosen
-        The difference that is shown, or None.
-    viewer
-        Both sides of the chosen row, at its worst place; None where there is no picture.
-    viewer_error
-        Why there is none.
-    comparing, opening
-        The tasks: the comparison, and the reading of a row's volume.
-    blockers
-        Why no comparison can be made now.
-    revision
-        Counts the changes of the sides.
+    ``a`` and ``b`` are those of :class:`nifti_kit.widgets.Compare`; ``api`` returns a
+    ``supervisely.Api`` when a person connects, by default that of the environment.
     """
 
+    # What :func:`nifti_kit.compare` returned; None until then, and as soon as a side changes.
     comparison = AnyTrait()
-    chosen = AnyTrait()
+    chosen = AnyTrait()  # the difference that is shown, or None
+    # Both sides of the chosen row, at its worst place; None where there is no picture.
     viewer = AnyTrait()
-    viewer_error = Unicode()
-    blockers = List(Unicode())
-    revision = Int()
+    viewer_error = Unicode()  # why there is none
+    blockers = List(Unicode())  # why no comparison can be made now
+    revision = Int()  # counts the changes of the sides
 
     def __init__(self, a: Any = "", b: Any = "", *, api: Callable[[], Any] | None = None) -> None:
         super().__init__()
+        # What is compared (:class:`nifti_kit.widgets.compare.sides.SidePicker`).
         self.a, self.b = SidePicker(a, api=api), SidePicker(b, api=api)
+        # A row for each difference, worst first; choosing one shows its pictures.
         self.table = Table(COLUMNS, page_size=ROWS)
+        # The tasks: the comparison, and the reading of a row's volume.
         self.comparing, self.opening = Task(), Task()
         self._turn = RLock()
         self._basis = (0, 0)
@@ -168,10 +148,7 @@ class CompareModel(HasTraits):
     def compare(self) -> Task:
         """Compare the two sides, in a thread; files are read first where they were not.
 
-        Raises
-        ------
-        NiftiKitError
-            If something is missing: see ``blockers``.
+        Raises NiftiKitError if something is missing: see ``blockers``.
         """
         refuse(self.blockers, "the comparison", NiftiKitError)
         self._clear()
@@ -186,10 +163,7 @@ class CompareModel(HasTraits):
     def choose(self, row: int) -> None:
         """Show a difference by its place (from 0, worst first), as a click on its row does.
 
-        Raises
-        ------
-        NiftiKitError
-            If there is no such difference.
+        Raises NiftiKitError if there is no such difference.
         """
         count = len(self.table.rows)
         if not 0 <= row < count:
@@ -203,10 +177,7 @@ class CompareModel(HasTraits):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the comparison: ``.html`` (a page with pictures), ``.csv`` or ``.json``.
 
-        Raises
-        ------
-        NiftiKitError
-            If there is none yet, or the file cannot be written.
+        Raises NiftiKitError if there is none yet, or the file cannot be written.
         """
         refuse(self.save_blockers, "saving", NiftiKitError)
         self.comparison.save(path_of(os.fspath(path)))

@@ -25,35 +25,17 @@ META = "meta.json"
 class SidePicker(HasTraits):
     """What is compared.
 
-    Parameters
-    ----------
-    given
-        A path (a folder with a ``meta.json`` is a Supervisely project), or what
-        :func:`nifti_kit.compare` takes: a dataset, a plan, a target.
-    api
-        Returns a ``supervisely.Api`` when a person connects; that of the environment by default.
-
-    Attributes
-    ----------
-    kind
-        One of ``KINDS``.
-    source, folder, instance
-        The parts that make choices; the one of ``kind`` counts.
-    given
-        What the code has given; None where a person chooses.
-    blockers
-        Why it cannot be compared now.
-    revision
-        Counts the changes of what is chosen.
+    A path that is given is a source, unless a ``meta.json`` in it makes it a Supervisely project.
     """
 
-    kind = Enum(KINDS, "source")
-    given = AnyTrait()
-    blockers = List(Unicode())
-    revision = Int()
+    kind = Enum(KINDS, "source")  # one of ``KINDS``
+    given = AnyTrait()  # what the code has given; None where a person chooses
+    blockers = List(Unicode())  # why it cannot be compared now
+    revision = Int()  # counts the changes of what is chosen
 
     def __init__(self, given: Any = "", *, api: Callable[[], Any] | None = None) -> None:
         super().__init__()
+        # The parts that make choices; the one of ``kind`` counts.
         self.source, self.folder = SourcePicker(), FolderPlace(reads=True)
         self.instance = InstancePlace() if api is None else InstancePlace(api)
         self._read: tuple[Any, ...] = ()
@@ -88,10 +70,7 @@ class SidePicker(HasTraits):
     def taken(self, ticket: Ticket) -> Any:
         """Return what :func:`nifti_kit.compare` takes; files are read where they were not.
 
-        Raises
-        ------
-        NiftiKitError
-            If the source cannot be read.
+        Raises NiftiKitError if the source cannot be read.
         """
         if self.kind != "source":
             return self._place

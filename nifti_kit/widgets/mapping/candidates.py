@@ -41,18 +41,10 @@ NOT_MATCHED = "not matched"
 
 @dataclass(frozen=True)
 class Fit:
-    """How an annotation lies against a volume.
+    """How an annotation lies against a volume."""
 
-    Attributes
-    ----------
-    text
-        In words, with the displacement (mm and voxels) where there is one.
-    lands
-        Whether each of its voxels is one of the volume's.
-    """
-
-    text: str
-    lands: bool
+    text: str  # in words, with the displacement (mm and voxels) where there is one
+    lands: bool  # whether each of its voxels is one of the volume's
 
 
 A_TABLE = Fit("a score table has no place", True)
@@ -103,27 +95,14 @@ def _length(mm: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """An annotation file, or a score table that stands alone, that needs a volume.
+    """An annotation file, or a score table that stands alone, that needs a volume."""
 
-    Attributes
-    ----------
-    key
-        Its path below the source.
-    item
-        The item that it is of.
-    file
-        What scanning found of it.
-    name
-        Its name as it is compared.
-    case, plane
-        Its case words, in which numbers are numbers, and its plane; also one that the
-        specification has no word for (``axial``).
-    """
-
-    key: str
-    item: Item
-    file: MaskFile | TableFile
-    name: PlainName
+    key: str  # its path below the source
+    item: Item  # the item that it is of
+    file: MaskFile | TableFile  # what scanning found of it
+    name: PlainName  # its name as it is compared
+    # Its case words, in which numbers are numbers, and its plane; also one that the specification
+    # has no word for (``axial``).
     case: frozenset[str]
     plane: str | None
 
@@ -313,12 +292,8 @@ ROWS = 8
 class Candidates(Table):
     """A row for each volume, with a button that chooses it.
 
-    Parameters
-    ----------
-    volumes
-        Those of the target.
-    choose
-        Called with the volume's id.
+    ``volumes``: those of the target.
+    ``choose``: called with the volume's id.
     """
 
     def __init__(self, volumes: Volumes, choose: Callable[[int], None]) -> None:
@@ -391,12 +366,8 @@ def overlay(target: Target, file: MaskFile, volume: VolumeRef, ticket: Ticket) -
     memory. Where the two do not fit, the annotation is also shown as it would be with the volume's
     header, if it has as many voxels.
 
-    Raises
-    ------
-    NiftiKitError
-        If one of the two cannot be read.
-    Cancelled
-        If a person cancelled it.
+    Raises NiftiKitError if one of the two cannot be read. Raises Cancelled if a person cancelled
+    it.
     """
     name = f"{volume.dataset}/{volume.name}"
     voxels = _volume(target, volume, ticket)

@@ -42,10 +42,7 @@ def form_blockers(mapping: Mapping, form: str) -> list[str]:
 def save_mapping(mapping: Mapping, path: Path) -> Path | None:
     """Write a mapping as JSON; return where the file that was there is kept, if it was another.
 
-    Raises
-    ------
-    NiftiKitError
-        If the file cannot be written.
+    Raises NiftiKitError if the file cannot be written.
     """
     text = json.dumps(mapping.to_dict(), ensure_ascii=False, indent=4)
     kept = None

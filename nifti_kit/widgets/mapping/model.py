@@ -48,55 +48,23 @@ SUGGESTED = 30
 class MappingModel(HasTraits):
     """The annotation files of a dataset, the volumes of a target, and which belong together.
 
-    Parameters
-    ----------
-    source
-        A dataset of the ``annotations`` layout, or the path of one.
-    target
-        Where the volumes are; a path is that of a project folder.
-    mapping
-        What to begin with: a mapping, or the path of a JSON file. By default the source's own
-        ``mapping.json``, else what names and grids say (:func:`nifti_kit.match`).
-    path
-        Where the mapping is to be saved.
-
-    Attributes
-    ----------
-    table
-        A row for each file. Its ``selected`` is the file whose candidates are shown.
-    candidates
-        The volumes for the selected file, the likeliest first. Its ``selected`` is the one that
-        :meth:`take` takes.
-    suggestion
-        Rows that would change together (:class:`nifti_kit.widgets.mapping.suggestions.Suggestion`),
-        until a person takes or drops them; or None.
-    follows
-        Whether each candidate that is marked is drawn at once: as it begins for a project folder;
-        an instance sends a whole volume for each.
-    revision
-        How many changes there were.
-    message
-        What the last act did.
-    form
-        The form to save: ``auto``, ``dataset`` or ``project``.
-    task
-        The preview that is being made.
-    picture
-        The preview: a :class:`nifti_kit.widgets.viewer.model.ViewerModel`, or None.
-    comparing
-        The look at what is on the target.
-    replaced
-        What the mapping would replace there, as ``nk.changes`` tells it; None before it is asked
-        for, and after each change.
+    Parameters are those of :class:`nifti_kit.widgets.MappingEditor`.
     """
 
-    revision = Int()
-    message = Unicode()
+    revision = Int()  # how many changes there were
+    message = Unicode()  # what the last act did
     path = Unicode()
-    form = Unicode("auto")
+    form = Unicode("auto")  # the form to save: ``auto``, ``dataset`` or ``project``
+    # The preview: a :class:`nifti_kit.widgets.viewer.model.ViewerModel`, or None.
     picture = AnyTrait(None, allow_none=True)
+    # Rows that would change together (:class:`nifti_kit.widgets.mapping.suggestions.Suggestion`),
+    # until a person takes or drops them; or None.
     suggestion = AnyTrait(None, allow_none=True)
+    # Whether each candidate that is marked is drawn at once: as it begins for a project folder; an
+    # instance sends a whole volume for each.
     follows = Bool(False)
+    # What the mapping would replace there, as ``nk.changes`` tells it; None before it is asked for,
+    # and after each change.
     replaced = AnyTrait(None, allow_none=True)
 
     def __init__(
@@ -115,8 +83,12 @@ class MappingModel(HasTraits):
             begin = read_mapping(path_of(os.fspath(begin)), self.dataset)
         self.volumes = Volumes(self.target.volumes())
         self.rows = MappingRows(self.dataset, self.volumes, begin)
+        # A row for each file. Its ``selected`` is the file whose candidates are shown.
         self.table = Table(COLUMNS, self.rows.rows, on_edit=self._edited)
+        # The volumes for the selected file, the likeliest first. Its ``selected`` is the one that
+        # :meth:`take` takes.
         self.candidates = Candidates(self.volumes, self._choose_here)
+        # The preview that is being made; the look at what is on the target.
         self.task, self.comparing = Task(), Task()
         self.follows = isinstance(self.target, ProjectFolder)
         self._wanted: tuple[str, int] | None = None
@@ -146,10 +118,7 @@ class MappingModel(HasTraits):
 
         What it says of the other files of its case is in ``suggestion`` then.
 
-        Raises
-        ------
-        BadMapping
-            If no file, or more than one, is meant, or there is no such volume.
+        Raises BadMapping if no file, or more than one, is meant, or there is no such volume.
         """
         pair = self.standing(annotation)
         key = pair.annotation.key
@@ -238,10 +207,7 @@ class MappingModel(HasTraits):
     def load(self, path: PathLike) -> None:
         """Take the volumes of a JSON file, instead of those that are chosen now.
 
-        Raises
-        ------
-        NiftiKitError
-            If it cannot be read. What is wrong in it becomes findings.
+        Raises NiftiKitError if it cannot be read. What is wrong in it becomes findings.
         """
         mapping = read_mapping(path_of(os.fspath(path)), self.dataset, relative=str(path))
         self._change(f"{path} loaded", self.rows.rows_of(mapping), mapping.faults)
@@ -249,10 +215,8 @@ class MappingModel(HasTraits):
     def save(self, path: PathLike | None = None, *, form: str | None = None) -> Path:
         """Write the mapping as JSON and return where; a file that is there is kept beside it.
 
-        Raises
-        ------
-        NiftiKitError
-            If something is in the way (``save_blockers``), or the file cannot be written.
+        Raises NiftiKitError if something is in the way (``save_blockers``), or the file cannot be
+        written.
         """
         self.path = self.path if path is None else os.fspath(path)
         self.form = self.form if form is None else form

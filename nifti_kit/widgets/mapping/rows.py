@@ -61,25 +61,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """An annotation file and the volume that it has now, with what is known of the two.
+    """An annotation file and the volume that it has now, with what is known of the two."""
 
-    Attributes
-    ----------
-    annotation, row
-        The file; and its volume, rule, candidates, and what a person decided.
-    rule
-        What matched the two, in words.
-    place
-        How the file lies against its volume; None without one.
-    doubts
-        What speaks against the two, in words.
-    """
-
+    # The file; and its volume, rule, candidates, and what a person decided.
     annotation: Annotation
     row: MappingRow
-    rule: str = ""
-    place: Fit | None = None
-    doubts: tuple[str, ...] = ()
+    rule: str = ""  # what matched the two, in words
+    place: Fit | None = None  # how the file lies against its volume; None without one
+    doubts: tuple[str, ...] = ()  # what speaks against the two, in words
 
     @property
     def state(self) -> str:
@@ -158,27 +147,16 @@ def pair_findings(pair: Pair, volumes: Volumes) -> Iterator[Finding]:
 class MappingRows:
     """The files of a dataset with the volumes that they have; every change can be undone.
 
-    Parameters
-    ----------
-    dataset
-        Of the ``annotations`` layout.
-    volumes
-        Those of the target.
-    begin
-        The mapping to begin with; by default what names and grids say.
-
-    Attributes
-    ----------
-    annotations
-        The files by their keys, in order.
-    picked
-        The keys of the files that a person has picked.
+    ``dataset``: of the ``annotations`` layout.
+    ``volumes``: those of the target.
+    ``begin``: the mapping to begin with; by default what names and grids say.
     """
 
     def __init__(self, dataset: Dataset, volumes: Volumes, begin: FileMapping | None) -> None:
         self.dataset, self.volumes = dataset, volumes
+        # The files by their keys, in order.
         self.annotations = {one.key: one for one in Annotation.all_of(dataset.items)}
-        self.picked: set[str] = set()
+        self.picked: set[str] = set()  # the keys of the files that a person has picked
         self._cases: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
         for key, one in self.annotations.items():
             self._cases[one.file.relative.parent, one.case].append(key)
@@ -231,10 +209,7 @@ class MappingRows:
     def key_of(self, annotation: str | os.PathLike[str]) -> str:
         """Return the key of a file, given by its path or as much of its end as tells it apart.
 
-        Raises
-        ------
-        BadMapping
-            If no file, or more than one, is meant.
+        Raises BadMapping if no file, or more than one, is meant.
         """
         text = os.fspath(annotation)
         if text in self.annotations:

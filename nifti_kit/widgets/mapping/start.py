@@ -23,22 +23,11 @@ from nifti_kit.widgets.parts.tasks import Task, Ticket
 class MappingStart(HasTraits):
     """Source and target of a mapping; where both are given, the matching is there at once.
 
-    Parameters
-    ----------
-    source, target, mapping, path
-        As :class:`MappingModel` has them; without source or target a
-        person picks them.
-
-    Attributes
-    ----------
-    source, target
-        The pickers.
-    matching
-        The :class:`nifti_kit.widgets.mapping.model.MappingModel`; None before there is one.
-    task
-        The matching that is under way: of thousands of files it takes seconds.
+    ``source``, ``target``, ``mapping``, ``path``: as :class:`MappingModel` has them; without source
+    or target a person picks them.
     """
 
+    # The :class:`nifti_kit.widgets.mapping.model.MappingModel`; None before there is one.
     matching = AnyTrait(None, allow_none=True)
 
     def __init__(
@@ -53,9 +42,10 @@ class MappingStart(HasTraits):
         self.path = path
         place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
         is_read = isinstance(source, Dataset)
+        # The pickers.
         self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
         self.target = TargetPicker(place)
-        self.task = Task()
+        self.task = Task()  # the matching that is under way: of thousands of files it takes seconds
         self._made: MappingModel | None = None
         if is_read:
             self.source.dataset = source
@@ -77,10 +67,7 @@ class MappingStart(HasTraits):
     def begin(self) -> None:
         """Match the source that was read with the volumes of the target, in ``task``.
 
-        Raises
-        ------
-        BadMapping
-            If something is in the way (``begin_blockers``).
+        Raises BadMapping if something is in the way (``begin_blockers``).
         """
         refuse(self.begin_blockers, "matching", BadMapping)
         dataset, target = self.source.dataset, self.target.target

@@ -16,18 +16,10 @@ from nifti_kit.widgets.mapping.rows import ACCEPTED, PLACE, UNMATCHED, MappingRo
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What several rows would become.
+    """What several rows would become."""
 
-    Attributes
-    ----------
-    title
-        What speaks for it.
-    rows
-        The rows, by the keys of their files.
-    """
-
-    title: str
-    rows: Mapping[str, MappingRow]
+    title: str  # what speaks for it
+    rows: Mapping[str, MappingRow]  # the rows, by the keys of their files
 
 
 def same_case(rows: MappingRows, key: str) -> Suggestion | None:

@@ -34,16 +34,11 @@ NONE = "No findings: nothing is wrong as far as it was read."
 class FindingsView(w.VBox):
     """Shows findings.
 
-    Parameters
-    ----------
-    model
-        The findings.
-    jump
-        Called with the chosen finding by the button "Show the item"; without it there is none.
-    path
-        Where findings are saved at first; ``.html`` is a report with pictures.
-    mending
-        What can be done about them; without it they are shown only.
+    ``model``: the findings.
+    ``jump``: called with the chosen finding by the button "Show the item"; without it there is
+    none.
+    ``path``: where findings are saved at first; ``.html`` is a report with pictures.
+    ``mending``: what can be done about them; without it they are shown only.
     """
 
     def __init__(

@@ -40,31 +40,14 @@ CODE_COLUMNS = (
 
 
 class FindingsTable(HasTraits):
-    """Findings, of which one may be chosen, and some are accepted, by code or by file.
+    """Findings, of which one may be chosen, and some are accepted, by code or by file."""
 
-    Attributes
-    ----------
-    findings
-        All of them, with what was accepted.
-    waive
-        What a person accepts, codes and pairs of a code and a file: what
-        :func:`nifti_kit.check` and :func:`nifti_kit.plan` take.
-    reasons
-        Why, by what is accepted.
-    selected
-        The finding that was chosen, or None.
-    shown
-        How often findings were shown: what observes it sees them and their rows alike.
-    table
-        The rows: one for each finding.
-    codes
-        The rows: one for each code.
-    """
-
-    findings = AnyTrait()
+    findings = AnyTrait()  # all of them, with what was accepted
+    # What a person accepts, codes and pairs of a code and a file: what :func:`nifti_kit.check` and
+    # :func:`nifti_kit.plan` take.
     waive = Tuple()
-    selected = AnyTrait()
-    shown = Int()
+    selected = AnyTrait()  # the finding that was chosen, or None
+    shown = Int()  # how often findings were shown: what observes it sees them and their rows alike
 
     def __init__(
         self,
@@ -74,8 +57,9 @@ class FindingsTable(HasTraits):
     ) -> None:
         """Show findings; ``dataset`` gives their items and pictures."""
         super().__init__()
+        # A row for each finding, and one for each code.
         self.table, self.codes = Table(COLUMNS), Table(CODE_COLUMNS)
-        self.reasons: dict[Waiver, str] = {}
+        self.reasons: dict[Waiver, str] = {}  # why, by what is accepted
         self.table.observe(self._choose, "selected")
         self._pictures: dict[Finding, Illustration | None] = {}
         self.waive = waivers(waive)
@@ -132,10 +116,7 @@ class FindingsTable(HasTraits):
         Of a code that is accepted as a whole, one file can be taken back: its others stay
         accepted, each by its path.
 
-        Raises
-        ------
-        KeyError
-            If the catalogue has no such code.
+        Raises KeyError if the catalogue has no such code.
         """
         (accepted,) = waivers([accepted])
         others = tuple(one for one in self.waive if one != accepted)
@@ -182,10 +163,7 @@ class FindingsTable(HasTraits):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all findings to a file: ``.html`` (a report with pictures), ``.json`` or ``.csv``.
 
-        Raises
-        ------
-        NiftiKitError
-            If the name has another ending, or the file cannot be written.
+        Raises NiftiKitError if the name has another ending, or the file cannot be written.
         """
         self.findings.save(path)
 

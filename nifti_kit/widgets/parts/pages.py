@@ -11,18 +11,10 @@ Shown = TypeVar("Shown")
 
 
 class Pages(HasTraits, Generic[Shown]):
-    """What was found, some of it at a time.
+    """What was found, some of it at a time."""
 
-    Attributes
-    ----------
-    page
-        From 0.
-    page_size
-        How much is shown at a time.
-    """
-
-    page = Int()
-    page_size = Int()
+    page = Int()  # from 0
+    page_size = Int()  # how much is shown at a time
 
     @property
     def found(self) -> Sequence[Shown]:

@@ -65,41 +65,21 @@ def _is_sample(entry: Path) -> bool:
 
 
 class SourcePicker(HasTraits):
-    """What is to be read, and what reading found.
+    """What is to be read, and what reading found."""
 
-    Attributes
-    ----------
-    path
-        A folder, an archive or one NIfTI file.
-    layout, segmentation, score_frames, score_base
-        As :func:`nifti_kit.scan` has them.
-    dataset
-        What the last scan found; None before, and while another source is read.
-    recent
-        The sources that were read, the newest first.
-    samples
-        Data to begin with, name to path.
-    read
-        What was ``chosen`` of which ``dataset`` is.
-    task
-        The reading: headers only, but of a large folder it takes a while.
-    """
-
-    path = Unicode()
+    path = Unicode()  # a folder, an archive or one NIfTI file
+    # As :func:`nifti_kit.scan` has them.
     layout = Enum(CHOICES["layout"], "auto")
     segmentation = Enum(CHOICES["segmentation"], "auto")
     score_frames = Enum(CHOICES["score_frames"], "file")
     score_base = Enum(CHOICES["score_base"], "auto")
-    dataset = AnyTrait()
-    recent = Tuple()
+    dataset = AnyTrait()  # what the last scan found; None before, and while another source is read
+    recent = Tuple()  # the sources that were read, the newest first
 
     def __init__(self, path: str | os.PathLike[str] = "", **choices: Any) -> None:
         """Take a path, and what else :func:`nifti_kit.scan` takes; nothing is read yet.
 
-        Raises
-        ------
-        BadSource
-            If something was chosen that there is not.
+        Raises BadSource if something was chosen that there is not.
         """
         self._given = {name: choices.pop(name) for name in GIVEN if name in choices}
         if "score_base" in choices:
@@ -113,9 +93,9 @@ class SourcePicker(HasTraits):
                 expected = ", ".join(map(repr, CHOICES[name]))
                 raise BadSource(f"{name} has no such choice", found=repr(value), expected=expected)
         super().__init__(path=os.fspath(path), **choices)
-        self.samples = samples()
-        self.task = Task()
-        self.read: tuple[str, ...] = ()
+        self.samples = samples()  # data to begin with, name to path
+        self.task = Task()  # the reading: headers only, but of a large folder it takes a while
+        self.read: tuple[str, ...] = ()  # what was ``chosen`` of which ``dataset`` is
         self._scanning: tuple[str, ...] = ()
         self.observe(self._forget_error, ["path", *CHOICES])
         self.observe(self._note_read, "dataset")
@@ -152,10 +132,7 @@ class SourcePicker(HasTraits):
     def take_proposal(self) -> None:
         """Read the source again, its masks with the images that the proposal says.
 
-        Raises
-        ------
-        BadSource
-            If something is in the way: see ``proposal_blockers``.
+        Raises BadSource if something is in the way: see ``proposal_blockers``.
         """
         refuse(self.proposal_blockers, "taking the proposal", BadSource)
         self.layout = "pairs"

@@ -28,57 +28,33 @@ EDITABLE: frozenset[Kind] = frozenset(("choice", "edit", "check"))
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
+    """A column."""
 
-    Attributes
-    ----------
-    name
-        The key of its cells in a row.
-    title
-        What stands above it.
-    kind
-        ``text``, ``number`` (aligned to the right, sorted as one), ``choice`` (one of a row's
-        ``choices``), ``edit`` (free text), ``button`` (an action), ``check`` (true or false).
-        A cell without a value has no button, and None no check box.
-    filtered
-        Whether a person can choose one of its values to be shown alone.
-    minor
-        Left out where the table has little room: what is chosen shows it beside the table.
-    """
-
-    name: str
-    title: str
+    name: str  # the key of its cells in a row
+    title: str  # what stands above it
+    # ``text``, ``number`` (aligned to the right, sorted as one), ``choice`` (one of a row's
+    # ``choices``), ``edit`` (free text), ``button`` (an action), ``check`` (true or false). A cell
+    # without a value has no button, and None no check box.
     kind: Kind = "text"
-    filtered: bool = False
+    filtered: bool = False  # whether a person can choose one of its values to be shown alone
+    # Left out where the table has little room: what is chosen shows it beside the table.
     minor: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row.
+    """A row."""
 
-    Attributes
-    ----------
-    key
-        What it is known by; unique in its table.
-    cells
-        Its values by column.
-    choices
-        For cells of the kind ``choice``: what can be chosen, by column.
-    tone
-        What it means: ``error``, ``warning``, ``note``, ``good`` or nothing. The view shows it as
-        a word and a colour.
-    colors
-        RGB (0 to 255) of a patch before the text of a cell, by column.
-    hints
-        More about a cell, by column; it is shown on hovering and read to those who do not see.
-    """
-
-    key: str
-    cells: Mapping[str, Any]
+    key: str  # what it is known by; unique in its table
+    cells: Mapping[str, Any]  # its values by column
+    # For cells of the kind ``choice``: what can be chosen, by column.
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # What it means: ``error``, ``warning``, ``note``, ``good`` or nothing. The view shows it as a
+    # word and a colour.
     tone: Tone = ""
+    # RGB (0 to 255) of a patch before the text of a cell, by column.
     colors: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    # More about a cell, by column; it is shown on hovering and read to those who do not see.
     hints: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,31 +74,18 @@ def columns_of(
 
 
 class Table(Pages[Row]):
-    """Rows, and which of them are shown.
+    """Rows, and which of them are shown."""
 
-    Attributes
-    ----------
-    rows, columns
-        All of them.
-    search
-        Words that a row must have, each in any of its cells; upper and lower case are alike.
-    filters
-        Values that a column must have, by the column's name; none means any.
-    sort
-        The column by which rows are ordered, with ``-`` before it for falling order; ``""`` keeps
-        the order of ``rows``.
-    page
-        From 0.
-    selected
-        The key of the row that a person has chosen, or ``""``.
-    """
-
+    # All of them.
     columns = Tuple()
     rows = Tuple()
+    # Words that a row must have, each in any of its cells; upper and lower case are alike.
     search = Unicode()
-    filters = DictTrait()
+    filters = DictTrait()  # values that a column must have, by the column's name; none means any
+    # The column by which rows are ordered, with ``-`` before it for falling order; ``""`` keeps the
+    # order of ``rows``.
     sort = Unicode()
-    selected = Unicode()
+    selected = Unicode()  # the key of the row that a person has chosen, or ``""``
     page_size = Int(PAGE_SIZE)
 
     def __init__(

@@ -150,20 +150,12 @@ class InstanceView(w.VBox):
 class PlaceView(w.VBox):
     """Shows one place of several kinds: the choice of a kind, and below it what that kind asks.
 
-    Parameters
-    ----------
-    model
-        Has ``kind``, ``kinds``, ``given`` and ``blockers``.
-    asks
-        What stands before the kinds.
-    titles
-        Each kind in words.
-    places
-        What each kind asks; of ``given`` a text.
-    above
-        What stands over all of it.
-    title
-        What its line begins with once it is filled in.
+    ``model``: has ``kind``, ``kinds``, ``given`` and ``blockers``.
+    ``asks``: what stands before the kinds.
+    ``titles``: each kind in words.
+    ``places``: what each kind asks; of ``given`` a text.
+    ``above``: what stands over all of it.
+    ``title``: what its line begins with once it is filled in.
     """
 
     def __init__(

@@ -43,33 +43,22 @@ class InstancePlace(HasTraits):
 
     Nothing is asked of the network before :meth:`connect`. Address and token come from the
     environment or from ``~/supervisely.env``; the token is in no trait and no text.
-
-    Attributes
-    ----------
-    address
-        The instance's address, once it has answered.
-    teams, workspaces, projects, datasets
-        What can be chosen, each a ``Place`` with id and name; empty until what is above is chosen.
-    team, workspace, project, dataset
-        The ids that are chosen; 0 where nothing is, ``WHOLE_PROJECT`` for a project without a
-        dataset.
-    target
-        The chosen :class:`nifti_kit.Instance`; None until a dataset is chosen.
-    task
-        The requests: one at a time, in a thread.
     """
 
-    address = Unicode()
+    address = Unicode()  # the instance's address, once it has answered
+    # What can be chosen, each a ``Place`` with id and name; empty until what is above is chosen.
     teams = Tuple()
     workspaces = Tuple()
     projects = Tuple()
     datasets = Tuple()
+    # The ids that are chosen; 0 where nothing is, ``WHOLE_PROJECT`` for a project without a
+    # dataset.
     team = Int()
     workspace = Int()
     project = Int()
     dataset = Int()
-    target = AnyTrait()
-    task = InstanceTrait(Task, ())
+    target = AnyTrait()  # the chosen :class:`nifti_kit.Instance`; None until a dataset is chosen
+    task = InstanceTrait(Task, ())  # the requests: one at a time, in a thread
 
     def __init__(self, api: Callable[[], Any] = _api_from_env) -> None:
         """``api`` returns a ``supervisely.Api`` when a person connects."""
@@ -238,28 +227,14 @@ SHOWN_DATASETS = 8
 
 
 class FolderPlace(HasTraits):
-    """A project folder, and the dataset in it.
+    """A project folder, and the dataset in it."""
 
-    Attributes
-    ----------
-    path
-        The project's folder; it is made when something lands.
-    dataset
-        The dataset's name, nested ones with ``/``; ``""`` for the whole project (annotations
-        only).
-    datasets
-        Those that are in the folder already.
-    target
-        The :class:`nifti_kit.ProjectFolder`; None while something is refused.
-    blockers
-        What is missing or refused.
-    """
-
-    path = Unicode()
+    path = Unicode()  # the project's folder; it is made when something lands
+    # The dataset's name, nested ones with ``/``; ``""`` for the whole project (annotations only).
     dataset = Unicode()
-    datasets = Tuple()
-    target = AnyTrait()
-    blockers = List(Unicode())
+    datasets = Tuple()  # those that are in the folder already
+    target = AnyTrait()  # the :class:`nifti_kit.ProjectFolder`; None while something is refused
+    blockers = List(Unicode())  # what is missing or refused
 
     def __init__(
         self, path: str | os.PathLike[str] = "", dataset: str = "", *, reads: bool = False
@@ -325,31 +300,19 @@ class FolderPlace(HasTraits):
 class TargetPicker(HasTraits):
     """Where things land.
 
-    Parameters
-    ----------
-    target
-        A target to begin with; a :class:`nifti_kit.ProjectFolder` can be changed in the view.
-    api
-        Returns a ``supervisely.Api`` when a person connects; that of the environment by default.
-
-    Attributes
-    ----------
-    kind
-        One of ``KINDS``.
-    folder, instance
-        The two places; the one of ``kind`` counts.
-    target
-        What was chosen; None while something is missing.
-    blockers
-        What is missing.
+    ``target``: a target to begin with; a :class:`nifti_kit.ProjectFolder` can be changed in the
+    view.
+    ``api``: returns a ``supervisely.Api`` when a person connects; that of the environment by
+    default.
     """
 
-    kind = Unicode("folder")
+    kind = Unicode("folder")  # one of ``KINDS``
+    # The two places; the one of ``kind`` counts.
     folder = InstanceTrait(FolderPlace, ())
     instance = InstanceTrait(InstancePlace)
     given = AnyTrait()
-    target = AnyTrait()
-    blockers = List(Unicode())
+    target = AnyTrait()  # what was chosen; None while something is missing
+    blockers = List(Unicode())  # what is missing
 
     def __init__(self, target: Any = None, *, api: Callable[[], Any] | None = None) -> None:
         super().__init__(instance=InstancePlace() if api is None else InstancePlace(api))

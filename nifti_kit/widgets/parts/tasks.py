@@ -35,10 +35,7 @@ class Ticket:
     def tell(self, fraction: float, text: str = "") -> None:
         """Say how far the work is (0 to 1).
 
-        Raises
-        ------
-        Cancelled
-            If a person wants it to end.
+        Raises Cancelled if a person wants it to end.
         """
         self.check()
         now = time.monotonic()
@@ -59,14 +56,9 @@ class Ticket:
 class BySize:
     """Tells how many of the bytes of all things are done.
 
-    Parameters
-    ----------
-    ticket
-        That of the work.
-    sizes
-        The bytes of each thing.
-    doing
-        Says what is done with a thing.
+    ``ticket``: that of the work.
+    ``sizes``: the bytes of each thing.
+    ``doing``: says what is done with a thing.
     """
 
     def __init__(self, ticket: Ticket, sizes: Iterable[int], doing: Callable[[Any], str]) -> None:
@@ -88,25 +80,15 @@ class BySize:
 
 
 class Task(HasTraits):
-    """One piece of work at a time.
+    """One piece of work at a time."""
 
-    Attributes
-    ----------
-    state
-        ``idle``, ``running``, ``cancelling``, ``done``, ``cancelled`` or ``failed``.
-    fraction, text
-        How far it is (0 to 1), and what it says about it; the error's text where it failed.
-    result
-        What the work returned; None while there is nothing.
-    error
-        What it raised; None where it did not fail.
-    """
-
+    # ``idle``, ``running``, ``cancelling``, ``done``, ``cancelled`` or ``failed``.
     state = Unicode("idle")
+    # How far it is (0 to 1), and what it says about it; the error's text where it failed.
     fraction = Float(0.0)
     text = Unicode()
-    result = AnyTrait()
-    error = AnyTrait()
+    result = AnyTrait()  # what the work returned; None while there is nothing
+    error = AnyTrait()  # what it raised; None where it did not fail
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -134,12 +116,9 @@ class Task(HasTraits):
     ) -> None:
         """Begin work in a thread; nothing happens while other work is under way.
 
-        Parameters
-        ----------
-        work
-            Called with a :class:`Ticket`.
-        then
-            Called in the same thread with what the work returned, before ``state`` is ``done``.
+        ``work``: called with a :class:`Ticket`.
+        ``then``: called in the same thread with what the work returned, before ``state`` is
+        ``done``.
         """
         with self._turn:
             if self.is_running:
@@ -172,12 +151,8 @@ class Task(HasTraits):
 
         A run without a person (nbmake, papermill) ends with this, so that a failure is not lost.
 
-        Raises
-        ------
-        BaseException
-            Whatever the work raised.
-        TimeoutError
-            If it is not over after ``timeout`` seconds.
+        Raises BaseException: whatever the work raised. Raises TimeoutError if it is not over after
+        ``timeout`` seconds.
         """
         with self._turn:
             thread = self._thread

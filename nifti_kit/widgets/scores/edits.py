@@ -18,31 +18,16 @@ from nifti_kit.formats.scores.table import MAX_VALUE, check_base
 
 @dataclass(frozen=True)
 class Draft:
-    """A score table as it is now.
+    """A score table as it is now."""
 
-    Attributes
-    ----------
-    table
-        Its file.
-    sheet
-        Its rows and cells as they are written.
-    base
-        What its layers count from: 1, or 0.
-    frames
-        ``file``: from the first frame of the NIfTI file; ``reversed``: from the last one. For a
-        table without masks the choices of :func:`nifti_kit.scan`.
-    count
-        How many frames there are; None where nothing says it.
-    said
-        Whether it is known what its layers count from.
-    """
-
-    table: TableFile
-    sheet: ScoreSheet
-    base: int
+    table: TableFile  # its file
+    sheet: ScoreSheet  # its rows and cells as they are written
+    base: int  # what its layers count from: 1, or 0
+    # ``file``: from the first frame of the NIfTI file; ``reversed``: from the last one. For a table
+    # without masks the choices of :func:`nifti_kit.scan`.
     frames: str
-    count: int | None
-    said: bool = True
+    count: int | None  # how many frames there are; None where nothing says it
+    said: bool = True  # whether it is known what its layers count from
 
     @cached_property
     def _placed(self) -> tuple[dict[int, int], list[Finding]]:
@@ -93,10 +78,7 @@ class Draft:
     def read(self) -> ScoreTable:
         """The table as it is read, by frames of the NIfTI file.
 
-        Raises
-        ------
-        BadScores
-            If layers count from the last frame, and one is beyond the first.
+        Raises BadScores if layers count from the last frame, and one is beyond the first.
         """
         found = read_sheet(self.sheet, str(self.table.relative), self.base)
         if self.count is not None and self.frames == "reversed":
@@ -115,10 +97,7 @@ class Draft:
     def row_for(self, layer: int) -> tuple[Draft, int]:
         """Return the draft with a row for a layer, and the row's line; it is added if missing.
 
-        Raises
-        ------
-        BadScores
-            If several rows have that layer, or the volume has no such frame.
+        Raises BadScores if several rows have that layer, or the volume has no such frame.
         """
         if layer in self.rows:
             return self, self.rows[layer].number
@@ -138,10 +117,7 @@ class Draft:
 def open_draft(table: TableFile, base: int, frames: str, count: int | None) -> Draft:
     """Return the draft of a score table as its file is.
 
-    Raises
-    ------
-    NiftiKitError
-        If the file is no score table.
+    Raises NiftiKitError if the file is no score table.
     """
     check_base(base, table.path)
     text = table_text(table.path, table.content)
@@ -164,10 +140,7 @@ class Edited(NamedTuple):
 def column_of(label: int | str) -> str:
     """Return the column of a label: 2, ``"2"`` and ``"Label-2"`` are one.
 
-    Raises
-    ------
-    BadScores
-        If it names no pixel value.
+    Raises BadScores if it names no pixel value.
     """
     text = str(label).strip()
     text = text[6:] if text.casefold().startswith("label-") else text
@@ -179,10 +152,7 @@ def column_of(label: int | str) -> str:
 def key_parts(key: str) -> tuple[int | None, int | None]:
     """Return (layer, None) or (None, line) of a row's key.
 
-    Raises
-    ------
-    BadScores
-        If it is no such key.
+    Raises BadScores if it is no such key.
     """
     kind, number = key[:1], key[1:]
     if kind not in ("L", "R") or not number.isdigit():
@@ -193,10 +163,7 @@ def key_parts(key: str) -> tuple[int | None, int | None]:
 def scored(draft: Draft, key: str, name: str, text: str) -> Edited:
     """Put a text into a cell; a score has to be a number, ``""`` removes it.
 
-    Raises
-    ------
-    BadScores
-        If it is no number, or there is no such row.
+    Raises BadScores if it is no number, or there is no such row.
     """
     text = text.strip()
     if value_of(name) is not None and text and decimal(text) is None:
@@ -211,10 +178,7 @@ def scored(draft: Draft, key: str, name: str, text: str) -> Edited:
 def commented(draft: Draft, key: str, name: str, text: str) -> Edited:
     """Put a comment beside a score; ``""`` removes it.
 
-    Raises
-    ------
-    BadScores
-        If a file cannot hold it, or the column has no scores.
+    Raises BadScores if a file cannot hold it, or the column has no scores.
     """
     value = value_of(name)
     if value is None:
@@ -245,10 +209,7 @@ def _shown(text: str) -> str:
 def placed(draft: Draft, key: str, text: str) -> Edited:
     """Give a row another layer.
 
-    Raises
-    ------
-    BadScores
-        If it is no whole number, there is no such layer, or it has a row already.
+    Raises BadScores if it is no whole number, there is no such layer, or it has a row already.
     """
     line = _line(draft, key)
     number = decimal(text.strip())
@@ -276,10 +237,7 @@ def _line(draft: Draft, key: str) -> int:
 def row_removed(draft: Draft, key: str) -> Edited:
     """Remove a row with all its scores.
 
-    Raises
-    ------
-    BadScores
-        If there is none.
+    Raises BadScores if there is none.
     """
     line = _line(draft, key)
     return Edited(f"line {line} removed", draft.with_sheet(draft.sheet.without_row(line)))
@@ -288,10 +246,7 @@ def row_removed(draft: Draft, key: str) -> Edited:
 def column_moved(draft: Draft, name: str, label: int | str) -> Edited:
     """Give a column, with its comments, to another label.
 
-    Raises
-    ------
-    BadScores
-        If there is no such column, or that label has one.
+    Raises BadScores if there is no such column, or that label has one.
     """
     _need(draft, name)
     other = column_of(label)
@@ -310,10 +265,7 @@ def column_moved(draft: Draft, name: str, label: int | str) -> Edited:
 def column_removed(draft: Draft, name: str) -> Edited:
     """Remove a column, with its comments.
 
-    Raises
-    ------
-    BadScores
-        If there is none, or it is the only one with scores.
+    Raises BadScores if there is none, or it is the only one with scores.
     """
     _need(draft, name)
     if draft.sheet.values == (value_of(name),):
@@ -333,10 +285,7 @@ def _need(draft: Draft, name: str) -> None:
 def counted_anew(draft: Draft, base: int, frames: str) -> Edited:
     """Count the layers from another number, or from the other end.
 
-    Raises
-    ------
-    BadScores
-        If there is no such way, or a layer would have no frame.
+    Raises BadScores if there is no such way, or a layer would have no frame.
     """
     after = replace(draft, base=base, frames=frames, said=True)
     _ = after.read  # refuses a layer beyond the first frame, where they count from the last one
@@ -349,10 +298,7 @@ def counted_anew(draft: Draft, base: int, frames: str) -> Edited:
 def shifted(draft: Draft, by: int) -> Edited:
     """Move every row by some layers.
 
-    Raises
-    ------
-    BadScores
-        If a row would come before the first frame, or behind the last one.
+    Raises BadScores if a row would come before the first frame, or behind the last one.
     """
     sheet = draft.sheet
     for layer, row in draft.rows.items():

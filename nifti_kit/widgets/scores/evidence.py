@@ -39,33 +39,20 @@ from nifti_kit.widgets.viewer.loading import chosen_item
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What a score table is held against.
+    """What a score table is held against."""
 
-    Attributes
-    ----------
-    item, table
-        Its item, and its file.
-    survey
-        What the item's files hold.
-    targets
-        For each value that a column may name: (position of the mask in the item, pixel value) of
-        everything that it scores. Empty for a table without masks.
-    voxels
-        For each of these values its voxels on every frame; values whose masks cannot be read are
-        not in it.
-    slices
-        For each frame of the file the RAS+ slice (from 0) that it becomes.
-    names
-        Class names by value.
-    """
-
+    # Its item, and its file.
     item: Item
     table: TableFile
-    survey: ItemSurvey
+    survey: ItemSurvey  # what the item's files hold
+    # For each value that a column may name: (position of the mask in the item, pixel value) of
+    # everything that it scores. Empty for a table without masks.
     targets: dict[int, list[Target]]
+    # For each of these values its voxels on every frame; values whose masks cannot be read are not
+    # in it.
     voxels: dict[int, Profile]
-    slices: tuple[int, ...]
-    names: dict[int, str]
+    slices: tuple[int, ...]  # for each frame of the file the RAS+ slice (from 0) that it becomes
+    names: dict[int, str]  # class names by value
 
     @property
     def count(self) -> int | None:
@@ -88,10 +75,7 @@ class Reference:
 def reference_of(dataset: Dataset, item: Item, table: TableFile, shapes: Shapes) -> Reference:
     """Return what a table of an item is held against; its masks are read, each once.
 
-    Parameters
-    ----------
-    shapes
-        Gives the profiles of a label file; None where it cannot be read.
+    ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """
     survey = survey_item(dataset, item)
     targets = targets_of(item, survey.masks, table)
@@ -135,21 +119,13 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Remark:
-    """Something that is wrong with a cell, a row, a column or the table.
+    """Something that is wrong with a cell, a row, a column or the table."""
 
-    Attributes
-    ----------
-    finding
-        What ``check`` says of it.
-    row
-        The key of the row: ``L12`` (layer 12), ``R5`` (line 5 of the file, which has no layer of
-        its own), ``head``; ``""`` for the table as a whole.
-    column
-        The name of the column, such as ``Label-2``; ``""`` for the row or table as a whole.
-    """
-
-    finding: Finding
+    finding: Finding  # what ``check`` says of it
+    # The key of the row: ``L12`` (layer 12), ``R5`` (line 5 of the file, which has no layer of its
+    # own), ``head``; ``""`` for the table as a whole.
     row: str = ""
+    # The name of the column, such as ``Label-2``; ``""`` for the row or table as a whole.
     column: str = ""
 
     @property
@@ -275,28 +251,16 @@ ALONE = {
 
 @dataclass(frozen=True)
 class Counting:
-    """One way to count layers.
+    """One way to count layers."""
 
-    Attributes
-    ----------
-    base, frames
-        As :func:`nifti_kit.scan` has them in ``score_base`` and ``score_frames``.
-    on_label
-        Scores (other than 0) that are then on slices that have their label; None without masks.
-    beside
-        Scores that are then on slices without it.
-    outside
-        Scores that then have no frame.
-    alone
-        Whether the table has no masks.
-    """
-
+    # As :func:`nifti_kit.scan` has them in ``score_base`` and ``score_frames``.
     base: int
     frames: str
+    # Scores (other than 0) that are then on slices that have their label; None without masks.
     on_label: int | None = None
-    beside: int = 0
-    outside: int = 0
-    alone: bool = False
+    beside: int = 0  # scores that are then on slices without it
+    outside: int = 0  # scores that then have no frame
+    alone: bool = False  # whether the table has no masks
 
     @property
     def total(self) -> int:
@@ -372,10 +336,7 @@ def fix_of(remark: Remark, draft: Draft) -> str:
 def fixed(remark: Remark, draft: Draft) -> Edited:
     """Do what :func:`fix_of` says.
 
-    Raises
-    ------
-    BadScores
-        If nothing can be done by one press, or it cannot be done.
+    Raises BadScores if nothing can be done by one press, or it cannot be done.
     """
     fix = fix_of(remark, draft)
     if fix == CLEAR:

@@ -42,43 +42,24 @@ _ALONE = {
 
 @dataclass(frozen=True)
 class CellInfo:
-    """A cell.
+    """A cell."""
 
-    Attributes
-    ----------
-    key, column
-        Of its row, and the name of its column.
-    layer, frame, slice
-        As the table counts; in the NIfTI file (from 1); RAS+ (from 0). None: there is no such.
-    line
-        The row's line in the file; None where the table has no such row.
-    plane
-        In words.
-    text, comment
-        As they are written.
-    voxels
-        How many the label has there; None where that is not known.
-    class_name
-        What the label is; ``""`` where that is not known.
-    remarks
-        What is wrong there.
-    alone
-        For a table without masks what its layers count along; else ``""``.
-    """
-
+    # Of its row, and the name of its column.
     key: str = ""
     column: str = ""
+    # As the table counts; in the NIfTI file (from 1); RAS+ (from 0). None: there is no such.
     layer: int | None = None
     frame: int | None = None
     slice: int | None = None
-    line: int | None = None
-    plane: str = ""
+    line: int | None = None  # the row's line in the file; None where the table has no such row
+    plane: str = ""  # in words
+    # As they are written.
     text: str = ""
     comment: str = ""
-    voxels: int | None = None
-    class_name: str = ""
-    remarks: tuple[Remark, ...] = ()
-    alone: str = ""
+    voxels: int | None = None  # how many the label has there; None where that is not known
+    class_name: str = ""  # what the label is; ``""`` where that is not known
+    remarks: tuple[Remark, ...] = ()  # what is wrong there
+    alone: str = ""  # for a table without masks what its layers count along; else ``""``
 
     @property
     def where(self) -> str:

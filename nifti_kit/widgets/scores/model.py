@@ -43,44 +43,19 @@ class ScoreModel(HasTraits):
 
     Edits are checked at once, and can be undone; one that is refused raises
     :class:`nifti_kit.errors.BadScores`, and nothing changes.
-
-    Attributes
-    ----------
-    source
-        What is read, and how.
-    table
-        The chosen table, relative to the source; ``""`` where there is none.
-    open
-        It with its masks' labels, or None while it is read.
-    current
-        The cell that a person is at: (key of the row, name of the column).
-    remarks
-        The rows: one for each cell, row or column that something is wrong with.
-    path
-        Where the table is to be saved.
-    message
-        What the last act did.
-    revision
-        Counts the changes of whatever is shown.
-    task
-        The reading of a table and its masks.
-    drop_faulty
-        Whether rows and cells that cannot be read are left out on saving.
-    viewer
-        The chosen item in three planes; None before a slice is looked at.
-    opening
-        The reading of its volume.
+    Parameters are those of :class:`nifti_kit.widgets.ScoreEditor`.
     """
 
-    table = Unicode()
-    open = AnyTrait()
+    table = Unicode()  # the chosen table, relative to the source; ``""`` where there is none
+    open = AnyTrait()  # it with its masks' labels, or None while it is read
+    # The cell that a person is at: (key of the row, name of the column).
     current = Tuple(Unicode(), Unicode(), default_value=("", ""))
-    path = Unicode()
-    message = Unicode()
-    revision = Int()
-    drop_faulty = Bool(False)
-    viewer = AnyTrait()
-    opening = AnyTrait()
+    path = Unicode()  # where the table is to be saved
+    message = Unicode()  # what the last act did
+    revision = Int()  # counts the changes of whatever is shown
+    drop_faulty = Bool(False)  # whether rows and cells that cannot be read are left out on saving
+    viewer = AnyTrait()  # the chosen item in three planes; None before a slice is looked at
+    opening = AnyTrait()  # the reading of its volume
 
     @default("opening")
     def _no_volume(self) -> Task:
@@ -104,8 +79,9 @@ class ScoreModel(HasTraits):
         """
         super().__init__()
         self.out, self._base, self._wanted = Path(out), base, table
-        self.task = Task()
+        self.task = Task()  # the reading of a table and its masks
         self.task.observe(self._read_on, "state")
+        # The rows: one for each cell, row or column that something is wrong with.
         self.remarks = Table(COLUMNS, on_press=lambda key, _: self._repair(self._remark(key)))
         self.remarks.observe(lambda change: self.jump(change["new"]), "selected")
         self._opened: dict[str, OpenTable] = {}
@@ -146,10 +122,7 @@ class ScoreModel(HasTraits):
     def choose(self, table: str) -> None:
         """Begin to read a table and its masks; one that was edited is as it was left.
 
-        Raises
-        ------
-        BadScores
-            If there is no such table, or no single one of that name.
+        Raises BadScores if there is no such table, or no single one of that name.
         """
         found = [name for name in self.tables if name == table]
         found = found or [name for name in self.tables if name.endswith(f"/{table}")]
@@ -332,10 +305,8 @@ class ScoreModel(HasTraits):
     def dataset(self) -> Dataset:
         """The dataset with the edited tables in it: what :func:`nifti_kit.plan` takes.
 
-        Raises
-        ------
-        BadScores
-            If a table has what cannot be read, and that is not left out (``drop_faulty``).
+        Raises BadScores if a table has what cannot be read, and that is not left out
+        (``drop_faulty``).
         """
         if self.source.dataset is None:
             raise BadScores(self.edit_blockers[0])
@@ -345,10 +316,7 @@ class ScoreModel(HasTraits):
     def steps(self) -> tuple[Step, ...]:
         """The steps that put the edited tables in the place of those that were read.
 
-        Raises
-        ------
-        BadScores
-            As :attr:`dataset` does.
+        Raises BadScores: as :attr:`dataset` does.
         """
         changed = [
             found.draft
@@ -360,10 +328,7 @@ class ScoreModel(HasTraits):
     def hand_over(self, take: Callable[[Step], None]) -> int:
         """Give the steps of the edited tables to ``take``, and return how many tables it took.
 
-        Raises
-        ------
-        BadScores
-            As :attr:`dataset` does; nothing is given then.
+        Raises BadScores: as :attr:`dataset` does; nothing is given then.
         """
         steps = self.steps
         self._handed = {file for step in steps for file in step.files}
@@ -427,10 +392,7 @@ class ScoreModel(HasTraits):
     def undo(self) -> None:
         """Take the last edit of the table back.
 
-        Raises
-        ------
-        BadScores
-            If nothing was changed.
+        Raises BadScores if nothing was changed.
         """
         if self.undo_blockers:
             raise BadScores(self.undo_blockers[0])
@@ -441,10 +403,7 @@ class ScoreModel(HasTraits):
 
         The volume is read first, in ``opening``.
 
-        Raises
-        ------
-        BadScores
-            If it cannot be shown (``look_blockers``).
+        Raises BadScores if it cannot be shown (``look_blockers``).
         """
         if layer is not None:
             self.go(layer_key(layer), f"Label-{str(label).removeprefix('Label-')}")
@@ -458,10 +417,8 @@ class ScoreModel(HasTraits):
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the table as a new CSV, and return where; a file that is there is kept beside it.
 
-        Raises
-        ------
-        NiftiKitError
-            If something is in the way (``save_blockers``), or the file cannot be written.
+        Raises NiftiKitError if something is in the way (``save_blockers``), or the file cannot be
+        written.
         """
         self.path = self.path if path is None else os.fspath(path)
         refuse(self.save_blockers, "saving", BadScores)

@@ -44,14 +44,8 @@ class OpenTable:
 
     Its masks are read once, when it is opened; every check after an edit uses what was found.
 
-    Attributes
-    ----------
-    reference
-        What it is held against.
-    draft
-        The table as it is now.
-    remarks
-        What is wrong in it, errors first.
+    ``draft``: the table as it is now.
+    ``remarks``: what is wrong in it, errors first.
     """
 
     def __init__(self, dataset: Dataset, item: Item, table: TableFile, base: int | None) -> None:
@@ -60,6 +54,7 @@ class OpenTable:
         # The file first: what is no score table needs no mask.
         frames = dataset.choices.score_frames if item.is_scores_alone else "file"
         scanned = open_draft(table, dataset.score_base, frames, None)
+        # What it is held against.
         self.reference: Reference = reference_of(dataset, item, table, self._profiles)
         # What the dataset reads it as: another base is a change too.
         self._scanned = replace(
@@ -90,10 +85,7 @@ class OpenTable:
     def apply(self, edit: Callable[[Draft], Edited]) -> str:
         """Make an edit, check again, and return what was done; ``""`` where nothing changed.
 
-        Raises
-        ------
-        BadScores
-            If it is refused; nothing changes then.
+        Raises BadScores if it is refused; nothing changes then.
         """
         what, draft = edit(self.draft)
         before = self.draft
@@ -112,10 +104,7 @@ class OpenTable:
     def undo(self) -> str:
         """Take the last edit back, and return what it was.
 
-        Raises
-        ------
-        BadScores
-            If there is none.
+        Raises BadScores if there is none.
         """
         if not self._history:
             raise BadScores("nothing was changed yet")
@@ -205,10 +194,8 @@ def _kept(draft: Draft, drop_faulty: bool) -> ScoreTable:
 def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
     """Write a table; return where, and in words what became of a file that was there.
 
-    Raises
-    ------
-    NiftiKitError
-        If something cannot be read and is not to be left out, or the file cannot be written.
+    Raises NiftiKitError if something cannot be read and is not to be left out, or the file cannot
+    be written.
     """
     place, kept = path_of(path), ""
     table = _kept(draft, drop_faulty)
@@ -249,11 +236,8 @@ def _guarded(table: ScoreTable) -> str:
 def steps_of(drafts: Iterable[Draft], drop_faulty: bool) -> Iterator[Step]:
     """Yield the steps that put drafts in the place of their tables; nothing is read again.
 
-    Raises
-    ------
-    BadScores
-        If something cannot be read and is not to be left out, or nobody said what layers count
-        from.
+    Raises BadScores if something cannot be read and is not to be left out, or nobody said what
+    layers count from.
     """
     for draft in drafts:
         file = str(draft.table.relative)

@@ -36,19 +36,10 @@ DIGITS = 4
 
 
 class ChangesPanel(HasTraits):
-    """What would change, or has changed; looked for in a thread when it is asked for.
+    """What would change, or has changed; looked for in a thread when it is asked for."""
 
-    Attributes
-    ----------
-    found
-        What :func:`nifti_kit.changes` returned; None before, and as soon as it is about something
-        else.
-    table
-        A row for each change.
-    task
-        The looking.
-    """
-
+    # What :func:`nifti_kit.changes` returned; None before, and as soon as it is about something
+    # else.
     found = AnyTrait()
 
     def __init__(self) -> None:

@@ -35,43 +35,23 @@ PAIRINGS = {
 class PlanModel(HasTraits):
     """A plan in the making.
 
-    Parameters
-    ----------
-    source
-        A path, a dataset that :func:`nifti_kit.scan` or a repair returned, or a picker that
-        several apps share.
-    target
-        Where to land, such as :class:`nifti_kit.ProjectFolder`; chosen in the view if None.
-    mending
-        What was done to the source, where several apps share it.
-    mapping
-        For annotations alone: a mapping, or the path of a ``mapping.json``.
-    waive
-        What is accepted: codes of findings, or pairs of a code and a file.
-    api
-        Returns a ``supervisely.Api`` when a person connects; that of the environment by default.
-
-    Attributes
-    ----------
-    source, target, findings, plan_tables
-        The parts that make choices and show them.
-    pairing, mapping
-        For annotations alone: one of ``PAIRINGS``, and the mapping that was given, or None.
-    planned
-        What :func:`nifti_kit.plan` returned, with what is accepted; None until then, and while
-        source, target or mapping are others than those that it is for.
-    digest
-        What receipts of the plan are named by; it does not depend on what is accepted.
-    planning
-        The task.
-    plan_blockers
-        Why no plan can be made now.
+    ``source``: a path, a dataset that :func:`nifti_kit.scan` or a repair returned, or a picker that
+    several apps share.
+    ``target``: where to land, such as :class:`nifti_kit.ProjectFolder`; chosen in the view if None.
+    ``mending``: what was done to the source, where several apps share it.
+    ``mapping``: for annotations alone: a mapping, or the path of a ``mapping.json``.
+    ``waive``: what is accepted: codes of findings, or pairs of a code and a file.
+    ``api``: returns a ``supervisely.Api`` when a person connects; that of the environment by
+    default.
     """
 
+    # For annotations alone: one of ``PAIRINGS``, and the mapping that was given, or None.
     pairing = Enum(tuple(PAIRINGS), "auto")
     mapping = AnyTrait()
+    # What :func:`nifti_kit.plan` returned, with what is accepted; None until then, and while
+    # source, target or mapping are others than those that it is for.
     planned = AnyTrait()
-    plan_blockers = List(Unicode())
+    plan_blockers = List(Unicode())  # why no plan can be made now
 
     def __init__(
         self,
@@ -90,9 +70,10 @@ class PlanModel(HasTraits):
         self.findings = FindingsTable(waive=waive)
         self.mending = mending or Mending(self.source, self.findings)
         self.plan_tables = PlanTables()
-        self.planning = Task()
+        self.planning = Task()  # the task
         self._basis: tuple[Any, ...] = ()
         self._made: Plan | None = None
+        # What receipts of the plan are named by; it does not depend on what is accepted.
         self.digest = ""
         self._watch()
         self._refresh()
@@ -110,10 +91,7 @@ class PlanModel(HasTraits):
     def plan(self) -> Task:
         """Work out what will land, in a thread; the source is read first where it was not.
 
-        Raises
-        ------
-        PlanBlocked
-            If something is missing: see ``plan_blockers``.
+        Raises PlanBlocked if something is missing: see ``plan_blockers``.
         """
         refuse("no plan can be made", self.plan_blockers)
         self._forget()

@@ -53,16 +53,11 @@ _CLASSES = (
 
 
 class PlanTables:
-    """What a plan will land, as tables.
-
-    Attributes
-    ----------
-    items, objects, classes
-        Tables (:class:`nifti_kit.widgets.parts.table.Table`) with a row for each; choosing a volume
-        leaves its objects alone in ``objects``.
-    """
+    """What a plan will land, as tables."""
 
     def __init__(self) -> None:
+        # Tables (:class:`nifti_kit.widgets.parts.table.Table`) with a row for each; choosing a
+        # volume leaves its objects alone in ``objects``.
         self.items = Table(_ITEMS)
         self.objects = Table(_OBJECTS)
         self.classes = Table(_CLASSES)
@@ -212,20 +207,13 @@ _PROVED = (
 
 
 class ReceiptTables:
-    """Receipt and proof as tables.
-
-    Attributes
-    ----------
-    landed
-        A row for each object and update of scores that landed.
-    proved
-        A row for each volume, object and update that was compared, and for what is too much; what
-        is not as meant comes first, then what landed with accepted errors; objects of others come
-        last.
-    """
+    """Receipt and proof as tables."""
 
     def __init__(self) -> None:
-        self.landed = Table(_LANDED)
+        self.landed = Table(_LANDED)  # a row for each object and update of scores that landed
+        # A row for each volume, object and update that was compared, and for what is too much; what
+        # is not as meant comes first, then what landed with accepted errors; objects of others come
+        # last.
         self.proved = Table(_PROVED)
 
     def show_receipt(self, receipt: Receipt | None) -> None:
