@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -186,7 +186,7 @@ def offers(dataset: Dataset, finding: Finding) -> tuple[Offer, ...]:
     ('Land the planes that are there', 'accept')
     """
     place = _Place(dataset, finding)
-    own = list(_BY_CODE.get(finding.code, _nothing)(place))
+    own = [offer for rule in _BY_CODE.get(finding.code, ()) for offer in rule(place)]
     repairs = [offer for offer in own if offer.kind in ("repair", "choose")]
     other = [*place.other_volume()]
     out = [*place.leave_out()]
@@ -319,8 +319,11 @@ class _Place:
 Rule = Callable[[_Place], Iterable[Offer]]
 
 
-def _nothing(_: _Place) -> Iterable[Offer]:
-    return ()
+def _told(do: str, title: str, what: str, *options: Option, **values: Any) -> Rule:
+    """Return the rule that always makes one offer; ``{message}`` is what the finding says."""
+    return lambda place: [
+        place.offer(do, title, what.format(message=place.finding.message), *options, **values)
+    ]
 
 
 # Masks that lie elsewhere
@@ -336,7 +339,9 @@ def _header(place: _Place, *, stored_first: bool = False) -> Iterator[Offer]:
     orders = [by_header]
     if image.grid.problem or image.grid.axis_codes != volume.grid.axis_codes:
         orders = [stored, by_header] if stored_first else [by_header, stored]
-    if not volume.grid.problem and (turned := re.search(r"order='([A-Z]{3})'", _remedy(place))):
+    if not volume.grid.problem and (
+        turned := re.search(r"order='([A-Z]{3})'", place.finding.remedy)
+    ):
         orders.append((turned[1], f"{turned[1]}: its slices are reversed"))
     order = Option("order", "The order of its voxels", "choice", tuple(orders), orders[0][0])
     what = (
@@ -344,10 +349,6 @@ def _header(place: _Place, *, stored_first: bool = False) -> Iterator[Offer]:
         "the files proves that it was drawn on this image: look at the picture."
     )
     yield place.offer("take_header", "Take the volume's header", what, order)
-
-
-def _remedy(place: _Place) -> str:
-    return place.finding.remedy
 
 
 def _forms(place: _Place) -> Iterator[Offer]:
@@ -375,32 +376,6 @@ def _resampled(place: _Place) -> Iterator[Offer]:
         yield place.offer("resample", "Put it on the volume's grid", what)
 
 
-def _lost(place: _Place) -> Iterator[Offer]:
-    yield from _header(place)
-
-
-def _mirrored(place: _Place) -> Iterator[Offer]:
-    yield from _header(place, stored_first=True)
-
-
-def _elsewhere(place: _Place) -> Iterator[Offer]:
-    yield from _forms(place)
-    yield from _header(place)
-    if place.finding.code != "mask-apart":
-        yield from _resampled(place)
-
-
-def _other_grid(place: _Place) -> Iterator[Offer]:
-    yield from _forms(place)
-    yield from _resampled(place)
-
-
-def _inexact(place: _Place) -> Iterator[Offer]:
-    yield from _forms(place)
-    yield from _header(place)
-    yield from _resampled(place)
-
-
 def _exchanged(place: _Place) -> Iterator[Offer]:
     image, volume = place.image, place.volume
     if image is None or volume is None:
@@ -419,52 +394,55 @@ def _exchanged(place: _Place) -> Iterator[Offer]:
 # Frames, values, forms
 
 
-def _mask_frames(place: _Place) -> Iterator[Offer]:
-    threshold = Option("threshold", "Threshold, for probabilities", "number", required=False)
-    what = "Each frame is the mask of a class; overlaps are kept. Its own file stays as it is."
-    yield place.offer("merge_frames", "A class in each frame", what, threshold)
-    yield from _one_frame(place)
+_PROBABILITY = Option("threshold", "Threshold, for probabilities", "number", required=False)
+
+_MERGED_FRAMES = _told(
+    "merge_frames",
+    "A class in each frame",
+    "Each frame is the mask of a class; overlaps are kept. Its own file stays as it is.",
+    _PROBABILITY,
+)
+_ONE_FRAME = _told(
+    "pick_frame",
+    "One frame alone",
+    "One frame lands; the others are named as left.",
+    Option("frame", "Which frame, from 1", "number", default=1),
+)
 
 
 def _frames(place: _Place) -> Iterator[Offer]:
-    if "dimensions" not in place.finding.message and "frames" not in place.finding.message:
-        return
-    what = "Each frame becomes a volume of its own, bit for bit."
-    yield place.offer("split_frames", "A volume of each frame", what)
-    yield from _one_frame(place)
-
-
-def _one_frame(place: _Place) -> Iterator[Offer]:
-    frame = Option("frame", "Which frame, from 1", "number", default=1)
-    what = "One frame lands; the others are named as left."
-    yield place.offer("pick_frame", "One frame alone", what, frame)
+    if "dimensions" in place.finding.message or "frames" in place.finding.message:
+        what = "Each frame becomes a volume of its own, bit for bit."
+        yield place.offer("split_frames", "A volume of each frame", what)
+        yield from _ONE_FRAME(place)
 
 
 def _values(place: _Place) -> Iterator[Offer]:
-    if "repairs.relabel" in _remedy(place):
+    if "repairs.relabel" in place.finding.remedy:
         what = "Values that are no labels are numbered 1, 2, ...; which was which is kept."
         yield place.offer("relabel", "Number the values", what)
-    if "repairs.round_labels" not in _remedy(place):
+    if "repairs.round_labels" not in place.finding.remedy:
         return
-    threshold = Option("threshold", "Threshold, for probabilities", "number", required=False)
     what = "Each value goes to the nearest whole number, or is 1 from the threshold on."
-    yield place.offer("round_labels", "Round the values", what, threshold)
+    yield place.offer("round_labels", "Round the values", what, _PROBABILITY)
 
 
-def _gradient(place: _Place) -> Iterator[Offer]:
-    threshold = Option("threshold", "Threshold", "number")
-    what = "A voxel is 1 where its value is at least the threshold, and background elsewhere."
-    yield place.offer("round_labels", "Cut at a threshold", what, threshold)
-
-
-def _specks(place: _Place) -> Iterator[Offer]:
-    fewer = Option("fewer_than", "Parts of fewer voxels than", "number", default=SPECK_VOXELS)
-    what = "Parts of so few voxels are taken out of the mask; the proof counts them."
-    yield place.offer("drop_specks", "Remove the specks", what, fewer)
+_CUT = _told(
+    "round_labels",
+    "Cut at a threshold",
+    "A voxel is 1 where its value is at least the threshold, and background elsewhere.",
+    Option("threshold", "Threshold", "number"),
+)
+_WITHOUT_SPECKS = _told(
+    "drop_specks",
+    "Remove the specks",
+    "Parts of so few voxels are taken out of the mask; the proof counts them.",
+    Option("fewer_than", "Parts of fewer voxels than", "number", default=SPECK_VOXELS),
+)
 
 
 def _unusable(place: _Place) -> Iterator[Offer]:
-    form = re.search(r"use_form\(dataset, .*?'(qform|sform)'\)", _remedy(place))
+    form = re.search(r"use_form\(dataset, .*?'(qform|sform)'\)", place.finding.remedy)
     if form and place.image is not None:
         what = f"Its {form[1]} gives a place; its masks with the same header go with it."
         yield place.offer("use_form", f"Use its {form[1]}", what, form=form[1])
@@ -500,14 +478,12 @@ def _bases(place: _Place) -> Iterator[Offer]:
     what = f"Its layers count from {other}: {place.finding.message}."
     if place.dataset.choices.score_base is None:
         yield place.offer("rebase_layers", f"Count this table from {other}", what, base=other)
-    what = f"The layers of all score tables count from {other}. {place.finding.message}."
-    yield place.offer("score_base", f"Count all tables from {other}", what, score_base=other)
+    yield from _all_from(other)(place)
 
 
-def _unsaid(place: _Place) -> Iterator[Offer]:
-    for base in (0, 1):
-        what = f"The layers of all score tables count from {base}. {place.finding.message}."
-        yield place.offer("score_base", f"Count all tables from {base}", what, score_base=base)
+def _all_from(base: int) -> Rule:
+    what = f"The layers of all score tables count from {base}. {{message}}."
+    return _told("score_base", f"Count all tables from {base}", what, score_base=base)
 
 
 def _reversed(place: _Place) -> Iterator[Offer]:
@@ -536,65 +512,55 @@ def _unnamed(place: _Place) -> Iterator[Offer]:
         yield place.offer("classes", "Name the class", what, name, value=int(value[1]))
 
 
-def _by_file(place: _Place) -> Iterator[Offer]:
-    name = Option("name", "The class of this file")
-    what = "Each value in this file is an object of this class."
-    yield place.offer("classes", "Give the file its class", what, name)
+_BY_FILE = _told(
+    "classes",
+    "Give the file its class",
+    "Each value in this file is an object of this class.",
+    Option("name", "The class of this file"),
+)
+_EACH_VALUE, _EACH_FILE = (
+    _told("segmentation", words, f"{words}, in the whole source.", segmentation=kind)
+    for kind, words in (("semantic", "Each value is a class"), ("instance", "The file is a class"))
+)
+_LACKING = _told(
+    "incomplete",
+    "Land the planes that are there",
+    "What is there lands, and the set is known to lack planes: {message}.",
+)
 
 
-def _readings(place: _Place) -> Iterator[Offer]:
-    for kind, words in (("semantic", "Each value is a class"), ("instance", "The file is a class")):
-        what = f"{words}, in the whole source."
-        yield place.offer("segmentation", words, what, segmentation=kind)
-
-
-def _unknown_kind(place: _Place) -> Iterator[Offer]:
-    yield from _by_file(place)
-    yield from _each_value(place)
-
-
-def _each_value(place: _Place) -> Iterator[Offer]:
-    what = "Each value is a class, in the whole source."
-    yield place.offer("segmentation", "Each value is a class", what, segmentation="semantic")
-
-
-def _lacking(place: _Place) -> Iterator[Offer]:
-    what = f"What is there lands, and the set is known to lack planes: {place.finding.message}."
-    yield place.offer("incomplete", "Land the planes that are there", what)
-
-
-_BY_CODE: dict[str, Rule] = {
-    "mask-header-lost": _lost,
-    "mask-mirrored": _mirrored,
-    "mask-translated": _elsewhere,
-    "mask-apart": _elsewhere,
-    "mask-resampled": _other_grid,
-    "mask-header-inexact": _inexact,
-    "mask-axes-exchanged": _exchanged,
-    "mask-frames": _mask_frames,
-    "image-unsupported": _frames,
-    "labels-unusable": _values,
-    "labels-gradient": _gradient,
-    "label-specks": _specks,
-    "label-disconnected": _specks,
-    "grid-unusable": _unusable,
-    "grid-sheared": _sheared,
-    "affine-forms-disagree": _two_forms,
-    "scores-layer-zero": _bases,
-    "scores-base-suspect": _bases,
-    "scores-base-unsaid": _unsaid,
-    "scores-reversed-suspect": _reversed,
-    "scores-cell": _faulty,
-    "scores-cell-text": _faulty,
-    "scores-layer": _faulty,
-    "scores-layer-outside": _faulty,
-    "scores-layer-repeated": _faulty,
-    "value-without-class": _unnamed,
-    "instance-classes-unknown": _by_file,
-    "class-two-readings": _readings,
-    "segmentation-ambiguous": _readings,
-    "segmentation-unknown": _unknown_kind,
-    "names-in-header-unused": _each_value,
-    "planes-incomplete": _lacking,
+_BY_CODE: dict[str, tuple[Rule, ...]] = {
+    "mask-header-lost": (_header,),
+    "mask-mirrored": (partial(_header, stored_first=True),),
+    "mask-translated": (_forms, _header, _resampled),
+    "mask-apart": (_forms, _header),
+    "mask-resampled": (_forms, _resampled),
+    "mask-header-inexact": (_forms, _header, _resampled),
+    "mask-axes-exchanged": (_exchanged,),
+    "mask-frames": (_MERGED_FRAMES, _ONE_FRAME),
+    "image-unsupported": (_frames,),
+    "labels-unusable": (_values,),
+    "labels-gradient": (_CUT,),
+    "label-specks": (_WITHOUT_SPECKS,),
+    "label-disconnected": (_WITHOUT_SPECKS,),
+    "grid-unusable": (_unusable,),
+    "grid-sheared": (_sheared,),
+    "affine-forms-disagree": (_two_forms,),
+    "scores-layer-zero": (_bases,),
+    "scores-base-suspect": (_bases,),
+    "scores-base-unsaid": (_all_from(0), _all_from(1)),
+    "scores-reversed-suspect": (_reversed,),
+    "scores-cell": (_faulty,),
+    "scores-cell-text": (_faulty,),
+    "scores-layer": (_faulty,),
+    "scores-layer-outside": (_faulty,),
+    "scores-layer-repeated": (_faulty,),
+    "value-without-class": (_unnamed,),
+    "instance-classes-unknown": (_BY_FILE,),
+    "class-two-readings": (_EACH_VALUE, _EACH_FILE),
+    "segmentation-ambiguous": (_EACH_VALUE, _EACH_FILE),
+    "segmentation-unknown": (_BY_FILE, _EACH_VALUE),
+    "names-in-header-unused": (_EACH_VALUE,),
+    "planes-incomplete": (_LACKING,),
 }
 """By code, the repairs and choices that answer it; others have leaving out and accepting."""
