@@ -156,8 +156,8 @@ def test_searching(benchmark: Any, model: MappingModel) -> None:
 
 def test_an_edit_works_out_one_row(model: MappingModel, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    table_row = rows.table_row
-    monkeypatch.setattr(rows, "table_row", lambda *given: made.append(given) or table_row(*given))
+    pair = rows.Pair
+    monkeypatch.setattr(rows, "Pair", lambda *given: made.append(given) or pair(*given))
     model.leave_out("case0005_axl_inference.nii")
     assert len(made) == 1
     model.choose("case0005_axl_inference.nii", 6)  # that of another file, whose row says so now
@@ -175,7 +175,7 @@ def test_an_edit_works_out_one_row(model: MappingModel, monkeypatch: pytest.Monk
 def test_no_row_is_worked_out_for_a_page_or_a_selection(
     model: MappingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "table_row", None)
+    monkeypatch.setattr(rows, "Pair", None)
     model.table.turn(1)
     model.table.select("case0033_axl_inference.nii")
     model.table.filter_by("state", "matched")

@@ -8,7 +8,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import BadMapping, BadSource
-from nifti_kit.widgets.mapping.start import MappingStart
+from nifti_kit.widgets.mapping.model import MappingStart
 from tests.widgets.test_mapping_model import KNEES, OPEN, SURE, target, written
 
 

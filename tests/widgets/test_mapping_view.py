@@ -10,7 +10,7 @@ import ipywidgets as w
 import pytest
 
 from nifti_kit import widgets
-from nifti_kit.widgets.mapping.suggestions import Suggestion
+from nifti_kit.widgets.mapping.rows import Suggestion
 from tests.support.loosely_named import write_annotations, write_project
 from tests.widgets.test_mapping_model import KNEES, OPEN, SURE, target, written
 

@@ -32,17 +32,26 @@ from nifti_kit.widgets.mapping.rows import (
     UNMATCHED,
     MappingRows,
     Pair,
+    Suggestion,
+    by_place,
+    same_case,
 )
-from nifti_kit.widgets.mapping.suggestions import Suggestion, by_place, same_case
 from nifti_kit.widgets.parts.acts import refuse
 from nifti_kit.widgets.parts.saving import path_blockers, path_of
+from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
+from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 
 PathLike = str | os.PathLike[str]
 
 SUGGESTED = 30
 """Files of a suggestion that are shown; the others are counted."""
+
+
+def _unless(can: Callable[[MappingModel], object], reason: str) -> Any:
+    """Return the property of a model that gives the reason why it cannot do something, if so."""
+    return property(lambda model: [] if can(model) else [reason])
 
 
 class MappingModel(HasTraits):
@@ -57,7 +66,7 @@ class MappingModel(HasTraits):
     form = Unicode("auto")  # the form to save: ``auto``, ``dataset`` or ``project``
     # The preview: a :class:`nifti_kit.widgets.viewer.model.ViewerModel`, or None.
     picture = AnyTrait(None, allow_none=True)
-    # Rows that would change together (:class:`nifti_kit.widgets.mapping.suggestions.Suggestion`),
+    # Rows that would change together (:class:`nifti_kit.widgets.mapping.rows.Suggestion`),
     # until a person takes or drops them; or None.
     suggestion = AnyTrait(None, allow_none=True)
     # Whether each candidate that is marked is drawn at once: as it begins for a project folder; an
@@ -322,19 +331,9 @@ class MappingModel(HasTraits):
         return [] if self.candidates.selected else ["Mark a volume in the list first."]
 
     @property
-    def go_on_blockers(self) -> list[str]:
-        """Why there is no next file."""
-        return [] if any(pair.is_open for pair in self.rows) else ["No file is open."]
-
-    @property
     def picked(self) -> list[str]:
         """The files that a person has picked, in order."""
         return [key for key in self.rows.annotations if key in self.rows.picked]
-
-    @property
-    def picked_blockers(self) -> list[str]:
-        """Why nothing can be done with the picked files."""
-        return [] if self.rows.picked else ["Pick files first."]
 
     @property
     def suggested_lines(self) -> list[str]:
@@ -349,32 +348,18 @@ class MappingModel(HasTraits):
         more = len(pairs) - len(lines)
         return [*lines, f"and {more} more"] if more else lines
 
-    @property
-    def place_blockers(self) -> list[str]:
-        """Why there is nothing to suggest by place."""
-        return [] if self.rows.count(UNMATCHED) else ["No file is unmatched."]
-
-    @property
-    def suggestion_blockers(self) -> list[str]:
-        """Why there is no suggestion to take."""
-        return [] if self.suggestion else ["Nothing is suggested."]
-
-    @property
-    def sure_blockers(self) -> list[str]:
-        """Why there is nothing to accept at once."""
-        sure = any(pair.is_sure for pair in self.rows)
-        return [] if sure else ["No file is left that is sure and not accepted."]
-
-    @property
-    def rest_blockers(self) -> list[str]:
-        """Why no unmatched file can be matched by name and place."""
-        rest = self.rows.rest
-        return [] if rest else ["No unmatched file has a name and a place that fit one volume."]
-
-    @property
-    def undo_blockers(self) -> list[str]:
-        """Why nothing can be undone."""
-        return [] if self.rows.last else ["Nothing was changed yet."]
+    go_on_blockers = _unless(lambda m: any(pair.is_open for pair in m.rows), "No file is open.")
+    picked_blockers = _unless(lambda m: m.rows.picked, "Pick files first.")
+    place_blockers = _unless(lambda m: m.rows.count(UNMATCHED), "No file is unmatched.")
+    suggestion_blockers = _unless(lambda m: m.suggestion, "Nothing is suggested.")
+    sure_blockers = _unless(
+        lambda m: any(pair.is_sure for pair in m.rows),
+        "No file is left that is sure and not accepted.",
+    )
+    rest_blockers = _unless(
+        lambda m: m.rows.rest, "No unmatched file has a name and a place that fit one volume."
+    )
+    undo_blockers = _unless(lambda m: m.rows.last, "Nothing was changed yet.")
 
     @property
     def save_blockers(self) -> list[str]:
@@ -479,3 +464,74 @@ class MappingModel(HasTraits):
 
 
 # The start of a mapping: which annotations, which target, and the matching that they make
+
+
+class MappingStart(HasTraits):
+    """Source and target of a mapping; where both are given, the matching is there at once.
+
+    ``source``, ``target``, ``mapping``, ``path``: as :class:`MappingModel` has them; without source
+    or target a person picks them.
+    """
+
+    # The :class:`nifti_kit.widgets.mapping.model.MappingModel`; None before there is one.
+    matching = AnyTrait(None, allow_none=True)
+
+    def __init__(
+        self,
+        source: Dataset | PathLike = "",
+        target: Target | PathLike | None = None,
+        mapping: Mapping | PathLike | None = None,
+        *,
+        path: PathLike,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
+        is_read = isinstance(source, Dataset)
+        # The pickers.
+        self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
+        self.target = TargetPicker(place)
+        self.task = Task()  # the matching that is under way: of thousands of files it takes seconds
+        self._made: MappingModel | None = None
+        if is_read:
+            self.source.dataset = source
+        if place is not None and (is_read or self.source.path):
+            self._made = self.matching = MappingModel(source, place, mapping, path=path)
+            self.source.dataset = self._made.dataset
+        self.source.observe(self._chosen, "dataset")
+        self.target.observe(self._chosen, "target")
+
+    @property
+    def begin_blockers(self) -> list[str]:
+        """Why nothing can be matched yet."""
+        if self.source.dataset is None:
+            return ["Read the source first."]
+        if self.target.target is None:
+            return list(self.target.blockers) or ["Choose a target first."]
+        return ["Matching is under way."] if self.task.is_running else []
+
+    def begin(self) -> None:
+        """Match the source that was read with the volumes of the target, in ``task``.
+
+        Raises BadMapping if something is in the way (``begin_blockers``).
+        """
+        refuse(self.begin_blockers, "matching", BadMapping)
+        dataset, target = self.source.dataset, self.target.target
+
+        def work(ticket: Ticket) -> MappingModel:
+            ticket.tell(0.0, "Comparing names and grids ...")
+            return MappingModel(dataset, target, path=self.path)
+
+        self.task.start(work, then=self._keep)
+
+    def _keep(self, matching: MappingModel) -> None:
+        self._made = matching
+        self._chosen()
+
+    def _chosen(self, _: Any = None) -> None:
+        """Show the matching while it is of what is chosen: its decisions come back with it."""
+        made = self._made
+        if made is not None:
+            same = made.dataset is self.source.dataset
+            made = made if same and repr(made.target) == repr(self.target.target) else None
+        self.matching = made

@@ -6,19 +6,20 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 from nifti_kit.checks.files import shared_ids
 from nifti_kit.checks.geometry import misaligned
 from nifti_kit.core.findings import Finding, Findings, finding
-from nifti_kit.core.text import listed
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.datasets.items import MaskFile
+from nifti_kit.datasets.items import MaskFile, TableFile
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping as FileMapping
 from nifti_kit.formats.mappings import MappingRow
 from nifti_kit.plans.matching import ONLY, match
-from nifti_kit.plans.name_rules import CASE, EXACT
+from nifti_kit.plans.name_rules import CASE, EXACT, numbers_apart
 from nifti_kit.widgets.mapping.candidates import (
     NO_SUCH_VOLUME,
     Annotation,
@@ -59,13 +60,13 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """An annotation file and the volume that it has now, with what is known of the two."""
 
-    # The file; and its volume, rule, candidates, and what a person decided.
     annotation: Annotation
     row: MappingRow
+    volumes: Volumes
     rule: str = ""  # what matched the two, in words
     place: Fit | None = None  # how the file lies against its volume; None without one
     doubts: tuple[str, ...] = ()  # what speaks against the two, in words
@@ -112,36 +113,38 @@ class Pair:
         """Return the row with the volume that it has, as a person accepts it."""
         return replace(self.row, by_person=ACCEPTED)
 
-
-def table_row(pair: Pair, volumes: Volumes, is_picked: bool) -> Row:
-    """Return the row of a file."""
-    row, key = pair.row, pair.annotation.key
-    return Row(
-        key,
-        {
-            "pick": is_picked,
+    @cached_property
+    def table_row(self) -> Row:
+        """The row of a table, not picked."""
+        row, key = self.row, self.annotation.key
+        cells = {
+            "pick": False,
             "file": key,
-            "volume": volumes.label(row.volume),
-            "rule": pair.rule,
-            "place": pair.place.text if pair.place else "",
-            "state": pair.state,
-            "note": "; ".join(pair.doubts) if pair.place else row.why,
-        },
-        choices={"volume": Choices(volumes, pair.annotation, row.candidates, row.volume)},
-        tone=pair.tone,
-    )
+            "volume": self.volumes.label(row.volume),
+            "rule": self.rule,
+            "place": self.place.text if self.place else "",
+            "state": self.state,
+            "note": "; ".join(self.doubts) if self.place else row.why,
+        }
+        choices = Choices(self.volumes, self.annotation, row.candidates, row.volume)
+        return Row(key, cells, choices={"volume": choices}, tone=self.tone)
 
+    @cached_property
+    def picked_row(self) -> Row:
+        """The row, picked."""
+        return replace(self.table_row, cells={**self.table_row.cells, "pick": True})
 
-def pair_findings(pair: Pair, volumes: Volumes) -> Iterator[Finding]:
-    """A file has a volume of the target, and its voxels are voxels of it."""
-    annotation, volume = pair.annotation, volumes.get(pair.row.volume)
-    if volume is None:
-        said = [pair.row.why or "the mapping has no volume for it", *pair.doubts][-1]
-        yield finding("annotation-unmatched", annotation.key, said)
-    elif isinstance(annotation.file, MaskFile):
-        alignment = alignment_of(annotation.file.grid, volume.grid)
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong: no volume of the target, or voxels that are none of its volume."""
+        file, volume = self.annotation.file, self.volumes.get(self.row.volume)
+        if volume is None:
+            said = [self.row.why or "the mapping has no volume for it", *self.doubts][-1]
+            return (finding("annotation-unmatched", self.annotation.key, said),)
+        if isinstance(file, TableFile):
+            return ()
         name = f"{volume.dataset}/{volume.name}"
-        yield from misaligned(alignment, annotation.file.image, name)
+        return tuple(misaligned(alignment_of(file.grid, volume.grid), file.image, name))
 
 
 class MappingRows:
@@ -163,12 +166,9 @@ class MappingRows:
         # To match thousands takes seconds: a mapping that was matched with these volumes will do.
         matched = begin is not None and bool(begin.names) and begin.names.keys() == volumes.ids
         self._suggested = begin if begin is not None and matched else match(dataset, volumes)
-        self._now: dict[str, MappingRow] = {}
         self._past: list[tuple[str, dict[str, MappingRow], tuple[Finding, ...]]] = []
         self._owners: defaultdict[int, set[str]] = defaultdict(set)
         self._pairs: dict[str, Pair] = {}
-        self._rows: dict[str, Row] = {}
-        self._found: dict[str, tuple[Finding, ...]] = {}
         begin = self._suggested if begin is None else begin
         self._put(self.rows_of(begin), begin.faults)
 
@@ -180,9 +180,9 @@ class MappingRows:
         rows = {}
         for key, one in self.annotations.items():
             row = mapping.row_of(one.file.relative) or MappingRow(one.file.relative, None)
-            likely, now = self._suggested.row_of(one.file.relative), self._now.get(key)
-            if row.rule == FILE and now is not None and now.volume == row.volume:
-                rows[key] = now
+            likely, now = self._suggested.row_of(one.file.relative), self.get(key)
+            if row.rule == FILE and now is not None and now.row.volume == row.volume:
+                rows[key] = now.row
                 continue
             why = row.why or ("" if row.volume else "the mapping has no volume for it")
             known = likely if likely and likely.candidates else row
@@ -227,13 +227,16 @@ class MappingRows:
     @property
     def rows(self) -> tuple[Row, ...]:
         """The rows of the table, in order."""
-        return tuple(self._rows[key] for key in self.annotations)
+        return tuple(
+            pair.picked_row if key in self.picked else pair.table_row
+            for key, pair in self._pairs.items()
+        )
 
     @property
     def mapping(self) -> FileMapping:
         """The mapping as it is now."""
         return FileMapping(
-            self._now.values(),
+            (pair.row for pair in self),
             faults=self.faults,
             names={ref.id: f"{ref.dataset}/{ref.name}" for ref in self.volumes},
             project=self._suggested.project,
@@ -245,14 +248,14 @@ class MappingRows:
         return [
             found
             for found in self._faults
-            if found.path not in self._now or not self._now[found.path].by_person
+            if (pair := self.get(found.path)) is None or not pair.row.by_person
         ]
 
     @property
     def findings(self) -> Findings:
         """What is wrong or doubtful: files without volumes, grids, volumes given twice."""
         found = [*self.faults, *shared_ids(self.dataset, self.mapping)]
-        return Findings([*found, *chain.from_iterable(self._found.values())])
+        return Findings([*found, *chain.from_iterable(pair.findings for pair in self)])
 
     @property
     def with_volume(self) -> int:
@@ -295,7 +298,7 @@ class MappingRows:
         self, what: str, after: Mapping[str, MappingRow], faults: Iterable[Finding] | None = None
     ) -> None:
         """Make a change; ``faults`` are those in force from now on, if they change."""
-        self._past.append((what, {key: self._now[key] for key in after}, self._faults))
+        self._past.append((what, {key: self[key].row for key in after}, self._faults))
         self._put(after, self._faults if faults is None else faults)
 
     def undo(self) -> None:
@@ -306,8 +309,6 @@ class MappingRows:
     def pick(self, keys: Collection[str], on: bool) -> None:
         """Pick files, or take them out again."""
         self.picked = self.picked | set(keys) if on else self.picked.difference(keys)
-        for key in keys:
-            self._rows[key] = table_row(self._pairs[key], self.volumes, key in self.picked)
 
     def _put(self, after: Mapping[str, MappingRow], faults: Iterable[Finding]) -> None:
         """Put rows in, and work out what is known of them and of those that share a volume."""
@@ -317,24 +318,21 @@ class MappingRows:
             self._doubts[found.path].append(found.message)
         concerned = set(after)
         for key, row in after.items():
-            before = self._now.get(key)
-            for one in (before, row):
-                if one is not None and one.volume is not None:
-                    concerned |= self._owners[one.volume]
-            if before is not None and before.volume is not None:
-                self._owners[before.volume].discard(key)
+            now = self.get(key)
+            before = now.row.volume if now else None
+            for volume in (before, row.volume):
+                concerned |= self._owners[volume] if volume is not None else set()
+            if before is not None:
+                self._owners[before].discard(key)
             if row.volume is not None:
                 self._owners[row.volume].add(key)
-            self._now[key] = row
         for key in self.annotations if len(concerned) == len(self.annotations) else concerned:
-            self._pairs[key] = pair = self._pair(key)
-            self._rows[key] = table_row(pair, self.volumes, key in self.picked)
-            self._found[key] = tuple(pair_findings(pair, self.volumes))
+            row = after[key] if key in after else self[key].row
+            self._pairs[key] = self._pair(self.annotations[key], row)
 
-    def _pair(self, key: str) -> Pair:
-        annotation, row = self.annotations[key], self._now[key]
+    def _pair(self, annotation: Annotation, row: MappingRow) -> Pair:
         if row.volume is None:
-            return Pair(annotation, row, "nothing")
+            return Pair(annotation, row, self.volumes, "nothing")
         volume = self.volumes.get(row.volume)
         place = NO_SUCH_VOLUME if volume is None else annotation.place_on(volume)
         said = [] if place.lands else ["it does not lie on this volume"]
@@ -345,8 +343,8 @@ class MappingRows:
         if rivals:
             named = listed(sorted(rivals), SHOWN)
             said.append(f"the volume is also that of {named}, of another plane or case")
-        said += () if row.by_person else self._doubts[key]
-        return Pair(annotation, row, self._rule(annotation, row), place, tuple(said))
+        said += () if row.by_person else self._doubts[annotation.key]
+        return Pair(annotation, row, self.volumes, self._rule(annotation, row), place, tuple(said))
 
     def _rule(self, annotation: Annotation, row: MappingRow) -> str:
         """Return what matched a file; of a mapping file also what else speaks for it."""
@@ -360,3 +358,65 @@ class MappingRows:
         if annotation.case & self.volumes.case_of(volume):
             return f"{text}, words in common"
         return f"{text}, {RULES[PLACE] if annotation.place_on(volume).lands else 'nothing else'}"
+
+
+# Suggestions: rows that would change together, offered to a person and never made silently
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What several rows would become."""
+
+    title: str  # what speaks for it
+    rows: Mapping[str, MappingRow]  # the rows, by the keys of their files
+
+
+def same_case(rows: MappingRows, key: str) -> Suggestion | None:
+    """Return what the choice for a file says of the other files of its case; None for nothing.
+
+    Those are files of its folder whose names differ by plane and index alone, and that nobody
+    has decided on; each goes to the volume of its plane of the same case, if there is one, and if
+    its voxels are voxels of that.
+    """
+    pair, volumes = rows[key], rows.volumes
+    chosen = volumes.get(pair.row.volume)
+    if chosen is None:
+        return None
+    own = pair.annotation
+    found = {}
+    for other in rows.of_case(own):
+        file = other.annotation
+        if other.row.by_person:
+            continue
+        alike = [chosen]
+        if file.plane != own.plane:
+            alike = [ref for ref in volumes.of_case(chosen) if volumes.plane_of(ref) == file.plane]
+        if len(alike) == 1 and alike[0].id != other.row.volume and file.place_on(alike[0]).lands:
+            found[file.key] = other.row.chosen(alike[0].id)
+    what = counted(len(found), "more file")
+    title = f"{what} of the same case as {key}, for the volumes of {volumes.label(chosen.id)}"
+    return Suggestion(title, found) if found else None
+
+
+def by_place(rows: MappingRows) -> Suggestion | None:
+    """Return unmatched files that lie on one volume of their plane alone; None where none does.
+
+    Not those whose numbers say that they are of another case, nor two files of different planes
+    or cases for one volume.
+    """
+    meant: defaultdict[int, list[Pair]] = defaultdict(list)
+    for pair in rows:
+        under = rows.volumes.under(pair.annotation) if pair.state == UNMATCHED else ()
+        if len(under) == 1:
+            name = rows.volumes.name_of(under[0])
+            if numbers_apart(pair.annotation.name, name, alone=False) is None:
+                meant[under[0].id].append(pair)
+    found = {}
+    for volume_id, pairs in meant.items():
+        there = [rows[key] for key in rows.sharing(volume_id)]
+        if len({id(pair.annotation.item) for pair in (*pairs, *there)}) == 1:
+            for pair in pairs:
+                row = replace(pair.row, volume=volume_id, rule=PLACE, why="", by_person=ACCEPTED)
+                found[pair.annotation.key] = row
+    title = f"{counted(len(found), 'file')} whose voxels are those of one volume alone"
+    return Suggestion(title, found) if found else None

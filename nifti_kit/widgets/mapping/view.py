@@ -14,8 +14,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.mapping.files import where_text
-from nifti_kit.widgets.mapping.model import MappingModel
-from nifti_kit.widgets.mapping.start import MappingStart
+from nifti_kit.widgets.mapping.model import MappingModel, MappingStart
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.target_view import TargetPickerView
 from nifti_kit.widgets.parts.views import (
@@ -58,6 +57,7 @@ class MatchingView(w.VBox):
         self._suggested = _Suggested(model, self._do, self._selected.take_focus)
         files = classed(TableView(model.table, "Annotation files"), "nk-files")
         files.on_msg(self._selected.follow_keys)
+        self._found = classed(Prose(), "nk-findings")
         parts = [
             self._summary,
             self._tools(),
@@ -65,7 +65,7 @@ class MatchingView(w.VBox):
             self._error,
             self._suggested,
             beside(files, self._selected),
-            _Faults(model),
+            self._found,
             _Replaced(model, self._do),
             _Saving(model, self._do),
         ]
@@ -131,6 +131,7 @@ class MatchingView(w.VBox):
         self._error.say(())
         self._message.say([model.message] if model.message else ())
         self._summary.value = paragraph(model.rows.summary)
+        self._found.value = model.findings._repr_html_()
         for button in self._buttons:
             button.refresh()
 
@@ -273,20 +274,6 @@ class _Selected(w.VBox):
         for view in before:
             discard(view)  # with its volume
         self._picture.layout.display = "" if picture else "none"
-
-
-class _Faults(w.VBox):
-    """What is wrong with the mapping as it is."""
-
-    def __init__(self, model: MappingModel) -> None:
-        self.model = model
-        self._found = classed(Prose(), "nk-findings")
-        super().__init__([self._found])
-        model.observe(self._show, "revision")
-        self._show()
-
-    def _show(self, _: Any = None) -> None:
-        self._found.value = self.model.findings._repr_html_()
 
 
 class _Replaced(w.VBox):
