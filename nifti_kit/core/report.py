@@ -148,7 +148,10 @@ class Result(Summary):
         In a table an apostrophe stands before a text that a spreadsheet would take for a formula.
         A file that is there is replaced.
 
-        Raises NiftiKitError if the name has another ending, or the file cannot be written.
+        Raises
+        ------
+        NiftiKitError
+            If the name has another ending, or the file cannot be written.
         """
         save_as(path, self.word, self.forms())
 
