@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit import widgets
+from nifti_kit.errors import BadMapping, NiftiKitError
 from nifti_kit.repairs.steps import Step
 from nifti_kit.widgets.workbench.model import TABS, WorkbenchModel
 from tests.flow.test_messy_delivery import mended
@@ -327,3 +329,191 @@ def test_what_is_taken_back_is_taken_back_from_the_plan(tmp_path: Path) -> None:
     (accepted,) = model.upload.findings.waive
     model.findings.set_waived(accepted, False)
     assert model.upload.findings.waive == ()
+
+
+def test_what_code_accepts_is_in_the_plan_with_its_reason_before_and_after_steps(
+    tmp_path: Path,
+) -> None:
+    why = {"planes-incomplete": "two planes were ordered"}
+    source = write_planes(tmp_path / "in", ("axl", "cor"))
+    model = opened(source, tmp_path / "p", waive=why, existing="skip")
+    assert model.open["mend"] == 0
+    assert model.upload.existing == "skip"
+    model.mending.add(Step("classes", values={1: "bone"}))
+    model.mending.undo()
+    model.join()
+    model.upload.plan().join()
+    assert not model.upload.planned.blockers
+    (waiver,) = model.upload.planned.provenance.facts()["waivers"]
+    assert waiver["reason"] == why["planes-incomplete"]
+    model.findings.set_waived("planes-incomplete", False)
+    assert model.upload.findings.waive == ()
+    assert model.next[1] == "mend"
+
+
+@pytest.mark.parametrize("given", [{"table": "cor_score.csv"}, {}])
+def test_the_table_to_begin_with_is_given_by_name_or_as_the_source(given: Any) -> None:
+    model = opened(SAMPLES / "scores" / ("" if given else "cor_score.csv"), **given)
+    assert model.source.path.rstrip("/") == str(SAMPLES / "scores")
+    model.turn("scores")
+    model.scores.join()
+    assert model.scores.table == "cor_score.csv"
+
+
+def test_a_table_that_is_not_there_is_said_and_the_first_is_shown() -> None:
+    model = opened(SAMPLES / "scores", table="none.csv")
+    model.turn("scores")
+    model.scores.join()
+    assert model.scores.table == "axl_score.csv"
+    assert "there is no such table" in model.scores.message
+
+
+def test_voxels_are_read_when_a_person_asks_where_code_says_so(tmp_path: Path) -> None:
+    model = opened(write_planes(tmp_path / "in"), tmp_path / "p", look=False)
+    assert model.next == ("Read every voxel: headers alone do not tell all.", "inspect")
+    model.inspect.look_closer()
+    model.join()
+    assert model.next[1] == "upload"
+
+
+def test_a_plan_with_errors_of_its_own_is_not_called_ready(tmp_path: Path) -> None:
+    target = project(tmp_path / "p", "a", "b")
+    write_nifti(tmp_path / "in" / ANNOTATION, labels())
+    model = opened(tmp_path / "in", target, layout="annotations")
+    model.turn("match")
+    model.join()
+    model.matching.leave_out(ANNOTATION)
+    model.turn("upload")
+    model.upload.plan().join()
+    assert model.next == ("1 error in the way of the plan: see its findings.", "upload")
+
+
+def test_matching_begins_with_names_where_code_says_so_and_is_counted(tmp_path: Path) -> None:
+    target = project(tmp_path / "p", "knee_a", "knee_b")
+    write_nifti(tmp_path / "in" / ANNOTATION, labels())
+    (tmp_path / "in" / "mapping.json").write_text(f'{{"{ANNOTATION}": 2}}')
+    for pairing, left in (("match", 1), ("auto", 0)):
+        app = widgets.Workbench(
+            tmp_path / "in", target, tab="match", pairing=pairing, layout="annotations"
+        )
+        app.model.join()
+        assert app.model.match().join() is not None
+        assert app.model.open["match"] == left
+        assert tabs_of(app).titles[3] == ("Match (1 open)" if left else "Match")
+        if left:
+            app.model.matching.choose(ANNOTATION, 1)
+            assert tabs_of(app).titles[3] == "Match"
+
+
+def tabs_of(app: Any) -> Any:
+    return next(child for child in app.children if "nk-bench-tabs" in child._dom_classes)
+
+
+def test_matching_what_needs_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    model = opened(write_planes(tmp_path / "in"), tmp_path / "p")
+    with pytest.raises(BadMapping, match="there is nothing to match"):
+        model.match()
+
+
+def test_saved_steps_that_do_not_fit_are_said_in_every_tab(tmp_path: Path) -> None:
+    steps = nk.Steps([Step("take_header", ("other/lung.nii",))])
+    model = opened(write_planes(tmp_path / "in"), steps=steps)
+    assert model.message == "1 saved step did not fit here: see Mend."
+
+
+# What another notebook saved
+
+
+def test_a_mapping_that_another_notebook_saved_is_picked(tmp_path: Path) -> None:
+    target = project(tmp_path / "p", "knee_a", "knee_b")
+    first = matched(tmp_path / "in", target, out=tmp_path / "out" / "02_mapping")
+    first.matching.save()
+    model = opened(tmp_path / "in", target, layout="annotations", out=tmp_path / "out" / "04")
+    app = widgets.Workbench(
+        tmp_path / "in", target, layout="annotations", out=tmp_path / "out" / "04", tab="upload"
+    )
+    app.model.join()
+    (handed,) = [one for one in parts(app) if "nk-handed" in getattr(one, "_dom_classes", ())]
+    (box,) = [one for one in parts(handed) if hasattr(one, "options")]
+    (button,) = [one for one in parts(handed) if hasattr(one, "click")]
+    assert box.options == model.found_files == ("out/02_mapping/mapping.json",)
+    assert button.disabled
+    box.value = box.options[0]
+    button.click()
+    assert app.model.message.startswith("Mapping out/02_mapping/mapping.json: 1 of 1 ")
+    assert volumes_of(app.model) == [2]
+    model.turn("match")
+    model.join()
+    model.take_file(box.value)
+    assert model.open["match"] == 0
+    assert volumes_of(model) == [2]
+    model.matching.undo()
+    assert model.open["match"] == 1
+
+
+def parts(view: Any) -> Iterator[Any]:
+    yield view
+    for child in getattr(view, "children", ()):
+        yield from parts(child)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"cor_inference_y.nii.gz": 1}', "the mapping is not for this source"),
+        (f'{{"{ANNOTATION}": 2, "x_inference.nii": 1}}', "the mapping is not for this source"),
+        ("{}", "the mapping is not for this source"),
+        ("no JSON", "the mapping cannot be read"),
+    ],
+)
+def test_a_mapping_of_another_source_is_refused_in_a_sentence(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    model = matched(tmp_path / "in", project(tmp_path / "p", "knee_a", "knee_b"))
+    (tmp_path / "mapping.json").write_text(text)
+    with pytest.raises(NiftiKitError, match=said):
+        model.take_file(tmp_path / "mapping.json")
+    assert volumes_of(model) == [2]
+    other = opened(write_planes(tmp_path / "planes"))
+    with pytest.raises(NiftiKitError, match="this source takes no mapping"):
+        other.take_file(tmp_path / "mapping.json")
+
+
+def test_a_corrected_table_that_another_notebook_saved_becomes_a_step(tmp_path: Path) -> None:
+    saved = tmp_path / "out" / "03_scores" / "axl_score.csv"
+    first = opened(SAMPLES / "scores", out=saved.parent)
+    first.turn("scores")
+    first.scores.join()
+    first.scores.put(4, "Label-2", "0.11")
+    first.scores.save()
+    model = opened(SAMPLES / "scores", tmp_path / "p", out=tmp_path / "out" / "04_upload")
+    assert model.found_files == ("out/03_scores/axl_score.csv",)
+    model.take_file(f' "{saved}" ')
+    assert "is in the place of axl_score.csv, as a step" in model.message
+    assert [(step.do, step.files) for step in model.steps] == [
+        ("replace_table", ("axl_score.csv",))
+    ]
+    with pytest.raises(NiftiKitError, match="it is taken already"):
+        model.take_file(saved)
+    model.join()
+    model.upload.plan().join()
+    assert any("0.11" in str(one.scores) for one in model.upload.planned.objects)
+    model.mending.undo()
+    assert model.dataset is not None
+    assert model.dataset.mended == ()
+
+
+@pytest.mark.parametrize("name", ["b/axl_score.csv", "score.csv"])
+def test_a_table_is_taken_only_for_the_one_table_that_it_is_named_like(
+    name: str, tmp_path: Path
+) -> None:
+    for folder in ("", "b"):
+        write_planes(tmp_path / "in" / folder, ("axl",))
+        (tmp_path / "in" / folder / "axl_score.csv").write_text("Layer,Label-1\n3,0.5\n")
+    model = opened(tmp_path / "in", out=tmp_path / "out" / "04")
+    saved = tmp_path / "out" / "03" / name
+    saved.parent.mkdir(parents=True)
+    saved.write_text("Layer,Label-1\n3,0.7\n")
+    with pytest.raises(NiftiKitError, match="named like"):
+        model.take_file(saved)
+    assert len(model.steps) == 0

@@ -339,8 +339,8 @@ class Mending(HasTraits):
         script: str = self.steps.code(self.source.path, **self.source.said)
         return script
 
-    def add(self, step: Step) -> None:
-        """Do a step that no finding asked for, such as another name for a class.
+    def add(self, step: Step) -> Repair:
+        """Do a step that no finding asked for, such as another name for a class; return its proof.
 
         Raises
         ------
@@ -348,9 +348,11 @@ class Mending(HasTraits):
             If it cannot be done.
         """
         refuse(self._wait_blockers, "another step", NiftiKitError)
+        done: Repair
         steps, done = self.steps.take(self.source.dataset, step)
         self._go_on(done.dataset, steps)
         self.message = (f"Done: {step.title}.",)
+        return done
 
     def _means(self, step: Step) -> bool:
         """Say whether what is chosen and filled in now is still that step."""
@@ -368,6 +370,7 @@ class Mending(HasTraits):
     def _go_on(self, dataset: Dataset, steps: Steps) -> None:
         """Take a data set that steps made."""
         self._history.append(dataset)
+        before = self.steps.waive
         self.offer = None
         self._forget()
         self.is_taking = True
@@ -376,7 +379,7 @@ class Mending(HasTraits):
             self.steps = steps
         finally:
             self.is_taking = False
-        self.findings.accept(steps.waive)
+        self.findings.accept(steps.waive, instead_of=before)
 
     def _replay(self, base: Dataset, steps: Steps, said: str) -> None:
         def work(ticket: Ticket) -> Any:

@@ -13,7 +13,7 @@ from traitlets import HasTraits, Int, Tuple
 
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.core.catalog import CATALOG
-from nifti_kit.core.findings import Finding, Findings, Waiver, waivers
+from nifti_kit.core.findings import Finding, Findings, Waiver, reasons, waivers
 from nifti_kit.core.html import Illustration
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
@@ -55,11 +55,14 @@ class FindingsTable(HasTraits):
         dataset: Dataset | None = None,
         waive: Iterable[Waiver] = (),
     ) -> None:
-        """Show findings; ``dataset`` gives their items and pictures."""
+        """Show findings; ``dataset`` gives their items and pictures.
+
+        ``waive`` is what is accepted, or that with the reasons: ``{what: why}``.
+        """
         super().__init__()
         # A row for each finding, and one for each code.
         self.table, self.codes = Table(COLUMNS), Table(CODE_COLUMNS)
-        self.reasons: dict[Waiver, str] = {}  # why, by what is accepted
+        self.reasons = reasons(waive)  # why, by what is accepted
         self.table.observe(self._choose, "selected")
         self._pictures: dict[Finding, Illustration | None] = {}
         self.waive = waivers(waive)
@@ -133,10 +136,11 @@ class FindingsTable(HasTraits):
     def accept(
         self, reasons: Mapping[Waiver, str], *, instead_of: Mapping[Waiver, str] | None = None
     ) -> None:
-        """Accept things with reasons, in the place of those that were accepted so before."""
+        """Accept things with reasons, in the place of others: by default of all with reasons."""
         gone = self.reasons if instead_of is None else instead_of
         others = tuple(one for one in self.waive if one not in gone)
-        self.reasons = dict(reasons)
+        kept = {one: why for one, why in self.reasons.items() if one not in gone}
+        self.reasons = {**kept, **reasons}
         self.waive = (*others, *(one for one in reasons if one not in others))
         self._apply()
 

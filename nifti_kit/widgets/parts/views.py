@@ -43,11 +43,11 @@ def classed(widget: Any, *names: str) -> Any:
 
 
 _SHARED: dict[type, Any] = {}
-"""One style for all widgets of a kind that never change theirs: a message less for each."""
+"""One style or layout for all that never change theirs: a message less for each."""
 
 
 def shared_style(kind: type) -> Any:
-    """Return the style that all widgets of a kind share; nobody changes it, or closes it."""
+    """Return the style, or layout, that all of a kind share; nobody changes it, or closes it."""
     if kind not in _SHARED or _SHARED[kind].comm is None:  # a person may close all widgets
         _SHARED[kind] = kind()
     return _SHARED[kind]
@@ -139,7 +139,7 @@ class notice(w.VBox):  # noqa: N801  (used as a builder, like the functions besi
     """
 
     def __init__(self, lines: Iterable[str] = (), kind: str = "warning") -> None:
-        self._lines = Prose()
+        self._lines = Prose(layout=shared_style(w.Layout))
         classes = ("nk-notice", f"nk-{kind}")
         super().__init__([self._lines], layout={"display": "none"}, _dom_classes=classes)
         self.say(lines)
@@ -199,13 +199,14 @@ class TaskView(w.VBox):
     def __init__(self, model: Task, *, quiet: bool = False) -> None:
         self.model = model
         self._hidden = ("idle", "done") if quiet else ("idle",)
-        self._bar = w.FloatProgress(min=0.0, max=1.0, layout={"width": "20rem"})
-        self._state = say("", "nk-task-state")
-        self._text = say("", "nk-task-text")
+        self._bar = w.FloatProgress(bar_style="info", max=1.0, layout={"width": "20rem"})
+        plain = shared_style(w.Layout)
+        self._state = Prose(layout=plain, _dom_classes=("nk-text", "nk-task-state"))
+        self._text = Prose(layout=plain, _dom_classes=("nk-text", "nk-task-text"))
         self._cancel = action("Cancel", model.cancel, "nk-cancel")
         row = w.HBox([self._bar, self._cancel, self._state], layout={"align_items": "center"})
-        super().__init__([row, self._text])
-        classed(self, "nk-task")
+        hidden = {"display": "none"} if model.state in self._hidden else {}
+        super().__init__([row, self._text], layout=hidden, _dom_classes=("nk-task",))
         model.observe(self._show, ["state", "fraction", "text"])
         self._show()
 
@@ -237,7 +238,8 @@ class Gated(w.HBox):
     ) -> None:
         self.button = action(text, do, *names, primary=primary)
         self._blockers = blockers
-        self._said = say("", "nk-blockers")
+        names = ("nk-text", "nk-blockers")
+        self._said = Prose(layout=shared_style(w.Layout), _dom_classes=names)
         row = {"flex_flow": "row wrap", "align_items": "center"}
         super().__init__([self.button, self._said], layout=row)
         self.refresh()
@@ -361,10 +363,13 @@ class SourcePickerView(w.VBox):
 
     def __init__(self, model: SourcePicker, read: Any = None, *, folds: bool = True) -> None:
         self.model = model
-        self._path = classed(w.Text(description="Source:", continuous_update=True), "nk-path")
-        self._path.layout.width = "min(100%, 40rem)"
-        self._path.style.description_width = "initial"
-        self._path.placeholder = "a folder, an archive or a NIfTI file"
+        self._path = w.Text(
+            description="Source:",
+            placeholder="a folder, an archive or a NIfTI file",
+            layout={"width": "min(100%, 40rem)"},
+            style={"description_width": "initial"},
+            _dom_classes=("nk-path",),
+        )
         self._known = classed(w.Dropdown(description="or one of:"), "nk-samples")
         self._choices = {name: self._choice(name) for name in CHOICES}
         self._read = Gated(
@@ -386,10 +391,13 @@ class SourcePickerView(w.VBox):
             self._fold()
 
     def _choice(self, name: str) -> Any:
-        box = w.Dropdown(options=CHOICES[name], description=f"{TITLES[name]}:")
-        box.style.description_width = "initial"
-        box.layout.width = "auto"
-        return classed(box, f"nk-{name.replace('_', '-')}")
+        return w.Dropdown(
+            options=CHOICES[name],
+            description=f"{TITLES[name]}:",
+            layout={"width": "auto"},
+            style={"description_width": "initial"},
+            _dom_classes=(f"nk-{name.replace('_', '-')}",),
+        )
 
     def _link(self) -> None:
         model = self.model

@@ -92,15 +92,12 @@ class ScoreModel(HasTraits):
         if isinstance(source, SourcePicker):
             self.source = source
         else:
-            path = "" if isinstance(source, Dataset) else self._folder_of(os.fspath(source))
+            path, named = ("", "") if isinstance(source, Dataset) else folder_of(source)
+            self._wanted = named or table
             self.source = SourcePicker(path, **choices)
         self.source.observe(lambda change: self._take(change["new"]), "dataset")
-
-    def _folder_of(self, path: str) -> str:
-        if path.casefold().endswith(CSV):
-            self._wanted = Path(path).name
-            return str(Path(path).parent)
-        return path
+        if self.source.dataset is not None:  # a picker that several apps share
+            self._take(self.source.dataset)
 
     @property
     def tables(self) -> list[str]:
@@ -161,11 +158,19 @@ class ScoreModel(HasTraits):
         self.remarks.rows = ()
         if dataset is not None and self.tables:
             wanted, self._wanted = self._wanted, ""
-            self.choose(wanted or (at if at in files else self.tables[0]))
+            self._begin(wanted, at if at in files else self.tables[0])
             if self._lost:
                 self.message = f"Read anew: what was changed in {', '.join(self._lost)} is gone."
             self._lost.clear()
         self.revision += 1
+
+    def _begin(self, wanted: str, usual: str) -> None:
+        """Open the table that was asked for; where there is none, say so, and open the usual."""
+        try:
+            self.choose(wanted or usual)
+        except BadScores as error:
+            self.choose(usual)
+            self.message = str(error)
 
     def _read_tables(self, ticket: Ticket) -> None:
         """Read tables until the one that is chosen by then is there."""
@@ -325,7 +330,7 @@ class ScoreModel(HasTraits):
         ]
         return tuple(steps_of(changed, self.drop_faulty))
 
-    def hand_over(self, take: Callable[[Step], None]) -> int:
+    def hand_over(self, take: Callable[[Step], Any]) -> int:
         """Give the steps of the edited tables to ``take``, and return how many tables it took.
 
         Raises BadScores: as :attr:`dataset` does; nothing is given then.
@@ -462,6 +467,14 @@ class ScoreModel(HasTraits):
         plane = self.open.reference.item.plane
         if place.slice is not None and plane is not None:
             show_slice(viewer, plane, place.slice, place.class_name)
+
+
+def folder_of(source: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return what is to be read, and the table to begin with: of one CSV its folder, and it."""
+    path = os.fspath(source)
+    if not path.casefold().endswith(CSV):
+        return path, ""
+    return str(Path(path).parent), Path(path).name
 
 
 def _key_of(draft: Draft, line: int) -> str:

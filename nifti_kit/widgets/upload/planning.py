@@ -138,13 +138,13 @@ class PlanModel(HasTraits):
 
         sizes = map(_size, dataset.items)
         told = BySize(ticket, sizes, lambda item: f"Reading the masks of {item.name}")
-        mapping = self._mapping(dataset, target)
+        mapping = self.begin_of(dataset, target)
         made = plan(dataset, mapping=mapping, target=target, on_item=told)
         ticket.check()
         self._basis, self.digest = basis, made.digest
         return made
 
-    def _mapping(self, dataset: Dataset, target: Any) -> Any:
+    def begin_of(self, dataset: Dataset, target: Any) -> Any:
         """Return which volume each annotation belongs to; None leaves it to the source's file."""
         if dataset.layout != "annotations" or self.pairing == "source":
             return None

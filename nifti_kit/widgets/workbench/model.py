@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from traitlets import Enum, HasTraits, Unicode
+from traitlets import Enum, HasTraits, Int, Unicode
 
+from nifti_kit.core.files import clean_path
+from nifti_kit.core.findings import Waiver
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.errors import NiftiKitError
+from nifti_kit.errors import BadMapping, NiftiKitError
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.repairs.steps import Steps, read_steps
 from nifti_kit.targets.folder import ProjectFolder
@@ -20,16 +22,21 @@ from nifti_kit.targets.target import Target
 from nifti_kit.widgets.inspect.model import InspectModel
 from nifti_kit.widgets.mapping.model import MappingModel
 from nifti_kit.widgets.mending.model import Mending
-from nifti_kit.widgets.parts.acts import join
+from nifti_kit.widgets.parts.acts import join, refuse
 from nifti_kit.widgets.parts.findings import FindingsTable
+from nifti_kit.widgets.parts.saving import path_of
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
-from nifti_kit.widgets.scores.model import ScoreModel
+from nifti_kit.widgets.scores.model import CSV, ScoreModel, folder_of
 from nifti_kit.widgets.upload.model import UploadModel
+from nifti_kit.widgets.workbench.handed import found_beside, mapping_for, table_step, takes_files
 
 TABS = ("inspect", "mend", "scores", "match", "upload")
 """In the order of the work."""
+
+LANDING = ("mapping", "pairing", "existing")
+"""What an upload takes of the options; the others say how the source is read."""
 
 PathLike = str | os.PathLike[str]
 
@@ -40,17 +47,23 @@ class WorkbenchModel(HasTraits):
     Parameters
     ----------
     source
-        A folder, an archive, a NIfTI file, or a data set.
+        A folder, an archive, a NIfTI file, one score table (its folder is read), or a data set.
     target
         Where it lands; a path is that of a project folder. Chosen in the view if None.
-    mapping
-        For annotations alone: a mapping, or the path of one.
+    waive
+        What is accepted: codes of findings, or pairs of a code and a file; or
+        ``{what is accepted: why}``.
+    table
+        The score table to begin with; by default the first.
     steps
         Steps to do at once, or the path of a file of steps.
+    look
+        Whether every voxel is read as soon as the headers are; else when a person asks for it.
     out
         The folder in which findings, marks, steps, tables and mappings are saved at first.
-    choices
-        Those of :func:`nifti_kit.scan`.
+    options
+        ``mapping``, ``pairing`` and ``existing`` of
+        :class:`nifti_kit.widgets.upload.model.UploadModel`, and those of :func:`nifti_kit.scan`.
 
     Attributes
     ----------
@@ -58,6 +71,8 @@ class WorkbenchModel(HasTraits):
         Which of ``TABS`` is in front.
     message
         What was handed over last.
+    decisions
+        How often files were decided on.
     source, target
         The pickers that all parts share.
     inspect, mending, upload
@@ -69,35 +84,43 @@ class WorkbenchModel(HasTraits):
 
     tab = Enum(TABS, "inspect")
     message = Unicode()
+    decisions = Int()
 
     def __init__(
         self,
         source: PathLike | Dataset = "",
         target: Target | PathLike | None = None,
         *,
-        mapping: Mapping | PathLike | None = None,
+        waive: Iterable[Waiver] = (),
+        table: str = "",
         steps: Steps | PathLike | None = None,
+        look: bool = True,
         out: PathLike = "out",
-        **choices: Any,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.out = Path(out)
+        self.out, self._looks = Path(out), look
         self._given = source if isinstance(source, Dataset) else None
-        path = "" if isinstance(source, Dataset) else os.fspath(source)
-        self.source = SourcePicker(path, **choices)
-        self.inspect = InspectModel(self.source)
+        path, named = ("", "") if isinstance(source, Dataset) else folder_of(source)
+        self._table = table or named
+        own = {name: options.pop(name) for name in LANDING if name in options}
+        self.source = SourcePicker(path, **options)
+        self.inspect = InspectModel(self.source, waive=waive)
         place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
+        accepted = {one: self.findings.reasons.get(one, "") for one in self.findings.waive}
         self.upload = UploadModel(
-            self.source, place, mapping=mapping, out=str(self.out), mending=self.mending
+            self.source, place, waive=accepted, out=self.out, mending=self.mending, **own
         )
         self.matching_task = Task()
         self.matching: MappingModel | None = None
         self._mappings: dict[tuple[str, str], Any] = {}
         self._mapped_for: tuple[str, str] | None = None
+        steps = steps or None
         self._steps = read_steps(steps) if isinstance(steps, str | os.PathLike) else steps
         self.source.observe(self._read, "dataset")
         self.target.observe(self._match_anew, "target")
         self.findings.observe(self._accept, "waive")
+        self.mending.observe(self._tell, "message")
 
     @property
     def mending(self) -> Mending:
@@ -129,10 +152,7 @@ class WorkbenchModel(HasTraits):
     @cached_property
     def scores(self) -> ScoreModel:
         """The score tables of the data set."""
-        made = ScoreModel(self.source, out=self.out / "scores")
-        if self.dataset is not None and made.tables:
-            made.choose(made.tables[0])
-        return made
+        return ScoreModel(self.source, table=self._table, out=self.out)
 
     def scan(self) -> None:
         """Begin to read the source; every voxel is read after it."""
@@ -186,18 +206,32 @@ class WorkbenchModel(HasTraits):
         return ["It is matched."] if self.matching is not None else []
 
     def match(self) -> Task:
-        """Begin to match annotations with the volumes of the target, in a thread."""
-        dataset, target, begin = self.dataset, self.target.target, self.upload.mapping
+        """Begin to match annotations with the volumes of the target, in a thread.
+
+        What is matched, or under way, is not begun again.
+
+        Raises
+        ------
+        BadMapping
+            If something is in the way: see ``match_blockers``.
+        """
+        if self.matching is not None or self.matching_task.is_running:
+            return self.matching_task
+        refuse(self.match_blockers, "matching", BadMapping)
+        dataset, target = self.dataset, self.target.target
 
         def work(ticket: Ticket) -> MappingModel:
             ticket.tell(0.0, "Matching ...")
             assert dataset is not None
+            begin = self.upload.begin_of(dataset, target)
             return MappingModel(dataset, target, begin, path=self.out / "mapping.json")
 
         def keep(made: MappingModel) -> None:
             if dataset is self.dataset and target is self.target.target:
                 self.matching = made
                 self.hand_over_mapping()
+                made.observe(self._decided, "revision")
+                self._decided()
 
         self.matching_task.start(work, then=keep)
         return self.matching_task
@@ -213,12 +247,57 @@ class WorkbenchModel(HasTraits):
             self.message = f"Mapping handed over: {self.matching.rows.summary}."
 
     @property
+    def takes_files(self) -> bool:
+        """Whether the source could take a mapping, or a corrected table."""
+        dataset = self.dataset
+        return dataset is not None and takes_files(dataset)
+
+    @property
+    def found_files(self) -> tuple[str, ...]:
+        """Mappings and corrected tables, in ``out`` and beside it, that this source can take."""
+        return () if self.dataset is None else found_beside(self.out, self.dataset)
+
+    def take_file(self, path: PathLike) -> None:
+        """Take a mapping (``.json``), or a corrected score table (``.csv``): that becomes a step.
+
+        Raises
+        ------
+        NiftiKitError
+            If nothing is read, or the file is not for this source.
+        """
+        if self.dataset is None:
+            raise NiftiKitError("there is nothing that takes it", remedy="Read a source first.")
+        place = path_of(clean_path(os.fspath(path)))
+        if place.suffix.casefold() == CSV:
+            step = table_step(place, self.dataset)
+            if any((one.files, one.values) == (step.files, step.values) for one in self.steps):
+                raise NiftiKitError("it is taken already", path=str(place))
+            done = self.mending.add(step)
+            change = done.files[0]
+            self.message = (
+                f"{place} is in the place of {change.file}, as a step that can be undone under "
+                f"Mend. Before: {change.before}. Now: {change.after}."
+            )
+        else:
+            self._take_mapping(place, mapping_for(place, self.dataset))
+
+    def _take_mapping(self, place: Path, mapping: Mapping) -> None:
+        if self.matching_task.is_running:
+            raise BadMapping("matching is under way", remedy="Wait until it has ended.")
+        if self.matching is not None:
+            self.matching.load(place)
+            self.hand_over_mapping()
+        else:
+            self.upload.mapping, self.upload.pairing = mapping, "auto"
+        self.message = f"{mapping.title()}. Under Match each can be looked at."
+
+    @property
     def open(self) -> dict[str, int]:
-        """How much is left to do in each tab."""
+        """How much is left to do in each tab: errors to mend, files to decide on."""
         matching = self.matching
         return {
             "mend": sum(found.severity == "error" for found in self.findings.open),
-            "match": 0 if matching is None else len(matching.mapping.unmatched),
+            "match": 0 if matching is None else sum(pair.is_open for pair in matching.rows),
         }
 
     @property
@@ -238,11 +317,16 @@ class WorkbenchModel(HasTraits):
         layout = "" if dataset is None else dataset.layout
         is_unmatched = layout == "annotations" and self.matching is None
         yield is_unmatched, ("Match the annotations with the volumes of the project.", "match")
-        without = f"{counted(left['match'], 'file')} without a volume."
-        yield left["match"] > 0, (without, "match")
+        decide = f"{counted(left['match'], 'file')} to decide on."
+        yield left["match"] > 0, (decide, "match")
         is_unplanned = upload.planned is None or upload.is_stale
+        unread = "Read every voxel: headers alone do not tell all."
+        yield is_unplanned and not self.inspect.look_blockers, (unread, "inspect")
         way = "Nothing is in the way: make the plan, and look at what will land."
         yield is_unplanned, (way, "upload")
+        errors = 0 if is_unplanned else len(upload.planned.blockers)
+        blocked = f"{counted(errors, 'error')} in the way of the plan: see its findings."
+        yield errors > 0, (blocked, "upload")
         yield upload.receipt is None, ("Look at what will land, and upload.", "upload")
         yield upload.proof is None, ("It has landed: verify it.", "upload")
         yield True, ("It has landed, and was read back: the proof says how.", "upload")
@@ -262,7 +346,8 @@ class WorkbenchModel(HasTraits):
         self.message = ""
         if change["new"] is None:
             return
-        self.inspect.look_closer()
+        if self._looks:
+            self.inspect.look_closer()
         if self._steps is not None:
             steps, self._steps = self._steps, None
             self.mending.replay(steps)
@@ -283,9 +368,22 @@ class WorkbenchModel(HasTraits):
             self.upload.mapping = self._mappings.get(here)
             self.message = ""
         self._mapped_for = here
+        if self.tab == "match" and not self.match_blockers:
+            self.match()
 
-    def _accept(self, _: Any) -> None:
+    def _decided(self, _: Any = None) -> None:
+        """Let who watches know that there is less, or more, to decide on."""
+        self.decisions += 1
+
+    def _tell(self, change: Any) -> None:
+        """Say, where the steps are not in sight, that some of an earlier delivery did not fit."""
+        if len(change["new"]) > 1:
+            undone = counted(len(change["new"]) - 1, "saved step")
+            self.message = f"{undone} did not fit here: see Mend."
+
+    def _accept(self, change: Any) -> None:
         """Let the plan know what is accepted, and why."""
-        self.upload.findings.accept(self.findings.reasons)
+        before = dict.fromkeys(change["old"], "")
+        self.upload.findings.accept(self.findings.reasons, instead_of=before)
         for one in self.findings.waive:
             self.upload.findings.set_waived(one, True)

@@ -8,8 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.formats.mappings import Mapping
-from nifti_kit.repairs.steps import Steps
+from nifti_kit.errors import NiftiKitError
 from nifti_kit.targets.target import Target
 from nifti_kit.widgets.inspect.view import InspectView
 from nifti_kit.widgets.mapping.view import MatchingView
@@ -19,12 +18,12 @@ from nifti_kit.widgets.parts.views import (
     SourcePickerView,
     TaskView,
     action,
-    classed,
     discard,
     heading,
     notice,
     paragraph,
     say,
+    shared_style,
     styles,
 )
 from nifti_kit.widgets.scores.view import ScoreView
@@ -32,6 +31,9 @@ from nifti_kit.widgets.upload.view import UploadView
 from nifti_kit.widgets.workbench.model import TABS, WorkbenchModel
 
 TITLES = {tab: tab.capitalize() for tab in TABS}
+
+LEFT = {"mend": "to mend", "match": "open"}
+"""What stands behind a number in the title of a tab."""
 
 PathLike = str | os.PathLike[str]
 
@@ -45,19 +47,15 @@ class Workbench(w.VBox):
     Parameters
     ----------
     source
-        A folder, an archive, a NIfTI file, or a data set; it is read at once, in a thread.
+        A folder, an archive, a NIfTI file, one score table (its folder is read), or a data set; it
+        is read at once, in a thread.
     target
         Where it lands; a path is that of a project folder. Chosen in the app if None.
-    mapping
-        For annotations alone: a mapping, or the path of one.
-    steps
-        Steps to do at once (:class:`nifti_kit.Steps`), or the path of a file of steps.
     tab
         Which tab is in front: ``inspect``, ``mend``, ``scores``, ``match`` or ``upload``.
-    out
-        The folder in which findings, marks, steps, tables and mappings are saved at first.
-    choices
-        Those of :func:`nifti_kit.scan`.
+    options
+        ``mapping``, ``pairing``, ``existing``, ``waive``, ``table``, ``steps``, ``look``, ``out``,
+        and those of :func:`nifti_kit.scan`: see ``model``.
 
     Attributes
     ----------
@@ -71,25 +69,25 @@ class Workbench(w.VBox):
         source: PathLike | Dataset = "",
         target: Target | PathLike | None = None,
         *,
-        mapping: Mapping | PathLike | None = None,
-        steps: Steps | PathLike | None = None,
         tab: str = "inspect",
-        out: PathLike = "out",
-        **choices: Any,
+        **options: Any,
     ) -> None:
-        self.model = WorkbenchModel(
-            source, target, mapping=mapping, steps=steps, out=out, **choices
-        )
-        model = self.model
+        model = self.model = WorkbenchModel(source, target, **options)
         self._next = action("", self._go, "nk-onward", primary=True)
         self._said = say("", "nk-onward-said")
-        self._message = notice(kind="good")
+        self._message = notice(kind="note")
         self._made: dict[str, Any] = {}
-        self._tabs = w.Tab([w.VBox() for _ in TABS], _dom_classes=("nk-bench-tabs",))
+        plain = shared_style(w.Layout)
+        self._tabs = w.Tab(
+            [w.VBox(layout=plain) for _ in TABS],
+            titles=tuple(TITLES.values()),
+            selected_index=TABS.index(tab) if tab in TABS else 0,
+            _dom_classes=("nk-bench-tabs",),
+        )
         bar = w.HBox([self._said, self._next], layout={"align_items": "center", "grid_gap": "8px"})
         picker = SourcePickerView(model.source, model.scan)
-        super().__init__([styles(), heading("Workbench"), picker, bar, self._message, self._tabs])
-        classed(self, "nk-app", "nk-workbench")
+        parts = [styles(), heading("Workbench"), picker, bar, self._message, self._tabs]
+        super().__init__(parts, _dom_classes=("nk-app", "nk-workbench"))
         self._link()
         model.turn(tab)
         self._turn_to()
@@ -100,7 +98,7 @@ class Workbench(w.VBox):
         model, upload = self.model, self.model.upload
         self._tabs.observe(self._turned, "selected_index")
         model.observe(self._turn_to, "tab")
-        model.observe(self._show, "message")
+        model.observe(self._show, ["message", "decisions"])
         model.source.observe(self._show, "dataset")
         model.findings.observe(self._show, "findings")
         model.target.observe(self._show, "target")
@@ -147,7 +145,7 @@ class Workbench(w.VBox):
         return _Matching(self.model)
 
     def _upload(self) -> Any:
-        return UploadView(self.model.upload)
+        return UploadView(self.model.upload, [_Handed(self.model)])
 
     def _show(self, _: Any = None) -> None:
         model = self.model
@@ -160,7 +158,61 @@ class Workbench(w.VBox):
         left = model.open
         for at, name in enumerate(TABS):
             count = left.get(name, 0)
-            self._tabs.set_title(at, TITLES[name] + (f" ({count})" if count else ""))
+            self._tabs.set_title(at, TITLES[name] + (f" ({count} {LEFT[name]})" if count else ""))
+
+
+class _Handed(w.VBox):
+    """A field for what another notebook saved: a mapping, or a corrected table.
+
+    It is made when there is a source that could take one.
+    """
+
+    def __init__(self, model: WorkbenchModel) -> None:
+        self.model = model
+        self._path: Any = None
+        super().__init__((), layout={"display": "none"}, _dom_classes=("nk-handed",))
+        model.observe(self._show, "tab")
+        model.source.observe(self._show, "dataset")
+        self._show()
+
+    def _build(self) -> None:
+        self._path = w.Combobox(
+            description="Saved elsewhere:",
+            placeholder="a mapping (.json), or a corrected score table (.csv)",
+            layout={"width": "min(100%, 40rem)"},
+            style={"description_width": "initial"},
+            _dom_classes=("nk-path",),
+        )
+        self._take = Gated("Take it", self._do, self._blockers, "nk-take-file")
+        self._error = notice(kind="error")
+        row = w.HBox([self._path, self._take], layout={"flex_flow": "row wrap"})
+        self.children = [row, self._error]
+        self._path.observe(self._take.refresh, "value")
+
+    def _blockers(self) -> list[str]:
+        if self._path.value.strip():
+            return []
+        found = len(self._path.options)
+        return [f"Give a path, or pick one of {found}." if found else "Give a path."]
+
+    def _do(self) -> None:
+        self._error.say(())
+        try:
+            self.model.take_file(self._path.value)
+        except NiftiKitError as error:
+            self._error.say([str(error)])
+
+    def _show(self, _: Any = None) -> None:
+        if self.model.tab != "upload":
+            return
+        takes = self.model.takes_files
+        self.layout.display = "" if takes else "none"
+        if takes and self._path is None:
+            self._build()
+        if takes:
+            self._error.say(())
+            self._path.options = self.model.found_files
+            self._take.refresh()
 
 
 class _Matching(w.VBox):
