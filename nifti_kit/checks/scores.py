@@ -85,7 +85,6 @@ def score_evidence(survey: ItemSurvey, shapes: Shapes) -> Iterator[Finding]:
 
     A score of 0 on a slice without its label says nothing wrong, and is no evidence.
 
-    ``survey``: the survey of an item.
     ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """
     for table in survey.tables:
@@ -110,8 +109,6 @@ def _scored_frames(survey: ItemSurvey) -> dict[Target, set[int]]:
 def label_scores(survey: ItemSurvey, table: TableSurvey, shapes: Shapes) -> Iterator[LabelScores]:
     """Yield the columns of a table that score something whose profile is known.
 
-    ``survey``: the survey of the item, with all its tables.
-    ``table``: one of them.
     ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """
     known = _scored_frames(survey)
@@ -129,7 +126,6 @@ def label_scores(survey: ItemSurvey, table: TableSurvey, shapes: Shapes) -> Iter
 def label_profile(survey: ItemSurvey, targets: Sequence[Target], shapes: Shapes) -> Profile | None:
     """Return the voxels on each frame of all that a column scores; None where not all are known.
 
-    ``survey``: the survey of an item.
     ``targets``: (position of the mask in the item, pixel value), as ``targets_of`` gives them.
     ``shapes``: gives the profiles of a label file; None where it cannot be read.
     """

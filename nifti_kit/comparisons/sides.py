@@ -237,8 +237,6 @@ def of_landed(
     """Return objects of a target as those of a side.
 
     ``refs``: objects of one volume, with their masks.
-    ``grid``: that of the volume.
-    ``colors``: those of the classes.
     """
     return tuple(
         SideObject(

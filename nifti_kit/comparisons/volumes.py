@@ -76,7 +76,6 @@ def compared(
 
     In memory are the labels of both, as one number a voxel each.
 
-    ``pair``: the two volumes.
     ``classes``: the classes to compare; None for all.
     ``known``: which objects are one, where that is known; by their overlap else.
     ``words``: what the two sets are called in words.

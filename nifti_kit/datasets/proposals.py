@@ -168,7 +168,6 @@ def propose(
 ) -> Proposal | None:
     """Return the pairs of a tree of a known make; None where it does not fit as a whole.
 
-    ``niftis``, ``others``: the files of the source.
     ``grid_of``: gives the grid of a file; asked for those only whose names do not decide.
     """
     tree = _Tree(tuple(sorted(niftis, key=natural_key)), frozenset(others), grid_of)

@@ -27,10 +27,6 @@ NO_VALUE = "another class has its value in the label map"
 class LikeOriginals:
     """Files as they were; volumes that no file is known of go by another layout.
 
-    ``originals``: what volumes and objects were made of.
-    ``places``: the volumes that are exported.
-    ``numbers``: the numbers of their classes.
-    ``target``: where the objects are.
     ``other``: makes the layout of the volumes that are not among the originals.
     """
 

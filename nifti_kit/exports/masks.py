@@ -79,8 +79,6 @@ class Homeless:
 class MaskWriter:
     """Writes label maps of the objects of a target.
 
-    ``target``: where the objects are.
-    ``folder``: the export's folder.
     ``ledger``: is told of each file before it is written.
     """
 

@@ -264,7 +264,6 @@ class LabelFrames:
     The same buffer may be filled again for each frame. Going through them raises as
     :func:`survey_labels`.
 
-    ``off``: how far a value was at most from its label, in the frames so far.
     """
 
     def __init__(self, image: ImageFile) -> None:

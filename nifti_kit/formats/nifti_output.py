@@ -97,7 +97,6 @@ def relabelled_pieces(image: ImageFile, voxels: npt.NDArray[Any]) -> Iterator[by
     A voxel whose label stays keeps its stored number. Raises as
     :func:`nifti_kit.formats.nifti.read_voxels`.
 
-    ``image``: the file.
     ``voxels``: (i, j, k) in file order: the labels; :func:`stored_number` has one for each of them.
     """
     pieces = _relabelled(image, voxels)

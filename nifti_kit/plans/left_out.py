@@ -87,8 +87,6 @@ def left_out(
 ) -> tuple[LeftOut, ...]:
     """Return the files of a source that do not land, by the errors that a person accepted.
 
-    ``findings``: those of the plan.
-    ``files``: those of the source.
     ``landing``: the paths of what lands.
     ``losses``: what is known to go with a file that does not land.
     """

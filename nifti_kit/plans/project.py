@@ -86,7 +86,6 @@ class ProjectClasses:
     """The classes of a project, beside the class map of a source; the class map goes first.
 
     ``found``: the project's classes: each with ``name``, ``color``, ``description`` and ``shape``.
-    ``given``: the class map of the source.
     """
 
     def __init__(self, found: Iterable[Any], given: ClassMap) -> None:

@@ -100,7 +100,6 @@ class Volumes:
 class Beside:
     """What is on the volume of an item beside what the receipt has of it.
 
-    ``target``: where it landed.
     ``item``: what the receipt has of it.
     ``there``: all objects that are on its volume now.
     """

@@ -45,7 +45,6 @@ def standing(
     same, with the id ``ABSENT``. Nothing is written, and no journal is asked.
 
     ``plan``: what :func:`nifti_kit.plan` returned; without blockers.
-    ``target``: such as :class:`nifti_kit.ProjectFolder`.
     ``on_item``: called with the place (from 0) of each item and the item before it is looked for;
     what it raises ends the work. A bar by default.
     Raises PlanBlocked if the plan has errors that nobody waived, or a file has changed since it was

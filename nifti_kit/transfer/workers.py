@@ -88,7 +88,6 @@ class Reporter:
 
     ``on_progress``: the function that is told. What it raises ends the upload: the items that are
     on their way in other threads end with :class:`Ended` at their next step.
-    ``jobs``: what is to land.
     """
 
     def __init__(self, on_progress: OnProgress, jobs: Sequence[ItemJob]) -> None:

@@ -61,8 +61,6 @@ def read_scores(
 def read_sheet(sheet: ScoreSheet, shown: str, base: int) -> ScoreTable:
     """Return the scores of a sheet; what cannot be read is in its ``faults``.
 
-    ``sheet``: the cells as they are written.
-    ``shown``: what the file is called.
     ``base``: what its layers count from: 1, or 0.
     """
     check_base(base, shown)

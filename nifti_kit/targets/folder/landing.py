@@ -41,8 +41,6 @@ TOLD_EVERY = 2**23
 class Landing:
     """One item on its way.
 
-    ``folder``: the project.
-    ``job``: what lands.
     ``tell``: takes the bytes and objects that have landed so far.
     """
 

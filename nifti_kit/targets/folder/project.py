@@ -30,7 +30,6 @@ _NESTED = "datasets"
 class ProjectReader:
     """The content of a project in a folder.
 
-    ``path``: the project's folder.
     ``dataset``: the dataset in scope; nested ones with ``/``. Without it the scope is the whole
     project.
     """

@@ -239,7 +239,6 @@ class Connection:
         """Return the JSON that a method answers.
 
         ``method``: such as ``volumes.list``.
-        ``data``: the body, as JSON.
         ``repeatable``: false where doing it twice does harm: then a lost answer is an
         :class:`AnswerLost`.
         Raises AnswerLost if it may have been carried out, and must not be sent again. Raises

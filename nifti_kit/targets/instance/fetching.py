@@ -46,7 +46,6 @@ class Fetched:
     is asked for once more, is fetched then: nothing depends on the order but the time. Of each
     volume there are three requests, and one for fifty masks.
 
-    ``reader``: what fetches.
     ``items``: what will be asked for, volume by volume.
     """
 

@@ -42,8 +42,6 @@ class Landing:
     """One item on its way.
 
     ``reader``: the instance; its connection counts the bytes of this item alone.
-    ``crew``: what encodes and sends for all items.
-    ``job``: what lands.
     ``tell``: takes the bytes and objects that have landed so far.
     """
 

@@ -290,11 +290,7 @@ ROWS = 8
 
 
 class Candidates(Table):
-    """A row for each volume, with a button that chooses it.
-
-    ``volumes``: those of the target.
-    ``choose``: called with the volume's id.
-    """
+    """A row for each volume, with a button that chooses it."""
 
     def __init__(self, volumes: Volumes, choose: Callable[[int], None]) -> None:
         self._volumes = volumes

@@ -150,8 +150,6 @@ class Pair:
 class MappingRows:
     """The files of a dataset with the volumes that they have; every change can be undone.
 
-    ``dataset``: of the ``annotations`` layout.
-    ``volumes``: those of the target.
     ``begin``: the mapping to begin with; by default what names and grids say.
     """
 

@@ -34,7 +34,6 @@ NONE = "No findings: nothing is wrong as far as it was read."
 class FindingsView(w.VBox):
     """Shows findings.
 
-    ``model``: the findings.
     ``jump``: called with the chosen finding by the button "Show the item"; without it there is
     none.
     ``path``: where findings are saved at first; ``.html`` is a report with pictures.

@@ -56,7 +56,6 @@ class Ticket:
 class BySize:
     """Tells how many of the bytes of all things are done.
 
-    ``ticket``: that of the work.
     ``sizes``: the bytes of each thing.
     ``doing``: says what is done with a thing.
     """

@@ -255,10 +255,8 @@ class SaveRow(w.VBox):
     """A path with a button to save something there, and one to load it where that can be done.
 
     ``what``: what is saved, such as ``Marks``.
-    ``path``: what the path is at first.
     ``save``, ``load``: called with the path; what ``load`` returns are names that it could not
     place.
-    ``blockers``: why it cannot be saved now.
     """
 
     def __init__(

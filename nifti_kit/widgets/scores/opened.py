@@ -44,7 +44,6 @@ class OpenTable:
 
     Its masks are read once, when it is opened; every check after an edit uses what was found.
 
-    ``draft``: the table as it is now.
     ``remarks``: what is wrong in it, errors first.
     """
 
