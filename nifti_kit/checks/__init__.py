@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from nifti_kit.checks import geometry, labels, overlaps  # noqa: F401  (their rules enter themselves)
+from nifti_kit.checks import cases, geometry, labels, overlaps  # noqa: F401  (rules enter themselves)
 from nifti_kit.checks.classes import class_names_alike
 from nifti_kit.checks.files import content_repeated, going_along, unmatched
 from nifti_kit.checks.label_maps import volumes_of_labels

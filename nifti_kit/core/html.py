@@ -69,8 +69,8 @@ class Illustration:
     # Pixels.
     width: int
     height: int
-    # For a slice its plane (``axl``, ``cor`` or ``sag``), and the place in it that a person looks at
-    # (RAS+ mm); None where it is no slice, or nobody asks.
+    # For a slice its plane (``axl``, ``cor`` or ``sag``), and the place in it that a person looks
+    # at (RAS+ mm); None where it is no slice, or nobody asks.
     at: tuple[str, tuple[float, float, float]] | None = None
 
 

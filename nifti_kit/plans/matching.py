@@ -20,6 +20,13 @@ from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.datasets.names import natural_key
+from nifti_kit.datasets.plain_names import (
+    PlainName,
+    numbered_by,
+    numbers_apart,
+    one_in_other,
+    plain_name,
+)
 from nifti_kit.errors import BadSource, of_kind
 from nifti_kit.formats.mappings import Mapping, MappingRow
 from nifti_kit.plans.lattices import Lattices
@@ -28,13 +35,8 @@ from nifti_kit.plans.name_rules import (
     EXACT,
     DatasetFolders,
     NameIndex,
-    PlainName,
     Positions,
     name_rules,
-    numbered_by,
-    numbers_apart,
-    one_in_other,
-    plain_name,
 )
 from nifti_kit.targets.records import VolumeRef
 

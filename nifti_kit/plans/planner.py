@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+from nifti_kit.checks.cases import Words, case_doubt
 from nifti_kit.checks.geometry import misaligned
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import NORMALS, compare_grids
@@ -39,6 +41,7 @@ from nifti_kit.targets.records import (
     PlannedObject,
     ScoreUpdate,
     ThereObject,
+    VolumeRef,
 )
 
 SHOWN = 4
@@ -165,6 +168,7 @@ class ItemPlanner:
             return volume_id
         volume = self.target.volume(volume_id)
         if volume is not None:
+            self.findings += self._whose(relative, volume)
             if not volume.grid.problem:
                 place = compare_grids(mask.grid, volume.grid)
                 self.findings += misaligned(place, mask.image, f"{volume.dataset}/{volume.name}")
@@ -178,6 +182,20 @@ class ItemPlanner:
         message = f"the target has no volume {volume_id}; there are: {there}"
         self.findings.append(finding("mapping-id-unknown", relative, message, remedy=remedy))
         return None
+
+    def _whose(self, relative: PurePosixPath, volume: VolumeRef) -> Iterator[Finding]:
+        """Yield what the names of a file and of its volume say against each other."""
+        faults = () if self.mapping is None else self.mapping.faults
+        path, code = str(relative), "annotation-name-differs"
+        if any((found.path, found.code) == (path, code) for found in faults):
+            return
+        there = PurePosixPath(volume.dataset, volume.name)
+        if said := case_doubt(relative, there, self._names):
+            yield finding(code, relative, said)
+
+    @cached_property
+    def _names(self) -> Words:
+        return Words(() if self.target is None else self.target.paths())
 
     def _volume_id(self, relative: PurePosixPath) -> int | None:
         row = None if self.mapping is None else self.mapping.row_of(relative)

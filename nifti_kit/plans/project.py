@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from nifti_kit.core.findings import Finding, finding
@@ -36,6 +37,10 @@ class ProjectContent:
     def volumes(self) -> list[str]:
         """Return the volumes in scope in words: id, dataset and name of each."""
         return [f"{one.id} ({one.dataset}/{one.name})" for one in self._by_id().values()]
+
+    def paths(self) -> list[PurePosixPath]:
+        """Return the volumes in scope, each as its dataset and name."""
+        return [PurePosixPath(one.dataset, one.name) for one in self._by_id().values()]
 
     def named(self, name: str) -> VolumeRef | None:
         """Return the volume of a name in the dataset in scope, or None.

@@ -39,13 +39,18 @@ def accepted_text(accepted: Sequence[Finding], **sources: Iterable[str]) -> str:
     """
     if not accepted:
         return ""
-    paths = {str(PurePosixPath(found.path)) for found in accepted}
-    counts = {noun: sum(_concerns(paths, file) for file in own) for noun, own in sources.items()}
-    landed = [counted(count, noun) for noun, count in counts.items() if count]
-    codes = listed(dict.fromkeys(found.code for found in accepted), SHOWN)
+    landed, codes = counted_of(accepted, **sources)
     if not landed:
         return f"; {counted(len(accepted), 'accepted error')} ({codes})"
-    return f"; {' and '.join(landed)} landed with accepted errors ({codes})"
+    return f"; {landed} landed with accepted errors ({codes})"
+
+
+def counted_of(found: Sequence[Finding], **sources: Iterable[str]) -> tuple[str, str]:
+    """Return how much of what landed some findings concern, in words, and their codes."""
+    paths = {str(PurePosixPath(one.path)) for one in found}
+    counts = {noun: sum(_concerns(paths, file) for file in own) for noun, own in sources.items()}
+    landed = [counted(count, noun) for noun, count in counts.items() if count]
+    return " and ".join(landed), listed(dict.fromkeys(one.code for one in found), SHOWN)
 
 
 def accepted_lines(accepted: Sequence[Finding], most: int) -> list[str]:

@@ -14,6 +14,7 @@ from nifti_kit.core.text import counted
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.plans.provenance import Provenance
 from nifti_kit.transfer.accepted import Accepted, accepted_facts, accepted_lines, accepted_text
+from nifti_kit.transfer.doubts import Doubts, doubt_lines, doubts_text
 from nifti_kit.transfer.placed import placed_lines, placed_text
 
 
@@ -122,6 +123,8 @@ class Proof(Result):
         wrong with that.
     accepted
         The errors that a person accepted of what landed: it is where it was meant to be, not right.
+    doubts
+        What says of something that landed that it may be of another patient.
     provenance
         What landed was made of: see :attr:`Receipt.provenance`; begin and end are those of the
         comparison.
@@ -137,9 +140,10 @@ class Proof(Result):
         extra: tuple[ExtraObject, ...] = (),
         accepted: Accepted = (),
         provenance: Provenance = UNKNOWN,
+        doubts: Doubts = (),
     ) -> None:
         self.rows, self.left_out, self.extra = rows, left_out, extra
-        self.accepted, self.provenance = accepted, provenance
+        self.accepted, self.provenance, self.doubts = accepted, provenance, doubts
 
     @property
     def ok(self) -> bool:
@@ -153,11 +157,12 @@ class Proof(Result):
     def tone(self) -> str:
         """``good`` where all is as meant; ``warning`` where a person answers for some of it.
 
-        That is where errors were accepted, or where something lies where a person put it.
+        That is where errors were accepted, where something may be of another patient, or lies
+        where a person put it.
         """
         if not self.ok:
             return "error"
-        return "warning" if self.accepted or self._placed_text() else "good"
+        return "warning" if self.accepted or self.doubts or self._placed_text() else "good"
 
     @property
     def objects(self) -> tuple[ProofRow, ...]:
@@ -193,6 +198,7 @@ class Proof(Result):
             "left_out": [one.facts() for one in self.left_out],
             "extra": [asdict(one) for one in self.extra],
             "accepted": accepted_facts(self.accepted),
+            "doubts": accepted_facts(self.doubts),
             **self.provenance.facts(),
         }
 
@@ -209,8 +215,9 @@ class Proof(Result):
         return [*self._beside(most), *self._others(most)]
 
     def _beside(self, most: int) -> list[str]:
-        placed = placed_lines(self.provenance, most)
-        return [*accepted_lines(self.accepted, most), *placed, *left_out_lines(self.left_out, most)]
+        doubtful, placed = doubt_lines(self.doubts, most), placed_lines(self.provenance, most)
+        out = left_out_lines(self.left_out, most)
+        return [*accepted_lines(self.accepted, most), *doubtful, *placed, *out]
 
     def _others(self, most: int) -> list[str]:
         more = len(self.extra) - most
@@ -248,6 +255,7 @@ class Proof(Result):
         furthest = max((row.displacement_mm for row in self.rows), default=0.0)
         updates = f" and {counted(len(self.updates), 'score update')}" if self.updates else ""
         accepted = accepted_text(self.accepted, **self._sources())
+        accepted += doubts_text(self.doubts, **self._sources())
         verdict = "verified" if self.ok else f"NOT as meant: {len(self.failures)}"
         if not self.rows:
             verdict = "NOT verified: nothing was compared"

@@ -28,6 +28,7 @@ from nifti_kit.plans.provenance import Provenance
 from nifti_kit.targets.records import ScoreChange
 from nifti_kit.transfer.accepted import Accepted, accepted_errors, accepted_facts, accepted_text
 from nifti_kit.transfer.card import card_text
+from nifti_kit.transfer.doubts import Doubts, doubt_lines, doubts_of, doubts_text
 from nifti_kit.transfer.landed import LandedItem, LandedObject
 from nifti_kit.transfer.placed import placed_lines, placed_text
 
@@ -74,9 +75,14 @@ class Receipt(Report):
         return accepted_errors(self.findings, self.provenance.waivers, self.left_out)
 
     @property
+    def doubts(self) -> Doubts:
+        """What says of something that landed that it may be of another patient."""
+        return doubts_of(self.findings, self.left_out)
+
+    @property
     def tone(self) -> str:
-        """``warning`` where errors were accepted, or a person placed something: it may be wrong."""
-        return "warning" if self.accepted or self._placed_text() else ""
+        """``warning`` where it may be wrong: accepted, doubtful, or placed by a person."""
+        return "warning" if self.accepted or self.doubts or self._placed_text() else ""
 
     @property
     def objects(self) -> tuple[LandedObject, ...]:
@@ -103,6 +109,7 @@ class Receipt(Report):
             "left_out": [one.facts() for one in self.left_out],
             "findings": self.findings.content(),
             "accepted": accepted_facts(self.accepted),
+            "doubts": accepted_facts(self.doubts),
             **self.provenance.facts(),
         }
 
@@ -125,7 +132,8 @@ class Receipt(Report):
         return (
             f"Landed on {self.target}: {counted(len(self.items), 'volume')}, "
             f"{counted(len(objects), 'object')}{more}, {counted(scores, 'score')}{updated}{out}"
-            f"{accepted_text(self.accepted, **self._sources())}{self._placed_text()}"
+            f"{accepted_text(self.accepted, **self._sources())}"
+            f"{doubts_text(self.doubts, **self._sources())}{self._placed_text()}"
         )
 
     def _sources(self) -> dict[str, list[str]]:
@@ -176,8 +184,9 @@ class Receipt(Report):
         return {**super().forms(), ".md": self.to_card}
 
     def _said(self, most: int) -> list[str]:
-        """Return what a person placed, and which files are left out."""
-        return [*placed_lines(self.provenance, most), *left_out_lines(self.left_out, most)]
+        """Return what is doubtful, what a person placed, and which files are left out."""
+        placed = placed_lines(self.provenance, most)
+        return [*doubt_lines(self.doubts, most), *placed, *left_out_lines(self.left_out, most)]
 
     def body(self, most_rows: int, most_lines: int) -> Iterator[html.Markup]:
         """Yield a table for each volume, what is left out, and the findings."""

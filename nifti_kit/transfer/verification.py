@@ -117,7 +117,7 @@ def verify(
     rows = [*verifier.volumes.rows(), *(one for one in seen if isinstance(one, ProofRow))]
     extra = tuple(one for one in seen if isinstance(one, ExtraObject))
     made_of = replace(receipt.provenance, versions=versions(), begun=begun, ended=now())
-    return Proof(tuple(rows), receipt.left_out, extra, receipt.accepted, made_of)
+    return Proof(tuple(rows), receipt.left_out, extra, receipt.accepted, made_of, receipt.doubts)
 
 
 def _read_back(item: LandedItem) -> ReadBack:

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nifti_kit.plans.name_rules import (
-    CASE,
-    EXACT,
-    NameIndex,
-    PlainName,
-    name_rules,
-    numbers_apart,
-    one_in_other,
-    plain_name,
-)
+from nifti_kit.datasets.plain_names import PlainName, numbers_apart, one_in_other, plain_name
+from nifti_kit.plans.name_rules import CASE, EXACT, NameIndex, name_rules
 from tests.support.properties import untimed
 
 

@@ -318,7 +318,7 @@ def test_what_matching_doubts_is_doubtful_until_a_person_decides(tmp_path: Path)
     assert states(model) == {"anna_axl_mask.nii": "accepted"}
     assert cells(model, "anna_axl_mask.nii")["note"] == ""
     assert list(model.findings) == []
-    assert model.mapping.faults == ()
+    assert [found.code for found in model.mapping.faults] == ["annotation-name-differs"]
 
 
 def test_all_that_are_sure_are_accepted_at_once(model: MappingModel) -> None:

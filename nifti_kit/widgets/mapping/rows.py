@@ -15,11 +15,12 @@ from nifti_kit.core.findings import Finding, Findings, finding
 from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import MaskFile, TableFile
+from nifti_kit.datasets.plain_names import numbers_apart
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping as FileMapping
 from nifti_kit.formats.mappings import MappingRow
 from nifti_kit.plans.matching import ONLY, match
-from nifti_kit.plans.name_rules import CASE, EXACT, numbers_apart
+from nifti_kit.plans.name_rules import CASE, EXACT
 from nifti_kit.widgets.mapping.candidates import (
     NO_SUCH_VOLUME,
     Annotation,
@@ -235,10 +236,18 @@ class MappingRows:
         """The mapping as it is now."""
         return FileMapping(
             (pair.row for pair in self),
-            faults=self.faults,
+            faults=[found for found in self._faults if self._stands(found)],
             names={ref.id: f"{ref.dataset}/{ref.name}" for ref in self.volumes},
             project=self._suggested.project,
         )
+
+    def _stands(self, found: Finding) -> bool:
+        """Say whether a doubt is of the volume that its file has: a plan names it all the same."""
+        pair = self.get(found.path)
+        if pair is None or not pair.row.by_person:
+            return True
+        likely = self._suggested.row_of(pair.row.annotation)
+        return likely is not None and likely.volume == pair.row.volume
 
     @property
     def faults(self) -> list[Finding]:

@@ -1,0 +1,204 @@
+"""Rules about whose a mask is: what its name and its voxels say against its volume."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice, takewhile
+from pathlib import PurePosixPath
+
+from nifti_kit.checks.rules import rule
+from nifti_kit.core.findings import Finding, finding
+from nifti_kit.core.text import listed
+from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.items import Item, MaskFile, TableFile
+from nifti_kit.datasets.names import stem, words_of
+from nifti_kit.datasets.plain_names import numbers_of, plain_name
+from nifti_kit.datasets.surveys import ItemSurvey
+from nifti_kit.formats.labels import Label
+
+_SIDES = {
+    **dict.fromkeys(("left", "l", "lt", "li", "links"), "left"),
+    **dict.fromkeys(("right", "r", "rt", "re", "rechts"), "right"),
+    "baseline": "baseline",
+    **dict.fromkeys(("followup", "fu"), "follow-up"),
+}
+_OTHER = {"left": "right", "right": "left", "baseline": "follow-up", "follow-up": "baseline"}
+"""Words of which one speaks against the other."""
+
+SHOWN = 3
+"""Words or files that a message names before it counts the rest."""
+
+_YEARS = re.compile(r"(19|20)\d\d")
+
+_EXPLICIT = re.compile(
+    r"(?<![^\W_])(?:p|pt|pat|patient|sub|subj|subject|case|id|s(?=0|\d{3}))[-_ ]?0*(\d{1,4})"
+    r"(?![^\W_])"
+)
+"""The number of a case in the name of a class: L2, S1 and ``1`` are none there."""
+
+
+def case_doubt(
+    file: PurePosixPath,
+    volume: PurePosixPath,
+    others: Words | None = None,
+    *,
+    is_class: bool = False,
+) -> str:
+    """Return what the paths of a file and of its volume say against each other; or "".
+
+    That is another number of the same kind (P02 beside P01, t2 beside t1), the other side, or a
+    name that other volumes have.
+
+    Parameters
+    ----------
+    others
+        The words of all volumes.
+    is_class
+        Whether the file's name is its class, in which numbers and sides are parts of a body.
+
+    Examples
+    --------
+    >>> case_doubt(PurePosixPath("P01/P02_axl_mask.nii"), PurePosixPath("P01/axl_anatomic.nii"))
+    "'P02_axl_mask' says 2, its volume P01/axl_anatomic.nii 1"
+    >>> case_doubt(PurePosixPath("P01/L2.nii"), PurePosixPath("P01.nii"), is_class=True)
+    ''
+    """
+    own = file.parts[_shared(file, volume) :]
+    theirs = _numbers(volume.parts)
+    for part in own:
+        is_named = is_class and part == file.name
+        said = _of_class(part) if is_named else _numbers([part], is_index=part == file.name)
+        for label in sorted({at for at, _ in said}):
+            ours, there = ({n for at, n in found if at == label} for found in (said, theirs))
+            if ours and there and not ours & there:
+                first, second = (f"{label}{min(found)}" for found in (ours, there))
+                return f"{stem(part)!r} says {first}, its volume {volume} {second}"
+    return "" if is_class else _other_words(own, volume, others)
+
+
+def _other_words(own: Sequence[str], volume: PurePosixPath, others: Words | None) -> str:
+    """Return which words of a path are of another side, or of other volumes alone."""
+    ours, theirs = _words(own), _words(volume.parts)
+    sides = [{_SIDES[word] for word in found if word in _SIDES} for found in (ours, theirs)]
+    for side in sorted(sides[0]):
+        if _OTHER[side] in sides[1] - sides[0] and side not in sides[1]:
+            return f"its name says {side}, its volume {volume} {_OTHER[side]}"
+    if others is None or not others.telling(theirs - ours):
+        return ""
+    foreign = [word for word in sorted(ours - theirs) if word in others]
+    said = listed(map(repr, foreign), SHOWN)
+    return f"its name says {said}, as those of other volumes, not {volume}" if foreign else ""
+
+
+class Words:
+    """The words in the paths of volumes, and how many volumes have them."""
+
+    def __init__(self, volumes: Iterable[PurePosixPath]) -> None:
+        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._all = 0
+        for volume in volumes:
+            self._all += 1
+            for word in _words(volume.parts):
+                self._counts[word] += 1
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._counts
+
+    def telling(self, words: Iterable[str]) -> bool:
+        """Say whether one of the words tells some volumes from the others."""
+        return any(self._counts[word] < self._all for word in words if word in self)
+
+
+def _shared(file: PurePosixPath, volume: PurePosixPath) -> int:
+    """Return how many folders at the beginning two paths have in common."""
+    pairs = zip(file.parent.parts, volume.parent.parts, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+@lru_cache(maxsize=4096)
+def _numbers_in(part: str, is_index: bool) -> frozenset[tuple[str, str]]:
+    name = plain_name(part)
+    found = name.numbers if is_index else numbers_of(words_of(stem(part))) or name.own_numbers
+    return frozenset(pair for pair in found if pair[0] or not _YEARS.fullmatch(pair[1]))
+
+
+def _numbers(parts: Iterable[str], *, is_index: bool = False) -> frozenset[tuple[str, str]]:
+    """Return the numbers in parts of a path, each with the word before it.
+
+    Those at the end of a name that may be an index are none.
+    """
+    return frozenset().union(*(_numbers_in(part, is_index) for part in parts))
+
+
+def _of_class(part: str) -> frozenset[tuple[str, str]]:
+    return frozenset(("", number) for number in _EXPLICIT.findall(stem(part).casefold()))
+
+
+def _words(parts: Iterable[str]) -> frozenset[str]:
+    """Return the words of parts of a path that are no numbers, planes or roles."""
+    words = (word for part in parts for word in plain_name(part).case)
+    return frozenset(word for word in words if word.isalpha())
+
+
+@rule("dataset")
+def cases_differ(dataset: Dataset) -> Iterator[Finding]:
+    """The name of each mask and score table speaks of the same case as its volume's."""
+    volumes = [item.volume.relative for item in dataset.items if item.volume is not None]
+    others = Words(volumes)
+    given = dict(dataset.choices.volumes)
+    seen: set[PurePosixPath] = set()
+    for item in dataset.items:
+        if item.volume is None:
+            continue
+        files: Sequence[MaskFile | TableFile] = (*item.masks, *item.tables)
+        for file in files:
+            path, is_class = file.relative, file.class_name is not None
+            own = PurePosixPath(path.name) if str(path) in given else path
+            said = case_doubt(own, item.volume.relative, others, is_class=is_class)
+            if said and path not in seen:
+                seen.add(path)
+                yield finding("case-differs", path, said)
+
+
+MOST_ALIKE = 100
+"""Masks that each of a group is held against: of thousands alike no more are looked at."""
+
+
+@rule("surveys")
+def masks_alike(surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
+    """No mask has, label by label, as many voxels in the same box as the mask of another case."""
+    groups: defaultdict[tuple[object, ...], dict[PurePosixPath, Item]] = defaultdict(dict)
+    for survey in surveys:
+        for mask in survey.masks:
+            if mask.labels is not None and mask.labels.labels:
+                key = (mask.mask.image.shape, *map(_of_label, mask.labels.labels))
+                groups[key].setdefault(mask.mask.relative, survey.item)
+    for group in groups.values():
+        for path, item in group.items() if len(group) > 1 else ():
+            some = islice(group.items(), MOST_ALIKE)
+            if alike := [other for other, own in some if _is_another(item, own)]:
+                message = (
+                    f"its labels have the number and place of voxels of {listed(alike, SHOWN)}"
+                )
+                yield finding("masks-alike", path, message)
+
+
+def _of_label(label: Label) -> tuple[int, ...]:
+    return (label.voxels, *(end for side in label.box for end in (side.start, side.stop)))
+
+
+def _is_another(item: Item, other: Item) -> bool:
+    """Say whether two volumes are of two cases: of two folders, or of two numbers (no T1, T2)."""
+    if item.volume is None or other.volume is None or item is other:
+        return False
+    if item.folder != other.folder:
+        return True
+    ours, theirs = (
+        {number for at, number in _numbers([own.volume.relative.name]) if not at}
+        for own in (item, other)
+        if own.volume is not None
+    )
+    return bool(ours and theirs) and ours.isdisjoint(theirs)
