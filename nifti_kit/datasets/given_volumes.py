@@ -99,6 +99,7 @@ class GivenVolumes:
 
     def __init__(self, source: Source, volumes: Iterable[tuple[str, str]]) -> None:
         self._root = source.root
+        self._repeated: list[Finding] = []
         self.files: dict[PurePosixPath, PurePosixPath] = {}
         for path, volume in volumes:
             file = _file(source, "volumes", path)
@@ -113,9 +114,10 @@ class GivenVolumes:
 
     @property
     def findings(self) -> Iterator[Finding]:
-        """A finding for each of them: it stays on record."""
+        """A finding for each of them: it stays on record; and for a class that is there twice."""
         for file, volume in self.files.items():
             yield finding("volume-given", file, f"of the volume {volume}, as was chosen")
+        yield from self._repeated
 
     def attached(
         self,
@@ -174,5 +176,16 @@ class GivenVolumes:
         if kind == "semantic":
             masks = [replace(mask, index=None, class_name=None) for mask in masks]
             tables = [replace(table, index=None) for table in tables]
+        self._repeated += _repeated(item.masks, masks)
         masks, tables = [*item.masks, *masks], [*item.tables, *tables]
         return replace(item, masks=tuple(masks), tables=tuple(tables), segmentation=kind)
+
+
+def _repeated(own: Sequence[MaskFile], given: Iterable[MaskFile]) -> Iterator[Finding]:
+    """No given mask claims the class of another mask of its volume; of two label maps one does."""
+    known = {(mask.index, mask.class_name): mask for mask in own}
+    for mask in given:
+        first = known.setdefault((mask.index, mask.class_name), mask)
+        if first is not mask:
+            message = f"{first.relative} is there for its volume and class already"
+            yield finding("annotation-repeated", mask.relative, message)

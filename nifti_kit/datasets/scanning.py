@@ -284,8 +284,8 @@ class Scanner:
         files = Files(tuple(images), paths, segmentation, unreadable, words, by_folder)
         grouping = group_files(self.layout, files, self.pairing)
         grouping.findings = [*as_delivered(grouping.findings, self.choices.incomplete)]
-        grouping.findings += given.findings
         grouping.items = given.attached(grouping.items, moved, words, segmentation)
+        grouping.findings += given.findings
         grouping.items = [self._as_mended(item) for item in grouping.items]
         grouping.items = with_file_classes(grouping.items, self.choices.file_classes)
         return grouping

@@ -124,3 +124,14 @@ def test_a_set_that_is_known_to_lack_a_plane_lands(two: Path) -> None:
     assert not plan.blockers
     assert [f.path for f in plan.findings if f.code == "planes-fewer"] == ["b"]
     assert plan.provenance.choices["incomplete"] == ["b"]
+
+
+def test_a_class_that_its_new_volume_has_already_is_an_error(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_planes(tmp_path / name)
+    first, second = MASK, "b/axl_inference.nii.gz"
+    one_way = nk.scan(tmp_path, volumes={first: OTHER})
+    (found,) = [f for f in nk.plan(one_way).blockers if f.code == "annotation-repeated"]
+    assert (found.path, second in found.message) == (first, True)
+    swapped = nk.rescan(one_way, volumes={second: HOME})
+    assert not nk.plan(swapped).blockers
