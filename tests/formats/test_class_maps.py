@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nifti_kit.errors import BadClassMap, NiftiKitError, UnreadableFile
@@ -175,8 +175,10 @@ def test_the_path_stands_in_messages_where_no_other_name_is_given(tmp_path: Path
 
 
 @untimed
+@example(text=";")
+@example(text=",,\n,")
 @given(text=st.one_of(st.text(), st.lists(st.sampled_from(
-    ["1", "2", "0", "-1", "a", "b c", "255 0 0", "256 0 0", "#ff00ff", "# x", "\n", "\r\n", " "]
+    [";", ",", "\t", "1", "2", "0", "-1", "a", "b c", "255 0 0", "256 0 0", "#ff00ff", "# x", "\n", "\r\n", " "]
 )).map(" ".join)))  # fmt: skip
 def test_any_text_is_a_map_or_refused(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.txt"

@@ -153,6 +153,8 @@ def headed_table(table: Table) -> Headed | None:
             ]
         except csv.Error:
             return None
+        if not rows:  # nothing but separators
+            continue
         names = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in rows[0][1]]
         found = Headed({name: at for at, name in reversed([*enumerate(names)])}, rows[1:])
         values = found.values() if len(rows) > 1 else []
