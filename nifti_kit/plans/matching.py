@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import compare_grids
+from nifti_kit.core.geometry.lattices import Lattices
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
@@ -29,7 +30,6 @@ from nifti_kit.datasets.plain_names import (
 )
 from nifti_kit.errors import BadSource, of_kind
 from nifti_kit.formats.mappings import Mapping, MappingRow
-from nifti_kit.plans.lattices import Lattices
 from nifti_kit.plans.name_rules import (
     CASE,
     EXACT,

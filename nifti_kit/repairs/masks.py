@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from nifti_kit.core.geometry import (
     lattice_orientation,
     nearest_order,
     ras_orientation,
+    share_inside,
 )
+from nifti_kit.core.geometry.lattices import Lattices
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
@@ -307,6 +309,7 @@ def resample(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
     from scipy.ndimage import affine_transform
 
     mended = []
+    others = of_another(dataset, [str(image.relative) for image in _images(dataset, files)])
     for case in map(_usable, _cases(dataset, files, volume)):
         _refuse_exchanged(case)
         before = read_labels(case.mask.image)
@@ -330,10 +333,38 @@ def resample(dataset: Dataset, files: Any, *, volume: Any = None) -> Repair:
                 remedy="Find the mask's own volume, or nk.repairs.take_header if shapes agree.",
             )
         what = f"resampled onto the grid of {case.name} by nearest neighbours"
-        mended.append(
-            _mended(case.mask.image, moved, case.volume, what + _lost(before.survey, moved))
-        )
+        is_word = str(case.mask.relative) in others or _is_beside(case.mask.grid, case.volume)
+        placed = "resample" if is_word else ""
+        what += _lost(before.survey, moved)
+        mended.append(_mended(case.mask.image, moved, case.volume, what, placed=placed))
     return repaired(dataset, mended)
+
+
+def of_another(dataset: Dataset, files: Iterable[str]) -> dict[str, str]:
+    """Return the masks that lie on another volume by their own headers, each with that volume."""
+    wanted, found = set(files), {}
+    owners = [item.volume for item in dataset.items if item.volume is not None]
+    lattices = Lattices([volume.grid for volume in owners])
+    for item in dataset.items:
+        for mask in item.masks:
+            path = str(mask.relative)
+            if path not in wanted or mask.grid.problem:
+                continue
+            there = np.flatnonzero(lattices.same_as(mask.grid)).tolist()
+            others = [owners[at] for at in there if owners[at] is not item.volume]
+            if others and len(others) == len(there):  # not on its own
+                found[path] = str(others[0].relative)
+    return found
+
+
+NESTED = 0.9
+"""The share of a field of view that lies in one that holds it: converters move it by half a voxel
+along each axis, a tenth of it where there are few."""
+
+
+def _is_beside(mask: Grid, volume: Grid) -> bool:
+    """Say whether neither field of view holds the other: that the two belong together is a word."""
+    return max(share_inside(mask, volume), share_inside(volume, mask)) < NESTED
 
 
 def _refuse_exchanged(case: _Case) -> None:

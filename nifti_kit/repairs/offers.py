@@ -26,9 +26,6 @@ from nifti_kit.repairs.steps import ACCEPT, JUDGED, REPAIRS, Step
 
 Kind = Literal["repair", "leave out", "other volume", "choose", "accept"]
 
-_WHOSE = ("mask-", "masks-alike", "outlier-", "planes-", "case-")
-"""How the codes begin that may be of a mask of another volume."""
-
 MOST_VOLUMES = 500
 """Volumes that a list offers; more are typed."""
 
@@ -268,7 +265,7 @@ class _Place:
         """It belongs to another volume: where it is a mask or a table, and there are others."""
         code = self.finding.code
         is_loose = code in ("annotation-without-volume", "volume-label-map", "volume-named-mask")
-        is_elsewhere = self.is_mask and code.startswith(_WHOSE)
+        is_elsewhere = self.is_mask and code.startswith(("mask", "outlier-", "planes-", "case-"))
         if self.dataset.layout == "annotations" or not (is_loose or is_elsewhere):
             return
         own = str(self.volume.relative) if self.volume is not None else ""

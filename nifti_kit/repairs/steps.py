@@ -582,6 +582,13 @@ def _answering(dataset: Dataset, step: Step) -> tuple[Step | None, list[str]]:
             for file in other
         ]
         kept = [file for file in kept if file not in other]
+    if step.every and step.finding in ELSEWHERE and step.do in REPAIRS:
+        others = masks.of_another(dataset, kept)
+        why += [
+            f"{step.title}: not taken for {file}: by its own header it is of {volume}: look at it"
+            for file, volume in others.items()
+        ]
+        kept = [file for file in kept if file not in others]
     if not step.files and found:
         return step, why
     return (replace(step, files=tuple(kept)) if kept else None), why

@@ -18,11 +18,10 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.core.geometry import Grid
+from nifti_kit.core.geometry import Grid, lattices
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.formats.nifti import read_header
-from nifti_kit.plans import lattices
 from nifti_kit.targets.records import VolumeRef
 from nifti_kit.widgets.mapping import rows
 from nifti_kit.widgets.mapping.candidates import CHOICES

@@ -352,3 +352,24 @@ def test_what_was_accepted_and_mended_since_is_accepted_no_more(tmp_path: Path) 
         assert (len(applied.taken), applied.waive) == (2, {})
         nk.plan(applied.dataset, waive=applied.waive)
     assert "waive" not in nk.Steps([accept, nk.Step("leave_out", (MASK,))]).code("in")
+
+
+def on_other_grids(folder: Path) -> Any:
+    """Return three volumes of three grids: C's mask is on a finer one, that of A lies with B."""
+    for at, name in enumerate("ABC"):
+        grid = AFFINE @ np.diag([1, 1, 1 + at / 4, 1])
+        write_nifti(folder / f"{name}.nii", volume() + at, grid)
+    write_nifti(folder / "B/lung.nii", labels(values=(1,)))
+    fine = AFFINE @ np.diag([1, 1, 0.75, 1])
+    write_nifti(folder / "C/lung.nii", labels(values=(1,)), fine)
+    return nk.scan(folder)
+
+
+def test_a_repair_for_all_leaves_out_what_lies_on_another_volume(tmp_path: Path) -> None:
+    dataset = on_other_grids(tmp_path)
+    assert [f.path for f in nk.check(dataset).errors] == ["B/lung.nii", "C/lung.nii"]
+    step = nk.Step("resample", ("B/lung.nii", "C/lung.nii"), {}, "mask-resampled", every=True)
+    done = nk.Steps([step]).apply(dataset)
+    assert done.taken[0].files == ("C/lung.nii",)
+    (why,) = done.undone
+    assert why.endswith("not taken for B/lung.nii: by its own header it is of A.nii: look at it")

@@ -79,6 +79,18 @@ def header(**fields: Any) -> Case:
     return case
 
 
+def copied(*patients: str) -> Case:
+    """Return a case of two images with the same mask, each in the folder of a patient."""
+
+    def case(folder: Path) -> Findings:
+        for number, patient in enumerate(patients):
+            write_nifti(folder / patient / f"T{number}.nii", volume() + np.int16(number))
+            write_nifti(folder / patient / f"T{number}" / "liver.nii", labels())
+        return found(folder)
+
+    return case
+
+
 def complex_numbers(name: str) -> Case:
     """Return a case of a volume, and a file of complex numbers."""
 
@@ -311,5 +323,10 @@ CASES: dict[str, tuple[Case, Case]] = {
         two_masks(labels(), labels()),
         two_masks(labels(values=()), labels(values=())),
     ),
+    "case-differs": (
+        planes(0, "P01/axl_anatomic.nii", "P01/P02_axl_inference.nii"),
+        planes(0, "P02/axl_anatomic.nii", "P02/P02_axl_inference.nii"),
+    ),
+    "masks-alike": (copied("P01", "P02"), copied("P01", "P01")),
     "names-alike": (named("CT.nii", "ct.nii.gz"), named("CT.nii", "ct1.nii.gz")),
 }

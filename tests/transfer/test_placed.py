@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -101,3 +102,18 @@ def test_one_that_lies_where_its_own_file_says_is_plain(
     receipt, proof = landed(dataset, target)
     assert "a person put" not in proof.title() + receipt.title()
     assert (receipt.tone, proof.tone) == ("", "good")
+
+
+@pytest.mark.parametrize(("move", "is_word"), [(10.0, True), (0.0, False)])
+def test_a_mask_that_lies_beside_its_volume_is_put_there_by_a_word(
+    tmp_path: Path, target: nk.ProjectFolder, move: float, is_word: bool
+) -> None:
+    fine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
+    fine[:3, 3] = nib.affines.apply_affine(AFFINE, [-0.25] * 3) + [0, 0, move]
+    small = labels().repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    write_nifti(tmp_path / "in/A.nii", volume())
+    write_nifti(tmp_path / "in/A/lung.nii", small, fine)
+    dataset = nk.repairs.resample(nk.scan(tmp_path / "in"), "A/lung.nii").dataset
+    _, proof = landed(dataset, target)
+    assert ("a person put them (resample: A/lung.nii)" in proof.title()) == is_word
+    assert proof.tone == ("warning" if is_word else "good")

@@ -13,6 +13,7 @@ import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.inspect.model import InspectModel
 from nifti_kit.widgets.mending.model import told
+from tests.repairs.test_steps import on_other_grids
 from tests.support.builders import labels, volume, write_nifti, write_planes
 from tests.support.messy import NEW_CLASS, unlike, write_delivery
 from tests.support.oracle import read_project
@@ -319,3 +320,17 @@ def test_the_script_reads_the_source_as_the_app_does(tmp_path: Path) -> None:
     exec(model.mending.code, names)
     assert "segmentation='semantic', score_base=0" in model.mending.code
     assert names["dataset"].choices == model.dataset.choices
+
+
+def test_what_lies_on_another_volume_is_not_mended_along(tmp_path: Path) -> None:
+    model = InspectModel("")
+    model.source.dataset = on_other_grids(tmp_path)
+    model.look_closer()
+    model.join()
+    first, second = model.findings.findings.errors
+    model.findings.select(second)
+    model.mending.choose("Put it on the volume's grid")
+    assert model.mending.every_offer is None  # the other one is of another volume
+    model.findings.select(first)
+    model.mending.choose("Put it on the volume's grid")
+    assert model.mending.every_offer is None

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from nifti_kit.checks.geometry import share_text
 from nifti_kit.core.geometry import Grid, compare_grids, gap_mm
+from nifti_kit.core.geometry.lattices import Lattices
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
 from nifti_kit.datasets.names import natural_key, parse_name, planes_meant
 from nifti_kit.datasets.plain_names import PlainName, plain_name
 from nifti_kit.formats.labels import read_labels
 from nifti_kit.formats.nifti import ImageFile
-from nifti_kit.plans.lattices import Lattices
 from nifti_kit.render.scene import Color, Mask
 from nifti_kit.targets.records import VolumeRef
 from nifti_kit.targets.target import Target

@@ -19,6 +19,7 @@ from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.repairs.masks import of_another
 from nifti_kit.repairs.offers import Offer, offers
 from nifti_kit.repairs.repair import Repair
 from nifti_kit.repairs.steps import Step, Steps, read_steps
@@ -112,8 +113,16 @@ class Mending(HasTraits):
 
     @property
     def every_offer(self) -> Offer | None:
-        """The chosen offer for all findings of its code; None where that cannot be."""
-        return None if self.offer is None else self.offer.for_code(self.findings.open)
+        """The chosen offer for all findings of its code; None where that cannot be.
+
+        No mask is repaired along that lies on another volume by its own header.
+        """
+        offer: Offer | None = self.offer
+        if offer is None or offer.kind != "repair" or self.dataset is None:
+            return None if offer is None else offer.for_code(self.findings.open)
+        others = of_another(self.dataset, (found.path for found in self.findings.open))
+        rest = [found for found in self.findings.open if found.path not in others]
+        return None if offer.files[0] in others else offer.for_code(rest)
 
     @property
     def look_blockers(self) -> list[str]:

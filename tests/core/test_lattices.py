@@ -16,9 +16,9 @@ from nifti_kit.core.geometry import (
     compare_grids,
     float32_step,
     lattice_orientation,
+    lattices,
 )
-from nifti_kit.plans import lattices
-from nifti_kit.plans.lattices import Lattices
+from nifti_kit.core.geometry.lattices import Lattices
 from tests.support.properties import untimed
 
 SHAPES = ((4, 5, 6), (5, 5, 4), (6, 4, 5), (1, 4, 4))
