@@ -253,7 +253,12 @@ def _nnunet(tree: _Tree) -> Proposal | None:
     # A case that is an image's whole name, and another's but for the channel, has two readings.
     if any(len({_is_channel(mask, i) for i in own}) > 1 for mask, own in pairs.items()):
         return None
-    several = any(_is_channel(mask, own[0]) for mask, own in pairs.items())
+    channels = {mask: own for mask, own in pairs.items() if _is_channel(mask, own[0])}
+    several = bool(channels)
+    if not all(
+        any(stem(image.name).endswith("_0000") for image in own) for own in channels.values()
+    ):
+        return None  # channels count from 0: these numbers are of cases
     reasons = ["Images are in imagesTr and its like, label maps in labelsTr and its like."]
     if several:
         reasons.append("A label map belongs to every channel of its case (_0000, _0001, ...).")
@@ -321,6 +326,7 @@ def _brats(tree: _Tree) -> Proposal | None:
 
 
 _BIDS = re.compile(r"(?P<entities>sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*)_(?P<suffix>[A-Za-z0-9]+)")
+_BIDS_SESSION = re.compile(r"ses-[A-Za-z0-9]+")
 _BIDS_MASKS = ("dseg", "mask")
 _BIDS_OF_MASKS = ("label", "desc", "atlas", "seg", "res", "den")
 """Entities that a mask has of its own, not of its image."""
@@ -348,7 +354,9 @@ def _bids(tree: _Tree) -> Proposal | None:
         match = _BIDS.fullmatch(stem(path.name))
         if match is None:
             return None
-        entities = dict(entity.split("-", 1) for entity in match["entities"].split("_"))
+        above = [part for part in path.parent.parts if _BIDS_SESSION.fullmatch(part)]
+        named = [*above[-1:], *match["entities"].split("_")]
+        entities = dict(entity.split("-", 1) for entity in named)
         files.append(_BidsFile(path, entities, match["suffix"]))
     out = {f.path: "a probability map" for f in files if f.suffix == "probseg"}
     images = [f for f in files if f.suffix not in _BIDS_MASKS and f.path not in out]
@@ -421,10 +429,11 @@ def _by_words(tree: _Tree) -> Proposal | None:
     images: defaultdict[tuple[str, ...], list[PurePosixPath]] = defaultdict(list)
     for file in tree.niftis:
         if file not in masks:
-            images[next(iter(_shorter(file)))].append(file)  # all of its words
+            images[(*_plain_folders(file), *_plain_words(stem(file.name)))].append(file)
     pairs = {}
     for mask in masks:
-        own = next((found for key in _shorter(mask) if (found := images.get(key))), [])
+        # With as many words left there may be another image: 1_2 beside 1 and 2.
+        own = next((found for keys in _shorter(mask) if (found := _those(images, keys))), [])
         if len(own) != 1 or not tree.lands(mask, own[0]):
             return None
         pairs[mask] = own
@@ -456,13 +465,18 @@ def _plain_words(name: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _shorter(mask: PurePosixPath) -> Iterable[tuple[str, ...]]:
+def _those(
+    images: Mapping[tuple[str, ...], list[PurePosixPath]], keys: Iterable[tuple[str, ...]]
+) -> list[PurePosixPath]:
+    return list(dict.fromkeys(image for key in keys for image in images.get(key, ())))
+
+
+def _shorter(mask: PurePosixPath) -> Iterable[tuple[tuple[str, ...], ...]]:
     """Yield the words of a mask's path, whole, then with ever fewer of its name's own words."""
     folders, words = _plain_folders(mask), _plain_words(stem(mask.name))
-    yield (*folders, *words)
-    for count in range(1, len(words) + 1):
-        yield (*folders, *words[:-count])
-        yield (*folders, *words[count:])
+    for count in range(len(words) + 1):
+        kept = len(words) - count
+        yield (*folders, *words[:kept]), (*folders, *words[count:])
 
 
 _RECOGNISED = (_nnunet, _totalsegmentator, _brats, _bids, _acdc, _image_and_masks, _by_words)

@@ -281,6 +281,21 @@ NOT_WHOLE = {
     },
     "no label map": {"imagesTr/a_0000.nii": None, "imagesTs/b_0000.nii": None},
     "by volume already": {"a.nii": None, "a/liver_mask.nii": MAP},
+    "a number of an image before, and of another behind": {
+        "ct_1.nii": None,
+        "ct_2.nii": None,
+        "seg_1_2.nii": MAP,
+    },
+    "channels that do not count from 0": {
+        "imagesTr/knee_0001.nii": None,
+        "imagesTr/knee_0002.nii": None,
+        "labelsTr/knee.nii": MAP,
+    },
+    "sessions by their folders, and a label map of neither": {
+        "sub-1/ses-1/sub-1_T1w.nii": None,
+        "sub-1/ses-2/sub-1_T1w.nii": None,
+        "derivatives/sub-1_dseg.nii": MAP,
+    },
     "one of two subjects": {"sub-1_T1w.nii": None, "sub-2_dseg.nii": MAP},
     "nothing": {"readme.txt": "nothing"},
 }

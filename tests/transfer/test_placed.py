@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
 
@@ -109,7 +108,8 @@ def test_a_mask_that_lies_beside_its_volume_is_put_there_by_a_word(
     tmp_path: Path, target: nk.ProjectFolder, move: float, is_word: bool
 ) -> None:
     fine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
-    fine[:3, 3] = nib.affines.apply_affine(AFFINE, [-0.25] * 3) + [0, 0, move]
+    fine[:3, 3] = (AFFINE @ [-0.25, -0.25, -0.25, 1])[:3]
+    fine[2, 3] += move
     small = labels().repeat(2, 0).repeat(2, 1).repeat(2, 2)
     write_nifti(tmp_path / "in/A.nii", volume())
     write_nifti(tmp_path / "in/A/lung.nii", small, fine)
