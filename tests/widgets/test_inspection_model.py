@@ -186,6 +186,28 @@ def test_an_item_that_is_chosen_at_the_very_end_of_opening_is_opened_too(tmp_pat
     assert found.viewer.title == "cor_anatomic.nrrd"
 
 
+def test_cancelled_while_masks_are_read_the_volume_is_shown_with_what_is_not(tmp_path, monkeypatch):
+    found, of_item = InspectModel(write_planes(tmp_path)), module.ViewerModel.of_item
+
+    def cancelled(*given):
+        if given[1].name.startswith("axl"):
+            found.opening.cancel()
+        return of_item(*given)
+
+    monkeypatch.setattr(module.ViewerModel, "of_item", cancelled)
+    found.scan()
+    found.join()
+    note = "axl_inference.nii.gz is not shown: its reading was cancelled"
+    assert (found.viewer.title, found.viewer.notes) == ("axl_anatomic.nrrd", (note,))
+    found.choose(1)
+    found.join()
+    assert (found.viewer.title, found.viewer.notes) == ("cor_anatomic.nrrd", ())
+    found.choose(0)
+    found.choose(2)  # while the one before is cancelled
+    found.join()
+    assert found.viewer.title == "sag_anatomic.nrrd"
+
+
 @pytest.mark.parametrize("choice", ["d.nrrd", 3])
 def test_an_item_that_there_is_not_is_named(choice, tmp_path):
     found = read(write_planes(tmp_path))

@@ -11,6 +11,7 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.errors import NiftiKitError
+from nifti_kit.repairs import masks
 from nifti_kit.widgets.inspect.model import InspectModel
 from nifti_kit.widgets.mending.model import told
 from tests.repairs.test_steps import on_other_grids
@@ -150,6 +151,35 @@ def test_what_is_filled_in_while_something_else_is_looked_at_is_not_taken_for_it
         assert mending.seen is None
         assert mending.take_blockers
         mending.choose(None)
+
+
+@pytest.mark.parametrize("is_replayed", [False, True])
+def test_a_repair_is_cancelled_inside_and_nothing_is_half_done(
+    model: InspectModel, monkeypatch: pytest.MonkeyPatch, is_replayed: bool
+) -> None:
+    mending, before, file_of = model.mending, model.dataset, masks.read_labels
+    read: list[str] = []
+    select(model, "mask-header-lost")
+    mending.choose(0)
+    mending.for_every(True)
+
+    def cancelled_at_the_second(image: Any) -> Any:
+        read.append(str(image.relative))
+        if len(read) == 2:
+            mending.task.cancel()
+        return file_of(image)
+
+    monkeypatch.setattr(masks, "read_labels", cancelled_at_the_second)
+    if is_replayed:
+        mending.replay(nk.Steps([nk.Step("take_header", MASKS, finding="mask-header-lost")]))
+    else:
+        mending.look()
+    assert mending.task.join() is None
+    assert mending.task.state == "cancelled"
+    assert read == list(MASKS)
+    assert (mending.seen, mending.steps, model.dataset) == (None, nk.Steps(), before)
+    mending.look().join()
+    assert len(mending.seen.files) == 2
 
 
 def test_to_accept_needs_a_reason_which_stays(model: InspectModel, tmp_path: Path) -> None:

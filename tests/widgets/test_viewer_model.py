@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import nifti_kit as nk
+from nifti_kit import plots
 from nifti_kit.core.geometry import Grid
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.position import CT, CUSTOM, Window, presets_of
@@ -18,6 +20,7 @@ from nifti_kit.render.scene import Mask
 from nifti_kit.widgets.viewer.loading import RasImage, drawn
 from nifti_kit.widgets.viewer.model import ViewerModel
 from tests.support.builders import AFFINE, SAMPLES, SHAPE, labels, volume, write_nifti
+from tests.support.uploads import land, new_target
 
 GRID = Grid(SHAPE, AFFINE)
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -114,6 +117,33 @@ def test_what_landed_is_shown_as_what_was_planned(by_plane: Path, tmp_path: Path
     whole = nk.ProjectFolder(tmp_path / "out")
     with pytest.raises(NiftiKitError, match=r"the target has 2 volumes Expected: .*/axl_anatomic"):
         ViewerModel.of(whole)
+
+
+@pytest.mark.parametrize("fault", ["gone", "cut short", "gone on an instance"])
+def test_a_landed_mask_that_cannot_be_read_is_named_beside_the_others(
+    by_plane: Path, tmp_path: Path, fault: str, request: pytest.FixtureRequest
+) -> None:
+    target: Any = nk.ProjectFolder(tmp_path / "out", dataset="ct")
+    platform = request.getfixturevalue("platform") if fault.endswith("instance") else None
+    if platform is not None:
+        target = new_target(platform)
+    land(by_plane, target)
+    (ref,) = target.volumes()
+    bad, *_ = target.objects(ref.id)
+    if platform is not None:
+        del platform.state.geometries[bad.figure_id]
+    else:
+        path = target.mask_path(ref, bad.figure_key)
+        content = path.read_bytes()
+        path.unlink() if fault == "gone" else path.write_bytes(content[: len(content) // 2])
+    viewer = ViewerModel.of(target, ref)
+    (note,) = viewer.notes
+    assert note.startswith(f"{bad.class_name} (object {bad.id}) is not shown: ")
+    assert [found.name for found in viewer.classes] == ["Segment_2"]
+    assert viewer.overlays[0].layers[0].numbers.any()
+    with pytest.raises(NiftiKitError) as caught:  # a figure has no legend for it
+        plots.landed(target, ref)
+    assert caught.value.message in note
 
 
 def test_annotations_are_shown_on_a_volume_of_the_target(by_plane: Path, tmp_path: Path) -> None:

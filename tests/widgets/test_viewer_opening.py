@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import nifti_kit as nk
+from nifti_kit.core.parallel import heard
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats import nifti
 from nifti_kit.formats.labels import read_labels, survey_labels
 from nifti_kit.formats.nifti import read_header
 from nifti_kit.widgets.inspect.board import miniature
+from nifti_kit.widgets.parts.tasks import Ticket
 from nifti_kit.widgets.viewer import opening
 from nifti_kit.widgets.viewer.model import ViewerModel
 from nifti_kit.widgets.viewer.opening import forget, open_item
@@ -158,6 +160,35 @@ def test_a_mask_that_fails_after_its_plan_is_a_note_beside_the_others(tmp_path) 
     viewer = ViewerModel.of_item(plan)
     assert [note.split(":")[0] for note in viewer.notes] == ["ct/organ1.nii.gz is not shown"]
     assert viewer.overlays[0].layers
+
+
+@pytest.mark.parametrize("is_planned", [False, True])
+def test_masks_that_are_not_waited_for_are_notes_beside_the_others(tmp_path, is_planned) -> None:
+    dataset = nk.scan(write_case(tmp_path, 5))
+    source = nk.plan(dataset) if is_planned else dataset
+    ticket = Ticket(lambda *_: None)
+
+    def hear(file: str) -> None:
+        if file == "ct/organ4.nii.gz":
+            ticket.cancel()
+        ticket.check()
+
+    with heard(hear):
+        viewer = ViewerModel.of_item(source)
+    said = [note.removesuffix(" is not shown: its reading was cancelled") for note in viewer.notes]
+    assert "ct/organ4.nii.gz" in said
+    assert "ct/organ0.nii.gz" not in said
+    there = {f"ct/{name}.nii.gz" for name in classes_drawn(viewer)}
+    assert there | set(said) == {f"ct/organ{number}.nii.gz" for number in range(5)}
+    assert not there & set(said)
+    again = ViewerModel.of_item(source)  # what was read in part is not at hand
+    assert (again.notes, len(again.classes)) == ((), 5)
+
+
+def classes_drawn(viewer: ViewerModel) -> set[str]:
+    layers = [layer.numbers for overlay in viewer.overlays for layer in overlay.layers]
+    numbers = {int(number) for layer in layers for number in np.unique(layer)}
+    return {found.name for found in viewer.classes if found.number in numbers}
 
 
 def test_a_mask_without_a_label_is_a_note(tmp_path) -> None:

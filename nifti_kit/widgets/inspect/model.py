@@ -404,16 +404,18 @@ class InspectModel(HasTraits):
     def _read_volumes(self, ticket: Ticket) -> None:
         """Read volumes until the one that is chosen by then is there."""
         while self.item and self._opened != self.item:
-            self._opened, dataset = self.item, self.dataset
-            name = self._opened
+            name, dataset = self.item, self.dataset
             ticket.tell(0.0, f"Opening {name}")
-            viewer, error = self._viewed(dataset, self._item(name))
+            self._opened = name
+            with ticket.inside():  # cancelled, it shows what was read
+                viewer, error = self._viewed(dataset, self._item(name))
             if name == self.item and dataset is self.dataset:  # its namesake may be chosen by now
                 self.viewer_error, self.viewer = error, viewer
 
     def _open_on(self, change: Any) -> None:
         """Open what a person chose at the moment at which the last volume was there."""
-        if change["new"] == "done" and self.item and self._opened != self.item:
+        is_over = change["new"] in ("done", "cancelled")
+        if is_over and self.item and self._opened != self.item:
             self.opening.start(self._read_volumes)
 
     def _viewed(self, dataset: Any, item: Item) -> tuple[ViewerModel | None, str]:

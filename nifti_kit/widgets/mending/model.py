@@ -260,7 +260,7 @@ class Mending(HasTraits):
 
         def work(ticket: Ticket) -> None:
             ticket.tell(0.0, f"Reading {name} ...")
-            with heard(lambda _: ticket.check()):
+            with ticket.inside():
                 scenes = before_and_after(dataset, done, name, at)
             if self.seen is done:
                 self.scenes = scenes
@@ -394,7 +394,7 @@ class Mending(HasTraits):
         def work(ticket: Ticket) -> Any:
             ticket.tell(0.0, f"Doing {counted(len(steps), 'step')} ...")
             whole = max(1, len(steps))
-            with heard(lambda _: ticket.check()):
+            with ticket.inside():
                 return steps.apply(
                     base, on_step=lambda at, step: ticket.tell(at / whole, step.title)
                 )

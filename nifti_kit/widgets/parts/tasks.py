@@ -6,13 +6,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from typing import Any
 
 from traitlets import Any as AnyTrait
 from traitlets import Float, HasTraits, Unicode
 
-from nifti_kit.core.parallel import seconds_left
+from nifti_kit.core.parallel import heard, seconds_left
 from nifti_kit.core.text import left_text, size_text
 from nifti_kit.errors import NiftiKitError
 
@@ -47,6 +48,10 @@ class Ticket:
         """Raise :class:`Cancelled` if a person wants the work to end."""
         if self._cancelled.is_set():
             raise Cancelled
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Return what lets the work within end wherever it reads or writes voxels."""
+        return heard(lambda _: self.check())
 
     def cancel(self) -> None:
         """Let the next ``tell`` or ``check`` end the work."""

@@ -457,7 +457,8 @@ class ScoreModel(HasTraits):
         while self.viewer is None and not self.look_blockers:
             found = self.open
             ticket.tell(0.0, f"Opening {found.reference.item.name}")
-            viewer = ViewerModel.of_item(self.source.dataset, found.reference.item)
+            with ticket.inside():  # cancelled, it shows what was read
+                viewer = ViewerModel.of_item(self.source.dataset, found.reference.item)
             if found is self.open:
                 self._aim(viewer)
                 self.viewer = viewer

@@ -202,7 +202,6 @@ def _numbered(
     One mask that cannot be read, or is not waited for, does not take the others away.
     """
     try:
-        going_on(piece.origin)
         values = piece.read()
     except (NiftiKitError, Cancelled) as error:
         return error.with_traceback(None)  # which would hold the buffers of the reading
