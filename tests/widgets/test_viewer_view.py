@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import sys
 from typing import Any
 
 import ipywidgets
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from nifti_kit import widgets
 from nifti_kit.core.geometry import Grid
 from nifti_kit.render.scene import Mask
-from nifti_kit.widgets.parts.views import FRONT
+from nifti_kit.widgets.parts.views import FRONT, discard
 from nifti_kit.widgets.viewer import model as models
+from nifti_kit.widgets.viewer import view as views
+from nifti_kit.widgets.viewer.loading import Named, Piece, RasImage, drawn
 from nifti_kit.widgets.viewer.view import MOST_ROWS, Legend, Stage, volume_panel
-from tests.support.builders import AFFINE, SHAPE, volume
+from tests.support.builders import AFFINE, SHAPE, labels, volume
 
 GRID = Grid(SHAPE, AFFINE)
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -324,6 +329,48 @@ def test_the_panel_gets_volume_and_masks_in_memory(shown: models.ViewerModel) ->
     assert masks.colormap_label.lut[4:8] == [200, 0, 30, 0]
     switch.value = False
     assert part(view, "nk-volume-panel") is panel
+
+
+TURNED = np.eye(4)
+TURNED[:3, :3] = Rotation.from_euler("xyz", (20, -15, 30), degrees=True).as_matrix() * (1, 2, 3)
+TURNED[:3, 3] = 4.5, -20.25, 7
+
+
+def test_the_panel_has_each_class_where_it_is_and_lets_go_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An oblique volume with a label map of its own grid, thinned out: a speck of a class stays."""
+    pytest.importorskip("ipyniivue")
+    monkeypatch.setattr(views, "MOST_VOXELS", 60)
+    numbers = np.zeros((9, 8, 7), np.uint8)
+    numbers[2:7, 1:6, 2:5], numbers[4:8, 4:7, 3:6], numbers[7, 1, 5] = 1, 2, 3
+    fine = Grid((9, 8, 7), TURNED)
+    parts_of = {at: Named(f"class {at}", (at, 2 * at, 3 * at), 9) for at in (1, 2, 3)}
+    cut = Piece("cut", parts_of, fine, numbers.copy)
+    other = Piece("other", {1: Named("other", (9, 8, 7), 1)}, GRID, lambda: labels(values=(1,)))
+    image = RasImage.of_array("mr", np.arange(9 * 8 * 7).reshape(9, 8, 7), fine)
+    shown = models.ViewerModel(image, drawn(image.grid, [("", [cut, other])]))
+    panel = volume_panel(shown)
+    grey, masks, apart = (
+        nib.Nifti1Image.from_bytes(gzip.decompress(v.data)) for v in panel.volumes
+    )
+    assert np.allclose(grey.affine @ (1, 1, 1, 0), masks.affine @ (1, 1, 1, 0), atol=1e-4)
+    assert np.allclose(masks.affine[:3, 3], TURNED[:3, 3], atol=1e-4)
+    assert masks.shape == grey.shape == (3, 3, 3)
+    seen = np.asarray(masks.dataobj)
+    assert set(np.unique(seen)) == {0, 1, 2, 3}
+    assert masks.affine @ (*np.argwhere(seen == 3)[0], 1) == pytest.approx(
+        TURNED @ (7, 1, 5, 1), abs=np.linalg.norm([1, 2, 3]) * 1.5
+    )
+    assert np.allclose(apart.affine[:3, 3], AFFINE[:3, 3], atol=1e-4)
+    for volume_of in panel.volumes[1:]:
+        assert volume_of.colormap_label.lut[4:12] == [1, 2, 3, 255, 2, 4, 6, 255]
+        assert volume_of.colormap_label.lut[16:20] == [9, 8, 7, 255]
+    held = panel.volumes
+    discard(panel)
+    assert [one.comm for one in held] == [None] * 3
+    shown.show("other", on=False)  # nobody listens any more
+    assert held[1].colormap_label.lut[16:20] == [9, 8, 7, 255]
 
 
 def test_overlays_stand_side_by_side_or_in_three_planes() -> None:

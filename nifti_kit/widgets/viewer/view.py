@@ -221,7 +221,7 @@ def volume_panel(model: ViewerModel) -> Any | None:
 
     The voxels are those of the model, thinned out where they are many, and travel to the browser
     in memory; nothing is loaded from a network. Of two overlays it shows the second one. Classes
-    are shown and hidden with the legend.
+    are shown and hidden with the legend; none is thinned away.
     """
     if not has_volume_panel():
         return None
@@ -241,8 +241,14 @@ def volume_panel(model: ViewerModel) -> Any | None:
         for volume in panel.volumes[1:]:
             volume.set_colormap_label(_colors(model))
 
+    def end(_: Any) -> None:
+        model.unobserve(color, ["hidden"])
+        for volume in panel.volumes:
+            volume.close()  # with its voxels, which ipywidgets would keep
+
     color()
     model.observe(color, ["hidden"])
+    panel.observe(end, "comm")  # it is closed
     return classed(panel, "nk-volume-panel")
 
 
@@ -264,7 +270,17 @@ def _thinned_grid(grid: Grid, voxels: npt.NDArray[Any]) -> Grid:
 
 
 def _labels(layer: Layer) -> tuple[npt.NDArray[Any], Grid]:
-    return _thinned(layer.numbers, layer.numbers), _thinned_grid(layer.grid, layer.numbers)
+    """Return a layer thinned out, in which each class still has a voxel."""
+    numbers, step = layer.numbers, _step(layer.numbers)
+    few = np.array(_thinned(numbers, numbers))
+    lost = np.bincount(few.ravel(), minlength=np.iinfo(numbers.dtype).max + 1) == 0
+    axis = max(range(numbers.ndim), key=lambda axis: abs(numbers.strides[axis]))
+    frames = np.moveaxis(numbers, axis, 0) if step > 1 else ()
+    for k, frame in enumerate(frames):
+        at = np.argwhere((frame != 0) & lost[frame])  # few, or they would not be lost
+        near = np.rint(np.insert(at, axis, k, axis=1) / step).astype(int)
+        few[tuple(np.minimum(near, np.subtract(few.shape, 1)).T)] = frame[tuple(at.T)]
+    return few, _thinned_grid(layer.grid, numbers)
 
 
 def _volume(name: str, voxels: npt.NDArray[Any], grid: Grid, **look: Any) -> dict[str, Any]:
