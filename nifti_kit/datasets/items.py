@@ -29,24 +29,14 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class MaskFile:
-    """An annotation file of an item.
+    """An annotation file of an item."""
 
-    Attributes
-    ----------
-    image
-        Its header.
-    index
-        For instance segmentation by plane: the class index; else None.
-    class_name
-        For the by-volume layout: the class, which is the file's name. By plane: the words that are
-        its class, where the annotation files of a set have no index. Else None.
-    origins
-        By pixel value, what a repair made it of; empty where no repair changed its values.
-    """
-
-    image: ImageFile
-    index: int | None = None
+    image: ImageFile  # its header
+    index: int | None = None  # for instance segmentation by plane: the class index; else None
+    # For the by-volume layout: the class, which is the file's name. By plane: the words that are
+    # its class, where the annotation files of a set have no index. Else None.
     class_name: str | None = None
+    # By pixel value, what a repair made it of; empty where no repair changed its values.
     origins: Mapping[int, Origin] = field(default_factory=dict, repr=False)
 
     def class_number(self, value: int) -> int:
@@ -74,24 +64,15 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A score table of an item.
+    """A score table of an item."""
 
-    Attributes
-    ----------
-    path, relative
-        The file, and its path below the source.
-    index
-        That of the one annotation file it belongs to, or None.
-    class_name
-        The class of the one annotation file it belongs to, where words are classes; or None.
-    content
-        The file's bytes where they are in memory (a repair), in place of those at ``path``.
-    """
-
+    # The file, and its path below the source.
     path: Path
     relative: PurePosixPath
-    index: int | None = None
+    index: int | None = None  # that of the one annotation file it belongs to, or None
+    # The class of the one annotation file it belongs to, where words are classes; or None.
     class_name: str | None = None
+    # The file's bytes where they are in memory (a repair), in place of those at ``path``.
     content: bytes | None = field(default=None, repr=False)
 
 

@@ -95,24 +95,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class LabelSurvey:
-    """What a label file holds, without its voxels.
+    """What a label file holds, without its voxels."""
 
-    Attributes
-    ----------
-    labels
-        Every value but 0, in rising order.
-    rounded
-        How many voxels were stored as a float next to an integer.
-    scaled
-        Whether ``scl_slope`` or ``scl_inter`` changed the stored numbers.
-    off
-        How far a voxel's value was at most from the label that it is read as.
-    """
-
-    labels: tuple[Label, ...]
-    rounded: int
-    scaled: bool
-    off: float = 0.0
+    labels: tuple[Label, ...]  # every value but 0, in rising order
+    rounded: int  # how many voxels were stored as a float next to an integer
+    scaled: bool  # whether ``scl_slope`` or ``scl_inter`` changed the stored numbers
+    off: float = 0.0  # how far a voxel's value was at most from the label that it is read as
 
     @property
     def values(self) -> tuple[int, ...]:

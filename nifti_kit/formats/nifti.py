@@ -51,55 +51,30 @@ READ_AT_ONCE = 2**17
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """A NIfTI file by its header.
+    """A NIfTI file by its header."""
 
-    Attributes
-    ----------
-    path
-        The file.
-    relative
-        Its path below the scanned source, for people.
-    grid
-        Shape and affine (RAS+ mm), by the NIfTI-1 rules: sform, else qform, else voxel size.
-    dtype
-        The type on disk, with its byte order.
-    slope, intercept
-        ``scl_slope`` and ``scl_inter`` where they are to be used, else 1 and 0.
-    sform, qform
-        The two affines where their codes are above 0, else None (RAS+ mm).
-    offset
-        Where the voxels begin, in the uncompressed file.
-    version
-        1 or 2.
-    codes
-        ``sform_code`` and ``qform_code`` as they stand.
-    pixdim
-        ``pixdim[1:4]`` as it stands, without its unit.
-    unit_mm
-        The header's unit of length (``xyzt_units``) in mm; 1 where it names none.
-    is_packed
-        Whether the bytes are gzip, whatever the name says.
-    scaling_fault
-        Why a scaling that the header gives is not used; empty where it is, or there is none.
-    content
-        The file's bytes where they are in memory (a repair), in place of those at ``path``.
-    """
-
-    path: Path
-    relative: PurePosixPath
+    path: Path  # the file
+    relative: PurePosixPath  # its path below the scanned source, for people
+    # Shape and affine (RAS+ mm), by the NIfTI-1 rules: sform, else qform, else voxel size.
     grid: Grid
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any]  # the type on disk, with its byte order
+    # ``scl_slope`` and ``scl_inter`` where they are to be used, else 1 and 0.
     slope: float
     intercept: float
+    # The two affines where their codes are above 0, else None (RAS+ mm).
     sform: npt.NDArray[np.float64] | None
     qform: npt.NDArray[np.float64] | None
-    offset: int
-    version: int
-    codes: tuple[int, int] = (0, 0)
+    offset: int  # where the voxels begin, in the uncompressed file
+    version: int  # 1 or 2
+    codes: tuple[int, int] = (0, 0)  # ``sform_code`` and ``qform_code`` as they stand
+    # ``pixdim[1:4]`` as it stands, without its unit.
     pixdim: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    # The header's unit of length (``xyzt_units``) in mm; 1 where it names none.
     unit_mm: float = 1.0
-    is_packed: bool = False
+    is_packed: bool = False  # whether the bytes are gzip, whatever the name says
+    # Why a scaling that the header gives is not used; empty where it is, or there is none.
     scaling_fault: str = ""
+    # The file's bytes where they are in memory (a repair), in place of those at ``path``.
     content: bytes | None = field(default=None, repr=False)
 
     @property

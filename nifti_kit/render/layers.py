@@ -25,18 +25,10 @@ MOST_SHARED = 8
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A label map with the numbers of classes.
+    """A label map with the numbers of classes."""
 
-    Attributes
-    ----------
-    numbers
-        (i, j, k) in RAS+ order; it may be smaller than the image.
-    grid
-        Where they are (RAS+ mm).
-    """
-
-    numbers: Numbers
-    grid: Grid
+    numbers: Numbers  # (i, j, k) in RAS+ order; it may be smaller than the image
+    grid: Grid  # where they are (RAS+ mm)
 
     @classmethod
     def of_mask(cls, mask: Mask) -> Layer:
@@ -145,12 +137,8 @@ class Stack:
     What is added later lies on top. Label maps on the image's own voxels share layers of its
     size; any other keeps its own grid, and lies on top of those.
 
-    Parameters
-    ----------
-    image
-        The image's grid, in RAS+ order.
-    classes
-        How many there are; it decides the type of the numbers.
+    ``image``: the image's grid, in RAS+ order.
+    ``classes``: how many there are; it decides the type of the numbers.
     """
 
     def __init__(self, image: Grid, classes: int) -> None:
@@ -167,18 +155,10 @@ class Stack:
     def add(self, numbers: Numbers, grid: Grid) -> bool:
         """Put a label map on top; say whether its voxels are voxels of the image.
 
-        Parameters
-        ----------
-        numbers
-            (i, j, k), axes in any order; it may be cropped. The array is the stack's from then
-            on: one of the image's size becomes a layer, and others are written into it.
-        grid
-            Where they are (RAS+ mm).
-
-        Raises
-        ------
-        NiftiKitError
-            If the shape is not that of the grid.
+        ``numbers``: (i, j, k), axes in any order; it may be cropped. The array is the stack's from
+        then on: one of the image's size becomes a layer, and others are written into it.
+        ``grid``: where they are (RAS+ mm).
+        Raises NiftiKitError if the shape is not that of the grid.
         """
         check_shape("label map", numbers, grid)
         if not numbers.size:

@@ -151,53 +151,30 @@ FULL_COLOR = 0
 
 @dataclass(frozen=True)
 class Look:
-    """Everything that a picture depends on, besides the image and its layers.
+    """Everything that a picture depends on, besides the image and its layers."""
 
-    Attributes
-    ----------
-    position
-        RAS+ indices from 0.
-    limits
-        The values that become black and white.
-    opacity
-        Of masks: 0 to 1.
-    outline
-        Whether masks are outlines with letters, not filled.
-    hidden
-        Numbers of classes that are not shown.
-    zoom, focus
-        How much is magnified (from 1), around which RAS+ indices.
-    active
-        The normal of the plane that the keyboard moves.
-    beside
-        Whether that plane alone is shown, once for each overlay, from left to right.
-    firmer
-        How much more opaque the outline of what is filled is: 0 where another one is drawn over it.
-    """
-
-    position: tuple[int, int, int]
-    limits: tuple[float, float]
-    opacity: float = 0.4
-    outline: bool = False
-    hidden: frozenset[int] = frozenset()
+    position: tuple[int, int, int]  # RAS+ indices from 0
+    limits: tuple[float, float]  # the values that become black and white
+    opacity: float = 0.4  # of masks: 0 to 1
+    outline: bool = False  # whether masks are outlines with letters, not filled
+    hidden: frozenset[int] = frozenset()  # numbers of classes that are not shown
+    # How much is magnified (from 1), around which RAS+ indices.
     zoom: float = 1.0
     focus: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    active: int = 2
+    active: int = 2  # the normal of the plane that the keyboard moves
+    # Whether that plane alone is shown, once for each overlay, from left to right.
     beside: bool = False
+    # How much more opaque the outline of what is filled is: 0 where another one is drawn over it.
     firmer: float = FIRMER
 
 
 class Artist:
     """Draws an image with its overlays.
 
-    Parameters
-    ----------
-    volume, grid
-        Grey values in RAS+ order, and where they are (RAS+ mm).
-    overlays
-        Each a title and layers from the bottom to the top; there is a row of panes for each.
-    colors
-        Of the classes, from number 1 on.
+    ``volume``, ``grid``: grey values in RAS+ order, and where they are (RAS+ mm).
+    ``overlays``: each a title and layers from the bottom to the top; there is a row of panes for
+    each.
+    ``colors``: of the classes, from number 1 on.
     """
 
     def __init__(

@@ -211,28 +211,16 @@ class SceneClass:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image in RAS+ order, what becomes black and white of it, where it is cut, and its masks.
+    """An image in RAS+ order: what of it becomes black and white, where it is cut, its masks."""
 
-    Attributes
-    ----------
-    volume, grid
-        Grey values (i, j, k), and where they are (RAS+ mm).
-    limits
-        The grey values that become black and white.
-    position
-        RAS+ slice indices from 0: sagittal, coronal, axial.
-    classes
-        In the order in which they were given; their numbers in the layers count from 1.
-    layers
-        From the bottom to the top.
-    """
-
+    # Grey values (i, j, k), and where they are (RAS+ mm).
     volume: npt.NDArray[Any]
     grid: Grid
-    limits: tuple[float, float]
-    position: Position
+    limits: tuple[float, float]  # the grey values that become black and white
+    position: Position  # RAS+ slice indices from 0: sagittal, coronal, axial
+    # In the order in which they were given; their numbers in the layers count from 1.
     classes: tuple[SceneClass, ...] = ()
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[Layer, ...] = ()  # from the bottom to the top
 
     @classmethod
     def of(
@@ -245,17 +233,11 @@ class Scene:
     ) -> Scene:
         """Return the scene of an image whose axes may be in any order; so may those of masks.
 
-        Parameters
-        ----------
-        at
-            Slices; those that show most classes well where there is none.
-        window
-            Grey values as (centre, width); by default those between the percentiles 1 and 99.
-
-        Raises
-        ------
-        NiftiKitError
-            If a shape is not that of its grid, there is no such slice, or a window has no width.
+        ``at``: slices; those that show most classes well where there is none.
+        ``window``: grey values as (centre, width); by default those between the percentiles 1 and
+        99.
+        Raises NiftiKitError if a shape is not that of its grid, there is no such slice, or a window
+        has no width.
         """
         check_shape("volume", volume, grid)
         if window is not None and not window[1] > 0:

@@ -47,68 +47,40 @@ SOURCE_VALUE = "Value in the source: "
 
 @dataclass(frozen=True)
 class PlannedClass:
-    """A class as it will be on the platform.
+    """A class as it will be on the platform."""
 
-    Attributes
-    ----------
-    name, color
-        Its name, and RGB of 0 to 255.
-    description
-        ``Mask pixel value: N``, which the platform's exporter reads back; in a second line what
-        the value was in the source, where a repair changed it.
-    value
-        That N.
-    color_is_given
-        Whether the class map chose the colour.
-    was
-        The value in the source, where a repair changed it; else empty.
-    """
-
+    # Its name, and RGB of 0 to 255.
     name: str
     color: Color
     value: int
-    color_is_given: bool
-    was: str = ""
+    color_is_given: bool  # whether the class map chose the colour
+    was: str = ""  # the value in the source, where a repair changed it; else empty
 
     @property
     def description(self) -> str:
-        """The text that carries the pixel value."""
+        """``Mask pixel value: N``, which the platform's exporter reads back.
+
+        In a second line stands what the value was in the source, where a repair changed it.
+        """
         source = f"\n{SOURCE_VALUE}{self.was}" if self.was else ""
         return f"{PIXEL_VALUE}{self.value}{source}"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PlannedObject:
-    """An object (with its one figure) as it will land.
+    """An object (with its one figure) as it will land."""
 
-    Attributes
-    ----------
-    class_name, color, color_is_given
-        Its class; whether the class map chose the colour.
-    value
-        Its pixel value in the source mask.
-    mask
-        The source mask.
-    voxels
-        How many voxels it has.
-    label
-        Value, count and box in file order.
-    orientation
-        The exact reordering of the file's axes into RAS+.
-    scores
-        The figure's custom data: ``{"0-0-1": {"2": {"score": "0.80", "comment": None}}}``, with
-        RAS+ slice indices from 0.
-    cutout
-        For a mask that covers a part of its volume: where it lies in it (RAS+ order).
-    """
-
+    # Its class; whether the class map chose the colour.
     class_name: str
     color: Color
     color_is_given: bool
-    mask: MaskFile
-    label: Label
-    orientation: Orientation
+    mask: MaskFile  # the source mask
+    label: Label  # value, count and box in file order
+    orientation: Orientation  # the exact reordering of the file's axes into RAS+
+    # The figure's custom data: ``{"0-0-1": {"2": {"score": "0.80", "comment": None}}}``, with RAS+
+    # slice indices from 0.
     scores: CustomData
+    # For a mask that covers a part of its volume: where it lies in it (RAS+ order).
     cutout: Cutout | None = None
 
     @property
@@ -160,36 +132,19 @@ class PlannedObject:
 
 @dataclass(frozen=True, eq=False)
 class PlannedItem:
-    """A volume with its objects, or the objects for a volume that is on the target.
+    """A volume with its objects, or the objects for a volume that is on the target."""
 
-    Attributes
-    ----------
-    name
-        The volume's name on the target.
-    volume
-        The image to land; None where the volume is there.
-    volume_id
-        The id of the volume that is there; None where it is to be made.
-    objects
-        What will land on it.
-    updates
-        Scores for figures that are there.
-    there
-        The objects of the same classes that are on its volume already, as far as the plan knows
-        the target.
-    volume_there
-        For a volume to land: the id of the one of its name that is in the dataset already.
-    fingerprints
-        What its files held when the plan was made, by their relative paths.
-    """
-
-    name: str
-    volume: ImageFile | None
-    volume_id: int | None
-    objects: tuple[PlannedObject, ...]
-    updates: tuple[ScoreUpdate, ...] = ()
+    name: str  # the volume's name on the target
+    volume: ImageFile | None  # the image to land; None where the volume is there
+    volume_id: int | None  # the id of the volume that is there; None where it is to be made
+    objects: tuple[PlannedObject, ...]  # what will land on it
+    updates: tuple[ScoreUpdate, ...] = ()  # scores for figures that are there
+    # The objects of the same classes that are on its volume already, as far as the plan knows the
+    # target.
     there: tuple[ThereObject, ...] = ()
+    # For a volume to land: the id of the one of its name that is in the dataset already.
     volume_there: int | None = None
+    # What its files held when the plan was made, by their relative paths.
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     @property
@@ -269,33 +224,22 @@ def _class_text(name: str, objects: Sequence[ThereObject]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ScoreUpdate:
-    """The scores of one plane for a figure that is on the target.
+    """The scores of one plane for a figure that is on the target."""
 
-    Attributes
-    ----------
-    volume_id, object_id, object_key, figure_id, figure_key
-        The object and its figure.
-    class_name, value
-        Its class, and the pixel value by which the table names it.
-    plane
-        ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal).
-    old, new
-        What the figure has on that plane, and what the table says: by RAS+ slice, from 0.
-    table
-        The score table.
-    """
-
+    # The object and its figure.
     volume_id: int
     object_id: int
     object_key: str
     figure_id: int
     figure_key: str
+    # Its class, and the pixel value by which the table names it.
     class_name: str
     value: int
-    plane: str
+    plane: str  # ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal)
+    # What the figure has on that plane, and what the table says: by RAS+ slice, from 0.
     old: SliceScores
     new: SliceScores
-    table: TableFile
+    table: TableFile  # the score table
 
     def __repr__(self) -> str:
         return f"<scores of {self.text}>"
@@ -336,25 +280,14 @@ def updates_text(updates: Sequence[ScoreUpdate]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VolumeRef:
-    """A volume on a target.
+    """A volume on a target."""
 
-    Attributes
-    ----------
-    id, key
-        Its number and its key (32 hex digits).
-    name
-        Ends in ``.nrrd``.
-    dataset
-        The dataset's name; nested ones with ``/``.
-    grid
-        Where its voxels are, in RAS+ order (mm).
-    """
-
+    # Its number and its key (32 hex digits).
     id: int
     key: str
-    name: str
-    dataset: str
-    grid: Grid
+    name: str  # ends in ``.nrrd``
+    dataset: str  # the dataset's name; nested ones with ``/``
+    grid: Grid  # where its voxels are, in RAS+ order (mm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,56 +375,30 @@ class Begun:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ItemJob:
-    """A planned item with the keys and ids that it will have.
+    """A planned item with the keys and ids that it will have."""
 
-    Attributes
-    ----------
-    item
-        What lands.
-    volume
-        Id, key, name and dataset of its volume; the grid is that of the landed volume.
-    new_volume
-        Whether the volume's voxels are to be written.
-    add
-        For each object that is to be added: its place in ``item.objects``, and what it becomes.
-    kept
-        The same for objects that are there already.
-    replaced
-        The objects that go.
-    backup
-        Where what goes is kept; None where nothing goes.
-    memo
-        What a journal keeps to know the job again; the keys of what is added by default.
-    session
-        The run that lands it.
-    note
-        Takes what will show later, as ``Begun.facts``, that something was made by this run: as soon
-        as it is known. It is called in the process that lands the job.
-    begun
-        What is known of an interrupted run that had begun it, and with which it goes on.
-    stale
-        The id of a volume that such a run had made, without all of its slices: it goes, and the
-        volume is made anew.
-    updates
-        The scores of figures that are there.
-    sent
-        How many bytes were written to disk or sent for it; 0 before it has landed.
-    """
-
-    item: PlannedItem
+    item: PlannedItem  # what lands
+    # Id, key, name and dataset of its volume; the grid is that of the landed volume.
     volume: VolumeRef
-    new_volume: bool
+    new_volume: bool  # whether the volume's voxels are to be written
+    # For each object that is to be added: its place in ``item.objects``, and what it becomes.
     add: tuple[tuple[int, ObjectRef], ...]
-    kept: tuple[tuple[int, ObjectRef], ...] = ()
-    replaced: tuple[ObjectRef, ...] = ()
-    backup: Path | None = None
+    kept: tuple[tuple[int, ObjectRef], ...] = ()  # the same for objects that are there already
+    replaced: tuple[ObjectRef, ...] = ()  # the objects that go
+    backup: Path | None = None  # where what goes is kept; None where nothing goes
+    # What a journal keeps to know the job again; the keys of what is added by default.
     memo: tuple[str, ...] | None = None
-    session: str = ""
+    session: str = ""  # the run that lands it
+    # Takes what will show later, as ``Begun.facts``, that something was made by this run: as soon
+    # as it is known. It is called in the process that lands the job.
     note: Notes | None = None
+    # What is known of an interrupted run that had begun it, and with which it goes on.
     begun: Begun | None = None
+    # The id of a volume that such a run had made, without all of its slices: it goes, and the
+    # volume is made anew.
     stale: int | None = None
-    updates: tuple[ScoreChange, ...] = ()
-    sent: int = 0
+    updates: tuple[ScoreChange, ...] = ()  # the scores of figures that are there
+    sent: int = 0  # how many bytes were written to disk or sent for it; 0 before it has landed
 
     @property
     def name(self) -> str:

@@ -139,10 +139,7 @@ class Target(Masks, Volumes, Protocol):
 
         ``session`` names that run. None where ``reserve`` finds it again by its keys.
 
-        Raises
-        ------
-        Gone
-            If it was removed since, or a part of it: it is an item that was begun then.
+        Raises Gone if it was removed since, or a part of it: it is an item that was begun then.
         """
 
     def write(self, job: ItemJob, tell: Tell | None = None) -> ItemJob:

@@ -35,17 +35,10 @@ _LINES: dict[str, dict[str, type | tuple[type, ...]]] = {
 class Journal:
     """What one call has landed on one target.
 
-    Parameters
-    ----------
-    path
-        The file; None keeps the journal in memory only.
-    plan, target
-        Texts that are the same for the same call: where its files come from, and the target.
-
-    Raises
-    ------
-    TargetError
-        If the file cannot be read, is no journal, or is that of another call.
+    ``path``: the file; None keeps the journal in memory only.
+    ``plan``, ``target``: texts that are the same for the same call: where its files come from, and
+    the target.
+    Raises TargetError if the file cannot be read, is no journal, or is that of another call.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, plan: str, target: str) -> None:
@@ -72,10 +65,7 @@ class Journal:
     def held(self) -> Iterator[None]:
         """Be the only call that uses this journal, for the time of ``with``.
 
-        Raises
-        ------
-        TargetError
-            If another one uses it.
+        Raises TargetError if another one uses it.
         """
         if self.path is None:
             yield
