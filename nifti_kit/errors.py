@@ -41,7 +41,7 @@ def visible(text: object, *, keep: str = "") -> str:
     return "".join(
         letter
         if letter in keep or (letter.isprintable() and not _UNSEEN.match(letter))
-        else _escape(letter)
+        else letter.encode("unicode_escape").decode("ascii")
         for letter in said
     )
 
@@ -50,10 +50,6 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Letters and marks to Unicode, and nothing to the eye: fillers, joiners, variation selectors."""
-
-
-def _escape(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 LINE_WIDTH = 96

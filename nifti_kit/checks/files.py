@@ -162,14 +162,12 @@ def names_alike(dataset: Dataset) -> Iterator[Finding]:
     volumes = [item.volume for item in dataset.items if item.volume]
     masks = list(dict.fromkeys(mask.image for item in dataset.items for mask in item.masks))
     for images in (volumes, [mask for mask in masks if str(mask.relative) not in named]):
-        for group in _alike(images, _plain_name):
+        for group in _alike(
+            images, lambda one: (one.relative.parent, stem(one.relative.name).casefold())
+        ):
             others = ", ".join(image.relative.name for image in group[1:])
             message = f"its name is that of {others}, but for case and packing"
             yield finding("names-alike", group[0].relative, message)
-
-
-def _plain_name(image: ImageFile) -> tuple[PurePosixPath, str]:
-    return image.relative.parent, stem(image.relative.name).casefold()
 
 
 def content_repeated(dataset: Dataset) -> Iterator[Finding]:

@@ -236,7 +236,8 @@ def base_unsaid(dataset: Dataset, survey: ItemSurvey) -> Iterator[Finding]:
         zero = any(fault.code == "scores-layer-zero" for fault in table.read.faults)
         extents = dict(_extents(survey, table))
         from_1, from_0 = (_beside(table, extents, step) for step in (0, 1))
-        signed = _is_filled(table) or _has_map_above(dataset, survey, table)
+        is_filled = any(score.written == FILLED for score in table.read)
+        signed = is_filled or _has_map_above(dataset, survey, table)
         exported = signed and from_1 >= from_0
         fits_0 = from_0 == 0 and from_1 >= MIN_MISSES
         if table.read.exported and (zero or exported or fits_0):
@@ -247,10 +248,6 @@ def base_unsaid(dataset: Dataset, survey: ItemSurvey) -> Iterator[Finding]:
                 f"label if layers count from 0, {from_1} if from 1"
             )
             yield finding("scores-base-unsaid", table.table.relative, message)
-
-
-def _is_filled(table: TableSurvey) -> bool:
-    return any(score.written == FILLED for score in table.read)
 
 
 def _has_map_above(dataset: Dataset, survey: ItemSurvey, table: TableSurvey) -> bool:

@@ -98,7 +98,7 @@ def say(result: Any, *, as_json: bool) -> None:
     JSON is written in ASCII, in which it means the same: file names may hold what a terminal obeys.
     """
     if as_json:
-        text = _NO_ASCII.sub(_json_escape, result.to_json())
+        text = _NO_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], result.to_json())
     else:
         text = visible(repr(result), keep="\n")
     try:
@@ -113,10 +113,6 @@ def _encoded(text: str, stream: TextIO) -> bytes:
 
 
 _NO_ASCII = re.compile(r"[^\n -~]")
-
-
-def _json_escape(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]
 
 
 def close_quietly() -> None:

@@ -162,7 +162,9 @@ class Result(Summary):
     def _csv(self) -> str:
         frame = self.to_frame()
         for column in frame.columns:
-            frame[column] = [_guarded(cell) for cell in frame[column]]
+            frame[column] = [
+                guarded_cell(cell) if isinstance(cell, str) else cell for cell in frame[column]
+            ]
         return str(frame.to_csv(index=False))
 
     def _page(self) -> str:
@@ -182,10 +184,6 @@ class Report(Result):
     def cells(self) -> Iterable[Row]:
         """Yield the rows."""
         return self.rows()
-
-
-def _guarded(cell: Any) -> Any:
-    return guarded_cell(cell) if isinstance(cell, str) else cell
 
 
 def _plain(value: Any) -> Any:

@@ -384,10 +384,6 @@ def as_whole(value: float) -> int | float:
     return int(value) if abs(value) <= FLOAT64_WHOLE and value == int(value) else value
 
 
-def _is_whole(value: float) -> bool:
-    return isinstance(value, int)
-
-
 def _outside(image: ImageFile, k: int, found: str) -> BadLabels:
     """Return the error for whole numbers that are no labels, and name them all; it reads anew."""
     outside: set[int | float] = set()
@@ -400,7 +396,9 @@ def _outside(image: ImageFile, k: int, found: str) -> BadLabels:
     guess = ""
     if image.dtype.newbyteorder("=") == np.float32 and max(outside) > FLOAT32_WHOLE:
         guess = "float32 holds no odd numbers above 16,777,216: ids there may have become others"
-    remedy = _remedy(REMEDY_IDS, image) if all(map(_is_whole, outside)) else REMEDY
+    remedy = (
+        _remedy(REMEDY_IDS, image) if all(isinstance(value, int) for value in outside) else REMEDY
+    )
     if len(outside) <= ASKED_SINGLY and max(outside) < 0:
         named = listed(sorted(outside), ASKED_SINGLY)
         zeros = ", ".join(f"{value}: 0" for value in sorted(outside))

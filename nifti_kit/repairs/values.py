@@ -140,12 +140,9 @@ def _checked(mapping: Any) -> dict[Value, int]:
                 found=f"{old!r}: {new!r}",
                 expected=f"a number: a whole number from 0 to {MAX_LABEL}",
             )
-        found[_whole(old)] = int(new)
+        value = int(old) if isinstance(old, Integral) else as_whole(float(old))
+        found[value] = int(new)
     return found
-
-
-def _whole(old: Any) -> Value:
-    return int(old) if isinstance(old, Integral) else as_whole(float(old))
 
 
 def _read(item: Item, mask: MaskFile) -> _Read:

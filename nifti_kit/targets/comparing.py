@@ -178,7 +178,8 @@ def with_scores(job: ItemJob, target: Target, existing: str, session: str) -> It
         return job
     there = {(o.key, o.figure_key): o for o in target.objects(job.volume.id)}
     backup = target.kept_in(session)
-    earlier = _kept_earlier(_kept_scores(backup, job.volume))
+    aside = _kept_scores(backup, job.volume)
+    earlier = read_kept(aside, _scores_in) if aside.exists() else {}
     changes: list[ScoreChange] = []
     for update in job.item.updates:
         figure = (update.object_key, update.figure_key)
@@ -250,10 +251,6 @@ def _gone(volume: VolumeRef, update: ScoreUpdate) -> TargetError:
 
 def _kept_scores(backup: Path, volume: VolumeRef) -> Path:
     return inside(backup, "scores", *_folders(volume), short_name(volume.name, ".json"))
-
-
-def _kept_earlier(path: Path) -> dict[_Figure, SliceScores]:
-    return read_kept(path, _scores_in) if path.exists() else {}
 
 
 def _scores_in(content: Any) -> dict[_Figure, SliceScores]:

@@ -68,7 +68,8 @@ def _head(
         f"{counted(len(items), 'volume')} with {counted(len(objects), 'object')}, "
         f"from NIfTI files, landed on {made_of.target or 'a target'}"
     )
-    yield f"{escaped(what)}{_when(made_of)}."
+    when = "" if made_of.ended is None else f" on {made_of.ended:%Y-%m-%d %H:%M} UTC"
+    yield f"{escaped(what)}{when}."
     yield ""
     scores = sum(landed.planned.score_count for landed in objects)
     datasets = Counter(item.volume.dataset for item in items)
@@ -86,10 +87,6 @@ def _head(
     ]
     yield from _table(("What", ""), ((name, cell) for name, cell in rows if cell))
     yield ""
-
-
-def _when(made_of: Provenance) -> str:
-    return "" if made_of.ended is None else f" on {made_of.ended:%Y-%m-%d %H:%M} UTC"
 
 
 def _sizes(items: Sequence[LandedItem]) -> str:

@@ -288,7 +288,8 @@ class Noting:
     def _is_there(self, path: Path) -> bool:
         try:
             with path.open("rb") as stream:
-                head = next((line for line in map(_parsed_bytes, stream) if line), None)
+                lines = (_parsed(line.decode("ascii", errors="replace")) for line in stream)
+                head = next(filter(None, lines), None)
         except OSError:
             return False
         return head is not None and head.get("session") == self.session
@@ -323,10 +324,6 @@ def _text(path: Path) -> str:
 def _is_half_a_head(text: str) -> bool:
     """Say whether a crash left no more than a part of the first line; no other file is taken."""
     return '{"plan": '.startswith(text.strip()[: len('{"plan": ')])
-
-
-def _parsed_bytes(line: bytes) -> dict[str, Any] | None:
-    return _parsed(line.decode("ascii", errors="replace"))
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

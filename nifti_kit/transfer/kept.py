@@ -161,14 +161,14 @@ class Kept(Report):
                 raise TargetError(
                     "nothing of this run is kept",
                     found=visible(named),
-                    expected=listed(map(visible, self._names()), SHOWN) or "nothing is kept",
+                    expected=listed(
+                        map(visible, sorted({entry.name for entry in self.entries})), SHOWN
+                    )
+                    or "nothing is kept",
                     remedy="Choose a session of the list, or an entry of it.",
                 )
             found |= {entry.path: entry for entry in fitting}
         return list(found.values())
-
-    def _names(self) -> list[str]:
-        return sorted({entry.name for entry in self.entries})
 
     def title(self) -> str:
         """Return how much there is, and where."""

@@ -57,17 +57,14 @@ def standing(
     there = tuple(target.volumes())
     ids = {ref.id for ref in there}
     gone = [one for one in plan.items if one.volume_id is not None and one.volume_id not in ids]
-    found, findings = placed(replace(plan, items=_without(plan.items, gone)), target)
+    rest = tuple(item for item in plan.items if item not in gone)
+    found, findings = placed(replace(plan, items=rest), target)
     refuse_blocked(findings.errors)
     refuse_changed(found)
     items = with_progress([*found, *gone], on_item, "Looking for", "volume")
     landed = tuple(_standing_item(item, _volume_of(item, there), target) for item in items)
     made_of = replace(plan.provenance, target=target_text(target))
     return Receipt(repr(target), landed, findings, None, plan.source, plan.left_out, made_of)
-
-
-def _without(items: Sequence[PlannedItem], gone: Sequence[PlannedItem]) -> tuple[PlannedItem, ...]:
-    return tuple(item for item in items if item not in gone)
 
 
 def _volume_of(item: PlannedItem, there: Sequence[VolumeRef]) -> VolumeRef | None:

@@ -218,7 +218,8 @@ def placed(plan: Plan, target: Target) -> tuple[list[PlannedItem], Findings]:
     Each mask's grid is compared with that of the volume it is meant for, in world space, so that
     a wrong match is found before anything is written.
     """
-    there = {found.id: found for found in target.volumes()} if _needs_volumes(plan) else {}
+    is_asked = any(item.volume_id is not None for item in plan.items)
+    there = {found.id: found for found in target.volumes()} if is_asked else {}
     found: list[Finding] = []
     items = []
     for item in plan.items:
@@ -230,10 +231,6 @@ def placed(plan: Plan, target: Target) -> tuple[list[PlannedItem], Findings]:
             objects = [_fitted(o, there[item.volume_id], found) for o in item.objects]
             items.append(replace(item, objects=tuple(objects)))
     return items, Findings([*plan.findings, *found], plan.waive)
-
-
-def _needs_volumes(plan: Plan) -> bool:
-    return any(item.volume_id is not None for item in plan.items)
 
 
 def _no_volume(item: PlannedItem, there: dict[int, VolumeRef]) -> TargetError:

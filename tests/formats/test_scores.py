@@ -636,19 +636,6 @@ def test_frames_are_not_moved_out_of_the_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_table_that_is_rebased_is_as_though_it_were_read_with_that_base(tmp_path: Path) -> None:
-    assert mixed(tmp_path, 1).rebased(0) == mixed(tmp_path, 0)
-    assert mixed(tmp_path, 0).rebased(1) == mixed(tmp_path, 1)
-    assert mixed(tmp_path, 1).rebased(1) == mixed(tmp_path, 1)
-
-
-def test_a_table_is_not_rebased_to_another_base_or_below_it(tmp_path: Path) -> None:
-    with pytest.raises(BadScores, match="layers count from 0 or from 1 Found: 2"):
-        mixed(tmp_path).rebased(2)
-    with pytest.raises(BadScores, match="a table counted from 1 has frames below 1"):
-        read(tmp_path, "Layer,Label-1\n0,0.5\n", base=0).rebased(1)
-
-
 def test_frames_are_counted_from_the_other_end(tmp_path: Path) -> None:
     table = mixed(tmp_path).reversed(7)
     assert cells(table) == [(5, 1, "0.80"), (5, 2, "0.90"), (1, 1, "0.70"), (1, 2, None)]

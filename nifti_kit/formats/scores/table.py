@@ -194,22 +194,6 @@ class ScoreTable:
         """
         return self._replaced(lambda frame: frame + by, f"moved by {by}")
 
-    def rebased(self, base: int) -> ScoreTable:
-        """Return the table as though its ``Layer`` column counted from ``base`` (0 or 1).
-
-        A Layer 0 that was read with base 1 is among the faults, not among the scores: to have it
-        too, read the file again with ``read_scores(path, base=0)``.
-
-        Raises
-        ------
-        BadScores
-            If the base is another one, or a layer would be below it.
-        """
-        check_base(base, self.path)
-        by = self.base - base
-        moved = self._replaced(lambda frame: frame + by, f"counted from {base}")
-        return replace(moved, base=base)
-
     def reversed(self, count: int) -> ScoreTable:
         """Return the table counted from the other end of ``count`` frames: f is count + 1 - f.
 

@@ -112,7 +112,8 @@ class Reservation:
     def _anew(self, begun: Begun | None) -> ItemJob:
         volume, new_volume = self._volume(begun)
         there = () if new_volume else self.folder.objects(volume.id)
-        clashes = [ref for ref in there if ref.class_name in self._class_names()]
+        own = {planned.class_name for planned in self.item.objects}
+        clashes = [ref for ref in there if ref.class_name in own]
         if clashes and self.existing == "error":
             raise occupied(volume, clashes, self.folder.path)
         kept: dict[int, ObjectRef] = {}
@@ -126,9 +127,6 @@ class Reservation:
         add = {at: self._fresh_key(at, volume, taken) for at in left}
         replaced = clashes if self.existing == "replace" else ()
         return replace(self._assembled(volume, add, kept, replaced), new_volume=new_volume)
-
-    def _class_names(self) -> set[str]:
-        return {planned.class_name for planned in self.item.objects}
 
     def _volume(self, begun: Begun | None) -> tuple[VolumeRef, bool]:
         """Return the volume, and whether its voxels are to be written."""

@@ -96,7 +96,9 @@ class MappingModel(HasTraits):
         self.table = Table(COLUMNS, self.rows.rows, on_edit=self._edited)
         # The volumes for the selected file, the likeliest first. Its ``selected`` is the one that
         # :meth:`take` takes.
-        self.candidates = Candidates(self.volumes, self._choose_here)
+        self.candidates = Candidates(
+            self.volumes, lambda volume_id: self.choose(self.table.selected, volume_id)
+        )
         # The preview that is being made; the look at what is on the target.
         self.task, self.comparing = Task(), Task()
         self.follows = isinstance(self.target, ProjectFolder)
@@ -387,9 +389,6 @@ class MappingModel(HasTraits):
             self.choose(key, volume_id)
         elif not self.leave_blockers(key):
             self.leave_out(key)
-
-    def _choose_here(self, volume_id: int) -> None:
-        self.choose(self.table.selected, volume_id)
 
     def _pick(self, keys: Collection[str], on: bool) -> None:
         self.rows.pick(keys, on)

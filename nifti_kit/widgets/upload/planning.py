@@ -12,7 +12,6 @@ from traitlets import Enum, HasTraits, List, Unicode
 
 from nifti_kit.core.findings import Findings, Waiver
 from nifti_kit.datasets.dataset import Dataset
-from nifti_kit.datasets.items import Item
 from nifti_kit.errors import PlanBlocked
 from nifti_kit.formats.mappings import Mapping
 from nifti_kit.plans.matching import match
@@ -136,7 +135,7 @@ class PlanModel(HasTraits):
         basis = self.source.read, dataset, target, self.pairing, self.mapping
         ticket.tell(0.0, "Reading the masks, and what is on the target ...")
 
-        sizes = map(_size, dataset.items)
+        sizes = (sum(mask.image.nbytes for mask in item.masks) for item in dataset.items)
         told = BySize(ticket, sizes, lambda item: f"Reading the masks of {item.name}")
         mapping = self.begin_of(dataset, target)
         made = plan(dataset, mapping=mapping, target=target, on_item=told)
@@ -221,11 +220,6 @@ def refuse(what: str, blockers: list[str]) -> None:
     """Raise what a disabled button would say: all that is in the way."""
     if blockers:
         raise PlanBlocked(what, found=" ".join(blockers))
-
-
-def _size(item: Item) -> int:
-    """Return how many bytes an item's masks have, unpacked."""
-    return sum(mask.image.nbytes for mask in item.masks)
 
 
 def _picker(source: str | os.PathLike[str] | Dataset | SourcePicker) -> SourcePicker:
