@@ -137,28 +137,10 @@ def _short(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004
 
 
-def outliers_of(dataset: Dataset) -> tuple[ClassOutlier, ...]:
-    """Return what the last check of a dataset's voxels found to stand out, in order of the items.
-
-    Examples
-    --------
-    >>> import nifti_kit as nk
-    >>> dataset = nk.scan("data_samples/multi_item")
-    >>> findings = nk.check(dataset)
-    >>> outliers_of(dataset)  # three items of each plane are too few to say
-    ()
-    """
-    return tuple(one for found in _remembered(dataset).values() for one in found)
-
-
 def outliers_behind(dataset: Dataset, found: Finding) -> tuple[ClassOutlier, ...]:
     """Return what a finding of a dataset says to stand out; nothing for another finding."""
-    return _remembered(dataset).get((found.code, found.path), ())
-
-
-def _remembered(dataset: Dataset) -> dict[tuple[str, str], tuple[ClassOutlier, ...]]:
     known: dict[tuple[str, str], tuple[ClassOutlier, ...]] = dataset.memory.get(OUTLIERS, {})
-    return known
+    return known.get((found.code, found.path), ())
 
 
 # Measuring
@@ -167,7 +149,7 @@ def _remembered(dataset: Dataset) -> dict[tuple[str, str], tuple[ClassOutlier, .
 class Measured:
     """Collects the measures of items, and finds the outliers among those of a kind.
 
-    ``dataset``: what was scanned; what stands out is kept with it (:func:`outliers_of`).
+    What stands out is kept with the dataset (:func:`outliers_behind`).
     """
 
     def __init__(self, dataset: Dataset) -> None:

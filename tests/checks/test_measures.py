@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 import nifti_kit as nk
-from nifti_kit.checks.measures import outliers_of
+from nifti_kit.checks.measures import OUTLIERS
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.core.findings import Finding
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.formats import nifti
 from nifti_kit.render.strips import HEIGHT, OWN
 from tests.support.bodies import (
@@ -37,6 +38,11 @@ def outliers(folder: Path, **choices: Any) -> list[Finding]:
     """Return what check() finds to stand out."""
     found = nk.check(nk.scan(folder, **choices))
     return [one for one in found if one.code.startswith("outlier-")]
+
+
+def remembered(dataset: Dataset) -> list[Any]:
+    """Return what the last check of a dataset has kept for its pictures."""
+    return [one for own in dataset.memory.get(OUTLIERS, {}).values() for one in own]
 
 
 def told(found: list[Finding]) -> list[tuple[str, str]]:
@@ -63,7 +69,7 @@ def test_each_fault_of_a_set_is_found_in_its_item_alone(tmp_path: Path) -> None:
 def test_a_finding_tells_the_value_the_median_the_range_and_z(tmp_path: Path) -> None:
     dataset = nk.scan(write_bodies(tmp_path, usual(6, 3), {2: shrunk}))
     (found,) = nk.check(dataset).by_code()["outlier-volume"]
-    (one,) = outliers_of(dataset)
+    (one,) = remembered(dataset)
     own = {}
     for path in tmp_path.rglob("*_inference.nii.gz"):
         voxels = np.asarray(nib.load(path).dataobj)
@@ -114,7 +120,7 @@ def test_headers_alone_say_nothing_of_it(tmp_path: Path) -> None:
     dataset = nk.scan(write_bodies(tmp_path, usual(6, 3), {2: shrunk}))
     found = nk.check(dataset, voxels=False)
     assert not [one for one in found if one.code.startswith("outlier-")]
-    assert outliers_of(dataset) == ()
+    assert remembered(dataset) == []
 
 
 def test_no_file_is_unpacked_twice_for_it(tmp_path: Path, monkeypatch: Any) -> None:
@@ -234,7 +240,7 @@ def test_the_picture_has_the_class_alone_and_the_numbers_of_all_items(tmp_path: 
     (found,) = findings.by_code()["outlier-place"]
     picture = Illustrator(dataset)(found)
     assert picture is not None
-    (first, *_) = outliers_of(dataset)
+    (first, *_) = remembered(dataset)
     assert picture.caption.endswith(f"Below: {first.name} in all items; this one is red.")
     pixels = np.array(Image.open(io.BytesIO(picture.png)).convert("RGB"))
     below = pixels[-HEIGHT + 20 : -HEIGHT + 40]

@@ -64,7 +64,6 @@ def note_prefixed_names(
 
 
 NO_PLANE = "its name has no plane (axl, cor or sag)"
-NO_ROLE = "its name says neither 'anatomic' nor an annotation word (inference, mask, ann, ...)"
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,7 @@ def _short(text: str) -> str:
     return visible(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
-TEXT = Value("a text", (str,))
 SOME_TEXT = Value("a text that is not empty", (str,), r"(?s).+")
-NUMBER = Value("a whole number", (int,))
 NUMBER_OR_NULL = Value("a whole number or null", (int, type(None)))
 TEXT_OR_NULL = Value("a text or null", (str, type(None)))
 OBJECT = Value("an object", (dict,))

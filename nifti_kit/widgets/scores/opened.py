@@ -167,9 +167,6 @@ class OpenTable:
 
 # Saving score tables: where to, what is in the way, and what becomes of a file that is there
 
-ENDING = ".csv"
-"""What a score table is recognised by."""
-
 
 def faults_in_the_way(draft: Draft, drop_faulty: bool) -> list[str]:
     """Return what a saved table would lack, or say wrongly, in plain words."""
