@@ -110,6 +110,7 @@ def before_and_after(dataset: Dataset, done: Repair, item: str, at: At | None = 
     leader = found.viewers[-1]
     mm = leader.image.grid.world(leader.position) if at is None else np.array(at[1])
     for viewer in found.viewers:
+        viewer.arrangement = "beside"  # one plane, as in the picture, and large in half a page
         put(viewer, mm)
         viewer.active = viewer.active if at is None else at[0]
     return found

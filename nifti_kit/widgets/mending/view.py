@@ -213,13 +213,18 @@ class SlicesView(w.VBox):
 
     def _sides(self, scenes: Scenes) -> list[Any]:
         said = [say(side, "nk-unseen") for side in scenes if isinstance(side, str)]
-        viewers = [
-            Viewer(one, controls=at == 0, seeks=at == 0) for at, one in enumerate(scenes.viewers)
-        ]
-        shown = [LinkedViewers(*viewers)] if len(viewers) > 1 else viewers
+        first, *rest = scenes.viewers
+        viewers = [Viewer(first, part="leads"), *(Viewer(one, part="follows") for one in rest)]
+        shown = [LinkedViewers(*viewers)] if rest else viewers
         title = heading("Before and after, slice by slice", 4)
+        take = action("Take it", self._take, "nk-take-seen", primary=True)
         close = action("Close the slices", self.model.close_slices, "nk-close-slices")
-        return [w.HBox([title, close], layout={"align_items": "center"}), *said, *shown]
+        row = {**ROW, "align_items": "center"}
+        return [w.HBox([title, take, close], layout=row), *said, *shown]
+
+    def _take(self) -> None:
+        if not self.model.take_blockers:  # else it says why where the offer is
+            self.model.take()
 
 
 def _proof(model: Mending) -> html.Markup:

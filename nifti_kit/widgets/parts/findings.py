@@ -21,6 +21,9 @@ from nifti_kit.widgets.parts.table import Column, Row, Table
 
 SEVERITIES = ("error", "warning", "note")
 
+SHOWN = 12
+"""Rows of a page: what can be done about the chosen one is seen with them, or just below them."""
+
 COLUMNS = (
     Column("severity", "Severity", filtered=True),
     Column("code", "Code", filtered=True),
@@ -61,7 +64,7 @@ class FindingsTable(HasTraits):
         """
         super().__init__()
         # A row for each finding, and one for each code.
-        self.table, self.codes = Table(COLUMNS), Table(CODE_COLUMNS)
+        self.table, self.codes = Table(COLUMNS, page_size=SHOWN), Table(CODE_COLUMNS)
         self.reasons = reasons(waive)  # why, by what is accepted
         self.table.observe(self._choose, "selected")
         self._pictures: dict[Finding, Illustration | None] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import anywidget
 import ipywidgets as w
@@ -84,8 +84,8 @@ class Stage(anywidget.AnyWidget):
     answered = Int().tag(sync=True)
     seeks = Bool().tag(sync=True)
 
-    def __init__(self, model: ViewerModel, *, seeks: bool = False) -> None:
-        super().__init__(seeks=seeks)
+    def __init__(self, model: ViewerModel, **look: Any) -> None:
+        super().__init__(**look)
         self.model = model
         self._drawn: tuple[Look, Any] | None = None
         classed(self, "nk-viewer-stage")
@@ -324,10 +324,9 @@ class Viewer(w.VBox):
         :class:`nifti_kit.widgets.viewer.model.ViewerModel`.
     item
         One of the items, its name or place (from 0), the first by default; for a target a volume.
-    controls
-        Whether it has sliders and fields of its own; one that is linked moves with the other.
-    seeks
-        Whether the page goes to it when it appears.
+    part
+        ``alone``; or of two that move together the one that ``leads``, with the sliders of both,
+        to which the page goes when it appears, or the one that ``follows``.
     choices
         Those of :meth:`nifti_kit.widgets.viewer.model.ViewerModel.of_item`, such as ``compare=``.
 
@@ -342,15 +341,17 @@ class Viewer(w.VBox):
         source: Any,
         item: Any = None,
         *,
-        controls: bool = True,
-        seeks: bool = False,
+        part: Literal["alone", "leads", "follows"] = "alone",
         **choices: Any,
     ) -> None:
         self.model = ViewerModel.of(source, item, **choices)
-        self.stage, self.legend = Stage(self.model, seeks=seeks), Legend(self.model)
-        made = [w.VBox([*self._sliders(), *self._looks()])] if controls else []
-        side = [*(classed(one, "nk-viewer-controls") for one in made), self.legend]
-        side.append(self._snapshot())
+        hint = "" if part == "follows" else HINT
+        self.stage = Stage(self.model, hint=hint, seeks=part == "leads")
+        self.legend = Legend(self.model)
+        side = [self.legend, self._snapshot()]
+        if part != "follows":
+            controls = classed(w.VBox([*self._sliders(), *self._looks()]), "nk-viewer-controls")
+            side.insert(0 if part == "alone" else 1, controls)
         wrapped = {"flex_flow": "row wrap"}
         beside = w.Box(side, layout=wrapped, _dom_classes=("nk-viewer-side",))
         body = w.Box([self.stage, beside], layout=wrapped, _dom_classes=("nk-viewer-body",))
