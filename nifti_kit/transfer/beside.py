@@ -20,7 +20,7 @@ from nifti_kit.targets.comparing import is_same_grid
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 from nifti_kit.targets.target import Masks, NoMask, Target
 from nifti_kit.transfer.landed import LandedItem
-from nifti_kit.transfer.proof import ExtraObject, ProofRow
+from nifti_kit.transfer.proof import STAYED, ExtraObject, ProofRow
 
 Figure = tuple[str, str]
 """The keys of an object and of its figure."""
@@ -148,6 +148,7 @@ class Beside:
         if not self._rest:
             return
         named = {key for key, _ in self.found}
+        before = {one.id for one in self.item.planned.there}
         with ThreadPoolExecutor(width) as pool:
             looks = ahead(pool, self._look_at, self._rest, width)
             for ref, (problem, what) in zip(self._rest, looks, strict=True):
@@ -155,7 +156,9 @@ class Beside:
                     yield surplus(self.item.volume.name, ref.class_name, problem)
                 elif ref.key not in named:
                     named.add(ref.key)
-                    yield ExtraObject(self.item.volume.name, ref.id, ref.class_name, what)
+                    stayed = STAYED if ref.id in before and what == WITH_FIGURE else ""
+                    name = self.item.volume.name
+                    yield ExtraObject(name, ref.id, ref.class_name, what + stayed)
 
     def _look_at(self, ref: ObjectRef) -> tuple[str, str]:
         """Return what is wrong with an object that nobody planned; else what it has."""

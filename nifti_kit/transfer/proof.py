@@ -78,6 +78,10 @@ class ProofRow:
         return "; ".join(reasons)
 
 
+STAYED = ", which was there before and stayed"
+"""What is said of an object of a class that landed: it may be of another patient, or an old one."""
+
+
 @dataclass(frozen=True)
 class ExtraObject:
     """An object on a volume of a receipt that is not in it: others drew it, before or since.
@@ -89,8 +93,8 @@ class ExtraObject:
     object_id, class_name
         Its number on the target, and its class.
     what
-        ``a 3D figure``; ``no 3D figure`` of one that is drawn on slices, or not at all; or which
-        object it is the same as, on a volume that was there before.
+        ``a 3D figure`` (and whether it was there before); ``no 3D figure`` of one that is drawn on
+        slices, or not at all; or which object it is the same as, on a volume that was there before.
     """
 
     volume: str
@@ -158,11 +162,17 @@ class Proof(Result):
         """``good`` where all is as meant; ``warning`` where a person answers for some of it.
 
         That is where errors were accepted, where something may be of another patient, or lies
-        where a person put it.
+        where a person put it; and where an object of a class that landed stayed beside it.
         """
         if not self.ok:
             return "error"
-        return "warning" if self.accepted or self.doubts or self._placed_text() else "good"
+        doubtful = self.accepted or self.doubts or self._stayed
+        return "warning" if doubtful or self._placed_text() else "good"
+
+    @property
+    def _stayed(self) -> int:
+        """How many objects stayed beside those of their class that landed."""
+        return sum(one.what.endswith(STAYED) for one in self.extra)
 
     @property
     def objects(self) -> tuple[ProofRow, ...]:
@@ -261,7 +271,8 @@ class Proof(Result):
             verdict = "NOT verified: nothing was compared"
         out = f"; {counted(len(self.left_out), 'file')} left out" if self.left_out else ""
         if self.extra:
-            out += f"; {counted(len(self.extra), 'object')} of others on these volumes"
+            stayed = f" ({self._stayed} of a class that landed)" if self._stayed else ""
+            out += f"; {counted(len(self.extra), 'object')} of others on these volumes{stayed}"
         return (
             f"Proof: {verdict}{accepted}{self._placed_text()}; "
             f"{counted(len(self.volumes), 'volume')} and "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 import nifti_kit as nk
 from nifti_kit.core import html
 from tests.support.builders import labels, volume, write_nifti
@@ -38,3 +40,19 @@ def test_without_a_doubt_nothing_is_said(tmp_path: Path) -> None:
     for result in (receipt, proof):
         assert "another patient" not in repr(result)
         assert json.loads(result.to_json())["doubts"] == []
+
+
+@pytest.mark.parametrize("existing", ["skip", "append"])
+def test_what_stays_of_a_class_that_landed_is_told(tmp_path: Path, existing: str) -> None:
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    for place in (1, 2):
+        source = tmp_path / f"in{place}"
+        write_nifti(source / "CT.nii", volume())
+        write_nifti(source / "CT/liver.nii", labels(values=(0,) * (place - 1) + (1,)))
+        plan = nk.plan(nk.scan(source), target=target)
+        receipt = nk.upload(plan, target, existing=existing, on_progress=lambda _: None)
+        proof = nk.verify(receipt, target)
+        assert proof.ok
+        assert proof.tone == ("good" if place == 1 else "warning")
+    assert "; 1 object of others on these volumes (1 of a class that landed)" in proof.title()
+    assert "a 3D figure, which was there before and stayed" in repr(proof)
