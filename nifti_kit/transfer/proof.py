@@ -13,9 +13,15 @@ from nifti_kit.core.report import Result, Row
 from nifti_kit.core.text import counted
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.plans.provenance import Provenance
-from nifti_kit.transfer.accepted import Accepted, accepted_facts, accepted_lines, accepted_text
+from nifti_kit.transfer.accepted import (
+    Accepted,
+    accepted_facts,
+    accepted_lines,
+    accepted_text,
+    placed_lines,
+    placed_text,
+)
 from nifti_kit.transfer.doubts import Doubts, doubt_lines, doubts_text
-from nifti_kit.transfer.placed import placed_lines, placed_text
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,17 @@ from nifti_kit.formats.class_maps import color_text
 from nifti_kit.plans.left_out import LeftOut, left_out_lines
 from nifti_kit.plans.provenance import Provenance
 from nifti_kit.targets.records import ScoreChange
-from nifti_kit.transfer.accepted import Accepted, accepted_errors, accepted_facts, accepted_text
+from nifti_kit.transfer.accepted import (
+    Accepted,
+    accepted_errors,
+    accepted_facts,
+    accepted_text,
+    placed_lines,
+    placed_text,
+)
 from nifti_kit.transfer.card import card_text
 from nifti_kit.transfer.doubts import Doubts, doubt_lines, doubts_of, doubts_text
 from nifti_kit.transfer.landed import LandedItem, LandedObject
-from nifti_kit.transfer.placed import placed_lines, placed_text
 
 SCHEMA, VERSION = "urn:nifti-kit:receipt:1", 1
 """The form of a receipt's JSON (``schemas/receipt-1.json``): keys are only added to it."""

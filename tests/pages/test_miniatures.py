@@ -10,7 +10,7 @@ from PIL import Image
 
 import nifti_kit as nk
 from nifti_kit.pages import samples
-from nifti_kit.pages.miniatures import LONGEST
+from nifti_kit.pages.contents import LONGEST
 from tests.support.builders import SAMPLES, write_nifti
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
