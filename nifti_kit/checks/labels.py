@@ -12,11 +12,7 @@ from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.surveys import MaskSurvey
 from nifti_kit.errors import BadLabels
 from nifti_kit.formats.components import MAX_PIECES, SPECK_VOXELS, Part, ShapeSurvey
-from nifti_kit.formats.labels import (
-    INTEGER_TOLERANCE,
-    Label,
-    labels_have_merged,
-)
+from nifti_kit.formats.labels import INTEGER_TOLERANCE, Label, labels_have_merged
 
 SHOWN = 5
 """Labels that a message names before it counts the rest."""

@@ -25,15 +25,7 @@ from nifti_kit.datasets.reading import MARKS_BYTES
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey
 from nifti_kit.formats.components import CloserLook
 from nifti_kit.formats.labels import FLOAT32_WHOLE, Box, common_box, label_frames
-from nifti_kit.formats.marks import (
-    NOTHING,
-    Extents,
-    Marks,
-    MarksKept,
-    Room,
-    extents_of,
-    in_frame,
-)
+from nifti_kit.formats.marks import NOTHING, Extents, Marks, MarksKept, Room, extents_of, in_frame
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.runs import Runs, runs_of
 

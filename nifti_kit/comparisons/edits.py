@@ -36,12 +36,7 @@ from nifti_kit.core.text import counted
 from nifti_kit.errors import wrong_argument
 from nifti_kit.plans.plan import Plan
 from nifti_kit.targets.leavings import FIGURE, TAGS, Leaving, leavings
-from nifti_kit.targets.records import (
-    ObjectRef,
-    PlannedItem,
-    ScoreUpdate,
-    SliceScores,
-)
+from nifti_kit.targets.records import ObjectRef, PlannedItem, ScoreUpdate, SliceScores
 from nifti_kit.targets.target import Target, a_target
 from nifti_kit.transfer.beside import figure_of
 from nifti_kit.transfer.landed import LandedItem

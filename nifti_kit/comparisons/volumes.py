@@ -26,13 +26,7 @@ from nifti_kit.comparisons.differences import (
     ScoreDifference,
     VolumePair,
 )
-from nifti_kit.comparisons.maps import (
-    Drawn,
-    Numbered,
-    common_grid,
-    drawn,
-    shared,
-)
+from nifti_kit.comparisons.maps import Drawn, Numbered, common_grid, drawn, shared
 from nifti_kit.comparisons.pairing import matched
 from nifti_kit.comparisons.sides import Content, SideObject, SideVolume
 from nifti_kit.comparisons.surfaces import largest_slice, measured

@@ -15,13 +15,7 @@ from nifti_kit.core.catalog import CATALOG, lookup
 from nifti_kit.core.html import Illustration, Markup
 from nifti_kit.core.report import Result, Row
 from nifti_kit.core.text import counted, listed
-from nifti_kit.errors import (
-    NiftiKitError,
-    PlanBlocked,
-    UnsupportedImage,
-    visible,
-    wrong_argument,
-)
+from nifti_kit.errors import NiftiKitError, PlanBlocked, UnsupportedImage, visible, wrong_argument
 
 SHOWN_PER_CODE = 5
 """Repeats of one code that a repr shows before it says "and N other files"."""

@@ -16,13 +16,7 @@ from nifti_kit.datasets.names import PLANE_WORDS, VOLUME, free_name, parse_name
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.exports.classes import ClassNumbers
 from nifti_kit.exports.jobs import MaskJob, Masks, Part, VolumeJob
-from nifti_kit.exports.names import (
-    ENDING,
-    as_annotation,
-    as_table,
-    as_volume,
-    read_back_as,
-)
+from nifti_kit.exports.names import ENDING, as_annotation, as_table, as_volume, read_back_as
 from nifti_kit.formats.class_maps.stems import class_stems, further_stem
 from nifti_kit.targets.records import ObjectRef, VolumeRef
 

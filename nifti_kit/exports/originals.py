@@ -14,11 +14,7 @@ from nifti_kit.errors import NiftiKitError, wrong_argument
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.plan import Plan, plan
-from nifti_kit.targets.records import (
-    PlannedItem,
-    PlannedObject,
-    VolumeRef,
-)
+from nifti_kit.targets.records import PlannedItem, PlannedObject, VolumeRef
 from nifti_kit.targets.target import Target
 from nifti_kit.transfer.receipt import Receipt
 

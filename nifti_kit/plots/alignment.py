@@ -16,26 +16,11 @@ from matplotlib.patheffects import withStroke
 from nifti_kit.checks.pictures import ASSUMED, OWN
 from nifti_kit.core.geometry import PLANES, SAME_MM, Grid, displacements
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.plots.figure import (
-    FAINT,
-    INK,
-    LINE,
-    MARGIN,
-    Picture,
-    letters,
-    shortened,
-    write,
-)
+from nifti_kit.plots.figure import FAINT, INK, LINE, MARGIN, Picture, letters, shortened, write
 from nifti_kit.render import Layer, Scene
 from nifti_kit.render.paint import grey_pane
 from nifti_kit.render.panes import Pane, Span
-from nifti_kit.render.position import (
-    Points,
-    best_slice,
-    indices_in,
-    labelled,
-    telling_plane,
-)
+from nifti_kit.render.position import Points, best_slice, indices_in, labelled, telling_plane
 from nifti_kit.render.scene import AXIAL, BY_NORMAL, Color, Mask, Plane
 
 LONGEST, SHORTEST = 5.6, 2.8

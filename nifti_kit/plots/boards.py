@@ -16,16 +16,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.labels import LabelParts
 from nifti_kit.formats.volumes import open_volume
 from nifti_kit.plans.plan import Plan
-from nifti_kit.plots.figure import (
-    FAINT,
-    LINE,
-    MARGIN,
-    Picture,
-    count,
-    fitted,
-    width_of,
-    write,
-)
+from nifti_kit.plots.figure import FAINT, LINE, MARGIN, Picture, count, fitted, width_of, write
 from nifti_kit.render import Look, Scene
 from nifti_kit.render.miniature import miniature
 from nifti_kit.render.panes import Pane

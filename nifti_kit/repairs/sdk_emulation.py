@@ -12,10 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from nifti_kit.core.geometry import (
-    Grid,
-    ras_orientation,
-)
+from nifti_kit.core.geometry import Grid, ras_orientation
 
 _LPS = np.diag([-1.0, -1.0, 1.0])
 """Between RAS+ and LPS+ the first two coordinates change their sign; both ways."""

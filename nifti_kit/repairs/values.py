@@ -19,12 +19,7 @@ from nifti_kit.datasets.items import Item, MaskFile, Origin, TableFile
 from nifti_kit.datasets.scanning import Mended
 from nifti_kit.datasets.surveys import survey_mask
 from nifti_kit.errors import RepairRefused
-from nifti_kit.formats.labels import (
-    FLOAT32_WHOLE,
-    MAX_LABEL,
-    as_whole,
-    values_of,
-)
+from nifti_kit.formats.labels import FLOAT32_WHOLE, MAX_LABEL, as_whole, values_of
 from nifti_kit.formats.nifti import ImageFile, encode_image, iter_frames
 from nifti_kit.formats.scores import ScoreTable, read_scores
 from nifti_kit.repairs.align import refuse_merged

@@ -11,15 +11,7 @@ from typing import Any
 from nifti_kit.core import html
 from nifti_kit.core.findings import Findings
 from nifti_kit.core.report import Report, Row
-from nifti_kit.core.text import (
-    REPR_ITEMS,
-    REPR_LINES,
-    and_more,
-    counted,
-    items_of,
-    listed,
-    shares,
-)
+from nifti_kit.core.text import REPR_ITEMS, REPR_LINES, and_more, counted, items_of, listed, shares
 from nifti_kit.datasets.sources import Source
 from nifti_kit.errors import visible
 from nifti_kit.formats.class_maps import color_text

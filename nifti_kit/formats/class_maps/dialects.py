@@ -10,13 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from nifti_kit.formats.class_maps.columns import (
-    NO_VALUE,
-    OUTSIDE,
-    SPLITS,
-    columns_of,
-    reading_as,
-)
+from nifti_kit.formats.class_maps.columns import NO_VALUE, OUTSIDE, SPLITS, columns_of, reading_as
 from nifti_kit.formats.class_maps.entries import Color
 from nifti_kit.formats.class_maps.lines import (
     AAL_CODE,

@@ -11,13 +11,7 @@ from typing import Any
 from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.text import listed, read_text
 from nifti_kit.errors import BadClassMap, NiftiKitError
-from nifti_kit.formats.class_maps.dialects import (
-    COLUMN,
-    DIALECTS,
-    read_as,
-    recognise,
-    title_of,
-)
+from nifti_kit.formats.class_maps.dialects import COLUMN, DIALECTS, read_as, recognise, title_of
 from nifti_kit.formats.class_maps.entries import ClassEntry, ClassMap
 from nifti_kit.formats.class_maps.lines import RGB, Reading, table_of
 
