@@ -223,10 +223,7 @@ def save_as(
 
     ``what`` is that which is saved, in the plural; ``forms`` gives the text of each ending.
 
-    Raises
-    ------
-    NiftiKitError
-        If the name has another ending, or the file cannot be written.
+    Raises NiftiKitError if the name has another ending, or the file cannot be written.
     """
     target = Path(path)
     form = forms.get(target.suffix.casefold())
@@ -385,10 +382,7 @@ def land_json(path: Path, content: Any, *, private: bool = False) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file of the project.
 
-    Raises
-    ------
-    TargetError
-        If it cannot be read, or not in one way alone: the project was damaged.
+    Raises TargetError if it cannot be read, or not in one way alone: the project was damaged.
     """
     remedy = "Restore the file, or upload to a new project folder."
     try:

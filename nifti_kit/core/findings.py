@@ -103,10 +103,7 @@ def finding(
 ) -> Finding:
     """Return a finding whose severity and remedy come from the catalogue.
 
-    Raises
-    ------
-    KeyError
-        If the catalogue has no such code.
+    Raises KeyError if the catalogue has no such code.
     """
     entry = lookup(code)
     remedy = remedy or entry.remedy

@@ -198,15 +198,9 @@ def with_progress(
 ) -> Iterator[T]:
     """Yield things; tell of each before, or show a bar of what is done.
 
-    Parameters
-    ----------
-    things
-        What is worked on.
-    on_thing
-        Called with the place (from 0) of each thing and the thing; what it raises ends the work.
-        None shows a bar where the work takes long.
-    doing, unit
-        What the bar says.
+    ``on_thing``: called with the place (from 0) of each thing and the thing; what it raises ends
+    the work. None shows a bar where the work takes long.
+    ``doing``, ``unit``: what the bar says.
     """
     if on_thing is None:
         yield from _with_bar(things, doing, unit)

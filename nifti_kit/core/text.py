@@ -23,21 +23,11 @@ def read_text(
 ) -> str:
     """Return a file's text: UTF-8 (with or without BOM), UTF-16 with BOM, else Windows-1252.
 
-    Parameters
-    ----------
-    path
-        The file.
-    content
-        The file's bytes where they are in memory.
-    most
-        Bytes that the file may have; :data:`MAX_TEXT_BYTES` by default.
-    what
-        What the file is, for the error.
-
-    Raises
-    ------
-    UnreadableFile
-        If the file is not there, is a named pipe or a device, is too large, or is no text.
+    ``content``: the file's bytes where they are in memory.
+    ``most``: bytes that the file may have; :data:`MAX_TEXT_BYTES` by default.
+    ``what``: what the file is, for the error.
+    Raises UnreadableFile if the file is not there, is a named pipe or a device, is too large, or is
+    no text.
     """
     file = Path(path)
     content = _content(file, most or MAX_TEXT_BYTES, what) if content is None else content

@@ -132,12 +132,8 @@ def survey_labels(image: ImageFile, take: Callable[[Runs], object] | None = None
 
     ``take`` gets the runs of the same reading, of many whole frames at a time, in their order.
 
-    Raises
-    ------
-    BadLabels
-        If a value is no integer from 0 to 65535.
-    UnreadableFile
-        If the file is damaged.
+    Raises BadLabels if a value is no integer from 0 to 65535. Raises UnreadableFile if the file is
+    damaged.
     """
     survey, frames = _Survey(take), label_frames(image)
     for block in frames.blocks():

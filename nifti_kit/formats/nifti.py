@@ -140,12 +140,8 @@ def read_header(
 
     ``content`` stands for the file's bytes where they are in memory.
 
-    Raises
-    ------
-    UnreadableFile
-        If the file is damaged, or no NIfTI file.
-    UnsupportedImage
-        If it is a sound image that is not 3D with one real number per voxel.
+    Raises UnreadableFile if the file is damaged, or no NIfTI file. Raises UnsupportedImage if it is
+    a sound image that is not 3D with one real number per voxel.
     """
     relative = relative or PurePosixPath(path.name)
     try:

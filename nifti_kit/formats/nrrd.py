@@ -208,10 +208,8 @@ MOST_LINES = 1000
 def read_grid(path: Path) -> Grid:
     """Return the grid (RAS+ mm) of an NRRD file; only its header is read.
 
-    Raises
-    ------
-    UnreadableFile
-        If it is no NRRD file, says nothing of its orientation, or points to other files.
+    Raises UnreadableFile if it is no NRRD file, says nothing of its orientation, or points to other
+    files.
     """
     return grid_from_header(_read_header(path), str(path))
 
@@ -270,10 +268,7 @@ def iter_slices(path: Path) -> Iterator[npt.NDArray[Any]]:
     Files with gzip or raw data behind their header are streamed; other encodings are read whole
     by pynrrd. The buffer is used again for each slice.
 
-    Raises
-    ------
-    UnreadableFile
-        If the file is damaged, or its header points to other files.
+    Raises UnreadableFile if the file is damaged, or its header points to other files.
     """
     with _named(path):
         yield from _slices(path, _layout_of(_read_header(path)))

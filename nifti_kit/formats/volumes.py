@@ -61,10 +61,7 @@ class RasVolume:
 def open_volume(image: ImageFile) -> RasVolume:
     """Return a volume in RAS+ order; its stored numbers are read once, and only viewed anew.
 
-    Raises
-    ------
-    UnreadableFile
-        If the file is cut short or damaged.
+    Raises UnreadableFile if the file is cut short or damaged.
     """
     orientation = ras_orientation(image.grid)
     stored = orientation.apply(read_voxels(image))
