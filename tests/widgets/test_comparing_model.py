@@ -283,14 +283,14 @@ def test_a_side_on_an_instance_is_chosen_step_by_step(
     other = CompareModel(a, api=lambda: api(platform))
     other.b.kind = "instance"
     other.b.instance.connect()
-    other.b.instance.choose_project("knees")
-    other.b.instance.choose_dataset("left")
+    other.b.instance.choose("project", "knees")
+    other.b.instance.choose("dataset", "left")
     other.b.instance.wait()
     assert [row[:2] for row in rows(compared(other))] == [row[:2] for row in rows(compared(app))]
     other.choose(1)
     other.join()
     assert seen(other) == {"liver": 24, CHOSEN[0]: 24, CHOSEN[1]: 24}
-    other.b.instance.choose_dataset(0)
+    other.b.instance.choose("dataset", 0)
     other.join()
     assert (other.comparison, other.blockers) == (None, ["b: Choose a dataset."])
 

@@ -70,18 +70,18 @@ def test_one_of_several_teams_and_workspaces_is_chosen_by_a_person(
     place.task.join()
     assert (place.team, place.workspaces) == (0, ())
     assert place.blockers == ["Choose a team."]
-    place.choose_team("a")
+    place.choose("team", "a")
     place.task.join()
     assert (place.team, place.workspace, names(place.workspaces)) == (1, 0, ["c", "d"])
     assert place.blockers == ["Choose a workspace."]
-    place.choose_workspace(4)
+    place.choose("workspace", 4)
     place.task.join()
     assert place.workspace == 4
     assert place.blockers == ["Choose a project."]
-    place.choose_team("b")
+    place.choose("team", "b")
     place.task.join()
     assert (place.team, place.workspace, place.workspaces) == (2, 0, ())
-    place.choose_team(0)
+    place.choose("team", 0)
     place.task.join()
     assert (place.team, place.workspaces) == (0, ())
 
@@ -92,8 +92,8 @@ def test_what_is_there_is_chosen_without_waiting_in_between(
     project = new_project(platform, "knees")
     number = new_dataset(platform, project, "left")
     place.connect()
-    place.choose_project("knees")
-    place.choose_dataset("left")
+    place.choose("project", "knees")
+    place.choose("dataset", "left")
     place.wait()
     assert (place.project, place.dataset) == (project, number)
     assert isinstance(place.target, nk.Instance)
@@ -106,16 +106,16 @@ def test_a_choice_further_up_takes_back_what_is_below(connected: InstancePlace) 
     connected.make_dataset("left")
     connected.wait()
     assert connected.target is not None
-    connected.choose_dataset(0)
+    connected.choose("dataset", 0)
     connected.wait()
     assert connected.target is None
     assert connected.blockers == ["Choose a dataset."]
-    connected.choose_workspace(0)
+    connected.choose("workspace", 0)
     connected.wait()
     facts = (connected.projects, connected.project, connected.datasets, connected.dataset)
     assert facts == ((), 0, (), 0)
-    connected.choose_workspace(connected.workspaces[0].id)
-    connected.choose_project(0)
+    connected.choose("workspace", connected.workspaces[0].id)
+    connected.choose("project", 0)
     connected.wait()
     assert names(connected.projects) == ["knees"]
     assert connected.datasets == ()
@@ -138,7 +138,7 @@ def test_project_and_dataset_are_made_and_taken(connected: InstancePlace) -> Non
 
 def test_a_whole_project_is_a_target_too(connected: InstancePlace) -> None:
     connected.make_project("knees")
-    connected.choose_dataset(WHOLE_PROJECT)
+    connected.choose("dataset", WHOLE_PROJECT)
     connected.wait()
     assert connected.target.dataset_id is None
     assert connected.target.project_id == connected.project
@@ -148,13 +148,13 @@ def test_a_whole_project_is_a_target_too(connected: InstancePlace) -> None:
 def test_a_name_that_is_not_there_is_refused(connected: InstancePlace) -> None:
     connected.make_project("knees")
     with pytest.raises(TargetError) as caught:
-        connected.choose_project("hips")
+        connected.choose("project", "hips")
     assert str(caught.value) == (
         "there is no such project, or more than one Found: 'hips'. "
         f"Expected: {connected.project} (knees). Remedy: Choose one of these, by id."
     )
     with pytest.raises(TargetError, match="Expected: a dataset of the instance"):
-        connected.choose_dataset("left")
+        connected.choose("dataset", "left")
 
 
 def test_a_dataset_that_is_gone_is_told_and_can_be_chosen_again(
@@ -162,12 +162,12 @@ def test_a_dataset_that_is_gone_is_told_and_can_be_chosen_again(
 ) -> None:
     project = new_project(platform, "knees")
     number = new_dataset(platform, project, "left")
-    connected.choose_workspace(connected.workspace)
-    connected.choose_project(project)
+    connected.choose("workspace", connected.workspace)
+    connected.choose("project", project)
     connected.wait()
     (row,) = [row for row in platform.state.datasets if row["id"] == number]
     platform.state.remove_dataset(row)
-    connected.choose_dataset(number)
+    connected.choose("dataset", number)
     with pytest.raises(TargetError, match="does not know what was asked for"):
         connected.task.join()
     assert connected.task.state == "failed"
@@ -182,7 +182,7 @@ def test_while_the_instance_is_asked_nothing_else_can_be(connected: InstancePlac
             seen.extend([connected.blockers, connected.make_blockers("project", "knees")])
 
     connected.task.observe(look, "state")
-    connected.choose_workspace(connected.workspace)
+    connected.choose("workspace", connected.workspace)
     connected.wait()
     assert seen == [["The instance is being asked."]] * 2
 

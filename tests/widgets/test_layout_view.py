@@ -94,7 +94,7 @@ def test_a_target_that_is_given_is_folded_until_something_is_missing(tmp_path: P
     assert line.description == f"Target: {tmp_path / 'project'}, dataset knees (change)"
     form = next(one for one in parts(place) if isinstance(one, Folded)).children[1]
     assert not is_shown(form)
-    app.model.target.choose_folder("", "")
+    app.model.target.folder.choose("", "")
     assert (is_shown(form), is_shown(line)) == (True, False)
     app.model.target.choose_folder(str(tmp_path / "other"), "")  # as a person types on
     assert (is_shown(form), is_shown(line)) == (True, True)

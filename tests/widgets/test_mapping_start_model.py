@@ -48,7 +48,7 @@ def test_what_was_picked_is_matched_in_a_task(tmp_path: Path) -> None:
     assert start.matching is None
     start.source.scan()
     start.source.join()
-    start.target.choose_instance(target(*KNEES))
+    start.target.given, start.target.kind = target(*KNEES), "given"
     start.begin()
     start.task.join()
     assert start.matching.mapping.to_dict() == {SURE: 3}
@@ -61,7 +61,7 @@ def test_a_source_that_is_none_of_annotations_fails_with_its_reason(tmp_path: Pa
     start = MappingStart(tmp_path / "in", path="m.json")
     start.source.scan()
     start.source.join()
-    start.target.choose_instance(target())
+    start.target.given, start.target.kind = target(), "given"
     start.begin()
     with pytest.raises(BadSource):
         start.task.join()
@@ -72,9 +72,9 @@ def test_a_source_that_is_none_of_annotations_fails_with_its_reason(tmp_path: Pa
 def test_a_matching_is_shown_for_its_source_and_target_alone(tmp_path: Path) -> None:
     start = MappingStart(written(tmp_path / "in", OPEN), tmp_path / "project", path="m.json")
     made = start.matching
-    start.target.choose_folder(tmp_path / "other")
+    start.target.folder.choose(tmp_path / "other")
     assert start.matching is None
-    start.target.choose_folder(tmp_path / "project")
+    start.target.folder.choose(tmp_path / "project")
     assert start.matching is made
     start.source.path = str(written(tmp_path / "more", OPEN, SURE))
     start.source.scan()
@@ -86,8 +86,9 @@ def test_a_matching_of_a_source_that_is_gone_is_not_shown(tmp_path: Path) -> Non
     start = MappingStart(written(tmp_path / "in", OPEN, SURE), path=tmp_path / "m.json")
     start.source.scan()
     start.source.join()
-    start.target.choose_instance(target(*KNEES))
-    start.task.observe(lambda _: start.target.choose_folder(tmp_path / "other"), "text")
+    start.target.given, start.target.kind = target(*KNEES), "given"
+    start.target.folder.choose(tmp_path / "other")
+    start.task.observe(lambda _: setattr(start.target, "kind", "folder"), "text")
     start.begin()
     start.task.join()
     assert start.matching is None

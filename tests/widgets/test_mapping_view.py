@@ -254,7 +254,7 @@ def test_source_and_target_are_picked_where_they_are_not_given(tmp_path: Path) -
     editor.start.source.path = str(written(tmp_path / "in", OPEN, SURE))
     editor.start.source.scan()
     editor.start.source.join()
-    editor.start.target.choose_instance(target(*KNEES))
+    editor.start.target.given, editor.start.target.kind = target(*KNEES), "given"
     named(editor, "nk-begin").click()
     editor.start.task.join()
     assert start.selected_index is None

@@ -185,15 +185,6 @@ def test_one_source_is_read_at_a_time(tmp_path, monkeypatch):
     assert len(picker.join().items) == 3
 
 
-def test_a_sample_is_chosen_by_its_name(monkeypatch):
-    monkeypatch.chdir(SAMPLES.parent)
-    picker = SourcePicker()
-    picker.choose_sample("scores")
-    assert picker.path == "data_samples/scores"
-    picker.choose_sample("no such sample")
-    assert picker.path == "data_samples/scores"
-
-
 def nnunet(folder, *, stray=False):
     write_nifti(folder / "imagesTr" / "a_0000.nii")
     write_nifti(folder / "labelsTr" / "a.nii", labels())

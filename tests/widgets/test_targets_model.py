@@ -142,7 +142,7 @@ def test_a_folder_that_is_given_can_be_changed(tmp_path: Path) -> None:
     picker = TargetPicker(nk.ProjectFolder(tmp_path / "a", "knees"))
     assert (picker.kind, picker.folder.dataset) == ("folder", "knees")
     assert picker.target.path == tmp_path / "a"
-    picker.choose_folder(tmp_path / "b", "hips")
+    picker.folder.choose(tmp_path / "b", "hips")
     assert (picker.target.path, picker.target.dataset) == (tmp_path / "b", "hips")
     assert picker.blockers == []
     assert picker.link == str((tmp_path / "b").resolve())
@@ -155,9 +155,10 @@ def test_another_target_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (picker.kind, picker.kinds) == ("given", ("folder", "instance", "given"))
     assert picker.target is given
     assert picker.link == ""
-    picker.choose_folder(tmp_path / "b", "hips")
+    picker.kind = "folder"
+    picker.folder.choose(tmp_path / "b", "hips")
     assert picker.target.path == tmp_path / "b"
-    picker.choose_instance(given)
+    picker.given, picker.kind = given, "given"
     assert picker.target is given
 
 
@@ -173,7 +174,7 @@ def test_a_place_on_an_instance_is_chosen(platform: Platform) -> None:
     assert picker.blockers == []
     assert picker.target is picker.instance.target
     assert picker.link == f"{platform.address}/projects/{picker.target.project_id}/datasets"
-    picker.choose_folder("x", "y")
+    picker.kind = "folder"
     picker.connect()
     picker.task.join()
     assert (picker.kind, picker.target) == ("instance", None)

@@ -174,11 +174,11 @@ def test_a_dataset_can_be_the_source(source: Path, project: Path) -> None:
 
 
 def test_a_plan_for_another_target_is_stale(app: UploadModel, tmp_path: Path) -> None:
-    planned(app).target.choose_folder(tmp_path / "other", "knees")
+    planned(app).target.folder.choose(tmp_path / "other", "knees")
     assert app.blockers == ["Make the plan again: source, target or mapping have changed since."]
-    app.target.choose_folder("", "")
+    app.target.folder.choose("", "")
     assert app.blockers[0] == "Name the project's folder."
-    app.target.choose_folder(tmp_path / "other", "knees")
+    app.target.folder.choose(tmp_path / "other", "knees")
     assert planned(app).blockers == []
 
 
@@ -656,7 +656,7 @@ def another(app: UploadModel, what: str, tmp_path: Path) -> None:
     elif what == "dataset":
         app.source.dataset = nk.scan(app.source.path)
     elif what == "target":
-        app.target.choose_folder(tmp_path / "other", "knees")
+        app.target.folder.choose(tmp_path / "other", "knees")
     else:
         app.pairing = "match"
 
@@ -701,7 +701,8 @@ def test_an_upload_under_way_lands_where_it_began_and_shows_no_receipt_elsewhere
     app = planned(UploadModel(source, target))
     app.upload()
     assert target.arrived.wait(PATIENCE_S)
-    app.target.choose_folder(tmp_path / "other", "knees")
+    app.target.folder.choose(tmp_path / "other", "knees")
+    app.target.kind = "folder"
     app.existing = "replace"
     target.let_go.set()
     app.landing.join(PATIENCE_S)
@@ -812,8 +813,8 @@ def test_annotations_land_all_over_a_project_of_an_instance(
     source = renumbered(SAMPLES / "annotations_project", tmp_path / "masks", ids)
     app = UploadModel(source, api=lambda: api(platform))
     app.target.connect()
-    app.target.instance.choose_project("p")
-    app.target.instance.choose_dataset(-1)
+    app.target.instance.choose("project", "p")
+    app.target.instance.choose("dataset", -1)
     app.target.instance.wait()
     landed(app).verify().join()
     assert app.proof.ok

@@ -90,7 +90,7 @@ def test_a_disabled_button_says_why(app: Any) -> None:
     assert "Make the plan first." in text(part(app, "nk-landing"))
     assert "Nothing has been uploaded yet." in text(part(app, "nk-evidence"))
     assert not part(app, "nk-plan").disabled
-    app.model.target.choose_folder("", "")
+    app.model.target.folder.choose("", "")
     assert part(app, "nk-plan").disabled
     assert "Name the project&#39;s folder." in text(part(app, "nk-planning"))
 
@@ -178,7 +178,7 @@ def test_what_is_there_is_shown(source: Path, tmp_path: Path) -> None:
 
 def test_a_plan_of_another_target_is_marked(app: Any, tmp_path: Path) -> None:
     app.model.plan().join(PATIENCE_S)
-    app.model.target.choose_folder(tmp_path / "other", "knees")
+    app.model.target.folder.choose(tmp_path / "other", "knees")
     assert "The plan was for another choice: make it again." in text(part(app, "nk-planning"))
     assert part(app, "nk-plan-parts").layout.display == "none"
 
@@ -244,7 +244,7 @@ def test_the_folder_follows_what_is_typed(app: Any, tmp_path: Path) -> None:
     assert app.model.target.folder.path == str(tmp_path / "other")
     assert path.value.endswith(" ")
     assert "the SDK would not see it" in text(part(app, "nk-target"))
-    app.model.target.choose_folder(tmp_path / "third", "hips")
+    app.model.target.folder.choose(tmp_path / "third", "hips")
     assert (path.value, dataset.value) == (str(tmp_path / "third"), "hips")
 
 
@@ -266,7 +266,7 @@ def test_the_kind_of_target_is_chosen(app: Any, source: Path) -> None:
     given = widgets.Uploader(source, object())
     assert part(given, "nk-kind").value == "given"
     assert "&lt;object object at" in part(given, "nk-given").value
-    app.model.target.choose_instance(object())
+    app.model.target.given, app.model.target.kind = object(), "given"
     assert part(app, "nk-kind").value == "given"
 
 

@@ -163,10 +163,6 @@ class SourcePicker(HasTraits):
         """Whether ``dataset`` is of what is chosen now."""
         return self.dataset is not None and self.read == self.chosen
 
-    def choose_sample(self, name: str) -> None:
-        """Take the path of one of the samples; another name is passed over."""
-        self.path = self.samples.get(name, self.path)
-
     def scan(self) -> None:
         """Begin to read the source's names and headers; ``dataset`` is there when it is done.
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import ipywidgets as w
 
-from nifti_kit.widgets.parts.targets import WHOLE_PROJECT, FolderPlace, InstancePlace, TargetPicker
+from nifti_kit.widgets.parts.targets import (
+    STEPS,
+    WHOLE_PROJECT,
+    FolderPlace,
+    InstancePlace,
+    TargetPicker,
+)
 from nifti_kit.widgets.parts.views import (
     Folded,
     Gated,
@@ -24,8 +30,6 @@ KIND_TITLES = {
     "instance": "a live instance of Supervisely",
     "given": "the target that was given",
 }
-
-STEPS = ("team", "workspace", "project", "dataset")
 
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
@@ -52,11 +56,10 @@ class FolderView(w.VBox):
         classed(self, "nk-folder")
         self._show()
         self._path.observe(lambda change: setattr(model, "path", change["new"].strip()), "value")
-        self._dataset.observe(self._named, "value")
+        self._dataset.observe(
+            lambda change: setattr(model, "dataset", change["new"].strip()), "value"
+        )
         model.observe(self._show, ["path", "dataset", "datasets", "blockers", "target"])
-
-    def _named(self, change: Any) -> None:
-        self.model.dataset = change["new"].strip()
 
     def _show(self, _: Any = None) -> None:
         model = self.model
@@ -124,8 +127,7 @@ class InstanceView(w.VBox):
 
     def _choose(self, step: str, number: int | None) -> None:
         if not self._filling and number is not None:
-            choose: Callable[[int], None] = getattr(self.model, f"choose_{step}")
-            choose(number)
+            self.model.choose(step, number)
 
     def _show(self, _: Any = None) -> None:
         model, running = self.model, self.model.task.is_running

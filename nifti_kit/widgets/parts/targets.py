@@ -29,7 +29,7 @@ upload may."""
 
 LOADING = "Loading the SDK of Supervisely: 5 to 8 s the first time."
 
-_STEPS = ("team", "workspace", "project", "dataset")
+STEPS = ("team", "workspace", "project", "dataset")
 
 
 def _api_from_env() -> Any:
@@ -74,7 +74,7 @@ class InstancePlace(HasTraits):
             return ["The instance is being asked."]
         if self._places is None:
             return ["Connect to the instance."]
-        for step in _STEPS:
+        for step in STEPS:
             if not getattr(self, step):
                 return [f"Choose a {step}."]
         return [] if self.target is not None else ["Choose the dataset again."]
@@ -83,30 +83,21 @@ class InstancePlace(HasTraits):
         """Ask the instance for its teams; a single team and its single workspace are taken."""
         self._ask(LOADING, self._connect)
 
-    def choose_team(self, team: int | str) -> None:
-        """Take a team, by id or name, and list its workspaces."""
-        self.wait()
-        number = _id_in(self.teams, team, "team")
-        self._ask("Asking for workspaces.", lambda: self._take_team(number))
+    def choose(self, step: str, place: int | str) -> None:
+        """Take a team, workspace, project or dataset, by id or name, and list what is below it.
 
-    def choose_workspace(self, workspace: int | str) -> None:
-        """Take a workspace, by id or name, and list its projects."""
+        0 takes the choice back; with a dataset, or ``WHOLE_PROJECT``, there is a target.
+        """
         self.wait()
-        number = _id_in(self.workspaces, workspace, "workspace")
-        self._ask("Asking for projects.", lambda: self._take_workspace(number))
-
-    def choose_project(self, project: int | str) -> None:
-        """Take a project, by id or name, and list its datasets."""
-        self.wait()
-        number = _id_in(self.projects, project, "project")
-        self._ask("Asking for datasets.", lambda: self._take_project(number))
-
-    def choose_dataset(self, dataset: int | str) -> None:
-        """Take a dataset, by id or name, or ``WHOLE_PROJECT``: there is a target then."""
-        self.wait()
-        whole = dataset == WHOLE_PROJECT
-        number = WHOLE_PROJECT if whole else _id_in(self.datasets, dataset, "dataset")
-        self._ask("Asking for the dataset.", lambda: self._take_dataset(number))
+        take, said = {
+            "team": (self._take_team, "workspaces"),
+            "workspace": (self._take_workspace, "projects"),
+            "project": (self._take_project, "datasets"),
+            "dataset": (self._take_dataset, "the dataset"),
+        }[step]
+        whole = step == "dataset" and place == WHOLE_PROJECT
+        number = WHOLE_PROJECT if whole else _id_in(getattr(self, f"{step}s"), place, step)
+        self._ask(f"Asking for {said}.", lambda: take(number))
 
     def make_project(self, name: str) -> None:
         """Make a project for volumes in the workspace, and take it; one of the name is taken."""
@@ -197,9 +188,9 @@ class InstancePlace(HasTraits):
     def _reset(self, depth: int) -> None:
         """Forget what was chosen at a step and below it."""
         self.target = None
-        for step in reversed(_STEPS[depth:]):
+        for step in reversed(STEPS[depth:]):
             setattr(self, step, 0)
-        for step in reversed(_STEPS[depth + 1 :]):
+        for step in reversed(STEPS[depth + 1 :]):
             setattr(self, f"{step}s", ())
 
 
@@ -242,10 +233,10 @@ class FolderPlace(HasTraits):
         """With ``reads`` the project, and the dataset, are to be there already."""
         super().__init__()
         self.reads = reads
-        self.observe(self._look, ["path", "dataset"])
+        self.observe(self.look, ["path", "dataset"])
         with self.hold_trait_notifications():
             self.path, self.dataset = os.fspath(path), dataset
-        self._look()
+        self.look()
 
     def choose(self, path: str | os.PathLike[str], dataset: str = "") -> None:
         """Take a folder and a dataset in it."""
@@ -267,11 +258,8 @@ class FolderPlace(HasTraits):
             what = "in it already; the new one will be made"
         return f"A project with {counted(len(self.datasets), 'dataset')}: {names} ({what})."
 
-    def look(self) -> None:
+    def look(self, _: Any = None) -> None:
         """Look at the folder anew: something may have landed in it."""
-        self._look()
-
-    def _look(self, _: Any = None) -> None:
         target: ProjectFolder | None = None
         blockers: list[str] = []
         datasets: tuple[str, ...] = ()
@@ -322,7 +310,7 @@ class TargetPicker(HasTraits):
             self.given, self.kind = target, "given"
         self.observe(self._refresh, ["kind", "given"])
         self.folder.observe(self._refresh, ["target", "blockers"])
-        self.instance.observe(self._refresh, ["address", "target", *_CHOICES])
+        self.instance.observe(self._refresh, ["address", "target", *STEPS])
         self.instance.task.observe(self._refresh, "state")
         self._refresh()
 
@@ -341,15 +329,6 @@ class TargetPicker(HasTraits):
         """Where the project can be looked at: a web address, or the folder's path."""
         return "" if self.target is None else self.target.where
 
-    def choose_folder(self, path: str | os.PathLike[str], dataset: str = "") -> None:
-        """Take a project folder, and a dataset in it; none for the whole project."""
-        self.kind = "folder"
-        self.folder.choose(path, dataset)
-
-    def choose_instance(self, target: Any) -> None:
-        """Take a :class:`nifti_kit.Instance`, or any other target, that code has made."""
-        self.given, self.kind = target, "given"
-
     def connect(self) -> None:
         """Take a live instance, and ask it for its teams."""
         self.kind = "instance"
@@ -361,9 +340,6 @@ class TargetPicker(HasTraits):
         blockers = [] if place is None else list(place.blockers)
         self.blockers = blockers
         self.target = None if blockers else target
-
-
-_CHOICES = ("team", "workspace", "project", "dataset")
 
 
 def _not_there(datasets: Sequence[str], dataset: str) -> list[str]:
