@@ -311,10 +311,7 @@ STREAM_FAULTS = FAULTS
 
 
 def skip(stream: Any, count: int) -> None:
-    """Read over ``count`` bytes.
-
-    Raises EOFError if the stream ends before.
-    """
+    """Read over ``count`` bytes; raises EOFError if the stream ends before."""
     while count > 0:
         skipped = len(stream.read(min(count, CHUNK)))
         if not skipped:

@@ -51,10 +51,7 @@ class Fingerprint:
 
 
 def fingerprint(image: Stored) -> Fingerprint:
-    """Return what a file holds now.
-
-    Raises UnreadableFile if it cannot be read.
-    """
+    """Return what a file holds now; raises UnreadableFile if it cannot be read."""
     if image.content is not None:
         return Fingerprint(hashlib.sha256(image.content).hexdigest(), len(image.content))
     total = hashlib.sha256()

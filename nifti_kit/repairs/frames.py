@@ -39,10 +39,8 @@ def pick_frame(dataset: Dataset, files: Any, frame: int) -> Repair:
 
     Parameters
     ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        Volumes or masks: paths, or findings about them.
+    dataset, files
+        As for :func:`nifti_kit.repairs.take_header`: volumes or masks.
     frame
         Which one, from 1, along the fourth dimension.
 
@@ -71,10 +69,8 @@ def split_frames(dataset: Dataset, files: Any, frames: Iterable[int] | int | Non
 
     Parameters
     ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        Volumes, and masks that have frames too: paths, or findings about them.
+    dataset, files
+        As for :func:`nifti_kit.repairs.take_header`: volumes, and masks that have frames too.
     frames
         Which ones, from 1; all of them by default. Those that are left are named in an error,
         ``frames-left``, which a person can waive.
@@ -304,10 +300,8 @@ def merge_frames(
 
     Parameters
     ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        The masks: paths, or findings about them.
+    dataset, files
+        As for :func:`nifti_kit.repairs.take_header`.
     names
         The names of the classes, in the order of the channels without the background.
     threshold

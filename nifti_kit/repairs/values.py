@@ -70,10 +70,8 @@ def relabel(
 
     Parameters
     ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        The masks: paths, or findings about them.
+    dataset, files
+        As for :func:`nifti_kit.repairs.take_header`.
     mapping
         Old value to new value, 0 to 65535; 0 is background, so ``{-1: 0}`` leaves a label out.
         ``float("nan")`` can be an old value. It is asked for by its new number in the class map,

@@ -52,10 +52,8 @@ def straighten(dataset: Dataset, files: Any) -> Repair:
 
     Parameters
     ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        The volumes, or masks of them: paths, or findings about them.
+    dataset, files
+        As for :func:`nifti_kit.repairs.take_header`: the volumes, or masks of them.
 
     Raises
     ------
@@ -284,10 +282,8 @@ def use_form(dataset: Dataset, files: Any, form: str | None = None) -> Repair:
 
     Parameters
     ----------
-    dataset
-        What :func:`nifti_kit.scan` returned.
-    files
-        Volumes or masks: paths, or findings about them.
+    dataset, files
+        As for :func:`nifti_kit.repairs.take_header`: volumes or masks.
     form
         ``sform`` or ``qform``. By default the only one that can be used, where that is so.
 

@@ -12,7 +12,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import BadMapping, NiftiKitError
 from nifti_kit.formats.mappings import Mapping, MappingRow
 from nifti_kit.widgets.mapping import files
-from nifti_kit.widgets.parts.saving import path_blockers, path_of
+from nifti_kit.widgets.parts.acts import path_blockers, path_of
 from tests.support.builders import labels, write_nifti
 
 

@@ -10,13 +10,15 @@ from nifti_kit.core.geometry.alignment import (
     Placement,
     axis_orders,
     compare_grids,
+    fields_meet,
     float32_step,
+    gap_mm,
     is_bare,
     lattice_orientation,
     nearest_order,
     placed_on,
+    share_inside,
 )
-from nifti_kit.core.geometry.fields import fields_meet, gap_mm, share_inside
 from nifti_kit.core.geometry.grids import (
     NORMALS,
     PLANES,

@@ -124,10 +124,7 @@ class ScoreSheet:
         return (*labels, *(name for name in self.header if name not in known))
 
     def row(self, number: int) -> SheetRow:
-        """Return the row of a line of the file.
-
-        Raises BadScores if there is none.
-        """
+        """Return the row of a line of the file; raises BadScores if there is none."""
         for row in self.rows:
             if row.number == number:
                 return row

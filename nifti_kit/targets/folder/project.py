@@ -78,10 +78,7 @@ class ProjectReader:
         return sorted(path for path in found if not path.name.startswith("."))
 
     def volume(self, volume_id: int) -> VolumeRef:
-        """Return a volume in scope by its id.
-
-        Raises TargetError if there is none.
-        """
+        """Return a volume in scope by its id; raises TargetError if there is none."""
         known = self._volumes.get(volume_id)
         if known is not None and self.annotation_path(known).exists():
             return known

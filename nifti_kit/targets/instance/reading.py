@@ -228,10 +228,7 @@ class InstanceReader:
         return Listing(names, {ref.id: ref for _, ref in found}, dataset_ids)
 
     def volume(self, volume_id: int) -> VolumeRef:
-        """Return a volume in scope by its id.
-
-        Raises TargetError if there is none.
-        """
+        """Return a volume in scope by its id; raises TargetError if there is none."""
         if self.known is not None and volume_id in self.known.volumes:
             return self.known.volumes[volume_id]
         asked = self.connection.asked("volumes.info")
@@ -394,10 +391,7 @@ class InstanceReader:
             return None
 
     def masks_of(self, figure_ids: list[int]) -> dict[int, bytes]:
-        """Return the geometries of figures.
-
-        Raises NotThere if one of them has none.
-        """
+        """Return the geometries of figures; raises NotThere if one of them has none."""
         parts = self.connection.parts_of("figures.bulk.download.geometry", {"ids": figure_ids})
         return {number: parts[str(number)] for number in figure_ids if str(number) in parts}
 

@@ -16,8 +16,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.targets.target import Volumes
 from nifti_kit.widgets.compare.drawing import opened, show
 from nifti_kit.widgets.compare.sides import SidePicker
-from nifti_kit.widgets.parts.acts import join, refuse
-from nifti_kit.widgets.parts.saving import path_of
+from nifti_kit.widgets.parts.acts import join, path_of, refuse
 from nifti_kit.widgets.parts.table import Column, Row, Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.viewer.model import ViewerModel

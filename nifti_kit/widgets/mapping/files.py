@@ -10,7 +10,7 @@ from nifti_kit.core.files import save_as
 from nifti_kit.core.text import counted
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping
-from nifti_kit.widgets.parts.saving import path_of, spare_name
+from nifti_kit.widgets.parts.acts import path_of, spare_name
 
 FORMS = ("auto", "dataset", "project")
 """Of the specification: keys are file names (``dataset``), or have the dataset's folder in front

@@ -36,8 +36,7 @@ from nifti_kit.widgets.mapping.rows import (
     by_place,
     same_case,
 )
-from nifti_kit.widgets.parts.acts import refuse
-from nifti_kit.widgets.parts.saving import path_blockers, path_of
+from nifti_kit.widgets.parts.acts import path_blockers, path_of, refuse
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.targets import TargetPicker

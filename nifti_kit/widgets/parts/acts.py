@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
 
+from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.parts.tasks import Task
 
@@ -23,3 +27,32 @@ def join(*tasks: Task) -> None:
         task.join()
     if any(task.is_running for task in tasks):  # one began what is left of another
         join(*tasks)
+
+
+# Where a file is saved
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a person wrote, with ``~`` for their home."""
+    return Path(os.path.expanduser(text.strip()))  # noqa: PTH111  (Path's raises for unknown users)
+
+
+def spare_name(path: Path) -> Path:
+    """Return the name under which the file that is there is kept: ``mapping.1.json``."""
+    names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(1))
+    return next(name for name in names if not name.exists())
+
+
+def path_blockers(dataset: Dataset, path: str, ending: str) -> list[str]:
+    """Return why a file of an ending, such as ``.json``, cannot be written to a path."""
+    if not path.strip():
+        return ["Give the name of the file to save."]
+    target = path_of(path)
+    if target.suffix.casefold() != ending:
+        return [f"The name of the file must end in {ending}, not in {target.suffix!r}."]
+    if target.is_dir():
+        return [f"{path} is a folder: give the name of a file in it."]
+    if dataset.source.holds(target):
+        where = "The file would lie in the source folder, which is never written to"
+        return [f"{where}: save it elsewhere, and copy it there yourself if you want it there."]
+    return []

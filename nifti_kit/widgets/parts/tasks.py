@@ -34,10 +34,7 @@ class Ticket:
         self._shown = 0.0
 
     def tell(self, fraction: float, text: str = "") -> None:
-        """Say how far the work is (0 to 1).
-
-        Raises Cancelled if a person wants it to end.
-        """
+        """Say how far the work is (0 to 1); raises Cancelled if a person wants it to end."""
         self.check()
         now = time.monotonic()
         if now - self._shown >= SHOWN_EVERY_S or fraction >= 1:

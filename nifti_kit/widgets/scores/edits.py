@@ -235,10 +235,7 @@ def _line(draft: Draft, key: str) -> int:
 
 
 def row_removed(draft: Draft, key: str) -> Edited:
-    """Remove a row with all its scores.
-
-    Raises BadScores if there is none.
-    """
+    """Remove a row with all its scores; raises BadScores if there is none."""
     line = _line(draft, key)
     return Edited(f"line {line} removed", draft.with_sheet(draft.sheet.without_row(line)))
 

@@ -16,8 +16,7 @@ from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores.sheet import LAYER
 from nifti_kit.repairs.steps import Step, Steps
-from nifti_kit.widgets.parts.acts import join, refuse
-from nifti_kit.widgets.parts.saving import path_blockers
+from nifti_kit.widgets.parts.acts import join, path_blockers, refuse
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.table import Table
 from nifti_kit.widgets.parts.tasks import Task, Ticket
@@ -395,10 +394,7 @@ class ScoreModel(HasTraits):
         join(self.source.task, self.task, self.opening)
 
     def undo(self) -> None:
-        """Take the last edit of the table back.
-
-        Raises BadScores if nothing was changed.
-        """
+        """Take the last edit of the table back; raises BadScores if nothing was changed."""
         if self.undo_blockers:
             raise BadScores(self.undo_blockers[0])
         self._changed(f"Undone: {self.open.undo()}.")

@@ -24,7 +24,7 @@ from nifti_kit.formats.scores.sheet import LAYER, SHOWN_CELLS
 from nifti_kit.formats.scores.table import check_base
 from nifti_kit.render.panes import Layout
 from nifti_kit.repairs.steps import Step
-from nifti_kit.widgets.parts.saving import path_of, spare_name
+from nifti_kit.widgets.parts.acts import path_of, spare_name
 from nifti_kit.widgets.scores.edits import Draft, Edited, open_draft
 from nifti_kit.widgets.scores.evidence import (
     Counting,
@@ -101,10 +101,7 @@ class OpenTable:
         self._history = [(what, replace(draft, count=count)) for what, draft in other._history]
 
     def undo(self) -> str:
-        """Take the last edit back, and return what it was.
-
-        Raises BadScores if there is none.
-        """
+        """Take the last edit back, and return what it was; raises BadScores if there is none."""
         if not self._history:
             raise BadScores("nothing was changed yet")
         what, before = self._history.pop()
