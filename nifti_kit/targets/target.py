@@ -15,7 +15,6 @@ from nifti_kit.formats.nrrd import Drawn
 from nifti_kit.targets.records import (
     Begun,
     ClassRef,
-    CustomData,
     ItemJob,
     ObjectRef,
     PlannedClass,
@@ -148,9 +147,6 @@ class Target(Masks, Volumes, Protocol):
         ``tell`` is called in the thread of the caller as bytes and objects land; an exception that
         it raises ends the job, which can be repeated.
         """
-
-    def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
-        """Give a figure its scores, those of all planes; can be repeated."""
 
     def kept_in(self, session: str) -> Path:
         """Return the folder in which a run keeps what it replaces."""

@@ -22,6 +22,7 @@ from nifti_kit.targets.records import SliceScores
 from tests.platform import running_platform
 from tests.support.builders import labels, write_nifti
 from tests.support.landings import edit_json, quiet, tree, write_scored_planes
+from tests.support.targets import set_scores
 from tests.support.uploads import Killed, api, impatience, new_dataset, new_project
 
 Make = Callable[[], Any]
@@ -554,7 +555,7 @@ def test_a_proof_names_scores_that_are_others(tmp_path: Path, make: Make) -> Non
     source = write_table(tmp_path / "in", "axl_score.csv", TABLE)
     receipt = nk.upload(planned(source, make()), make(), on_progress=quiet, existing="replace")
     ref = receipt.updates[0].ref
-    make().set_scores(ref, {AXIAL: FIRST})
+    set_scores(make(), ref, {AXIAL: FIRST})
     proof = nk.verify(receipt, make())
     assert not proof.ok
     assert "axl_anatomic.nrrd Femur <- axl_score.csv: scores differ" in repr(proof)
@@ -704,7 +705,7 @@ def scoring(target: Any, plane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def writing(self: Any, job: Any, *args: Any, **options: Any) -> Any:
         monkeypatch.setattr(kind, "write", write)
         other = next(ref for ref in self.objects(job.volume.id) if ref.class_name == "Femur")
-        self.set_scores(other, {**other.scores, plane: THEIRS})
+        set_scores(self, other, {**other.scores, plane: THEIRS})
         return write(self, job, *args, **options)
 
     monkeypatch.setattr(kind, "write", writing)

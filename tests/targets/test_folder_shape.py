@@ -11,6 +11,7 @@ import nifti_kit as nk
 from nifti_kit.errors import TargetError
 from nifti_kit.targets.folder.shape import scores_of
 from tests.support.landings import KEYS, edit_json, land, tree, write_foreign, write_volumes
+from tests.support.targets import set_scores
 
 META, IDS, ANN = "meta.json", "key_id_map.json", "one/ann/V.nrrd.json"
 
@@ -247,6 +248,6 @@ def test_scores_are_read_from_custom_data_and_written_beside_what_else_is_in_it(
     (ref, *_) = target.objects(1)
     assert ref.scores == scores_of(custom) == {"0-0-1": custom["0-0-1"]}
     new = {"0-1-0": {"1": {"score": "0.75", "comment": None}}}
-    target.set_scores(ref, new)
+    set_scores(target, ref, new)
     written = json.loads((project / ANN).read_bytes())["spatialFigures"][0]["customData"]
     assert written == {"tool": "brush", "n": {"a": 1}, **new}

@@ -18,6 +18,7 @@ from tests.platform.endpoints import call
 from tests.support import livers, uploads, worlds
 from tests.support.builders import labels, volume, write_nifti
 from tests.support.landings import write_annotations, write_volumes
+from tests.support.targets import set_scores
 from tests.support.uploads import api, facts, killed, land
 
 pytestmark = pytest.mark.usefixtures("one_at_a_time")
@@ -332,7 +333,7 @@ def test_what_a_person_changed_after_it_was_kept_is_kept_too(
     assert killed(run, 1, method="annotation-objects.bulk.remove")
     (old, _) = (landed.ref for landed in first.objects)
     scores = {"0-0-1": {"2": {"score": "0.70", "comment": "look again"}}}
-    target.set_scores(old, scores)
+    set_scores(target, old, scores)
     receipt = run()
     assert nk.verify(receipt, target).ok
     assert old.id not in platform.state.objects.rows
@@ -403,7 +404,7 @@ def test_a_second_figure_and_every_change_of_an_object_that_goes_are_kept(
     said = ["one", "two"]
     for comment in said:
         assert killed(run, 1, method="annotation-objects.bulk.remove")
-        target.set_scores(old, {"0-0-1": {"2": {"score": "0.70", "comment": comment}}})
+        set_scores(target, old, {"0-0-1": {"2": {"score": "0.70", "comment": comment}}})
     figure = {"objectId": old.id, "geometryType": "mask_3d", "entityId": old.volume_id}
     data = {"entityId": old.volume_id, "figures": [figure]}
     (drawn,) = call(platform.state, "figures.bulk.add", data)

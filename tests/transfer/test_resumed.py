@@ -20,6 +20,7 @@ from tests.platform.endpoints import call
 from tests.support import uploads
 from tests.support.builders import labels, write_nifti
 from tests.support.landings import land, write_annotations, write_volumes
+from tests.support.targets import set_scores
 from tests.support.uploads import Killed, api, copy_of, digest, killed, new_dataset, new_project
 
 Told = dict[str, Any]
@@ -171,7 +172,7 @@ def test_what_a_replacement_keeps_has_its_scores(
         volume = target.volumes()[0]
         (scored, _) = target.objects(volume.id)
         scores = {"0-0-1": {"2": {"score": "0.80", "comment": None}}}
-        target.set_scores(scored, scores)
+        set_scores(target, scored, scores)
         receipt = land(source, target, existing="replace", journal=tmp_path / "journal")
     assert receipt.backup is not None
     (path,) = receipt.backup.rglob(f"{volume.name}.json")

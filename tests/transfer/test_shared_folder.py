@@ -39,6 +39,7 @@ from tests.support.landings import (
     write_volumes,
 )
 from tests.support.properties import untimed
+from tests.support.targets import set_scores
 from tests.support.uploads import Killed
 
 FIRST = {"A": {"liver": (2, 3), "spine": (5,)}}
@@ -465,8 +466,8 @@ def test_a_score_that_a_person_changes_while_a_call_is_killed_is_not_lost(
     table = write_table(tmp_path / "table", number)
     plan = nk.plan(nk.scan(table, score_frames="ras"), target=base)
     if existing == "error":  # with which other scores are refused from the first call on
-        base.set_scores(base.objects(number)[0], {})
-        base.set_scores(base.objects(number)[1], {})
+        set_scores(base, base.objects(number)[0], {})
+        set_scores(base, base.objects(number)[1], {})
     theirs = {"0-0-1": {"2": {"score": "0.11", "comment": "of a person"}}}
     for at in range(1, MOST_WRITES):
         folder = tmp_path / str(at)
@@ -483,7 +484,7 @@ def test_a_score_that_a_person_changes_while_a_call_is_killed_is_not_lost(
                 pass
             else:
                 break
-        target.set_scores(target.objects(number)[0], theirs)
+        set_scores(target, target.objects(number)[0], theirs)
         done = any('"done"' in path.read_text() for path in folder.glob("p.journals/*"))
         stays = existing in ("error", "skip") or done
         if existing == "error":

@@ -17,16 +17,14 @@ from nifti_kit.core.locks import held, lock_of
 from nifti_kit.errors import TargetError
 from nifti_kit.targets import annotation as ann
 from nifti_kit.targets.comparing import refuse_other_shapes
-from nifti_kit.targets.folder.landing import Landing, score_figure
+from nifti_kit.targets.folder.landing import Landing
 from nifti_kit.targets.folder.leftovers import is_leftover, remove_leftovers
 from nifti_kit.targets.folder.ownership import recalled
 from nifti_kit.targets.folder.project import ProjectReader
 from nifti_kit.targets.folder.reservation import Reservation
 from nifti_kit.targets.records import (
     Begun,
-    CustomData,
     ItemJob,
-    ObjectRef,
     PlannedClass,
     PlannedItem,
 )
@@ -156,19 +154,6 @@ class ProjectFolder(ProjectReader):
         large CT, and take half as much memory again.
         """
         return Landing(self, job, tell).landed()
-
-    def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
-        """Give a figure its scores, those of all planes.
-
-        Raises
-        ------
-        TargetError
-            If the figure is not in the project.
-        """
-        volume = self.volume(ref.volume_id)
-        content = self.annotation(volume)
-        score_figure(content, ref, scores, self.annotation_path(volume))
-        land_json(self.annotation_path(volume), content)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Write the ids that were reserved to ``key_id_map.json``, without those that went."""

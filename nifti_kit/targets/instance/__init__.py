@@ -37,10 +37,8 @@ from nifti_kit.targets.instance.reading import (
     objects_in,
 )
 from nifti_kit.targets.instance.volumes import half_made
-from nifti_kit.targets.instance.writing import score_figure
 from nifti_kit.targets.records import (
     Begun,
-    CustomData,
     ItemJob,
     ObjectRef,
     PlannedClass,
@@ -330,10 +328,6 @@ class Instance(InstanceReader):
             return job
         stale = anew._stale(job.item, own, begun)
         return replace(job, volume=own, new_volume=stale is not None, stale=stale, begun=begun)
-
-    def set_scores(self, ref: ObjectRef, scores: CustomData) -> None:
-        """Give a figure its scores, those of all planes: all custom data that it has."""
-        score_figure(self, ref.volume_id, ref.figure_id, scores)
 
     def commit(self, jobs: Sequence[ItemJob]) -> None:
         """Do nothing: the instance keeps its own ids."""

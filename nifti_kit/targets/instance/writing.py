@@ -135,18 +135,6 @@ def add_figures(
         heard(list(zip(wanted, made, strict=True)))
 
 
-def score_figure(
-    reader: InstanceReader, volume_id: int, figure_id: int, scores: CustomData
-) -> None:
-    """Give a figure its scores, those of all planes: all custom data that it has."""
-
-    def has_them() -> bool:
-        rows = reader.figure_rows(volume_id)
-        return any(row.id == figure_id and row.scores == scores for row in rows)
-
-    settled(reader.connection, SCORING, lambda: _score(reader, figure_id, scores), has_them)
-
-
 def score_planes(reader: InstanceReader, volume_id: int, changes: Sequence[ScoreChange]) -> None:
     """Give figures the scores of a plane; those of other planes stay, whoever has given them.
 
