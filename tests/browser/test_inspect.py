@@ -1,4 +1,4 @@
-"""The inspect notebook: slices, classes, findings, the board and its CSV, by mouse and keyboard."""
+"""The inspect notebook and its app: slices, classes, findings, the board, by mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from tests.support.builders import labels, write_nifti, write_planes
 
 from .access import contrast, focus_order, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset
-from .opened import expect
+from .opened import expect, notebook_of
 
 NOTEBOOK = "01_inspect.ipynb"
 
-APP = ".nk-inspect"
+APP = ".nk-workbench"
+
+ALONE = (
+    "from nifti_kit import widgets\napp = widgets.Inspect({!r})\napp.model.join()\n"
+    "app.model.look_closer()\napp.model.join()\napp"
+)
+"""The app of one tab by itself, which has the findings too."""
 
 FIRST, SECOND, THIRD = (f"item_1_{plane}_anatomic.nrrd" for plane in ("axl", "cor", "sag"))
 
@@ -30,11 +36,11 @@ def server(place, request):
     return request.getfixturevalue(place)
 
 
-def opened_in(place, server, **parameters):
-    page = server.open(NOTEBOOK, **parameters)
+def opened_in(place, server, notebook=NOTEBOOK, **parameters):
+    page = server.open(notebook, **parameters)
     if place == "lab":
         page.run_all()
-    page.page.locator(f"{APP} .nk-items tbody tr").first.wait_for()
+    page.page.locator(".nk-app .nk-items tbody tr").first.wait_for()
     return page
 
 
@@ -44,10 +50,13 @@ def opened(place, server):
 
 
 def part(opened, name):
-    """Turn to a part of the app."""
-    opened.find(
-        f"{APP} .nk-parts .lm-TabBar-tab",
-    ).filter(has_text=name).click()
+    """Turn to a part of the first tab, or of the app alone."""
+    opened.find(".nk-app .nk-parts .lm-TabBar-tab").filter(has_text=name).click()
+
+
+def turn(opened, name):
+    """Turn to a tab of the workbench."""
+    opened.find(f"{APP} .nk-bench-tabs > .lm-TabBar .lm-TabBar-tab").filter(has_text=name).click()
 
 
 def faulty(folder):
@@ -150,38 +159,40 @@ def test_an_item_is_chosen_by_arrow_keys_and_letters_do_not_edit_the_notebook(op
 
 
 def test_findings_are_filtered_accepted_and_lead_to_their_item(place, server, tmp_path):
-    opened = opened_in(place, server, SOURCE=faulty(tmp_path))
+    opened = opened_in(place, server, notebook_of(ALONE.format(str(faulty(tmp_path)))))
     part(opened, "Findings")
-    opened.wait_for_text(f"{APP} .nk-counts", "2 errors")
-    opened.find(f'{APP} .nk-list select[data-column="severity"]').select_option("error")
-    opened.wait_for_text(f"{APP} .nk-list .nk-count", "2 of ")
-    opened.find(f"{APP} .nk-list .nk-search").fill("header lost")
-    opened.wait_for_text(f"{APP} .nk-list .nk-count", "1 of ")
-    opened.find(f"{APP} .nk-list tbody tr").first.click()
-    opened.wait_for_text(f"{APP} .nk-detail", "What to do: If the voxels are in the volume's order")
-    picture = opened.find(f"{APP} .nk-detail img")
+    opened.wait_for_text(".nk-inspect .nk-counts", "2 errors")
+    opened.find('.nk-inspect .nk-list select[data-column="severity"]').select_option("error")
+    opened.wait_for_text(".nk-inspect .nk-list .nk-count", "2 of ")
+    opened.find(".nk-inspect .nk-list .nk-search").fill("header lost")
+    opened.wait_for_text(".nk-inspect .nk-list .nk-count", "1 of ")
+    opened.find(".nk-inspect .nk-list tbody tr").first.click()
+    opened.wait_for_text(
+        ".nk-inspect .nk-detail", "What to do: If the voxels are in the volume's order"
+    )
+    picture = opened.find(".nk-inspect .nk-detail img")
     expect(picture).to_have_attribute("alt", re.compile("Cyan, dashed: where it would be"))
 
-    accept = opened.find(f"{APP} .nk-offers button").filter(has_text="Accept as it is")
+    accept = opened.find(".nk-inspect .nk-offers button").filter(has_text="Accept as it is")
     accept.focus()
     opened.page.keyboard.press("Enter")
-    opened.wait_for_text(f"{APP} .nk-mending", "Fill in: Why it is right as it is.")
-    expect(opened.find(f"{APP} .nk-take")).to_be_disabled()
-    opened.find(f"{APP} .nk-option input").fill("a phantom")
+    opened.wait_for_text(".nk-inspect .nk-mending", "Fill in: Why it is right as it is.")
+    expect(opened.find(".nk-inspect .nk-take")).to_be_disabled()
+    opened.find(".nk-inspect .nk-option input").fill("a phantom")
     for name in ("nk-look-offer", "nk-take"):
-        expect(opened.find(f"{APP} .{name}")).to_be_enabled()
-        opened.find(f"{APP} .{name}").focus()
+        expect(opened.find(f".nk-inspect .{name}")).to_be_enabled()
+        opened.find(f".nk-inspect .{name}").focus()
         opened.page.keyboard.press("Enter")
-    opened.wait_for_text(f"{APP} .nk-counts", "1 error, ")
-    opened.wait_for_text(f"{APP} .nk-counts", "1 accepted")
-    opened.find(f'{APP} .nk-list select[data-column="severity"]').select_option("")
-    opened.wait_for_text(f"{APP} .nk-list tbody", "error (accepted)")
-    opened.wait_for_text(f"{APP} .nk-list tbody", "a phantom")
+    opened.wait_for_text(".nk-inspect .nk-counts", "1 error, ")
+    opened.wait_for_text(".nk-inspect .nk-counts", "1 accepted")
+    opened.find('.nk-inspect .nk-list select[data-column="severity"]').select_option("")
+    opened.wait_for_text(".nk-inspect .nk-list tbody", "error (accepted)")
+    opened.wait_for_text(".nk-inspect .nk-list tbody", "a phantom")
 
-    opened.find(f"{APP} .nk-list tbody tr").filter(has_text="header lost").click()
-    opened.find(f"{APP} .nk-jump").click()
-    opened.find(f"{APP} .nk-items tbody tr").first.wait_for()
-    opened.wait_for_text(f"{APP} .nk-alignments", "header lost")
+    opened.find(".nk-inspect .nk-list tbody tr").filter(has_text="header lost").click()
+    opened.find(".nk-inspect .nk-jump").click()
+    opened.find(".nk-inspect .nk-items tbody tr").first.wait_for()
+    opened.wait_for_text(".nk-inspect .nk-alignments", "header lost")
     assert is_quiet(opened)
 
 
@@ -238,7 +249,8 @@ def test_classes_are_listed_with_voxels_and_volumes(opened):
         expect(row.nth(at).locator("input")).to_have_value(given)
 
 
-def test_another_source_is_read_after_a_wrong_path_was_told(opened):
+def test_another_source_is_read_after_a_wrong_path_was_told(place, server):
+    opened = opened_in(place, server, START="no")
     expect(opened.find(f"{APP} .nk-source .nk-read")).to_be_hidden()
     opened.find(f"{APP} .nk-fold").filter(has_text="Source: multi_item (change)").press("Enter")
     path = opened.find(f"{APP} .nk-source .nk-path input")
@@ -262,11 +274,12 @@ def test_another_source_is_read_after_a_wrong_path_was_told(opened):
 
 def test_names_with_markup_run_no_script_in_any_part(place, server, tmp_path):
     opened = opened_in(place, server, SOURCE=hostile_dataset(tmp_path))
-    for name in ("Findings", "Classes", "Board", "Items"):
+    turn(opened, "Mend")
+    opened.find(f"{APP} .nk-list tbody tr").first.click()
+    opened.wait_for_text(f"{APP} .nk-detail", "What to do:")
+    turn(opened, "Inspect")
+    for name in ("Classes", "Board", "Items"):
         part(opened, name)
-        if name == "Findings":
-            opened.find(f"{APP} .nk-list tbody tr").first.click()
-            opened.wait_for_text(f"{APP} .nk-detail", "What to do:")
         if name == "Classes":
             names = opened.find(f"{APP} .nk-classes td:nth-child(2) input")
             expect(names.last).to_have_value(re.compile(re.escape(OTHER_MARKUP)))
@@ -275,7 +288,7 @@ def test_names_with_markup_run_no_script_in_any_part(place, server, tmp_path):
             opened.wait_for_text(f"{APP} .nk-card", MARKUP)
             opened.find(f"{APP} .nk-card").first.focus()
             opened.page.keyboard.press("p")
-            opened.find(f"{APP} .nk-save").last.click()
+            opened.find(f"{APP} .nk-board-view .nk-save").click()
             opened.wait_for_text(f"{APP} .nk-board-view .nk-good", "Saved: ")
     assert opened.find(f'{APP} img[src="x"], {APP} svg[onload]').count() == 0
     assert is_quiet(opened)
@@ -292,12 +305,14 @@ def test_it_can_be_read_and_used_without_eyes_or_mouse(place, server, themes):
         if theme != themes[0]:
             opened.use_theme(theme)
         for name, seen in (
+            ("Mend", ".nk-list td span"),
             ("Items", ".nk-items td"),
-            ("Findings", ".nk-list td span"),
             ("Classes", ".nk-classes td"),
             ("Board", ".nk-card legend"),
         ):
-            part(opened, name)
+            turn(opened, "Mend" if name == "Mend" else "Inspect")
+            if name != "Mend":
+                part(opened, name)
             opened.find(f"{APP} {seen}").first.wait_for()
             if name == "Board":  # each picture that arrives makes the cards anew
                 opened.find(f"{APP} .nk-card img").nth(8).wait_for()

@@ -64,7 +64,7 @@ def test_the_open_files_are_decided_on_and_saved(opened):
         opened.page.keyboard.press("ArrowDown")
         expect(box).to_have_value(re.compile(f"/{name}_cor"))
     opened.page.keyboard.press("Tab")
-    opened.wait_for_text(opened.find(".nk-mapping .nk-good").first, f"(id {before}) chosen.")
+    opened.wait_for_text(opened.find(".nk-matching .nk-good").first, f"(id {before}) chosen.")
     expect(cell(opened, FIRST, "state")).to_have_text("chosen")
     opened.wait_for_text(cell(opened, FIRST, "place"), "axes in another order: lands exactly")
 
@@ -80,14 +80,14 @@ def test_the_open_files_are_decided_on_and_saved(opened):
     candidate = opened.find(f'.nk-candidates tr[data-key="{before}"]')
     candidate.get_by_role("button", name="Choose").click()
     opened.wait_for_text(cell(opened, SECOND, "note"), "")
-    opened.wait_for_text(opened.find(".nk-mapping .nk-good").first, f"(id {before}) chosen.")
+    opened.wait_for_text(opened.find(".nk-matching .nk-good").first, f"(id {before}) chosen.")
 
     opened.find(".nk-save").click()
     opened.wait_for(lambda: saved(opened).get(SECOND) == before, "the mapping on disk")
     assert saved(opened) == dict(zip(files, [axl, axl, before, before], strict=True))
     kept = json.loads((opened.out / "02_mapping" / "mapping.1.json").read_text())
     assert kept == dict.fromkeys(files[:2], axl)
-    opened.wait_for_text(opened.find(".nk-mapping"), "What was there is kept as mapping.1.json.")
+    opened.wait_for_text(opened.find(".nk-matching"), "What was there is kept as mapping.1.json.")
     seen = (opened.requests_elsewhere, opened.console_errors, opened.kernel_errors)
     assert seen == ([], [], [])
 
@@ -97,9 +97,9 @@ def test_a_pair_is_looked_at_before_it_is_taken(opened):
     opened.find(".nk-candidates tr[data-key]").filter(has_text="after_cor").click()
     picture = opened.find(".nk-picture")
     opened.wait_for_text(picture, f"{SECOND} over chest/after_cor_anatomic.nrrd: same grid")
-    assert images_without_alt(opened.page, ".nk-mapping") == []
+    assert images_without_alt(opened.page, ".nk-workbench") == []
     opened.find(".nk-take").click()
-    opened.wait_for_text(".nk-mapping .nk-summary", "1 chosen")
+    opened.wait_for_text(".nk-matching .nk-summary", "1 chosen")
     opened.wait_for_text(".nk-suggestion", "1 more file of the same case")
     assert opened.screenshot("02_mapping").stat().st_size > 0
     assert opened.kernel_errors == []
@@ -123,35 +123,34 @@ def test_source_and_target_can_be_picked_in_the_app(voila, tmp_path):
 
 def test_thirty_annotations_are_mapped_and_uploaded_by_keyboard_alone(voila, tmp_path):
     target = write_project(tmp_path)
-    source = write_annotations(tmp_path / "in")
-    saved_to, names = tmp_path / "mapping.json", (str(source), str(target.path))
+    source, out = str(write_annotations(tmp_path / "in")), str(tmp_path / "out")
+    saved_to = tmp_path / "out" / "mapping.json"
     opened = voila.open(
         notebook_of(
             "import nifti_kit as nk\nfrom nifti_kit import widgets\n"
-            f"source, target = {names[0]!r}, nk.ProjectFolder({names[1]!r}, dataset='study')\n"
-            f"widgets.MappingEditor(source, target, path={str(saved_to)!r})",
-            f"widgets.Uploader(source, target, mapping={str(saved_to)!r}, existing='append',"
-            f" out={str(tmp_path / 'out')!r})",
+            f"target = nk.ProjectFolder({str(target.path)!r}, dataset='study')\n"
+            f"app = widgets.Workbench({source!r}, target, tab='match', existing='append',"
+            f" out={out!r}, layout='annotations')\napp.model.join()\napp"
         )
     )
     press(opened, ".nk-by-place")
     wait_for_focus(opened, ".nk-take-suggestion")
     opened.wait_for_text(".nk-suggestion", "6 files whose voxels are those of one volume alone")
     opened.page.keyboard.press("Enter")
-    opened.wait_for_text(".nk-mapping .nk-summary", "(6 accepted, 18 matched, 6 unmatched)")
+    opened.wait_for_text(".nk-matching .nk-summary", "(6 accepted, 18 matched, 6 unmatched)")
     wait_for_focus(opened, ".nk-take")
     opened.wait_for_text(".nk-selected", "Marked: study/P03_axl_anatomic.nrrd")
     opened.wait_for_text(".nk-picture", "over study/P03_axl_anatomic.nrrd: same grid")
     opened.page.keyboard.press("Enter")
     opened.wait_for_text(".nk-suggestion", "5 more files of the same case")
     press(opened, ".nk-take-suggestion", "Shift+Tab")
-    opened.wait_for_text(".nk-mapping .nk-summary", "30 of 30")
-    press(opened, ".nk-mapping .nk-save")
+    opened.wait_for_text(".nk-matching .nk-summary", "30 of 30")
+    press(opened, ".nk-matching .nk-save")
     opened.wait_for(saved_to.exists, "the mapping on disk")
     assert json.loads(saved_to.read_text()) == truth(target)
-    press(opened, ".nk-uploader .nk-plan")
-    press(opened, ".nk-uploader .nk-upload")
-    press(opened, ".nk-uploader .nk-verify")
+    expect(opened.find(".nk-onward")).to_have_text("Go to Upload")
+    for name in ("onward", "plan", "upload", "verify"):
+        press(opened, f".nk-workbench .nk-{name}")
     opened.wait_for_text(".nk-evidence .nk-saved", "proof_")
     assert sum(len(target.objects(ref.id)) for ref in target.volumes()) == 30
     assert (opened.console_errors, opened.kernel_errors) == ([], [])
@@ -181,7 +180,7 @@ def test_texts_stand_out_in_both_themes(lab):
     for theme in ("light", "dark"):
         opened.use_theme(theme)
         for part in ("td", "th button", ".nk-action", ".nk-text div", ".nk-findings b"):
-            found = contrast(opened.page, f".nk-mapping {part}:not(:disabled)")
+            found = contrast(opened.page, f".nk-workbench {part}:not(:disabled)")
             assert found >= 4.5, (theme, part)
         opened.screenshot(f"02_mapping-{theme}")
 

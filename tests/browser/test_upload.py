@@ -19,6 +19,8 @@ NOTEBOOK = "04_upload.ipynb"
 
 APP = ".nk-uploader"
 
+BENCH = ".nk-workbench"
+
 SLOW_TARGET = '''
 import time
 
@@ -77,18 +79,27 @@ def objects_in(project, dataset):
     return {volume.name: len(target.objects(volume.id)) for volume in target.volumes()}
 
 
+def go_on(opened, tab):
+    """Press the button of the line above the tabs, as soon as it leads there."""
+    button = opened.find(f"{BENCH} .nk-onward")
+    expect(button).to_have_text(f"Go to {tab}")
+    expect(button).to_be_visible()
+    button.press("Enter")
+
+
 def accept_by_keyboard(opened):
-    """Accept the one finding that is in the way, with a reason."""
-    open_tab(opened, 3)
-    opened.find(f"{APP} .nk-list tbody tr").first.focus()
+    """Accept the one finding that is in the way, with a reason, and come back."""
+    opened.wait_for_text(f"{BENCH} .nk-bench-tabs > .lm-TabBar", "Mend (1 to mend)")
+    go_on(opened, "Mend")
+    opened.find(f"{BENCH} .nk-list tbody tr:visible").first.press("Enter")
+    opened.find(f"{BENCH} .nk-offers button").filter(has_text="Accept as it is").focus()
     opened.page.keyboard.press("Enter")
-    opened.find(f"{APP} .nk-offers button").filter(has_text="Accept as it is").focus()
-    opened.page.keyboard.press("Enter")
-    opened.find(f"{APP} .nk-option input").fill("two planes were ordered")
+    opened.find(f"{BENCH} .nk-option input").fill("two planes were ordered")
     for name in ("nk-look-offer", "nk-take"):
-        expect(opened.find(f"{APP} .{name}")).to_be_enabled()
-        opened.find(f"{APP} .{name}").focus()
+        expect(opened.find(f"{BENCH} .{name}")).to_be_enabled()
+        opened.find(f"{BENCH} .{name}").focus()
         opened.page.keyboard.press("Enter")
+    go_on(opened, "Upload")
     expect(opened.find(".nk-upload")).to_be_enabled()
 
 
@@ -231,7 +242,7 @@ def test_names_with_markup_run_no_script(open_app, tmp_path):
 def test_texts_stand_out_and_controls_have_names(lab):
     opened = lab.open(NOTEBOOK)
     opened.run_all()
-    stops = focus_order(opened.page, APP)
+    stops = focus_order(opened.page, BENCH)
     # A row of a table is read by its cells.
     assert [stop for stop in stops if stop.endswith(": ")] == []
     order = ["button: Source: by_plane_semantic (change)", "button: Make the plan"]

@@ -107,7 +107,7 @@ def test_an_app_is_made_in_a_line_of_its_own_and_nothing_is_shown_below_it(path,
         assert made == []
         return
     (at,) = made
-    assert code[at].source.splitlines()[-1] in ("app", "editor")
+    assert code[at].source.splitlines()[-1] == "app"
     for cell in code[:at] + code[at + 1 :]:
         last = parsed(cell).body[-1]
         assert not isinstance(last, ast.Expr) or isinstance(last.value, ast.Call)

@@ -195,7 +195,7 @@ class InspectModel(HasTraits):
         self.task, self.opening = Task(), Task()
         self._look: CloserLook | None = None
         self._opened = ""
-        self._is_wanted = False
+        self._is_wanted = self._is_due = False
         self.opening.observe(self._open_on, "state")
         self.task.observe(self._look_on, "state")
         self.source.observe(self._take, "dataset")
@@ -230,6 +230,11 @@ class InspectModel(HasTraits):
         if self.task.is_running:
             return ["The voxels are being read."]
         return ["Every voxel is read."] if self._look else []
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether voxels are read, or will be as soon as those of the data set before are left."""
+        return self._is_due or self._is_wanted or self.task.is_running
 
     def scan(self) -> None:
         """Begin to read names and headers."""
@@ -372,6 +377,7 @@ class InspectModel(HasTraits):
         kept, looked = "", False
         if self.mending.is_taking:
             kept, looked = self.item, self._look is not None or self.task.is_running
+        self._is_due = looked
         self.task.cancel()
         self._look = None
         self.items.selected = self._opened = ""
@@ -387,6 +393,7 @@ class InspectModel(HasTraits):
             self.choose(kept if kept in names else 0)
         self._is_wanted = looked
         self._look_on()
+        self._is_due = False
 
     def _show_items(self, _: Any = None) -> None:
         dataset = self.dataset

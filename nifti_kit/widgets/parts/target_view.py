@@ -178,7 +178,8 @@ class PlaceView(w.VBox):
         self._form = Folded(title, [self._kind, *self._places.values()])
         super().__init__([*above, self._form, self._blockers])
         self._show()
-        self._form.say(self.filled_text(), fold=True)
+        text = self.filled_text()
+        self._form.say(text, fold=bool(text))  # what a person fills in stays open
         self._kind.observe(self._take, "value")
         told = ("kind", "given", "target", "blockers")
         model.observe(self._show, [name for name in told if model.has_trait(name)])

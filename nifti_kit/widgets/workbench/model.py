@@ -310,7 +310,7 @@ class WorkbenchModel(HasTraits):
         left, upload, dataset = self.open, self.upload, self.dataset
         yield self.source.task.is_running, ("The source is being read.", "")
         yield dataset is None, ("Give a folder, an archive or a NIfTI file, and press Read.", "")
-        is_reading = self.inspect.task.is_running and not left["mend"]
+        is_reading = self.inspect.is_reading and not left["mend"]
         yield is_reading, ("Every voxel is being read ...", "")
         yield left["mend"] > 0, (f"{counted(left['mend'], 'error')} to mend.", "mend")
         yield self.target.target is None, ("Choose where it lands.", "upload")
