@@ -22,9 +22,8 @@ from nifti_kit.targets.target import Target
 from nifti_kit.widgets.inspect.model import InspectModel
 from nifti_kit.widgets.mapping.model import MappingModel
 from nifti_kit.widgets.mending.model import Mending
-from nifti_kit.widgets.parts.acts import join, refuse
+from nifti_kit.widgets.parts.acts import join, path_of, refuse
 from nifti_kit.widgets.parts.findings import FindingsTable
-from nifti_kit.widgets.parts.saving import path_of
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.targets import TargetPicker
 from nifti_kit.widgets.parts.tasks import Task, Ticket
