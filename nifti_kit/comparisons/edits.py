@@ -318,8 +318,7 @@ class _LandedSide(Side):
         changed = set(item.planned.changed_files())
         self.lost = [one for one in item.objects if str(one.planned.mask.relative) in changed]
         self.landed = [one for one in item.objects if one not in self.lost]
-        self.earlier = 0
-        """Objects that were there before."""
+        self.earlier = 0  # objects that were there before
 
     def volumes(self) -> list[SideVolume]:
         """Return the one volume."""

@@ -19,7 +19,6 @@ from nifti_kit.formats.class_maps import Color
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.plan import Plan
 from nifti_kit.plans.planner import ItemPlanner
-from nifti_kit.plans.project import ProjectClasses
 from nifti_kit.targets.folder import ProjectFolder
 from nifti_kit.targets.records import (
     CustomData,
@@ -109,7 +108,7 @@ class DatasetSide(Side):
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.word = dataset, f"the data set {dataset.source.given}"
-        self._planner = ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
+        self._planner = ItemPlanner(dataset)
         self._named: set[str] = set()
         used = {image.relative for item in dataset.items for image in item.images}
         self.missing = tuple(_lost(dataset.findings, set(dataset.source.files) - used))

@@ -66,8 +66,7 @@ class Dataset(Report):
     findings: tuple[Finding, ...]
     choices: Choices = field(default_factory=Choices)
     mended: tuple[Mended, ...] = ()
-    taken: Proposal | None = None
-    """The proposal that ``layout="pairs"`` took."""
+    taken: Proposal | None = None  # the proposal that ``layout="pairs"`` took
     memory: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What was surveyed already, so that no file is read twice."""
 

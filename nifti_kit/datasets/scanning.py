@@ -84,18 +84,15 @@ class Choices:
     classes: ClassMap | None = None
     score_base: int | None = None
     score_frames: str = "file"
-    pairs: Any = None
-    """A dictionary or a pattern; None where none was given."""
+    pairs: Any = None  # a dictionary or a pattern; None where none was given
     annotation_words: tuple[str, ...] = ()
     file_classes: FileClasses = ()
     adds_classes: bool = False
     """Whether ``classes`` stand beside those of a sound map of the source, not in its place."""
-    left_out: tuple[str, ...] = ()
-    """Files below the source that a person leaves out."""
+    left_out: tuple[str, ...] = ()  # files below the source that a person leaves out
     volumes: tuple[tuple[str, str], ...] = ()
     """Annotation files and tables with the volume that a person gave each."""
-    incomplete: tuple[str, ...] = ()
-    """Folders whose sets of planes are known to lack some."""
+    incomplete: tuple[str, ...] = ()  # folders whose sets of planes are known to lack some
 
 
 SHOWN = 4

@@ -81,8 +81,7 @@ class LabelMap:
         self.voxels = mapped_array(grid.shape, np.uint8 if most <= FEW else np.uint16)
         self._low = np.array(grid.shape)
         self._high = np.zeros(3, dtype=int)
-        self.off_mm = 0.0
-        """How far a mask's header was off that was taken voxel by voxel."""
+        self.off_mm = 0.0  # how far a mask's header was off that was taken voxel by voxel
 
     @classmethod
     def of(cls, grid: Grid, voxels: npt.NDArray[Any]) -> LabelMap:

@@ -84,8 +84,7 @@ class MaskWriter:
 
     def __init__(self, target: Target, folder: Path, ledger: Ledger) -> None:
         self._target, self._folder, self._ledger = target, folder, ledger
-        self.begun: list[str] = []
-        """The paths of the files that were begun."""
+        self.begun: list[str] = []  # the paths of the files that were begun
 
     def write(
         self, jobs: Sequence[MaskJob], volume: Grid, *, strict: bool = False

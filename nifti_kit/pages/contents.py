@@ -23,7 +23,6 @@ from nifti_kit.formats.labels import MAX_LABEL
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.pages.samples import Greys, Sample, greys_of, sample_labels, sample_volume
 from nifti_kit.plans.planner import ItemPlanner
-from nifti_kit.plans.project import ProjectClasses
 from nifti_kit.render import Artist, Look, Stack, best_position, presets_of
 from nifti_kit.render.miniature import illustration
 from nifti_kit.render.miniature import miniature as drawn
@@ -142,11 +141,6 @@ class Contents(NamedTuple):
     classes: tuple[ClassContent, ...]
 
 
-def planner_of(dataset: Dataset) -> ItemPlanner:
-    """Return what makes objects of a data set's masks, without a target."""
-    return ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
-
-
 def look_through(dataset: Dataset, items: Iterable[Item]) -> Seen:
     """Read the volumes of items once, side by side; draw the first :data:`PICTURES` items."""
     drawn = set(dataset.items[:PICTURES])
@@ -162,7 +156,7 @@ def look_through(dataset: Dataset, items: Iterable[Item]) -> Seen:
             return masks
         return {("volume", item.volume): partial(sample_volume, dataset, item.volume)} | masks
 
-    seen, planner = Seen({}, {}), planner_of(dataset)
+    seen, planner = Seen({}, {}), ItemPlanner(dataset)
     for item, found in side_by_side(items, asked):
         seen.greys[item.name] = _greys_in(item, found)
         if item in drawn:
@@ -191,7 +185,7 @@ def _samples_in(found: Found) -> Iterator[tuple[ImageFile, Sample]]:
 
 def contents_of(dataset: Dataset, seen: Seen) -> Contents:
     """Return what each item has; masks that were checked are not read again."""
-    planner, classes = planner_of(dataset), dict[str, ClassContent]()
+    planner, classes = ItemPlanner(dataset), dict[str, ClassContent]()
     items = []
     for item in dataset.items:
         amounts: dict[str, float] = {}

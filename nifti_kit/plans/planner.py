@@ -219,18 +219,19 @@ class ItemPlanner:
     def __init__(
         self,
         dataset: Dataset,
-        mapping: Mapping | None,
-        project: ProjectClasses,
-        target: ProjectContent | None,
+        mapping: Mapping | None = None,
+        project: ProjectClasses | None = None,
+        target: ProjectContent | None = None,
     ) -> None:
-        self.dataset, self.mapping, self.project, self.target = dataset, mapping, project, target
-        self.scores = ScorePlanner(dataset, project, target)
+        self.dataset, self.mapping, self.target = dataset, mapping, target
+        self.project = project or ProjectClasses((), dataset.classes)
+        self.scores = ScorePlanner(dataset, self.project, target)
         self.findings: list[Finding] = []
         self.losses: dict[str, LeftOut] = {}
         """What goes with the files that cannot land, by their paths."""
         self._classes: dict[str, PlannedClass] = {}
         self._taken = {entry.color for entry in dataset.classes if entry.color is not None}
-        self._taken |= set(project.colors)
+        self._taken |= set(self.project.colors)
 
     def classes(self) -> tuple[PlannedClass, ...]:
         """Return the classes of what was planned so far, in the order in which they were met."""

@@ -25,5 +25,4 @@ class LandedItem:
     added: bool
     objects: tuple[LandedObject, ...]
     replaced: int = 0
-    updates: tuple[ScoreChange, ...] = ()
-    """The scores of figures that were there."""
+    updates: tuple[ScoreChange, ...] = ()  # the scores of figures that were there

@@ -85,8 +85,7 @@ class Reporter:
     """
 
     def __init__(self, on_progress: OnProgress, jobs: Sequence[ItemJob]) -> None:
-        self.error: BaseException | None = None
-        """What ``on_progress`` has raised."""
+        self.error: BaseException | None = None  # what ``on_progress`` has raised
         self._on_progress = on_progress
         self._items_total = len(jobs)
         self._planned = {job.name: job for job in jobs}  # as it landed, nothing is left to write

@@ -45,8 +45,7 @@ class ProjectFolder(ProjectReader):
         whole project: annotations may land on any of its volumes, new volumes may not.
     """
 
-    side_by_side = 1
-    """The threads of one item keep the processors busy."""
+    side_by_side = 1  # the threads of one item keep the processors busy
 
     @property
     def journals(self) -> Path:

@@ -119,8 +119,7 @@ class Instance(InstanceReader):
         found = places.make_project(workspace_id, project)
         return cls(api, places.make_dataset(found.id, dataset).id)
 
-    side_by_side = 3
-    """While one item waits for an answer, others are encoded and sent."""
+    side_by_side = 3  # while one item waits for an answer, others are encoded and sent
 
     path = None
 

@@ -207,8 +207,7 @@ class Connection:
         del address, token  # the traceback of an error shows what is local
         self.address = str(place.checked())
         """The address as it is shown and kept, without what a login in it says."""
-        self.site = place.site
-        """The address without a login: where requests and browsers go."""
+        self.site = place.site  # the address without a login: where requests and browsers go
         if self._secret is not None:
             self._secret.checked(self.address)
             place.warn_if_open()
@@ -216,8 +215,7 @@ class Connection:
         self._idle: list[_Session] = []
         self._limit = Limit()
         self._counted = threading.Lock()
-        self.sent = 0
-        """Bytes of the bodies of requests that were answered."""
+        self.sent = 0  # bytes of the bodies of requests that were answered
 
     def counting(self) -> Connection:
         """Return a connection to the same instance that counts its own bytes from 0.

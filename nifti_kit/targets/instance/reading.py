@@ -165,8 +165,7 @@ class InstanceReader:
         self.project_id = project_id
         self._check_project()
         self.scratch = Scratch()
-        self.known: Listing | None = None
-        """What was there when an upload began, for the time of it."""
+        self.known: Listing | None = None  # what was there when an upload began, for the time of it
         self.class_ids: dict[str, int] | None = None
         """The ids of the project's classes, for the time of an upload."""
 

@@ -307,8 +307,7 @@ class Limit:
         self.width = float(FIRST)
         self.quickest: dict[tuple[str, int], float] = {}
         """The shortest time (s) to an answer, by method and size of the body (powers of two)."""
-        self.answered_at = 0.0
-        """When the instance last answered anything."""
+        self.answered_at = 0.0  # when the instance last answered anything
         self._under_way = 0
         self._cut_at = self._paused_until = 0.0
         self._changed = threading.Condition()

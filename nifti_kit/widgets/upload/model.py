@@ -195,10 +195,6 @@ class UploadModel(PlanModel):
         self.observe(self._refresh, ["planned", "receipt"])
         self.observe(self._ask, "existing")
 
-    def plan(self) -> Task:
-        """Work out what will land, in a thread; the source is read first where it was not."""
-        return super().plan()
-
     def upload(self) -> Task:
         """Land the plan, in a thread; after a cancel or a failure the same call goes on.
 
