@@ -17,8 +17,7 @@ from nifti_kit.core.findings import Finding, describe, finding
 from nifti_kit.core.geometry import Grid
 from nifti_kit.core.parallel import in_order, with_progress
 from nifti_kit.core.text import listed
-from nifti_kit.datasets.emptiness import empty
-from nifti_kit.datasets.faults import frames_unknown, image_fault
+from nifti_kit.datasets.faults import empty, frames_unknown, image_fault
 from nifti_kit.datasets.file_classes import FileClasses, with_file_classes
 from nifti_kit.datasets.given_volumes import GivenVolumes, as_delivered, without
 from nifti_kit.datasets.items import Item, Origin
