@@ -25,20 +25,14 @@ Sources = tuple["SideObject | None", "SideObject | None"]
 
 @dataclass(frozen=True, eq=False)
 class VolumePair:
-    """A volume of ``a``, and which one of ``b`` it is.
+    """A volume of ``a``, and which one of ``b`` it is."""
 
-    Attributes
-    ----------
-    a, b
-        The two volumes; each has ``name``, ``grid`` (RAS+ mm) and ``image``, where its grey values
-        are (None where a set has masks alone).
-    rule
-        Why they are one: ``grid`` (the only ones with these voxels), ``grid and name``,
-        ``lattice`` (parts of one lattice that meet), or ``id``.
-    """
-
+    # The two volumes; each has ``name``, ``grid`` (RAS+ mm) and ``image``, where its grey values
+    # are (None where a set has masks alone).
     a: SideVolume
     b: SideVolume
+    # Why they are one: ``grid`` (the only ones with these voxels), ``grid and name``, ``lattice``
+    # (parts of one lattice that meet), or ``id``.
     rule: str
 
     @property
@@ -48,79 +42,49 @@ class VolumePair:
 
 
 class ScoreDifference(NamedTuple):
-    """A slice whose score or comment differs.
+    """A slice whose score or comment differs."""
 
-    Attributes
-    ----------
-    plane
-        ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal).
-    slice_index
-        The RAS+ slice (from 0) of the volume of ``a``.
-    a, b
-        ``{"score": "0.80", "comment": None}`` each; None where there is none.
-    """
-
-    plane: str
-    slice_index: int
+    plane: str  # ``0-0-1`` (axial), ``0-1-0`` (coronal) or ``1-0-0`` (sagittal)
+    slice_index: int  # the RAS+ slice (from 0) of the volume of ``a``
+    # ``{"score": "0.80", "comment": None}`` each; None where there is none.
     a: dict[str, str | None] | None
     b: dict[str, str | None] | None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An object, class or volume that is not the same in two annotation sets.
+    """An object, class or volume that is not the same in two annotation sets."""
 
-    Attributes
-    ----------
-    volume
-        The volume's name in ``a``, or in ``b`` where it is only there; empty for a class as such.
-    class_name
-        The class; empty for a volume as such.
-    objects
-        Which object it is in ``a`` and in ``b``: ``value 3`` of a file, ``id 14`` of a target;
-        empty where there is none.
-    kinds
-        What differs: ``voxels``, ``moved``, ``only in a``, ``only in b``, ``split``, ``merged``,
-        ``other class``, ``scores``, ``class`` (its colour or description), ``tags``, ``figure``,
-        ``not comparable``.
-    what
-        The same in words.
-    voxels, mm3
-        How many voxels it has in ``a`` and in ``b``, and what they fill (mm³).
-    dice
-        Dice's coefficient, ``2 |A & B| / (|A| + |B|)``: 0 to 1; None where nothing was compared.
-    hd95_mm, mean_mm
-        The 95th percentile and the mean of the distances between the surfaces (mm); see
-        :func:`nifti_kit.comparisons.surfaces.measured`. None where it is in one only.
-    shift_mm
-        How far apart the centroids are (mm).
-    scores
-        The slices whose scores or comments differ.
-    axis, slice_index
-        The worst place: the RAS+ axis (0 sagittal, 1 coronal, 2 axial slices) and the slice (from
-        0) of the volume of ``a`` with the largest area that differs (mm²). None where no voxel
-        was compared, or differs.
-    pair
-        The two volumes; None where there are not two.
-    sources
-        The objects of ``a`` and ``b``, from which masks are read to be drawn.
-    """
-
+    # The volume's name in ``a``, or in ``b`` where it is only there; empty for a class as such.
     volume: str
-    class_name: str
+    class_name: str  # the class; empty for a volume as such
+    # Which object it is in ``a`` and in ``b``: ``value 3`` of a file, ``id 14`` of a target; empty
+    # where there is none.
     objects: tuple[str, str]
+    # What differs: ``voxels``, ``moved``, ``only in a``, ``only in b``, ``split``, ``merged``,
+    # ``other class``, ``scores``, ``class`` (its colour or description), ``tags``, ``figure``,
+    # ``not comparable``.
     kinds: tuple[str, ...]
-    what: str
+    what: str  # the same in words
+    # How many voxels it has in ``a`` and in ``b``, and what they fill (mm³).
     voxels: tuple[int, int] = (0, 0)
     mm3: tuple[float, float] = (0.0, 0.0)
+    # Dice's coefficient, ``2 |A & B| / (|A| + |B|)``: 0 to 1; None where nothing was compared.
     dice: float | None = None
+    # The 95th percentile and the mean of the distances between the surfaces (mm); see
+    # :func:`nifti_kit.comparisons.surfaces.measured`. None where it is in one only.
     hd95_mm: float | None = None
     mean_mm: float | None = None
-    shift_mm: float | None = None
-    scores: tuple[ScoreDifference, ...] = ()
+    shift_mm: float | None = None  # how far apart the centroids are (mm)
+    scores: tuple[ScoreDifference, ...] = ()  # the slices whose scores or comments differ
+    # The worst place: the RAS+ axis (0 sagittal, 1 coronal, 2 axial slices) and the slice (from 0)
+    # of the volume of ``a`` with the largest area that differs (mm²). None where no voxel was
+    # compared, or differs.
     axis: int | None = None
     slice_index: int | None = None
+    # The two volumes; None where there are not two.
     pair: VolumePair | None = field(default=None, repr=False, compare=False)
+    # The objects of ``a`` and ``b``, from which masks are read to be drawn.
     sources: Sources = field(default=(None, None), repr=False, compare=False)
 
 

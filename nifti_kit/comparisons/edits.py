@@ -52,17 +52,10 @@ CHANGED_SOURCE = (
 
 @dataclass(frozen=True)
 class Change:
-    """An object, or a volume, that is not as it was.
+    """An object, or a volume, that is not as it was."""
 
-    Attributes
-    ----------
-    kind
-        ``added``, ``removed`` or ``edited``.
-    difference
-        What it was (``a``), what it is or would be (``b``), and how far that is apart.
-    """
-
-    kind: str
+    kind: str  # ``added``, ``removed`` or ``edited``
+    # What it was (``a``), what it is or would be (``b``), and how far that is apart.
     difference: Difference
 
 

@@ -13,59 +13,33 @@ from nifti_kit.core.text import counted
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of an export.
+    """A file of an export."""
 
-    Attributes
-    ----------
-    path
-        Relative to the export's folder, with ``/``.
-    what
-        ``volume``, ``mask``, ``scores``, ``class map``, ``mapping`` or ``not exported``.
-    volume_id, volume
-        The id and the name (``dataset/name``) of its volume on the target; None for a file of the
-        whole export.
-    classes
-        The classes of the objects in it.
-    objects, voxels
-        How many objects, and voxels that are not background, a mask has.
-    remark
-        What is to be known of it; empty as a rule.
-    """
-
-    path: str
-    what: str
+    path: str  # relative to the export's folder, with ``/``
+    what: str  # ``volume``, ``mask``, ``scores``, ``class map``, ``mapping`` or ``not exported``
+    # The id and the name (``dataset/name``) of its volume on the target; None for a file of the
+    # whole export.
     volume_id: int | None = None
     volume: str = ""
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # the classes of the objects in it
+    # How many objects, and voxels that are not background, a mask has.
     objects: int = 0
     voxels: int = 0
-    remark: str = ""
+    remark: str = ""  # what is to be known of it; empty as a rule
 
 
 @dataclass(frozen=True)
 class NotExported:
-    """Something on the target that no NIfTI file of the export has.
+    """Something on the target that no NIfTI file of the export has."""
 
-    Attributes
-    ----------
-    volume_id, volume
-        The id and the name (``dataset/name``) of its volume.
-    what
-        ``object``, ``figure``, ``tags``, ``scores``, ``custom data``, ``class`` or ``volume``.
-    name
-        Its class, or its own name.
-    why
-        Why it has no form.
-    content
-        What there is of it, as JSON has it.
-    """
-
+    # The id and the name (``dataset/name``) of its volume.
     volume_id: int | None
     volume: str
+    # ``object``, ``figure``, ``tags``, ``scores``, ``custom data``, ``class`` or ``volume``.
     what: str
-    name: str
-    why: str
-    content: Any = field(default=None, repr=False)
+    name: str  # its class, or its own name
+    why: str  # why it has no form
+    content: Any = field(default=None, repr=False)  # what there is of it, as JSON has it
 
 
 @dataclass(eq=False, repr=False)

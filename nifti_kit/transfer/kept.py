@@ -30,35 +30,20 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class KeptEntry:
-    """What is kept of one run of an upload, in one place.
+    """What is kept of one run of an upload, in one place."""
 
-    Attributes
-    ----------
-    session
-        The run: the time of its begin (UTC) and a word of chance. Empty for a journal that does not
-        say it.
-    what
-        ``replaced``, ``left``, ``scores``, the journal of an unfinished upload, or other names.
-    target
-        Where the run was to land, as far as is known.
-    when
-        When it began; where its name does not say so, when it was last written.
-    files, size
-        How many files, and their bytes.
-    path
-        The folder, or the journal's file.
-    is_needed
-        Whether an unfinished upload needs it.
-    """
-
+    # The run: the time of its begin (UTC) and a word of chance. Empty for a journal that does not
+    # say it.
     session: str
+    # ``replaced``, ``left``, ``scores``, the journal of an unfinished upload, or other names.
     what: tuple[str, ...]
-    target: str
-    when: datetime
+    target: str  # where the run was to land, as far as is known
+    when: datetime  # when it began; where its name does not say so, when it was last written
+    # How many files, and their bytes.
     files: int
     size: int
-    path: Path
-    is_needed: bool
+    path: Path  # the folder, or the journal's file
+    is_needed: bool  # whether an unfinished upload needs it
 
     @property
     def name(self) -> str:

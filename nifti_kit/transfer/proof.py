@@ -26,39 +26,27 @@ from nifti_kit.transfer.doubts import Doubts, doubt_lines, doubts_text
 
 @dataclass(frozen=True)
 class ProofRow:
-    """One volume or object, compared; or something that should not be there.
+    """One volume or object, compared; or something that should not be there."""
 
-    Attributes
-    ----------
-    kind
-        ``volume``, ``object``, ``scores`` of a figure that was there; or ``surplus``: a figure
-        without geometry, or what is there once more (nothing of it is compared).
-    volume, name, value
-        The volume's name; for an object its class and its pixel value in the source.
-    source
-        The source file.
-    compared, differing
-        Voxels compared, and how many of them differ.
-    displacement_mm
-        The largest distance between a landed corner voxel and its source (mm, world space);
-        infinite where the grids have no voxels in common.
-    class_ok, scores_ok
-        Whether class and colour, and the scores, are those of the plan.
-    problem
-        What could not be compared, is missing, is too much, or is not what was planned; empty
-        where all is well.
-    """
-
+    # ``volume``, ``object``, ``scores`` of a figure that was there; or ``surplus``: a figure
+    # without geometry, or what is there once more (nothing of it is compared).
     kind: str
+    # The volume's name; for an object its class and its pixel value in the source.
     volume: str
     name: str
     value: int | None
-    source: str
+    source: str  # the source file
+    # Voxels compared, and how many of them differ.
     compared: int = 0
     differing: int = 0
+    # The largest distance between a landed corner voxel and its source (mm, world space); infinite
+    # where the grids have no voxels in common.
     displacement_mm: float = float("inf")
+    # Whether class and colour, and the scores, are those of the plan.
     class_ok: bool = False
     scores_ok: bool = False
+    # What could not be compared, is missing, is too much, or is not what was planned; empty where
+    # all is well.
     problem: str = ""
 
     @property
@@ -90,22 +78,14 @@ STAYED = ", which was there before and stayed"
 
 @dataclass(frozen=True)
 class ExtraObject:
-    """An object on a volume of a receipt that is not in it: others drew it, before or since.
+    """An object on a volume of a receipt that is not in it: others drew it, before or since."""
 
-    Attributes
-    ----------
-    volume
-        The volume's name.
-    object_id, class_name
-        Its number on the target, and its class.
-    what
-        ``a 3D figure`` (and whether it was there before); ``no 3D figure`` of one that is drawn on
-        slices, or not at all; or which object it is the same as, on a volume that was there before.
-    """
-
-    volume: str
+    volume: str  # the volume's name
+    # Its number on the target, and its class.
     object_id: int
     class_name: str
+    # ``a 3D figure`` (and whether it was there before); ``no 3D figure`` of one that is drawn on
+    # slices, or not at all; or which object it is the same as, on a volume that was there before.
     what: str
 
     def __str__(self) -> str:

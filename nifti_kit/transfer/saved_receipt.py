@@ -19,36 +19,24 @@ from nifti_kit.transfer.receipt import SCHEMA, VERSION, Receipt
 
 @dataclass(frozen=True)
 class SavedObject:
-    """An object that landed.
+    """An object that landed."""
 
-    Attributes
-    ----------
-    id, key, figure_id, figure_key, class_name
-        Its numbers, keys and class on the target.
-    value, voxels
-        Its pixel value in the mask that was read, and how many voxels it had.
-    source, sha256
-        The mask's path below the source, and its checksum; None in a receipt of release 0.1.
-    color
-        The colour that was planned for its class, as ``#RRGGBB``; None in one of release 0.1.
-    scores
-        Its custom data: by plane and RAS+ slice, from 0.
-    added
-        False if it was there before, and was the same.
-    """
-
+    # Its numbers, keys and class on the target.
     id: int
     key: str
     figure_id: int
     figure_key: str
     class_name: str
+    # Its pixel value in the mask that was read, and how many voxels it had.
     value: int
     voxels: int
+    # The mask's path below the source, and its checksum; None in a receipt of release 0.1.
     source: str
     sha256: str | None
+    # The colour that was planned for its class, as ``#RRGGBB``; None in one of release 0.1.
     color: str | None
-    scores: CustomData
-    added: bool
+    scores: CustomData  # its custom data: by plane and RAS+ slice, from 0
+    added: bool  # false if it was there before, and was the same
 
 
 @dataclass(frozen=True)
@@ -73,28 +61,19 @@ class SavedUpdate:
 
 @dataclass(frozen=True)
 class SavedVolume:
-    """A volume of the target with what landed on it.
+    """A volume of the target with what landed on it."""
 
-    Attributes
-    ----------
-    id, key, name, dataset
-        As they are on the target.
-    added
-        False if the volume was there before.
-    source, sha256
-        The image's path below the source, and its checksum; None for a volume that was there, and
-        the checksum in a receipt of release 0.1.
-    objects, updates
-        What landed.
-    """
-
+    # As they are on the target.
     id: int
     key: str
     name: str
     dataset: str
-    added: bool
+    added: bool  # false if the volume was there before
+    # The image's path below the source, and its checksum; None for a volume that was there, and the
+    # checksum in a receipt of release 0.1.
     source: str | None
     sha256: str | None
+    # What landed.
     objects: tuple[SavedObject, ...]
     updates: tuple[SavedUpdate, ...]
 
