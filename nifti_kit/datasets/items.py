@@ -66,7 +66,6 @@ class MaskFile:
 class TableFile:
     """A score table of an item."""
 
-    # The file, and its path below the source.
     path: Path
     relative: PurePosixPath
     index: int | None = None  # that of the one annotation file it belongs to, or None

@@ -24,7 +24,6 @@ _CHUNK = 2**20
 class Written:
     """What a part of an export wrote."""
 
-    # The files, and what has no file.
     files: list[ExportedFile] = field(default_factory=list)
     left: list[NotExported] = field(default_factory=list)
     # The paths that the mapping names, with the ids of their volumes.

@@ -185,7 +185,6 @@ def telling_plane(usual: Plane, grid: Grid, places: Sequence[Points]) -> Plane:
 class SceneClass:
     """The masks of one name."""
 
-    # As its first mask has them.
     name: str
     color: Color
     # For each RAS+ axis: how many of its voxels lie in each slice of the image, about.

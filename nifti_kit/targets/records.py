@@ -192,7 +192,6 @@ SHOWN_CLASSES = 8
 class ThereObject:
     """An object that is on the target, of a class of which another one is to land beside it."""
 
-    # Its number on the target, and its class.
     id: int
     class_name: str
     score_count: int = 0  # how many slices of its figures carry a score or a comment
@@ -226,7 +225,6 @@ def _class_text(name: str, objects: Sequence[ThereObject]) -> str:
 class ScoreUpdate:
     """The scores of one plane for a figure that is on the target."""
 
-    # The object and its figure.
     volume_id: int
     object_id: int
     object_key: str

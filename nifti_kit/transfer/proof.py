@@ -81,7 +81,6 @@ class ExtraObject:
     """An object on a volume of a receipt that is not in it: others drew it, before or since."""
 
     volume: str  # the volume's name
-    # Its number on the target, and its class.
     object_id: int
     class_name: str
     # ``a 3D figure`` (and whether it was there before); ``no 3D figure`` of one that is drawn on

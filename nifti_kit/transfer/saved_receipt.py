@@ -63,7 +63,6 @@ class SavedUpdate:
 class SavedVolume:
     """A volume of the target with what landed on it."""
 
-    # As they are on the target.
     id: int
     key: str
     name: str
@@ -73,7 +72,6 @@ class SavedVolume:
     # checksum in a receipt of release 0.1.
     source: str | None
     sha256: str | None
-    # What landed.
     objects: tuple[SavedObject, ...]
     updates: tuple[SavedUpdate, ...]
 

@@ -486,7 +486,6 @@ class MappingStart(HasTraits):
         self.path = path
         place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
         is_read = isinstance(source, Dataset)
-        # The pickers.
         self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
         self.target = TargetPicker(place)
         self.task = Task()  # the matching that is under way: of thousands of files it takes seconds

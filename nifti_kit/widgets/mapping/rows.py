@@ -156,7 +156,6 @@ class MappingRows:
 
     def __init__(self, dataset: Dataset, volumes: Volumes, begin: FileMapping | None) -> None:
         self.dataset, self.volumes = dataset, volumes
-        # The files by their keys, in order.
         self.annotations = {one.key: one for one in Annotation.all_of(dataset.items)}
         self.picked: set[str] = set()  # the keys of the files that a person has picked
         self._cases: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)

@@ -76,7 +76,6 @@ def columns_of(
 class Table(Pages[Row]):
     """Rows, and which of them are shown."""
 
-    # All of them.
     columns = Tuple()
     rows = Tuple()
     # Words that a row must have, each in any of its cells; upper and lower case are alike.

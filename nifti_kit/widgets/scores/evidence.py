@@ -41,7 +41,6 @@ from nifti_kit.widgets.viewer.loading import chosen_item
 class Reference:
     """What a score table is held against."""
 
-    # Its item, and its file.
     item: Item
     table: TableFile
     survey: ItemSurvey  # what the item's files hold
@@ -237,10 +236,7 @@ def _slice_remarks(draft: Draft, columns: Iterable[LabelScores]) -> Iterator[Rem
 
 # Countings: what each way to count the layers of a score table would mean
 
-DIRECTIONS = {
-    "file": "from the first frame",
-    "reversed": "from the last frame",
-}
+DIRECTIONS = {"file": "from the first frame", "reversed": "from the last frame"}
 
 ALONE = {
     "file": "along the NIfTI file (which is not here)",

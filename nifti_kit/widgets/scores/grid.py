@@ -53,7 +53,6 @@ class CellInfo:
     slice: int | None = None
     line: int | None = None  # the row's line in the file; None where the table has no such row
     plane: str = ""  # in words
-    # As they are written.
     text: str = ""
     comment: str = ""
     voxels: int | None = None  # how many the label has there; None where that is not known

@@ -219,14 +219,11 @@ class ScoreModel(HasTraits):
 
     def put(self, layer: int, label: int | str, text: Any) -> None:
         """Give a cell a score, as it is to be written; ``""`` or None removes it."""
-        key, name = layer_key(layer), column_of(label)
-        written = "" if text is None else str(text)
-        self._edit(lambda draft: edits.scored(draft, key, name, written), (key, name))
+        self.type(layer_key(layer), column_of(label), "" if text is None else str(text))
 
     def note(self, layer: int, label: int | str, comment: str) -> None:
         """Give a cell a comment; ``""`` removes it."""
-        key, name = layer_key(layer), column_of(label)
-        self._edit(lambda draft: edits.commented(draft, key, name, comment), (key, name))
+        self.remark_on(layer_key(layer), column_of(label), comment)
 
     def place_line(self, line: int, layer: int | str) -> None:
         """Give the row in a line of the file another layer."""

@@ -53,7 +53,6 @@ class OpenTable:
         # The file first: what is no score table needs no mask.
         frames = dataset.choices.score_frames if item.is_scores_alone else "file"
         scanned = open_draft(table, dataset.score_base, frames, None)
-        # What it is held against.
         self.reference: Reference = reference_of(dataset, item, table, self._profiles)
         # What the dataset reads it as: another base is a change too.
         self._scanned = replace(

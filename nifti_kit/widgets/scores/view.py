@@ -43,13 +43,17 @@ class ScoreCell(w.VBox):
     def __init__(self, model: ScoreModel, do: Callable[[Callable[[], Any]], None]) -> None:
         self.model, self._do = model, do
         self._told = say("", "nk-place")
-        self._text = self._box("Score:", "nk-cell-text", self._type)
-        self._comment = self._box("Comment:", "nk-cell-comment", self._note)
+        self._text = self._box("Score:", "nk-cell-text", model.type)
+        self._comment = self._box("Comment:", "nk-cell-comment", model.remark_on)
         self._look = Gated(
             "Show the slice", lambda: do(model.look), lambda: model.look_blockers, "nk-look"
         )
         self._row = action("Remove the row", lambda: do(self._remove_row), "nk-remove-row")
-        self._column = action("Remove the column", lambda: do(self._remove_column), "nk-remove-col")
+        self._column = action(
+            "Remove the column",
+            lambda: do(lambda: model.remove_column(model.current[1])),
+            "nk-remove-col",
+        )
         tools = w.HBox([self._row, self._column], layout={"flex_flow": "row wrap"})
         super().__init__(
             [
@@ -66,32 +70,22 @@ class ScoreCell(w.VBox):
         self._showing = False
         self._show()
 
-    def _box(self, title: str, name: str, act: Callable[[str], Any]) -> Any:
+    def _box(self, title: str, name: str, act: Callable[[str, str, str], Any]) -> Any:
         box = classed(w.Text(description=title, continuous_update=False, layout=NARROW), name)
 
         def changed(change: Any) -> None:
             if not self._showing:
-                self._do(lambda: act(change["new"]))
+                key, column = self.model.current
+                self._do(lambda: act(key, column, change["new"]))
                 self._show()  # what was refused is as it was
 
         box.observe(changed, "value")
         return box
 
-    def _type(self, text: str) -> None:
-        key, column = self.model.current
-        self.model.type(key, column, text)
-
-    def _note(self, text: str) -> None:
-        key, column = self.model.current
-        self.model.remark_on(key, column, text)
-
     def _remove_row(self) -> None:
         line = self.model.place.line
         if line is not None:
             self.model.remove_line(line)
-
-    def _remove_column(self) -> None:
-        self.model.remove_column(self.model.current[1])
 
     def _show(self, _: Any = None) -> None:
         place = self.model.place
