@@ -71,7 +71,7 @@ class MappingModel(HasTraits):
     # Whether each candidate that is marked is drawn at once: as it begins for a project folder; an
     # instance sends a whole volume for each.
     follows = Bool(False)
-    # What the mapping would replace there, as ``nk.changes`` tells it; None before it is asked for,
+    # What it would replace on the target, as ``nk.changes`` tells it; None before it is asked for,
     # and after each change.
     replaced = AnyTrait(None, allow_none=True)
 
