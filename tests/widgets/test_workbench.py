@@ -444,7 +444,8 @@ def test_a_mapping_that_another_notebook_saved_is_picked(tmp_path: Path) -> None
     assert volumes_of(app.model) == [2]
     model.turn("match")
     model.join()
-    model.take_file(box.value)
+    assert box.value == ""
+    model.take_file(box.options[0])
     assert model.open["match"] == 0
     assert volumes_of(model) == [2]
     model.matching.undo()
@@ -488,12 +489,15 @@ def test_a_corrected_table_that_another_notebook_saved_becomes_a_step(tmp_path: 
     first.scores.save()
     model = opened(SAMPLES / "scores", tmp_path / "p", out=tmp_path / "out" / "04_upload")
     assert model.found_files == ("out/03_scores/axl_score.csv",)
+    assert model.take_blockers("none.csv")[0].startswith("There is no such file: none.csv (seen")
+    assert model.take_blockers("") == ["Give a path, or pick one of 1."]
+    assert model.take_blockers(f' "{saved}" ') == []
     model.take_file(f' "{saved}" ')
     assert "is in the place of axl_score.csv, as a step" in model.message
     assert [(step.do, step.files) for step in model.steps] == [
         ("replace_table", ("axl_score.csv",))
     ]
-    with pytest.raises(NiftiKitError, match="it is taken already"):
+    with pytest.raises(NiftiKitError, match="it says what the table here says"):
         model.take_file(saved)
     model.join()
     model.upload.plan().join()
@@ -501,6 +505,15 @@ def test_a_corrected_table_that_another_notebook_saved_becomes_a_step(tmp_path: 
     model.mending.undo()
     assert model.dataset is not None
     assert model.dataset.mended == ()
+
+
+def test_a_table_without_the_cell_that_could_not_be_read_is_another_one(tmp_path: Path) -> None:
+    source = write_planes(tmp_path / "in", ("axl",))
+    (source / "axl_score.csv").write_text("Layer,Label-1\n3,much\n4,0.5\n")
+    (tmp_path / "axl_score.csv").write_text("Layer,Label-1\n4,0.5\n")
+    model = opened(source)
+    model.take_file("axl_score.csv")
+    assert [step.do for step in model.steps] == ["replace_table"]
 
 
 @pytest.mark.parametrize("name", ["b/axl_score.csv", "score.csv"])

@@ -214,7 +214,7 @@ class InspectModel(HasTraits):
         """What there is, in a line or two."""
         if self.dataset is None:
             return "Nothing is read yet."
-        read = "every voxel read" if self._look else "headers read, no voxel yet"
+        read = "every voxel read" if self.is_looked else "headers read, no voxel yet"
         items = counted(len(self.dataset.items), "item")
         unused = counted(len(self.dataset.unused), "file")
         return (
@@ -230,6 +230,11 @@ class InspectModel(HasTraits):
         if self.task.is_running:
             return ["The voxels are being read."]
         return ["Every voxel is read."] if self._look else []
+
+    @property
+    def is_looked(self) -> bool:
+        """Whether every voxel was read."""
+        return self._look is not None
 
     @property
     def is_reading(self) -> bool:

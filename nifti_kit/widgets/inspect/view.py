@@ -250,6 +250,7 @@ class InspectView(w.VBox):
         model = self.model
         self._summary.value = paragraph(model.summary)
         self._look.refresh()
+        self._look.layout.display = "none" if model.is_looked else ""
         self._tabs.layout.display = "" if model.dataset else "none"
         counts = {"items": len(model.items.rows), "findings": len(model.findings.findings)}
         for at, part in enumerate(self._shown):

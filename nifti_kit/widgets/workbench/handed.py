@@ -8,8 +8,10 @@ from pathlib import Path, PurePosixPath
 
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
+from nifti_kit.datasets.surveys import survey_item
 from nifti_kit.errors import BadMapping, BadScores
 from nifti_kit.formats.mappings import Mapping, read_mapping
+from nifti_kit.formats.scores import ScoreTable, read_scores
 from nifti_kit.formats.scores.cells import table_text
 from nifti_kit.repairs.steps import Step
 
@@ -77,7 +79,8 @@ def table_step(path: Path, dataset: Dataset) -> Step:
     Raises
     ------
     BadScores
-        If its path ends like that of no table of the data set, or of several.
+        If its path ends like that of no table of the data set, or of several; or it has the
+        scores and comments of the table that is there.
     UnreadableFile
         If the file cannot be read.
     """
@@ -91,7 +94,19 @@ def table_step(path: Path, dataset: Dataset) -> Step:
             expected=listed(tables, SHOWN) or "a source with score tables",
             remedy="Give the file the path of the table that it stands for, below any folder.",
         )
-    return Step("replace_table", (str(meant[0]),), {"text": table_text(path)})
+    text = table_text(path)
+    anew = read_scores(path, base=1, content=text.encode())
+    now = _read(dataset, meant[0])
+    if now is not None and (now.cells, len(now.faults)) == (anew.cells, len(anew.faults)):
+        raise BadScores("it says what the table here says", path=str(path), found=str(meant[0]))
+    return Step("replace_table", (str(meant[0]),), {"text": text})
+
+
+def _read(dataset: Dataset, name: PurePosixPath) -> ScoreTable | None:
+    """Return a table as it is read now; None where it cannot be read."""
+    items = (item for item in dataset.items if name in [one.relative for one in item.tables])
+    tables = (one for item in items for one in survey_item(dataset, item).tables)
+    return next((one.read for one in tables if one.table.relative == name), None)
 
 
 def _taken_by(dataset: Dataset) -> list[PurePosixPath]:

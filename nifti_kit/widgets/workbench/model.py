@@ -229,6 +229,7 @@ class WorkbenchModel(HasTraits):
             if dataset is self.dataset and target is self.target.target:
                 self.matching = made
                 self.hand_over_mapping()
+                self.message = ""  # nobody has changed it
                 made.observe(self._decided, "revision")
                 self._decided()
 
@@ -243,7 +244,7 @@ class WorkbenchModel(HasTraits):
         if getattr(self.upload.mapping, "rows", None) != mapping.rows:
             self.upload.mapping = mapping
             self.upload.pairing = "auto"
-            self.message = f"Mapping handed over: {self.matching.rows.summary}."
+            self.message = f"Mapping handed over. {self.matching.rows.summary}"
 
     @property
     def takes_files(self) -> bool:
@@ -255,6 +256,16 @@ class WorkbenchModel(HasTraits):
     def found_files(self) -> tuple[str, ...]:
         """Mappings and corrected tables, in ``out`` and beside it, that this source can take."""
         return () if self.dataset is None else found_beside(self.out, self.dataset)
+
+    def take_blockers(self, path: PathLike) -> list[str]:
+        """Return why a file cannot be taken, as far as it is seen without reading it."""
+        place = os.fspath(path).strip()
+        if not place:
+            found = len(self.found_files)
+            return [f"Give a path, or pick one of {found}." if found else "Give a path."]
+        if not path_of(clean_path(place)).is_file():
+            return [f"There is no such file: {place} (seen from {Path.cwd()})."]
+        return []
 
     def take_file(self, path: PathLike) -> None:
         """Take a mapping (``.json``), or a corrected score table (``.csv``): that becomes a step.
@@ -269,8 +280,6 @@ class WorkbenchModel(HasTraits):
         place = path_of(clean_path(os.fspath(path)))
         if place.suffix.casefold() == CSV:
             step = table_step(place, self.dataset)
-            if any((one.files, one.values) == (step.files, step.values) for one in self.steps):
-                raise NiftiKitError("it is taken already", path=str(place))
             done = self.mending.add(step)
             change = done.files[0]
             self.message = (

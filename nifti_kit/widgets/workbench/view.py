@@ -177,28 +177,28 @@ class _Handed(w.VBox):
 
     def _build(self) -> None:
         self._path = w.Combobox(
-            description="Saved elsewhere:",
+            description="From another notebook:",
             placeholder="a mapping (.json), or a corrected score table (.csv)",
             layout={"width": "min(100%, 40rem)"},
             style={"description_width": "initial"},
             _dom_classes=("nk-path",),
         )
-        self._take = Gated("Take it", self._do, self._blockers, "nk-take-file")
+        self._take = Gated(
+            "Take it",
+            self._do,
+            lambda: self.model.take_blockers(self._path.value),
+            "nk-take-file",
+        )
         self._error = notice(kind="error")
         row = w.HBox([self._path, self._take], layout={"flex_flow": "row wrap"})
         self.children = [row, self._error]
         self._path.observe(self._take.refresh, "value")
 
-    def _blockers(self) -> list[str]:
-        if self._path.value.strip():
-            return []
-        found = len(self._path.options)
-        return [f"Give a path, or pick one of {found}." if found else "Give a path."]
-
     def _do(self) -> None:
         self._error.say(())
         try:
             self.model.take_file(self._path.value)
+            self._path.value = ""
         except NiftiKitError as error:
             self._error.say([str(error)])
 
