@@ -248,6 +248,23 @@ def test_the_folder_follows_what_is_typed(app: Any, tmp_path: Path) -> None:
     assert (path.value, dataset.value) == (str(tmp_path / "third"), "hips")
 
 
+def test_the_form_of_a_target_stays_open_while_it_is_filled_in(source: Path, app: Any) -> None:
+    for one, is_open in ((widgets.Uploader(source), True), (app, False)):
+        form = parts_of_form(one)
+        part(one, "nk-folder").children[0].value = "/data/p"
+        assert is_shown(form) == is_open
+
+
+def parts_of_form(app: Any) -> Any:
+    """Return what the line of a target folds away."""
+    (folded,) = (one for one in parts(app) if part(app, "nk-kind") in grandchildren(one))
+    return folded.children[1]
+
+
+def grandchildren(view: Any) -> list[Any]:
+    return [two for one in getattr(view, "children", ()) for two in getattr(one, "children", ())]
+
+
 def test_datasets_that_are_there_are_offered(source: Path, tmp_path: Path) -> None:
     target = nk.ProjectFolder(tmp_path / "project", "knees")
     land(source, target)

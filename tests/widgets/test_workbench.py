@@ -530,3 +530,12 @@ def test_a_table_is_taken_only_for_the_one_table_that_it_is_named_like(
     with pytest.raises(NiftiKitError, match="named like"):
         model.take_file(saved)
     assert len(model.steps) == 0
+
+
+def test_it_is_not_called_ready_before_the_voxels_of_a_mended_file_are_read(tmp_path: Path) -> None:
+    model = opened(lost(tmp_path / "in"))
+    said: list[str] = []
+    model.findings.observe(lambda _: said.append(model.next[0]), "findings")
+    take(model)
+    assert said[0] == "Every voxel is being read ..."
+    assert model.next[0] == "Choose where it lands."
