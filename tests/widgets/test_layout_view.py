@@ -96,5 +96,12 @@ def test_a_target_that_is_given_is_folded_until_something_is_missing(tmp_path: P
     assert not is_shown(form)
     app.model.target.folder.choose("", "")
     assert (is_shown(form), is_shown(line)) == (True, False)
-    app.model.target.choose_folder(str(tmp_path / "other"), "")  # as a person types on
+
+
+def test_a_target_stays_open_under_the_hands_of_who_fills_it_in(tmp_path: Path) -> None:
+    app = widgets.Uploader(write_planes(tmp_path / "in"))
+    place = named(app, "nk-target")[0]
+    form = next(one for one in parts(place) if isinstance(one, Folded)).children[1]
+    app.model.target.folder.choose(str(tmp_path / "other"), "")
+    line = named(place, "nk-fold")[0]
     assert (is_shown(form), is_shown(line)) == (True, True)

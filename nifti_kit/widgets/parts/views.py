@@ -99,11 +99,10 @@ class Folded(w.VBox):
     def say(self, text: str, *, fold: bool | None = None) -> None:
         """Say what it is filled in with: ``""`` where something is missing, and it stays open.
 
-        ``fold`` folds or opens it; None leaves it as a person has it. An empty form is open, and
-        does not fold under the hands of who fills it in.
+        ``fold`` folds or opens it; None leaves it as a person has it.
         """
         self._text = text
-        self._folded = bool(text) and (self._folded if fold is None else fold)
+        self._folded = self._folded if fold is None else fold
         self._show()
 
     def toggle(self) -> None:
@@ -112,9 +111,10 @@ class Folded(w.VBox):
         self._show()
 
     def _show(self) -> None:
-        self._form.layout.display = "none" if self._folded else ""
+        folded = bool(self._text) and self._folded
+        self._form.layout.display = "none" if folded else ""
         self._line.layout.display = "" if self._text else "none"
-        todo = "change" if self._folded else "close"
+        todo = "change" if folded else "close"
         self._line.description = f"{self._title}: {visible(self._text)} ({todo})"
 
 
