@@ -40,9 +40,11 @@ def texts(widget):
     return "\n".join(found.value for found in parts(widget) if isinstance(found, w.HTML))
 
 
-def inspect(source, **more):
+def inspect(source, tab="items", **more):
+    """An app that has read its source, with a tab in front: the others have no parts yet."""
     app = Inspect(source, **more)
     app.model.join()
+    app.model.part = tab
     return app
 
 
@@ -58,6 +60,7 @@ def test_a_source_is_read_at_once(tmp_path):
     assert "Layout by_plane: 3 items" in part(app, "nk-summary").value
     assert part(app, "nk-parts").titles == ("Items (3)", "Findings (0)", "Classes", "Board")
     assert len(part(app, "nk-viewer").model.classes) == 2
+    assert [len(place.children) for place in part(app, "nk-parts").children] == [1, 0, 0, 0]
 
 
 def test_without_a_source_there_is_one_to_be_given():
@@ -70,7 +73,7 @@ def test_without_a_source_there_is_one_to_be_given():
 
 
 def test_the_button_reads_every_voxel(tmp_path):
-    app = inspect(write_planes(tmp_path))
+    app = inspect(write_planes(tmp_path), tab="classes")
     assert "Read every voxel to count them." in part(app, "nk-no-classes").value
     part(app, "nk-look").click()
     app.model.join()
@@ -150,7 +153,7 @@ def test_a_finding_leads_to_its_item(tmp_path):
 
 
 def test_a_finding_is_told_with_its_remedy_and_its_picture(tmp_path):
-    app = inspect(faulty(tmp_path))
+    app = inspect(faulty(tmp_path), tab="findings")
     app.model.findings.select(0)
     detail = part(app, "nk-detail").value
     assert "What to do: " in detail
@@ -162,7 +165,7 @@ def test_a_finding_is_told_with_its_remedy_and_its_picture(tmp_path):
 
 
 def test_a_finding_of_no_item_leads_nowhere_and_says_so(tmp_path):
-    app = inspect(write_planes(tmp_path, ("axl",)))
+    app = inspect(write_planes(tmp_path, ("axl",)), tab="findings")
     app.model.findings.select(0)
     assert part(app, "nk-jump").disabled
     assert "This finding is about no single item." in texts(part(app, "nk-findings"))
@@ -176,7 +179,7 @@ def test_no_findings_are_said_and_no_empty_tables_shown():
 
 
 def test_findings_are_saved_where_the_path_says(tmp_path):
-    app = inspect(faulty(tmp_path / "s"), out=tmp_path / "out")
+    app = inspect(faulty(tmp_path / "s"), out=tmp_path / "out", tab="findings")
     saving = part(part(app, "nk-findings"), "nk-saving")
     saving.save()
     assert (tmp_path / "out" / "findings.html").exists()
@@ -283,7 +286,7 @@ def test_a_page_of_the_board_can_be_turned():
 def test_marks_that_belong_elsewhere_are_named_on_loading(tmp_path):
     path = tmp_path / "marks.csv"
     path.write_text("item,mark\ngone <b>,pass\naxl_anatomic.nrrd,?\n")
-    app = inspect(write_planes(tmp_path / "s"), out=tmp_path)
+    app = inspect(write_planes(tmp_path / "s"), out=tmp_path, tab="board")
     saving = part(part(app, "nk-board-view"), "nk-saving")
     assert part(saving, "nk-save").disabled
     part(saving, "nk-load").click()

@@ -124,6 +124,8 @@ def test_a_finding_is_mended_in_the_list_and_the_plan_is_made_anew(tmp_path: Pat
     assert part(app, "nk-plan-parts").titles[3] == "✖ Findings (1)"
     assert "1 error in the way: see Findings." in text(part(app, "nk-planning"))
     assert part(app, "nk-upload").disabled
+    assert not [one for one in parts(app) if "nk-list" in getattr(one, "_dom_classes", ())]
+    part(app, "nk-plan-parts").selected_index = 3
     app.model.findings.select(0)
     assert [button.description for button in part(app, "nk-offers").children] == [
         "Land the planes that are there",

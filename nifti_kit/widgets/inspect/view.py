@@ -33,6 +33,7 @@ from nifti_kit.widgets.parts.views import (
     notice,
     paragraph,
     say,
+    shared_style,
     styles,
 )
 from nifti_kit.widgets.viewer.view import Viewer
@@ -192,6 +193,7 @@ class InspectView(w.VBox):
     ) -> None:
         self.model, self._shown = model, tuple(parts)
         self._out, self._saves_classes = Path(out), False
+        self._class_place: Any = None
         self._summary = say("", "nk-summary")
         self._look = Gated(
             "Read every voxel",
@@ -200,14 +202,15 @@ class InspectView(w.VBox):
             "nk-look",
             primary=True,
         )
-        made = self._parts(Path(out))
-        self._tabs = w.Tab([made[part]() for part in self._shown], _dom_classes=("nk-parts",))
+        self._made = self._parts(Path(out))
+        plain = shared_style(w.Layout)
+        self._tabs = w.Tab([w.VBox(layout=plain) for _ in parts], _dom_classes=("nk-parts",))
         task = TaskView(self.model.task, quiet=True)
         super().__init__([*head, self._summary, self._look, task, self._tabs])
         self._link()
 
     def _parts(self, out: Path) -> dict[str, Callable[[], Any]]:
-        """Return what makes each part: of those that are not shown nothing is made."""
+        """Return what makes each part: nothing is made of one before it is opened."""
         model = self.model
         return {
             "items": self._items,
@@ -239,12 +242,21 @@ class InspectView(w.VBox):
         model.findings.observe(self._show, "findings")
         model.classes.observe(self._show, "rows")
         model.task.observe(self._show, "state")
-        self._show()
+        self._open()
 
     def _turn(self, change: Any) -> None:
+        self._open()
         self.model.part = self._shown[change["new"] or 0]
         if self.model.part == "board":
             self.model.draw_board()
+
+    def _open(self) -> None:
+        """Make the part that is in front, unless it was made."""
+        at = self._tabs.selected_index or 0
+        place = self._tabs.children[at]
+        if not place.children:
+            place.children = [self._made[self._shown[at]]()]
+            self._show()
 
     def _show(self, _: Any = None) -> None:
         model = self.model
@@ -258,7 +270,7 @@ class InspectView(w.VBox):
             self._tabs.set_title(at, TITLES[part] + count)
         if model.part in self._shown:
             self._tabs.selected_index = self._shown.index(model.part)
-        if "classes" in self._shown:
+        if self._class_place is not None:
             self._show_classes()
 
     def _show_classes(self) -> None:

@@ -26,6 +26,7 @@ from nifti_kit.widgets.parts.views import (
     notice,
     paragraph,
     say,
+    shared_style,
     styles,
 )
 from nifti_kit.widgets.upload.changes import ChangesPanel
@@ -33,8 +34,8 @@ from nifti_kit.widgets.upload.model import UploadModel
 from nifti_kit.widgets.upload.planning import PAIRINGS
 from nifti_kit.widgets.upload.tables import EXISTING_HELP, ReceiptTables, first_line
 
-FINDINGS_TAB = 3
-"""Its place among the tabs of the plan."""
+TITLES = ("Volumes", "Objects", "Classes", "Findings")
+"""Of the tabs of a plan, in their order; each is made when it is first opened."""
 
 
 class UploadView(w.VBox):
@@ -111,28 +112,45 @@ class PlanView(w.VBox):
             "Make the plan", model.plan, lambda: model.plan_blockers, "nk-plan", primary=True
         )
         self._summary = say("", "nk-summary")
-        self._tabs = classed(w.Tab(self._tables()), "nk-plan-parts")
+        plain = shared_style(w.Layout)
+        self._tabs = w.Tab(
+            [w.VBox(layout=plain) for _ in TITLES],
+            titles=TITLES,
+            layout={"display": "none"},
+            _dom_classes=("nk-plan-parts",),
+        )
         task = TaskView(model.planning, quiet=True)
         super().__init__([self._paired, self._button, task, self._summary, self._tabs])
         classed(self, "nk-planning")
         self._pairing.observe(lambda change: setattr(model, "pairing", change["new"]), "value")
+        self._tabs.observe(self._open, "selected_index")
         model.observe(self._show, ["planned", "plan_blockers", "blockers", "pairing"])
         model.source.observe(self._show, "dataset")
         self._show()
 
-    def _tables(self) -> list[Any]:
+    def _open(self, _: Any = None) -> None:
+        """Make the tab that is in front, unless it was made."""
+        at = self._tabs.selected_index or 0
+        place = self._tabs.children[at]
+        if not place.children:
+            place.children = [self._findings() if at == len(TITLES) - 1 else self._table(at)]
+
+    def _table(self, at: int) -> Any:
+        tables = self.model.plan_tables
+        table, name = (
+            (tables.items, "nk-items"),
+            (tables.objects, "nk-objects"),
+            (tables.classes, "nk-classes"),
+        )[at]
+        return classed(TableView(table, f"{TITLES[at]} that will land"), name)
+
+    def _findings(self) -> Any:
         model = self.model
-        folder = model.out or "."
-        return [
-            classed(TableView(model.plan_tables.items, "Volumes that will land"), "nk-items"),
-            classed(TableView(model.plan_tables.objects, "Objects that will land"), "nk-objects"),
-            classed(TableView(model.plan_tables.classes, "Classes that will land"), "nk-classes"),
-            FindingsView(
-                model.findings,
-                path=os.path.join(folder, "findings.html"),  # noqa: PTH118
-                mending=model.mending if model.mending.findings is model.findings else None,
-            ),
-        ]
+        return FindingsView(
+            model.findings,
+            path=os.path.join(model.out or ".", "findings.html"),  # noqa: PTH118
+            mending=model.mending if model.mending.findings is model.findings else None,
+        )
 
     def _show(self, _: Any = None) -> None:
         model, planned = self.model, self.model.planned
@@ -147,13 +165,11 @@ class PlanView(w.VBox):
         blocked = counted(len(planned.blockers), "error") if planned.blockers else ""
         way = f" {blocked} in the way: see Findings." if blocked else ""
         self._summary.value = paragraph(f"{model.summary}.{way}")
-        counts = [len(planned.items), len(planned.objects), len(planned.classes)]
-        for at, (name, count) in enumerate(
-            zip(("Volumes", "Objects", "Classes"), counts, strict=True)
-        ):
-            self._tabs.set_title(at, f"{name} ({count})")
+        shown = (planned.items, planned.objects, planned.classes, planned.findings)
+        titles = [f"{name} ({len(part)})" for name, part in zip(TITLES, shown, strict=True)]
         mark = "\N{HEAVY MULTIPLICATION X} " if planned.blockers else ""
-        self._tabs.set_title(FINDINGS_TAB, f"{mark}Findings ({len(planned.findings)})")
+        self._tabs.titles = (*titles[:-1], f"{mark}{titles[-1]}")
+        self._open()
 
 
 class ExistingView(w.VBox):
@@ -194,18 +210,25 @@ class ExistingView(w.VBox):
 class ChangesView(w.VBox):
     """Shows what would change, or has changed: in words by class, and object by object."""
 
+    _table: Any = None
+
     def __init__(self, model: ChangesPanel, label: str, name: str) -> None:
         self.model = model
-        self._said = notice(kind="note")
-        self._table = classed(TableView(model.table, label), "nk-changed")
-        super().__init__([TaskView(model.task, quiet=True), self._said, self._table])
+        self._said, self._label = notice(kind="note"), label
+        self._told = (TaskView(model.task, quiet=True), self._said)
+        super().__init__(self._told)
         classed(self, name)
         model.observe(self._show, "found")
         self._show()
 
     def _show(self, _: Any = None) -> None:
         self._said.say(self.model.summary.splitlines())
-        self._table.layout.display = "" if self.model.table.rows else "none"
+        rows = self.model.table.rows
+        if rows and self._table is None:  # most uploads have none: no page has its parts
+            self._table = classed(TableView(self.model.table, self._label), "nk-changed")
+            self.children = (*self._told, self._table)
+        if self._table is not None:
+            self._table.layout.display = "" if rows else "none"
 
 
 class LandingView(w.VBox):
