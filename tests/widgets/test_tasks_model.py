@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from nifti_kit.errors import NiftiKitError
-from nifti_kit.widgets.parts import tasks
+from nifti_kit.widgets.parts import tasks, views
 from nifti_kit.widgets.parts.tasks import BySize, Cancelled, Task, Ticket
 
 SECONDS = 20
@@ -195,3 +198,65 @@ def test_a_ticket_without_a_task_ends_work_as_well():
     with pytest.raises(Cancelled):
         ticket.tell(1.0)
     assert shown == [(1.0, "all")]
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """A page of Voilà that is not there yet."""
+    page = threading.Event()
+    monkeypatch.setattr(tasks, "PAGE", page)
+    return page
+
+
+def test_work_begins_when_the_page_can_take_its_widgets(page):
+    task, begun = Task(), threading.Event()
+    task.start(lambda _: begun.set())
+    assert not begun.wait(0.1)
+    page.set()
+    assert begun.wait(SECONDS)
+    task.join(SECONDS)
+
+
+@pytest.mark.usefixtures("page")
+def test_who_waits_for_work_is_not_kept_from_it_by_a_page():
+    task = Task()
+    task.start(lambda _: "well")
+    assert task.join(SECONDS) == "well"
+
+
+@pytest.mark.usefixtures("page")
+def test_a_page_that_never_tells_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(tasks, "PAGE_SECONDS", 0.01)
+    task, begun = Task(), threading.Event()
+    task.start(lambda _: begun.set())
+    assert begun.wait(SECONDS)
+    task.join(SECONDS)
+
+
+@pytest.mark.usefixtures("page")
+def test_work_that_waits_for_a_page_can_be_cancelled():
+    task, done = Task(), []
+    task.start(done.append)
+    task.cancel()
+    task.join(SECONDS)
+    assert (task.state, done) == ("cancelled", [])
+
+
+@pytest.mark.parametrize(("server", "is_there"), [("voila/0.5.8", False), ("jupyter/2", True)])
+def test_only_a_page_of_voila_has_to_tell_that_it_is_there(server, is_there):
+    code = "from nifti_kit.widgets.parts.tasks import PAGE; print(PAGE.is_set())"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "SERVER_SOFTWARE": server},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == str(is_there)
+
+
+def test_what_the_page_sends_when_it_is_there_is_heard(monkeypatch):
+    page = threading.Event()
+    monkeypatch.setattr(views, "PAGE", page)
+    views._Front()._handle_custom_msg({"kind": "there"}, [])
+    assert page.is_set()

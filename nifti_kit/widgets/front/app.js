@@ -35,7 +35,8 @@ const scrolled = ({ target }) => {
   }
 };
 
-function render() {
+function render({ model }) {
+  model.send({ kind: "there" });
   document.removeEventListener("scroll", scrolled, true);
   document.addEventListener("scroll", scrolled, { capture: true, passive: true });
   document.removeEventListener("focusin", entered, true);

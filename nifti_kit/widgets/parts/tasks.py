@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
@@ -19,6 +20,20 @@ from nifti_kit.errors import NiftiKitError
 
 SHOWN_EVERY_S = 0.1
 """Progress is passed on ten times a second at most: each time costs a message to the browser."""
+
+
+PAGE = threading.Event()
+"""Set where a page can take new widgets.
+
+Voilà serves a page when all cells have run. A widget that a thread makes while the page reads those
+that are there has parts that the page does not know yet, and is broken in it for ever (voila 0.5,
+jupyterlab_widgets 3.0): work begins when the page is there, or when somebody waits for the work.
+"""
+if not os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+    PAGE.set()
+
+PAGE_SECONDS = 20
+"""How long work waits for a page: a tab that is closed at once never tells."""
 
 
 class Cancelled(Exception):
@@ -155,6 +170,7 @@ class Task(HasTraits):
         Raises BaseException: whatever the work raised. Raises TimeoutError if it is not over after
         ``timeout`` seconds.
         """
+        PAGE.set()
         with self._turn:
             thread = self._thread
         if thread is not None:
@@ -174,6 +190,8 @@ class Task(HasTraits):
         self, work: Callable[[Ticket], Any], then: Callable[[Any], None] | None, ticket: Ticket
     ) -> None:
         try:
+            PAGE.wait(PAGE_SECONDS)
+            ticket.check()
             result = work(ticket)
             self.result = result
             if then is not None:

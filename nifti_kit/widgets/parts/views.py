@@ -15,7 +15,7 @@ from traitlets import default
 from nifti_kit.core import html
 from nifti_kit.errors import NiftiKitError, visible
 from nifti_kit.widgets.parts.sources import CHOICES, SourcePicker
-from nifti_kit.widgets.parts.tasks import Task
+from nifti_kit.widgets.parts.tasks import PAGE, Task
 
 FRONT = Path(__file__).parents[1] / "front"
 """The scripts and styles of the views; they load nothing from elsewhere."""
@@ -171,6 +171,10 @@ def action(
 class _Front(anywidget.AnyWidget):
     _esm = front("app.js")
     _css = front("nifti_kit.css")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_msg(lambda *_: PAGE.set())  # it says one thing only: that it is there
 
 
 def styles() -> Any:
