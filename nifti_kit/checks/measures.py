@@ -64,6 +64,9 @@ RIGHT = "If the mask is right: nothing."
 OUTLIERS = "outliers"
 """The key of a dataset's memory: what stands out, by code and path of the finding."""
 
+TOLD = "outlier findings"
+"""Another: what was said of it."""
+
 
 class _Measure(NamedTuple):
     """Numbers of a class in an item: of a thousand items with a hundred classes each 10 MB.
@@ -137,6 +140,11 @@ def _short(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004
 
 
+def known_outliers(dataset: Dataset) -> tuple[Finding, ...]:
+    """Return what the last check of every voxel of a dataset said to stand out."""
+    return tuple(dataset.memory.get(TOLD, ()))
+
+
 def outliers_behind(dataset: Dataset, found: Finding) -> tuple[ClassOutlier, ...]:
     """Return what a finding of a dataset says to stand out; nothing for another finding."""
     known: dict[tuple[str, str], tuple[ClassOutlier, ...]] = dataset.memory.get(OUTLIERS, {})
@@ -179,8 +187,8 @@ class Measured:
         # Several objects of one class are no one structure.
         kind.add(survey.item, grid, {name: own[0] for name, own in found.items() if len(own) == 1})
 
-    def findings(self) -> Iterator[Finding]:
-        """Yield what stands out; a finding for each file and code."""
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what stands out; a finding for each file and code."""
         found: defaultdict[tuple[str, str], list[_Found]] = defaultdict(list)
         for kind in self._kinds.values():
             for one in kind.outliers():
@@ -188,14 +196,19 @@ class Measured:
         self._dataset.memory[OUTLIERS] = {
             key: tuple(one.outlier for one in some) for key, some in found.items()
         }
-        for (code, path), some in found.items():
-            hints = dict.fromkeys(hint for one in some for hint in one.hints)
-            said = listed([one.outlier.message for one in some], SHOWN, "; and ")
-            if code == CUT:
-                said += "; it reaches the edge of the image, which may cut it off"
-            message = "; ".join([said, *(hint.message for hint in hints)])
-            remedy = " ".join([*(hint.remedy for hint in hints), RIGHT] if hints else [])
-            yield finding(code, path, message, remedy=remedy, voxel=some[0].voxel)
+        told = self._dataset.memory[TOLD] = tuple(_told(found))
+        return told
+
+
+def _told(found: Mapping[tuple[str, str], list[_Found]]) -> Iterator[Finding]:
+    for (code, path), some in found.items():
+        hints = dict.fromkeys(hint for one in some for hint in one.hints)
+        said = listed([one.outlier.message for one in some], SHOWN, "; and ")
+        if code == CUT:
+            said += "; it reaches the edge of the image, which may cut it off"
+        message = "; ".join([said, *(hint.message for hint in hints)])
+        remedy = " ".join([*(hint.remedy for hint in hints), RIGHT] if hints else [])
+        yield finding(code, path, message, remedy=remedy, voxel=some[0].voxel)
 
 
 def _is_placed(mask: MaskSurvey) -> bool:

@@ -9,6 +9,8 @@ import pytest
 
 import nifti_kit as nk
 from nifti_kit.core import html
+from nifti_kit.widgets.upload.model import UploadModel
+from tests.support.bodies import exchanged, usual, write_bodies
 from tests.support.builders import labels, volume, write_nifti
 
 MASK = "P01/P02_axl_inference.nii"
@@ -56,3 +58,18 @@ def test_what_stays_of_a_class_that_landed_is_told(tmp_path: Path, existing: str
         assert proof.tone == ("good" if place == 1 else "warning")
     assert "; 1 object of others on these volumes (1 of a class that landed)" in proof.title()
     assert "a 3D figure, which was there before and stayed" in repr(proof)
+
+
+def test_what_stands_out_is_told_where_the_voxels_were_looked_at(tmp_path: Path) -> None:
+    dataset = nk.scan(write_bodies(tmp_path / "in", usual(7, 5), {3: exchanged}))
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    model = UploadModel(dataset, target, waive=["planes-incomplete"])
+    model.plan()
+    model.planning.join()
+    assert "outlier-place" not in {found.code for found in model.planned.findings}
+    nk.check(dataset)
+    assert "outlier-place" in {found.code for found in nk.plan(dataset).findings}
+    model.upload()
+    model.landing.join()
+    assert "may be of another patient (outlier-place)" in model.receipt.title()
+    assert "may be of another patient (outlier-place)" in nk.verify(model.receipt, target).title()

@@ -204,6 +204,7 @@ class UploadModel(PlanModel):
             If something is in the way: see ``blockers``.
         """
         refuse("the upload cannot begin", self.blockers)
+        self._accept()
         self.replacing.forget()
         self._forget()
         self._landed_on, self._digest = self.target.target, self.digest

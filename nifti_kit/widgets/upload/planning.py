@@ -10,6 +10,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, List, Unicode
 
+from nifti_kit.checks.measures import known_outliers
 from nifti_kit.core.findings import Findings, Waiver
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import PlanBlocked
@@ -172,7 +173,10 @@ class PlanModel(HasTraits):
         """Put what a person accepts into the plan; nothing is read again."""
         if self._made is not None and not self.is_stale:
             accepted = self.findings.waive
-            known = Findings(self._made.findings, accepted)
+            told = self._made.findings
+            # The voxels may have been looked at since the plan was made.
+            since = [one for one in known_outliers(self.source.dataset) if one not in told]
+            known = Findings([*told, *since], accepted)
             reasons = dict(self.findings.reasons)
             origin = replace(self._made.provenance, waivers=accepted, reasons=reasons)
             self.planned = replace(self._made, findings=known, waive=accepted, provenance=origin)
@@ -219,7 +223,7 @@ class PlanModel(HasTraits):
 def refuse(what: str, blockers: list[str]) -> None:
     """Raise what a disabled button would say: all that is in the way."""
     if blockers:
-        raise PlanBlocked(what, found=" ".join(blockers))
+        raise PlanBlocked(what, found=" ".join(blockers).removesuffix("."))
 
 
 def _picker(source: str | os.PathLike[str] | Dataset | SourcePicker) -> SourcePicker:
