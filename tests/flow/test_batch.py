@@ -53,7 +53,7 @@ def test_a_run_on_a_faulty_folder_ends_with_an_error_and_its_findings_are_writte
     name: str, failed_run: Run, tmp_path: Path
 ) -> None:
     write_planes(tmp_path / "source", ("axl", "cor"))
-    said = failed_run(name, SOURCE="../source", PROJECT="../p", OUT="../out", FAIL_ON="error")
+    said = failed_run(name, SOURCE="../source", PROJECT="../p", OUT="../out")
     assert "PlanBlocked" in said
     assert "1 finding in the way" in said
     codes = [found["code"] for found in json.loads((tmp_path / "out/findings.json").read_text())]

@@ -113,7 +113,7 @@ def test_a_method_refuses_with_the_words_of_the_disabled_button(app: UploadModel
         UploadModel().plan()
     assert str(caught.value) == (
         "no plan can be made Found: Give the path of a folder, an archive or a NIfTI file. "
-        "Name the project's folder.."
+        "Name the project's folder."
     )
     with pytest.raises(PlanBlocked, match="the upload cannot begin Found: Make the plan first"):
         app.upload()
