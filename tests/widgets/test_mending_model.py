@@ -258,6 +258,21 @@ def test_what_is_looked_at_while_another_source_is_read_is_not_taken(
     assert model.mending.take_blockers == ["Choose what to do."]
 
 
+def test_a_source_that_is_gone_leaves_nothing_to_look_through(model: InspectModel) -> None:
+    select(model, "mask-header-lost")
+    model.mending.choose(0)
+    model.mending.look().join()
+    assert model.mending.changed_items
+    seen: list[tuple[str, ...]] = []
+    model.mending.observe(lambda _: seen.append(model.mending.changed_items))
+    model.source.path = "/nowhere"
+    model.source.scan()
+    with pytest.raises(nk.errors.BadSource):
+        model.source.join()
+    assert set(seen) == {()}
+    assert model.mending.seen is None
+
+
 def test_ten_messy_patients_by_buttons_and_replayed_on_the_next_delivery(tmp_path: Path) -> None:
     truth = write_delivery(tmp_path / "first")
     model = InspectModel(tmp_path / "first")

@@ -147,11 +147,12 @@ class Mending(HasTraits):
     @property
     def changed_items(self) -> tuple[str, ...]:
         """The names of the items that can be looked through before and after; the chosen first."""
-        if self.seen is None:
+        dataset, done = self.dataset, self.seen
+        if dataset is None or done is None:
             return ()
-        names = changed_items(self.source.dataset, self.seen)
+        names = changed_items(dataset, done)
         found = self.findings.selected
-        own = {i.name for i in self.seen.dataset.items if found and found.path in _paths(i)}
+        own = {i.name for i in done.dataset.items if found and found.path in _paths(i)}
         return tuple(sorted(names, key=lambda name: name not in own))
 
     @property
@@ -430,8 +431,8 @@ class Mending(HasTraits):
         """Offer what can be done about the finding that is chosen now."""
         found = self.findings.selected
         is_open = found is not None and not found.waived and self.dataset is not None
-        self.offer = None
         self._forget()
+        self.offer = None
         self.offers = offers(self.source.dataset, found) if is_open else ()
 
     def _seek(self, _: Any = None) -> None:
