@@ -263,14 +263,18 @@ def test_a_source_that_is_gone_leaves_nothing_to_look_through(model: InspectMode
     model.mending.choose(0)
     model.mending.look().join()
     assert model.mending.changed_items
-    seen: list[tuple[str, ...]] = []
-    model.mending.observe(lambda _: seen.append(model.mending.changed_items))
+    asked: list[bool] = []
+
+    def ask(_: Any) -> None:
+        asked.append(bool(model.mending.through_blockers or model.mending.changed_items))
+
+    model.mending.observe(ask)
     model.source.path = "/nowhere"
     model.source.scan()
     with pytest.raises(nk.errors.BadSource):
         model.source.join()
-    assert set(seen) == {()}
-    assert model.mending.seen is None
+    assert asked
+    assert (model.mending.seen, model.mending.changed_items) == (None, ())
 
 
 def test_ten_messy_patients_by_buttons_and_replayed_on_the_next_delivery(tmp_path: Path) -> None:

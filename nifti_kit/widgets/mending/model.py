@@ -97,6 +97,7 @@ class Mending(HasTraits):
         self.table = Table(COLUMNS, on_press=lambda key, _: self.drop(int(key)))
         self.task, self.opening = Task(), Task()
         self._history: list[Dataset] = []
+        self._before: Any = None  # the data set that ``seen`` was worked out for
         self._taken = Steps()
         self.is_taking = self._seeks = False
         self.source.observe(self._read, "dataset")
@@ -147,10 +148,10 @@ class Mending(HasTraits):
     @property
     def changed_items(self) -> tuple[str, ...]:
         """The names of the items that can be looked through before and after; the chosen first."""
-        dataset, done = self.dataset, self.seen
-        if dataset is None or done is None:
+        done = self.seen
+        if done is None:
             return ()
-        names = changed_items(dataset, done)
+        names = changed_items(self._before, done)
         found = self.findings.selected
         own = {i.name for i in done.dataset.items if found and found.path in _paths(i)}
         return tuple(sorted(names, key=lambda name: name not in own))
@@ -158,11 +159,12 @@ class Mending(HasTraits):
     @property
     def through_blockers(self) -> list[str]:
         """Why before and after cannot be looked through slice by slice."""
-        if self.seen is None:
+        done = self.seen
+        if done is None:
             return self.take_blockers
         if self.opening.is_running:
             return ["The volumes are being read."]
-        why = unseen_because(self.source.dataset, self.seen)
+        why = unseen_because(self._before, done)
         return [why] if why else []
 
     @property
@@ -234,6 +236,7 @@ class Mending(HasTraits):
 
         def keep(result: tuple[Steps, Repair, tuple[Any, ...]]) -> None:
             if self._means(step) and (self.source.dataset, self.steps) == (dataset, steps):
+                self._before = dataset
                 self._taken, self.seen, self.pictures = result
 
         self.task.start(work, then=keep)
@@ -251,7 +254,7 @@ class Mending(HasTraits):
             If something is in the way: see ``through_blockers``; or there is no such item.
         """
         refuse(self.through_blockers, "looking through the slices", NiftiKitError)
-        names, dataset, done = self.changed_items, self.source.dataset, self.seen
+        names, before, done = self.changed_items, self._before, self.seen
         if item and item not in names:
             raise NiftiKitError("it is not changed", path=item, expected=listed(names, SHOWN))
         name = item or names[0]
@@ -262,7 +265,7 @@ class Mending(HasTraits):
         def work(ticket: Ticket) -> None:
             ticket.tell(0.0, f"Reading {name} ...")
             with ticket.inside():
-                scenes = before_and_after(dataset, done, name, at)
+                scenes = before_and_after(before, done, name, at)
             if self.seen is done:
                 self.scenes = scenes
             if self.seen is not done:  # something else was chosen at this very moment
