@@ -58,6 +58,9 @@ MISALIGNED = frozenset(
 LONGEST = 240
 """The longer side of a picture (pixels): three stand beside each other in a report."""
 
+LARGE = 420
+"""The same where one stands alone, or two beside each other, in an app."""
+
 NARROWEST = 60
 """A picture is at least as wide and high, with black beside it: letters and marks need it."""
 
@@ -113,12 +116,14 @@ class Illustrator:
     """
 
     dataset: Dataset
+    longest: int = LONGEST
 
     def __call__(self, found: Finding) -> Illustration | None:
         """Return the picture of a finding, or None."""
         subject = self._subject(found.path)
         if subject is None:
             return None
+        subject = replace(subject, longest=self.longest)
         behind = outliers_behind(self.dataset, found)
         if behind:
             subject = subject.showing(behind[0])
@@ -158,6 +163,7 @@ class _Subject:
     about: ImageFile | None
     plane: Plane
     value: int = 0
+    longest: int = LONGEST
 
     def showing(self, outlier: ClassOutlier) -> _Subject:
         """Return what shows a class that stands out: it alone, in a plane that shows its place."""
@@ -196,7 +202,7 @@ def _drawn(subject: _Subject, found: Finding) -> Illustration:
     view = _marked(subject, found, ras)
     pair = subject.volume is not None and subject.mask is not None
     if view is None and pair and _is_elsewhere(found, places, ras):
-        return _schematic(subject.base.grid, masks[0])
+        return _schematic(subject.base.grid, masks[0], subject.longest)
     view = view or _fullest(subject.plane, ras, places)
     picture, scene = _slice_picture(subject, view, masks)
     where = f"{view.plane.title} slice at {scene.place(view.plane.normal)}, {view.why}."
@@ -308,7 +314,7 @@ def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tup
     if subject.volume is None:
         voxels = np.zeros(voxels.shape)  # a mask without a volume: its own values are no greys
     scene = Scene.of(voxels, grid)
-    pixels, pane = _masked(scene, view.plane, masks)
+    pixels, pane = _masked(scene, view.plane, masks, subject.longest)
     if view.at is not None:
         sizes = subject.base.grid.to_ras().shape
         across = 1 - (view.at[view.plane.across] + 0.5) / sizes[view.plane.across]
@@ -318,9 +324,11 @@ def _slice_picture(subject: _Subject, view: _View, masks: Iterable[Mask]) -> tup
     return pixels, scene
 
 
-def _masked(scene: Scene, plane: Plane, masks: Iterable[Mask]) -> tuple[Pixels, Pane]:
+def _masked(
+    scene: Scene, plane: Plane, masks: Iterable[Mask], longest: int = LONGEST
+) -> tuple[Pixels, Pane]:
     """Return a slice with masks over it, and its place in the picture."""
-    pane, voxels = Pane.whole(scene.grid, plane, LONGEST), Pane.whole(scene.grid, plane)
+    pane, voxels = Pane.whole(scene.grid, plane, longest), Pane.whole(scene.grid, plane)
     width, height = max(pane.width, NARROWEST), max(pane.height, NARROWEST)
     pane = replace(pane, left=(width - pane.width) // 2, top=(height - pane.height) // 2)
     pixels, index = np.zeros((height, width, 3), np.uint8), scene.position[plane.normal]
@@ -387,7 +395,7 @@ def _ringed(pixels: Pixels, x: float, y: float) -> Pixels:
     return np.array(picture)
 
 
-def _schematic(volume: Grid, own: Mask) -> Illustration:
+def _schematic(volume: Grid, own: Mask, longest: int) -> Illustration:
     """Return both fields of view in world space, from the side that shows the gap."""
     points, _ = labelled(own)
     boxes = [_whole(volume), _whole(own.grid)]
@@ -397,7 +405,7 @@ def _schematic(volume: Grid, own: Mask) -> Illustration:
     plane = min((CORONAL, SAGITTAL, AXIAL), key=lambda plane: gap[plane.normal])
     corners = np.concatenate(boxes)[:, [plane.across, plane.up]]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    scale = (LONGEST - 2 * MARGIN) / float((high - low).max())
+    scale = (longest - 2 * MARGIN) / float((high - low).max())
     size = np.maximum(np.rint((high - low) * scale).astype(int) + 2 * MARGIN, NARROWEST)
     picture = Image.new("RGB", (int(size[0]), int(size[1])))
     draw = ImageDraw.Draw(picture)

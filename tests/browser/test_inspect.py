@@ -170,7 +170,7 @@ def test_findings_are_filtered_accepted_and_lead_to_their_item(place, server, tm
     opened.wait_for_text(
         ".nk-inspect .nk-detail", "What to do: If the voxels are in the volume's order"
     )
-    picture = opened.find(".nk-inspect .nk-detail img")
+    picture = opened.find(".nk-inspect .nk-picture img")
     expect(picture).to_have_attribute("alt", re.compile("Cyan, dashed: where it would be"))
 
     accept = opened.find(".nk-inspect .nk-offers button").filter(has_text="Accept as it is")

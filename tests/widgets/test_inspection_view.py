@@ -157,7 +157,8 @@ def test_a_finding_is_told_with_its_remedy_and_its_picture(tmp_path):
     app.model.findings.select(0)
     detail = part(app, "nk-detail").value
     assert "What to do: " in detail
-    assert "Cyan, dashed: where it would be with the volume" in detail
+    picture = part(app, "nk-picture").value
+    assert "Cyan, dashed: where it would be with the volume" in picture
     app.model.waive("mask-header-lost")
     assert "Accepted: it does not block." in part(app, "nk-detail").value
     assert "0 errors" in part(app, "nk-counts").value

@@ -25,8 +25,7 @@ function row(found, tell) {
   const swatch = el("span", { class: "nk-legend-swatch", text: found.mark });
   swatch.style.backgroundColor = `rgb(${found.color.map(Number).join(",")})`;
   swatch.style.color = luminance(found.color) < DARK ? "#fff" : "#000";
-  const name = el("span", { class: "nk-legend-name", text: found.name });
-  name.title = found.name;
+  const name = el("span", { class: "nk-legend-name", title: found.name }, ...broken(found.name));
   const voxels = el("span", { class: "nk-legend-voxels", text: found.voxels });
   label.append(box, swatch, name, voxels);
   item.append(

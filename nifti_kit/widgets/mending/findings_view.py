@@ -50,11 +50,13 @@ class FindingsView(w.VBox):
         self.model, self._jump = model, jump
         self._counts = say("", "nk-counts")
         self._detail = classed(Prose(), "nk-detail", "nk-text")
+        self._picture = classed(Prose(), "nk-picture", "nk-finding", "nk-text")
         self._show_item = Gated("Show the item", self._go, self._jump_blockers, "nk-jump")
         self._show_item.layout.display = "" if jump else "none"
         listed = classed(TableView(model.table, "Findings"), "nk-list")
         parts = [] if mending is None else [MendingView(mending)]
-        chosen = w.VBox([self._detail, self._show_item, *parts])
+        chosen = w.VBox([self._detail, self._show_item, *parts, self._picture])
+        classed(chosen, "nk-chosen")
         codes = classed(TableView(model.codes, "Codes of findings"), "nk-codes")
         slices = [] if mending is None else [SlicesView(mending)]
         self._lists = w.VBox([beside(listed, chosen), *slices, heading("By code", 4), codes])
@@ -76,8 +78,11 @@ class FindingsView(w.VBox):
 
     def _show_chosen(self, _: Any = None) -> None:
         chosen = self.model.selected
-        self._detail.value = _detail(self.model, chosen) if chosen else ""
-        self._detail.layout.display = "" if chosen else "none"
+        self._detail.value = _told(chosen) if chosen else ""
+        picture = self.model.picture_of(chosen) if chosen else None
+        self._picture.value = html.figure(picture) if picture else ""
+        for part in (self._detail, self._picture):
+            part.layout.display = "" if chosen else "none"
         self._show_item.refresh()
 
     def _jump_blockers(self) -> list[str]:
@@ -93,8 +98,8 @@ class FindingsView(w.VBox):
             self._jump(self.model.selected)
 
 
-def _detail(model: FindingsTable, found: Finding) -> Markup:
-    """Return a finding whole: what, where, what to do, and its picture."""
+def _told(found: Finding) -> Markup:
+    """Return a finding in words: what, where, and what to do."""
     parts = [
         html.element("h4", f"{found.severity}: {found.code}"),
         html.element("p", found.path or "The source as a whole", kind="nk-where"),
@@ -106,7 +111,4 @@ def _detail(model: FindingsTable, found: Finding) -> Markup:
         parts.append(html.element("p", "Accepted: it does not block."))
     if found.remedy:
         parts.append(html.element("p", html.element("b", "What to do: "), found.remedy))
-    picture = model.picture_of(found)
-    if picture is not None:
-        parts.append(html.figure(picture))
     return html.element("div", *parts, kind="nk-finding")

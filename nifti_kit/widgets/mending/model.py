@@ -11,7 +11,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, HasTraits, Tuple
 from traitlets import Dict as DictTrait
 
-from nifti_kit.checks.pictures import Illustrator
+from nifti_kit.checks.pictures import LARGE, Illustrator
 from nifti_kit.core.findings import Finding
 from nifti_kit.core.html import Illustration
 from nifti_kit.core.parallel import heard
@@ -488,7 +488,7 @@ def _pictures(
     """Return the place of a finding before and after; nothing where neither can be drawn."""
     if found is None:
         return ()
-    draw: Callable[[Finding], Illustration | None] = Illustrator(anew)
+    draw: Callable[[Finding], Illustration | None] = Illustrator(anew, LARGE)
     pair = findings.picture_of(found), draw(replace(found, code=SEEN_AS, voxel=None))
     return pair if any(pair) else ()
 

@@ -11,7 +11,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, Int, Tuple
 
-from nifti_kit.checks.pictures import Illustrator
+from nifti_kit.checks.pictures import LARGE, Illustrator
 from nifti_kit.core.catalog import CATALOG
 from nifti_kit.core.findings import Finding, Findings, Waiver, reasons, waivers
 from nifti_kit.core.html import Illustration
@@ -25,8 +25,8 @@ SHOWN = 12
 """Rows of a page: what can be done about the chosen one is seen with them, or just below them."""
 
 COLUMNS = (
-    Column("severity", "Severity", filtered=True),
     Column("code", "Code", filtered=True),
+    Column("severity", "Severity", filtered=True, minor=True),
     Column("file", "File"),
     Column("message", "What was found"),
     Column("waived", "Accepted because"),
@@ -75,7 +75,7 @@ class FindingsTable(HasTraits):
         """Show other findings; what was accepted stays accepted, what is chosen stays chosen."""
         self._dataset = dataset
         self._items = _items_by_file(dataset)
-        self._illustrator = None if dataset is None else Illustrator(dataset)
+        self._illustrator = None if dataset is None else Illustrator(dataset, LARGE)
         # Some are waived for another reason than what a person accepts: those stay so.
         self._given = tuple(
             replace(found, waived=False) if self._is_accepted(found) else found

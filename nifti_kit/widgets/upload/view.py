@@ -41,11 +41,15 @@ TITLES = ("Volumes", "Objects", "Classes", "Findings")
 class UploadView(w.VBox):
     """Shows an upload from its target to its proof.
 
-    ``head`` stands above; ``source`` is the view of a picker of its own.
+    ``head`` stands above, ``foot`` below the plan; ``source`` is the view of a picker of its own.
     """
 
     def __init__(
-        self, model: UploadModel, head: Iterable[Any] = (), source: Any | None = None
+        self,
+        model: UploadModel,
+        head: Iterable[Any] = (),
+        source: Any | None = None,
+        foot: Iterable[Any] = (),
     ) -> None:
         self.model = model
         acts = [
@@ -56,7 +60,7 @@ class UploadView(w.VBox):
             heading("Receipt and proof", 4),
             EvidenceView(model),
         ]
-        plan = w.VBox([heading("What will land", 4), PlanView(model)])
+        plan = w.VBox([heading("What will land", 4), PlanView(model), *foot])
         place = w.VBox([heading("Target", 4), TargetPickerView(model.target)])
         if source is not None:
             place = beside(w.VBox([heading("Source", 4), source]), place)

@@ -145,7 +145,7 @@ class Workbench(w.VBox):
         return _Matching(self.model)
 
     def _upload(self) -> Any:
-        return UploadView(self.model.upload, [_Handed(self.model)])
+        return UploadView(self.model.upload, foot=[_Handed(self.model)])
 
     def _show(self, _: Any = None) -> None:
         model = self.model
