@@ -24,11 +24,6 @@ class Link:
     """Two viewers: where one goes in mm, the other goes too, and is drawn alike.
 
     It holds until :meth:`cut`. At the beginning the second one comes to the first.
-
-    Attributes
-    ----------
-    viewers
-        The two.
     """
 
     def __init__(self, one: ViewerModel, other: ViewerModel) -> None:

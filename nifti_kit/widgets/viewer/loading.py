@@ -24,7 +24,6 @@ from nifti_kit.formats.nifti import ImageFile, iter_blocks
 from nifti_kit.formats.volumes import RasVolume, open_volume, value_dtype
 from nifti_kit.plans.plan import Plan
 from nifti_kit.plans.planner import ItemPlanner
-from nifti_kit.plans.project import ProjectClasses
 from nifti_kit.render.layers import Layer, Stack, renumbered
 from nifti_kit.render.paint import mark_of
 from nifti_kit.render.position import Position, Window, best_position, presets_of
@@ -45,18 +44,9 @@ leaves little to gain."""
 
 @dataclass(frozen=True)
 class ViewClass:
-    """A class of a legend.
+    """A class of a legend: its number is its place there, from 1, and what layers hold.
 
-    Attributes
-    ----------
-    number
-        Its place in the legend, from 1; what layers hold.
-    name, color
-        As they land; RGB of 0 to 255.
-    mark
-        The letter that stands for it on outlines.
-    voxels
-        How many it has, in its own files.
+    The mark is the letter that stands for it on outlines; voxels are counted in its own files.
     """
 
     number: int
@@ -85,20 +75,10 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A label map that is about to be drawn.
+    """A label map that is about to be drawn: its file or class, its classes by value, its place.
 
-    Attributes
-    ----------
-    origin
-        What it is called: its file, or its class.
-    parts
-        The classes in it, by value.
-    grid
-        Where its voxels are (RAS+ mm).
-    read
-        Gives the values, (i, j, k) in the order of the grid, as an array of the caller's own.
-    source
-        What they are read from: the same voxels where it is equal. None where that is not known.
+    ``read`` gives the values as an array of the caller's own. ``source`` is what they are read
+    from: the same voxels where it is equal, None where that is not known.
     """
 
     origin: str
@@ -132,22 +112,9 @@ def drawn(
 
     Of label maps that lie on one another the one with fewer voxels is on top: a lesion stays
     visible on its organ. Besides the layers, as many label maps are in memory as are read side by
-    side; one that has the image's voxels becomes a layer itself.
+    side; one that has the image's voxels becomes a layer itself. Classes of one name are one.
 
-    Parameters
-    ----------
-    image
-        The image's grid in RAS+ order.
-    sets
-        Overlays to be; classes of the same name are one class of the legend.
-    is_whole
-        Whether nothing may be missing, as where sets are compared: a label map that cannot be
-        read is an error then, and else a note.
-
-    Raises
-    ------
-    NiftiKitError
-        If a label map cannot be read, and none may be missing.
+    With ``is_whole``, as where sets are compared, one that cannot be read is an error, else a note.
     """
     classes = _legend(sets)
     numbers = {found.name: found.number for found in classes}
@@ -213,25 +180,16 @@ def _numbered(
     return renumbered(values, table)
 
 
-def planned(
-    item: PlannedItem,
-    kept: Mapping[ImageFile, KeptLabels] | None = None,
-    stamps: Mapping[ImageFile, Stamp] | None = None,
-) -> list[Piece]:
-    """Return the label maps of a planned item; they are read when they are drawn.
-
-    ``kept`` are those that were read already, ``stamps`` what the files were then.
-    """
-    return of_planned(item.objects, item.volume, kept, stamps)
-
-
 def of_planned(
     objects: Iterable[PlannedObject],
     volume: ImageFile | None = None,
     kept: Mapping[ImageFile, KeptLabels] | None = None,
     stamps: Mapping[ImageFile, Stamp] | None = None,
 ) -> list[Piece]:
-    """Return the label maps of planned objects, as :func:`planned` does."""
+    """Return the label maps of planned objects; they are read when they are drawn.
+
+    ``kept`` are those that were read already, ``stamps`` what the files were then.
+    """
     pieces = []
     for mask, group in groupby(objects, key=lambda planned: planned.mask):
         found, image = list(group), mask.image
@@ -318,19 +276,7 @@ def of_mask(mask: Mask) -> Piece:
 
 @dataclass(frozen=True, eq=False)
 class RasImage:
-    """Grey values in RAS+ order.
-
-    Attributes
-    ----------
-    name
-        What it is called.
-    voxels
-        (i, j, k).
-    grid
-        Where they are (RAS+ mm).
-    orientation, stored_shape
-        How the stored axes became RAS+, and how many voxels there were along them.
-    """
+    """Grey values (i, j, k) in RAS+ order, their grid (mm), and how stored axes became RAS+."""
 
     name: str
     voxels: npt.NDArray[Any]
@@ -340,13 +286,7 @@ class RasImage:
 
     @classmethod
     def of_array(cls, name: str, voxels: npt.NDArray[Any], grid: Grid) -> RasImage:
-        """Return an array whose axes may be in any order.
-
-        Raises
-        ------
-        NiftiKitError
-            If its shape is not that of the grid, or the grid gives it no place.
-        """
+        """Return an array whose axes may be in any order; refuse one without shape or place."""
         if voxels.shape != grid.shape:
             message = "the volume has another shape than its grid"
             raise NiftiKitError(message, found=voxels.shape, expected=grid.shape)
@@ -357,13 +297,7 @@ class RasImage:
 
     @classmethod
     def of_file(cls, name: str, image: ImageFile) -> RasImage:
-        """Return a volume, read from its file.
-
-        Raises
-        ------
-        UnreadableFile
-            If the file is cut short or damaged.
-        """
+        """Return a volume, read from its file; one that is damaged is unreadable."""
         _usable(str(image.relative), image.grid)
         orientation, grid = ras_orientation(image.grid), image.grid.to_ras()
         voxels = (
@@ -410,24 +344,18 @@ def _usable(name: str, grid: Grid) -> None:
 def chosen_item(source: Plan | Dataset, item: PlannedItem | Item | str | int) -> PlannedItem:
     """Return an item of a plan or dataset: itself, by its name, or by its place (from 0).
 
-    For an item of a dataset only its own masks are read: classes that the class map gives no
-    colour may get another one than in a plan of the whole dataset. Raises as :func:`found_item`.
+    For an item of a dataset only its own masks are read: classes that the class map gives no colour
+    may get another one than in a plan of the whole dataset.
     """
     found = found_item(source, item)
     if isinstance(found, PlannedItem):
         return found
     assert isinstance(source, Dataset)
-    return ItemPlanner(source, None, ProjectClasses((), source.classes), None).volume(found)
+    return ItemPlanner(source).volume(found)
 
 
 def found_item(source: Plan | Dataset, item: PlannedItem | Item | str | int) -> PlannedItem | Item:
-    """Return an item as its source has it; nothing is read.
-
-    Raises
-    ------
-    NiftiKitError
-        If there is no such item.
-    """
+    """Return an item as its source has it; nothing is read."""
     if isinstance(item, (PlannedItem, Item)):
         found: PlannedItem | Item = item
     else:

@@ -26,7 +26,7 @@ from nifti_kit.widgets.viewer.loading import (
     chosen_item,
     drawn,
     found_item,
-    planned,
+    of_planned,
     unseen,
 )
 from nifti_kit.widgets.viewer.reading import (
@@ -86,22 +86,16 @@ def open_item(  # noqa: PLR0913 (two of them are about what is in memory)
 ) -> Opened:
     """Return an item's volume with its masks; each file that was not read before is read once.
 
-    Parameters are those of :meth:`nifti_kit.widgets.viewer.model.ViewerModel.of_item`. The item
-    that was opened last is at hand, as long as its files are the same. With ``is_kept`` this one
-    takes its place. ``known`` is its volume, where that was read already.
-
-    Raises
-    ------
-    NiftiKitError
-        If there is no such item or volume, or a file is damaged.
+    Parameters and errors are those of :meth:`ViewerModel.of_item`. The item that was opened last is
+    at hand, as long as its files are the same; with ``is_kept`` this one takes its place. ``known``
+    is its volume, where that was read already.
     """
     found = found_item(source, item)
     shown = _file_of(found, target, volume)
     stamps = _stamps(shown, found)
     if _is_surveyed(source, found, stamps):
         chosen = chosen_item(source, found)
-        pieces = [*planned(chosen, stamps=stamps), *_unseen(source, found)]
-        sets = _sets(chosen, compare, titles, pieces)
+        sets = _sets(chosen, compare, titles, _pieces(source, found, chosen, stamps))
         key = _key(found.name, shown, sets, stamps)
         if _last.opened is not None and key is not None and key == _last.key:
             return _last.opened
@@ -110,7 +104,7 @@ def open_item(  # noqa: PLR0913 (two of them are about what is in memory)
     if shown is None:
         chosen = chosen_item(source, found)
         image = _landed(chosen, target, volume)
-        sets = _sets(chosen, compare, titles, [*planned(chosen), *_unseen(source, found)])
+        sets = _sets(chosen, compare, titles, _pieces(source, found, chosen, stamps))
         return Opened(image, drawn(image.grid, sets))
     opened, sets = _read(source, found, shown, stamps, compare, titles, known)
     key = _key(found.name, shown, sets, stamps)
@@ -138,7 +132,7 @@ def _read(
         chosen = chosen_item(source, _waited_for(source, found))
         # A grid that cannot be used is refused before anything is drawn on it.
         grid = reading.result().grid if shown.grid.problem else shown.grid.to_ras()
-        pieces = [*planned(chosen, kept, stamps), *_unseen(source, found)]
+        pieces = _pieces(source, found, chosen, stamps, kept)
         sets = _sets(chosen, compare, titles, pieces)
         drawing = drawn(grid, sets)
         return Opened(reading.result(), drawing), sets
@@ -240,15 +234,22 @@ def _sets(
     if compare is None:
         return [("", pieces)]
     other = found_item(compare, chosen.name)
-    others = planned(chosen_item(compare, other), stamps=_stamps(None, other))
-    return list(zip(titles, (pieces, [*others, *_unseen(compare, other)]), strict=True))
+    others = _pieces(compare, other, chosen_item(compare, other), _stamps(None, other))
+    return list(zip(titles, (pieces, others), strict=True))
 
 
-def _unseen(source: Plan | Dataset, found: PlannedItem | Item) -> list[Piece]:
-    """Return what an item of a dataset has and nobody will see; a plan names it as a blocker."""
+def _pieces(
+    source: Plan | Dataset,
+    found: PlannedItem | Item,
+    chosen: PlannedItem,
+    stamps: Mapping[ImageFile, Stamp],
+    kept: Mapping[ImageFile, KeptLabels] | None = None,
+) -> list[Piece]:
+    """Return what is drawn of an item, and what nobody will see: a plan names it as a blocker."""
+    pieces = of_planned(chosen.objects, chosen.volume, kept, stamps)
     if isinstance(source, Dataset) and isinstance(found, Item):
-        return unseen(source, found)
-    return []
+        pieces += unseen(source, found)
+    return pieces
 
 
 def _key(

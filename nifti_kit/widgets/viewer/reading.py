@@ -46,18 +46,9 @@ def stamp_of(image: ImageFile) -> Stamp | None:
 
 @dataclass(eq=False)
 class KeptLabels:
-    """The voxels of a label map that was read, within the box that holds its labels.
+    """The voxels of a label map that was read, all or within the box that holds its labels.
 
-    Attributes
-    ----------
-    survey
-        Its values, counts and boxes.
-    box
-        What is kept: all of the map, or the box.
-    shape
-        Of the map.
-    voxels
-        (i, j, k) within the box; of one value as bits, along i first; None once they were taken.
+    They are (i, j, k); those of one value are bits, along i first; None once they were taken.
     """
 
     survey: LabelSurvey

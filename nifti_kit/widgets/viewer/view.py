@@ -523,15 +523,7 @@ class Viewer(w.VBox):
 
 
 class LinkedViewers(w.VBox):
-    """Shows two viewers side by side, below each other on a narrow page, at the same place.
-
-    Attributes
-    ----------
-    viewers
-        The two.
-    link
-        What holds them together (:class:`nifti_kit.widgets.viewer.linking.Link`).
-    """
+    """Shows two viewers side by side, below each other on a narrow page, at the same place."""
 
     def __init__(self, one: Any, other: Any) -> None:
         self.viewers = tuple(

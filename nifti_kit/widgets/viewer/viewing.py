@@ -18,7 +18,7 @@ from nifti_kit.render.miniature import miniature
 from nifti_kit.render.paint import Pixels
 from nifti_kit.render.panes import Layout, span_of
 from nifti_kit.render.picture import Artist, Look
-from nifti_kit.render.position import CUSTOM, Window
+from nifti_kit.render.position import CUSTOM, Position, Window
 from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
 from nifti_kit.widgets.viewer.loading import Drawing, Overlay, RasImage, ViewClass
 
@@ -28,26 +28,13 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class Reading:
-    """What there is at a voxel.
+    """What there is at a voxel: its indices from 0 in RAS+ and in the file's order, RAS+ mm, value.
 
-    Attributes
-    ----------
-    index
-        RAS+ indices from 0.
-    stored
-        Indices from 0 in the order of the file.
-    world
-        RAS+ mm.
-    value
-        The grey value.
-    classes
-        For each overlay: title, and names of the classes there, the top one first.
-    hidden
-        Names of the classes that are not shown.
+    For each overlay the title, and the names of the classes there, the top one first.
     """
 
-    index: tuple[int, int, int]
-    stored: tuple[int, int, int]
+    index: Position
+    stored: Position
     world: tuple[float, float, float]
     value: float
     classes: tuple[tuple[str, tuple[str, ...]], ...]
@@ -86,7 +73,7 @@ def reading_at(
     image: RasImage,
     overlays: Sequence[Overlay],
     classes: Sequence[ViewClass],
-    index: tuple[int, int, int],
+    index: Position,
 ) -> Reading:
     """Return what there is at a voxel (RAS+ indices from 0), hidden classes too."""
     x, y, z = (float(mm) for mm in image.grid.world(index))
@@ -99,15 +86,11 @@ def _names(
     image: RasImage,
     layers: Sequence[Layer],
     classes: Sequence[ViewClass],
-    index: tuple[int, int, int],
+    index: Position,
 ) -> tuple[str, ...]:
     numbers = [layer.at(image.grid, index) for layer in reversed(layers)]
     return tuple(dict.fromkeys(classes[number - 1].name for number in numbers if number))
 
-
-# The state of a viewer: what it shows, and the picture and the words of it
-
-Position = tuple[int, int, int]
 
 MOST_ZOOM = 16.0
 """Beyond it a voxel fills a good part of a pane."""
