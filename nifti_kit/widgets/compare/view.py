@@ -22,7 +22,7 @@ from nifti_kit.widgets.parts.views import (
     TaskView,
     beside,
     classed,
-    discard,
+    exchange,
     heading,
     notice,
     paragraph,
@@ -163,10 +163,8 @@ class DifferencesView(w.VBox):
         self._error.say([model.viewer_error] if model.viewer_error else ())
 
     def _show_viewer(self, _: Any = None) -> None:
-        model, old = self.model, self._viewer.children
-        self._viewer.children = [Viewer(model.viewer)] if model.viewer is not None else []
-        for view in old:
-            discard(view)  # with its volume
+        viewer = self.model.viewer
+        exchange(self._viewer, [] if viewer is None else [Viewer(viewer)])
 
 
 def _detail(model: CompareModel) -> html.Markup:

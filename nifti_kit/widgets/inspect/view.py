@@ -27,7 +27,7 @@ from nifti_kit.widgets.parts.views import (
     TaskView,
     beside,
     classed,
-    discard,
+    exchange,
     front,
     heading,
     notice,
@@ -351,7 +351,4 @@ class _ChosenItem(w.VBox):
         shown = [child.model for child in self._viewer.children]
         if shown == [model.viewer]:
             return
-        old = self._viewer.children
-        self._viewer.children = [Viewer(model.viewer)] if model.viewer is not None else []
-        for view in old:
-            discard(view)  # with its volume
+        exchange(self._viewer, [] if model.viewer is None else [Viewer(model.viewer)])

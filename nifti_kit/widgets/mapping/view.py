@@ -25,7 +25,7 @@ from nifti_kit.widgets.parts.views import (
     action,
     beside,
     classed,
-    discard,
+    exchange,
     heading,
     notice,
     paragraph,
@@ -269,10 +269,7 @@ class _Selected(w.VBox):
         picture = self.model.picture
         if not self.children:  # drawn by code, for no file that is selected
             self._build()
-        before = self._picture.children
-        self._picture.children = [Viewer(picture)] if picture else []
-        for view in before:
-            discard(view)  # with its volume
+        exchange(self._picture, [Viewer(picture)] if picture else [])
         self._picture.layout.display = "" if picture else "none"
 
 
@@ -415,8 +412,6 @@ class MappingEditor(w.VBox):
         )
 
     def _show(self, _: Any = None) -> None:
-        before, found = self._matching.children, self.start.matching
-        self._matching.children = [MatchingView(found)] if found else []
-        for view in before:
-            discard(view)
+        found = self.start.matching
+        exchange(self._matching, [MatchingView(found)] if found else [])
         self._pickers.selected_index = None if found else 0

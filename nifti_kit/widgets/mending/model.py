@@ -47,54 +47,26 @@ SEEN_AS = "repaired"
 class Mending(HasTraits):
     """The steps of a person, and what is offered for the finding that is chosen.
 
-    Each button of the view is one of the methods. What is taken replaces ``source.dataset``.
-
-    Attributes
-    ----------
-    steps
-        What was done, in order (:class:`nifti_kit.Steps`).
-    offers
-        What can be done about the chosen finding, in the order of safety.
-    offer
-        The one that is chosen, or None.
-    values
-        What is filled in for it.
-    every
-        Whether it is meant for all findings of the code at once.
-    seen
-        What it would change (:class:`nifti_kit.repairs.Repair`), after :meth:`look`; else None.
-    pictures
-        The place before and after, where there are such.
-    scenes
-        The item that is looked through, before and after (:class:`Scenes`), after
-        :meth:`look_through`; else None.
-    message
-        What came of the last act; sentences about steps of a replay that were not taken.
-    is_taking
-        Whether ``source.dataset`` changes because of a step, and not because another was read.
-    table
-        The steps as rows, each with a button that undoes it.
-    task
-        Looking, replaying or undoing.
-    opening
-        Reading what is looked through.
+    Each button of the view is one of the methods. What is taken replaces ``source.dataset``: while
+    ``is_taking`` it changes because of a step, and not because another was read.
     """
 
-    steps = AnyTrait()
-    offers = Tuple()
-    offer = AnyTrait()
-    values = DictTrait()
-    every = Bool()
-    seen = AnyTrait()
-    pictures = Tuple()
-    scenes = AnyTrait()
-    message = Tuple()
+    steps = AnyTrait()  # what was done, in order (:class:`nifti_kit.Steps`)
+    offers = Tuple()  # what can be done about the chosen finding, in the order of safety
+    offer = AnyTrait()  # the one that is chosen, or None
+    values = DictTrait()  # what is filled in for it
+    every = Bool()  # whether it is meant for all findings of the code at once
+    seen = AnyTrait()  # the ``Repair`` that it would be, after :meth:`look`; else None
+    pictures = Tuple()  # the place before and after, where there are such
+    scenes = AnyTrait()  # the ``Scenes`` before and after, after :meth:`look_through`; else None
+    message = Tuple()  # what came of the last act, and of steps of a replay that were not taken
 
     def __init__(self, source: SourcePicker, findings: FindingsTable) -> None:
         """Offer what can be done about findings of a source."""
         super().__init__(steps=Steps())
         self.source, self.findings = source, findings
         self.table = Table(COLUMNS, on_press=lambda key, _: self.drop(int(key)))
+        # Looking, replaying or undoing; and reading what is looked through.
         self.task, self.opening = Task(), Task()
         self._history: list[Dataset] = []
         self._before: Any = None  # the data set that ``seen`` was worked out for
@@ -182,10 +154,7 @@ class Mending(HasTraits):
     def choose(self, offer: Offer | str | int | None) -> None:
         """Choose one of ``offers``: itself, its title, or its place from 0.
 
-        Raises
-        ------
-        NiftiKitError
-            If there is no such offer.
+        Raises NiftiKitError if there is no such offer.
         """
         found = [
             one for at, one in enumerate(self.offers) if offer in (at, one.title) or one is offer
@@ -216,16 +185,12 @@ class Mending(HasTraits):
     def look(self) -> Task:
         """Work out what the offer would change, in a thread: files, labels, pictures.
 
-        Raises
-        ------
-        NiftiKitError
-            If something is in the way: see ``look_blockers``.
+        Raises NiftiKitError if something is in the way: see ``look_blockers``.
         """
         refuse(self.look_blockers, "looking", NiftiKitError)
         self._forget()
-        chosen, step, dataset = self.offer, self._step(), self.source.dataset
-        steps = self.steps
-        found = self.findings.selected
+        chosen, step, found = self.offer, self._step(), self.findings.selected
+        dataset, steps = self.source.dataset, self.steps
 
         def work(ticket: Ticket) -> tuple[Steps, Repair, tuple[Any, ...]]:
             ticket.tell(0.0, f"{chosen.title} ...")
@@ -245,13 +210,10 @@ class Mending(HasTraits):
     def look_through(self, item: str = "") -> Task:
         """Read an item before and after, in a thread: ``scenes`` is there then.
 
-        Both begin where the pictures are. It is one of ``changed_items``, by default the first.
-        In code :func:`nifti_kit.widgets.mending.scenes.before_and_after` does the same at once.
-
-        Raises
-        ------
-        NiftiKitError
-            If something is in the way: see ``through_blockers``; or there is no such item.
+        Both begin where the pictures are. It is one of ``changed_items``, by default the first. In
+        code :func:`nifti_kit.widgets.mending.scenes.before_and_after` does the same at once. Raises
+        NiftiKitError if something is in the way: see ``through_blockers``; or there is no such
+        item.
         """
         refuse(self.through_blockers, "looking through the slices", NiftiKitError)
         names, before, done = self.changed_items, self._before, self.seen
@@ -281,10 +243,7 @@ class Mending(HasTraits):
     def take(self) -> None:
         """Take what was looked at: the data set is the mended one from then on.
 
-        Raises
-        ------
-        NiftiKitError
-            If it was not looked at.
+        Raises NiftiKitError if it was not looked at.
         """
         refuse(self.take_blockers, "taking it", NiftiKitError)
         done, steps = self.seen, self._taken
@@ -294,13 +253,7 @@ class Mending(HasTraits):
         self._seek()
 
     def undo(self) -> None:
-        """Undo the last step.
-
-        Raises
-        ------
-        NiftiKitError
-            If nothing was done.
-        """
+        """Undo the last step; raises NiftiKitError if nothing was done."""
         refuse(self.undo_blockers, "undoing", NiftiKitError)
         last = self.steps[-1]
         self._history.pop()
@@ -311,10 +264,7 @@ class Mending(HasTraits):
     def drop(self, at: int) -> None:
         """Undo one step, by its place from 0; those after it are done again without it.
 
-        Raises
-        ------
-        NiftiKitError
-            If something is under way.
+        Raises NiftiKitError if something is under way.
         """
         refuse(self.undo_blockers, "undoing", NiftiKitError)
         if at == len(self.steps) - 1:
@@ -326,12 +276,8 @@ class Mending(HasTraits):
     def replay(self, steps: Steps) -> Task:
         """Do the steps of another delivery, after those that were done; in a thread.
 
-        ``message`` has a sentence for each that did not fit and was not taken.
-
-        Raises
-        ------
-        NiftiKitError
-            If nothing is read, or something is under way.
+        ``message`` has a sentence for each that did not fit and was not taken. Raises NiftiKitError
+        if nothing is read, or something is under way.
         """
         refuse(self._wait_blockers, "replaying", NiftiKitError)
         self._replay(self._history[0], Steps((*self.steps, *steps)), "")
@@ -355,10 +301,7 @@ class Mending(HasTraits):
     def add(self, step: Step) -> Repair:
         """Do a step that no finding asked for, such as another name for a class; return its proof.
 
-        Raises
-        ------
-        NiftiKitError
-            If it cannot be done.
+        Raises NiftiKitError if it cannot be done.
         """
         refuse(self._wait_blockers, "another step", NiftiKitError)
         done: Repair

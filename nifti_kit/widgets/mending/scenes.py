@@ -74,21 +74,8 @@ def before_and_after(dataset: Dataset, done: Repair, item: str, at: At | None = 
     """Return the viewers of an item before and after a repair, at the same place.
 
     In code they are shown side by side by ``nk.Viewer.linked(*scenes.viewers)``. Where both have
-    the same volume, it is in memory once.
-
-    Parameters
-    ----------
-    dataset, done
-        What was repaired, and what a repair returned.
-    item
-        One of :func:`changed_items`.
-    at
-        Where they begin; by default at the slices that show most after the repair.
-
-    Raises
-    ------
-    NiftiKitError
-        If neither can be shown: why the one after cannot.
+    the same volume, it is in memory once. They begin at a place, by default at the slices that show
+    most after the repair. Where neither can be shown, the error says why the one after cannot.
 
     Examples
     --------

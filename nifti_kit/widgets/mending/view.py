@@ -22,6 +22,7 @@ from nifti_kit.widgets.parts.views import (
     action,
     classed,
     discard,
+    exchange,
     heading,
     notice,
     paragraph,
@@ -111,8 +112,7 @@ class MendingView(w.VBox):
             if not self.model.offers:
                 return
             self._build()
-        old = self._offers.children
-        self._offers.children = [
+        buttons = [
             action(
                 offer.title,
                 partial(self._choose, at),
@@ -122,8 +122,7 @@ class MendingView(w.VBox):
             )
             for at, offer in enumerate(self.model.offers)
         ]
-        for button in old:
-            discard(button)
+        exchange(self._offers, buttons)
         shown = "" if self.model.offers else "none"
         self._title.layout.display = self._offers.layout.display = shown
         self._show_offer()
@@ -132,11 +131,9 @@ class MendingView(w.VBox):
         """Show the fields of the chosen offer."""
         if not self._is_built:
             return
-        old, offer = self._fields.children, self.model.offer
+        offer = self.model.offer
         options = offer.options if offer is not None else ()
-        self._fields.children = [self._field(option) for option in options]
-        for field in old:
-            discard(field)
+        exchange(self._fields, [self._field(option) for option in options])
         self._what.value = paragraph(offer.what if offer is not None else "")
         every = self.model.every_offer
         self._every.value = False
@@ -206,10 +203,7 @@ class SlicesView(w.VBox):
             self.children = (TaskView(self.model.opening, quiet=True), self._place)
 
     def _show(self, change: Any) -> None:
-        old = self._place.children
-        self._place.children = [] if change["new"] is None else self._sides(change["new"])
-        for view in old:
-            discard(view)  # with its volume
+        exchange(self._place, [] if change["new"] is None else self._sides(change["new"]))
 
     def _sides(self, scenes: Scenes) -> list[Any]:
         said = [say(side, "nk-unseen") for side in scenes if isinstance(side, str)]

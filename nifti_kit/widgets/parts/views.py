@@ -127,6 +127,13 @@ def discard(widget: Any) -> None:
             part.close()
 
 
+def exchange(box: Any, widgets: Sequence[Any]) -> None:
+    """Show other widgets in a box; those that were there leave memory, with their volumes."""
+    before, box.children = box.children, widgets
+    for widget in before:
+        discard(widget)
+
+
 def heading(text: object, level: int = 3) -> Any:
     """Return a heading; screen readers jump from one to the next."""
     return Prose(html.element(f"h{level}", str(text)), _dom_classes=("nk-heading",))

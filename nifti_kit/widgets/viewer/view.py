@@ -25,7 +25,7 @@ from nifti_kit.render.scene import AXIAL, CORONAL, DIRECTIONS, SAGITTAL, Plane
 from nifti_kit.widgets.parts.views import (
     action,
     classed,
-    discard,
+    exchange,
     front,
     heading,
     paragraph,
@@ -405,9 +405,7 @@ class Viewer(w.VBox):
 
         def forget(_: Any) -> None:
             switch.value = False
-            for panel in place.children:
-                discard(panel)
-            place.children = ()
+            exchange(place, ())
 
         switch.observe(switched, "value")
         self.model.observe(forget, "overlays")

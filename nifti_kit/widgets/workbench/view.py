@@ -18,7 +18,7 @@ from nifti_kit.widgets.parts.views import (
     SourcePickerView,
     TaskView,
     action,
-    discard,
+    exchange,
     heading,
     notice,
     paragraph,
@@ -237,7 +237,4 @@ class _Matching(w.VBox):
         shown = [view.model for view in self._place.children]
         if shown == [matching] or (matching is None and not shown):
             return
-        old = self._place.children
-        self._place.children = [] if matching is None else [MatchingView(matching)]
-        for view in old:
-            discard(view)
+        exchange(self._place, [] if matching is None else [MatchingView(matching)])
