@@ -40,31 +40,15 @@ COLUMNS = ("item", "mark")
 
 
 class Board(Pages[str]):
-    """Pictures and marks of items.
+    """Pictures and marks of items; ``task`` draws those of the page."""
 
-    Attributes
-    ----------
-    names
-        The items, in order.
-    marks
-        By name: ``pass``, ``fail`` or ``?``; an item without a mark is not in it.
-    pictures
-        By name: what was drawn so far; None where there is nothing to see.
-    only
-        ``""`` shows all items; ``pass``, ``fail``, ``?`` or ``unmarked`` those alone.
-    page
-        From 0.
-    selected
-        The name of the item that was chosen, or ``""``.
-    task
-        The drawing of the page's pictures.
-    """
-
-    names = Tuple()
-    marks = DictTrait()
-    pictures = DictTrait()
-    only = Unicode()
-    selected = Unicode()
+    names = Tuple()  # the items, in order
+    marks = DictTrait()  # by name: ``pass``, ``fail`` or ``?``; an item without one is not in it
+    pictures = DictTrait()  # by name: what was drawn so far; None where there is nothing to see
+    only = (
+        Unicode()
+    )  # ``""`` shows all items; ``pass``, ``fail``, ``?`` or ``unmarked`` those alone
+    selected = Unicode()  # the name of the item that was chosen, or ``""``
     page_size = Int(PAGE_SIZE)
 
     _is_wanted = False
@@ -128,10 +112,7 @@ class Board(Pages[str]):
     def mark(self, name: str, mark: str) -> None:
         """Say ``pass``, ``fail`` or ``?`` of an item; ``""`` takes its mark away.
 
-        Raises
-        ------
-        NiftiKitError
-            If there is no such item or mark.
+        Raises NiftiKitError if there is no such item or mark.
         """
         if name not in self.names:
             raise NiftiKitError("there is no such item", found=repr(name))
@@ -145,24 +126,16 @@ class Board(Pages[str]):
         """Write the marks to a ``.csv``: every item with its mark, an empty one where it has none.
 
         Marks of items that are not here, but were in a file that was loaded, are kept behind.
-        Before a name that a spreadsheet would take for a formula stands an apostrophe.
-
-        Raises
-        ------
-        NiftiKitError
-            If the name has another ending, or the file cannot be written.
+        Before a name that a spreadsheet would take for a formula stands an apostrophe. Raises
+        NiftiKitError if the name has another ending, or the file cannot be written.
         """
         save_as(path, "marks", {".csv": self._csv})
 
     def load(self, path: str | os.PathLike[str]) -> tuple[str, ...]:
         """Take the marks of a file; return its items that are not here.
 
-        Items that the file does not name keep their marks.
-
-        Raises
-        ------
-        NiftiKitError
-            If the file cannot be read, has no columns ``item`` and ``mark``, or another mark.
+        Items that the file does not name keep their marks. Raises NiftiKitError if the file cannot
+        be read, has no columns ``item`` and ``mark``, or another mark.
         """
         marks = _read(path)
         self.marks = {

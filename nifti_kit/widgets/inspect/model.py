@@ -59,15 +59,8 @@ class CloserLook(NamedTuple):
 def look_closer(dataset: Dataset, waive: Iterable[Waiver], tell: Tell) -> CloserLook:
     """Return what the voxels of a dataset say.
 
-    Parameters
-    ----------
-    dataset
-        What was scanned.
-    waive
-        What a person accepts: codes of findings, or pairs of a code and a file.
-    tell
-        Called before each item with how much is done (0 to 1), and a line about it; what it
-        raises ends the work.
+    ``tell`` is called before each item with how much is done (0 to 1), and a line about it; what it
+    raises ends the work.
     """
     classes = class_counts(dataset, lambda done, text: tell(done * COUNTING, text))
 
@@ -135,41 +128,18 @@ NO_VOLUME = "Its volume is on the target, not among these files. The board shows
 class InspectModel(HasTraits):
     """A source as a person looks through it.
 
-    Attributes
-    ----------
-    source
-        What is read, and how.
-    items, classes
-        The rows: one for each item, one for each class.
-    findings
-        What is wrong; by headers alone until :meth:`look_closer` has read the voxels.
-    mending
-        What can be done about them, and what was done: ``dataset`` is the mended one.
-    board
-        A picture of each item, with marks.
-    header
-        The headers of the chosen item.
-    viewer
-        The chosen item in three planes; None where none is chosen, or its volume cannot be shown.
-    viewer_error
-        Why it cannot.
-    class_error
-        Why the last edit of a class was not taken.
-    item
-        The name of the chosen item, or ``""``.
-    part
-        Which of ``items``, ``findings``, ``classes`` and ``board`` is in front.
-    task
-        The closer look.
-    opening
-        The reading of the chosen item's volume.
+    ``source`` is what is read, and how; ``items`` and ``classes`` are tables with a row for each.
+    ``findings`` are by headers alone until :meth:`look_closer` has read the voxels; ``mending`` is
+    what can be done about them, and what was done: ``dataset`` is the mended one. ``board`` has a
+    picture of each item, with marks; ``header`` the headers of the chosen item. ``task`` is the
+    closer look, ``opening`` the reading of the chosen item's volume.
     """
 
-    item = Unicode()
-    part = Enum(PARTS, "items")
-    viewer = AnyTrait()
-    viewer_error = Unicode()
-    class_error = Unicode()
+    item = Unicode()  # the name of the chosen item, or ``""``
+    part = Enum(PARTS, "items")  # which of ``PARTS`` is in front
+    viewer = AnyTrait()  # the chosen item in three planes; None where there is none to show
+    viewer_error = Unicode()  # why its volume cannot be shown
+    class_error = Unicode()  # why the last edit of a class was not taken
 
     def __init__(
         self,
@@ -268,10 +238,7 @@ class InspectModel(HasTraits):
     def choose(self, item: str | Item | int) -> None:
         """Choose an item, by its name or its place (from 0): its volume and headers are shown.
 
-        Raises
-        ------
-        NiftiKitError
-            If there is no such item.
+        Raises NiftiKitError if there is no such item.
         """
         found = self._item(item)
         self.items.select(found.name)
@@ -290,12 +257,8 @@ class InspectModel(HasTraits):
     def rename_class(self, value: int, name: str, color: Color | None = None) -> None:
         """Name the class of a pixel value, and give its colour (RGB, 0 to 255): a step as others.
 
-        The other lines of the source's class map stay.
-
-        Raises
-        ------
-        NiftiKitError
-            If it has no name, or its classes are not by value.
+        The other lines of the source's class map stay. Raises NiftiKitError if it has no name, or
+        its classes are not by value.
         """
         refuse(self.class_blockers, "naming a class", NiftiKitError)
         if not name.strip():
@@ -313,10 +276,8 @@ class InspectModel(HasTraits):
     def save_classes(self, path: str | os.PathLike[str]) -> None:
         """Write the classes as a class map (``.txt``), which :func:`nifti_kit.read_classes` reads.
 
-        Raises
-        ------
-        NiftiKitError
-            If the classes are not known yet, or not by value, or the file cannot be written.
+        Raises NiftiKitError if the classes are not known yet, or not by value, or the file cannot
+        be written.
         """
         known = [] if self._look else ["Read every voxel to count them."]
         refuse(self.class_blockers or known, "saving the class map", NiftiKitError)

@@ -28,7 +28,6 @@ from nifti_kit.formats.class_maps import (
 )
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.plans.planner import ItemPlanner
-from nifti_kit.plans.project import ProjectClasses
 from nifti_kit.targets.records import PlannedObject
 from nifti_kit.widgets.parts.table import Column, Row, Table
 
@@ -56,24 +55,13 @@ NAMED = 8
 
 @dataclass
 class ClassCount:
-    """A class, and how much of it there is in all items together.
+    """A class as it will land, and how much of it there is in all items together.
 
-    Attributes
-    ----------
-    value
-        Its pixel value, or the index of its files where each file is a class.
-    name, color
-        As they will land; RGB of 0 to 255. The colour is None for a class that does not occur,
-        and to which the class map gives none.
-    voxels
-        In all masks; an organ that is in three planes counts in each.
-    mm3
-        Their volume.
-    items
-        The names of the items that have it.
+    An organ that is in three planes counts in each. The colour is None for a class that does not
+    occur, and to which the class map gives none.
     """
 
-    value: int
+    value: int  # or the index of its files, where each file is a class
     name: str
     color: Color | None
     voxels: int = 0
@@ -86,14 +74,9 @@ def class_counts(
 ) -> list[ClassCount]:
     """Return the classes, sorted by value; each mask is read once in a dataset's life.
 
-    Parameters
-    ----------
-    dataset
-        What was scanned.
-    tell
-        Called before each item with how much is done (0 to 1), and a line about it.
+    ``tell`` is that of :func:`nifti_kit.widgets.inspect.model.look_closer`.
     """
-    planner = ItemPlanner(dataset, None, ProjectClasses((), dataset.classes), None)
+    planner = ItemPlanner(dataset)
     counts: dict[str, ClassCount] = {}
     for at, item in enumerate(dataset.items):
         tell(at / len(dataset.items), f"Counting {item.name}")
@@ -131,13 +114,7 @@ def class_rows(counts: Iterable[ClassCount]) -> tuple[Row, ...]:
 
 
 def color_of(text: str) -> Color | None:
-    """Return a colour that a person wrote as ``#FF8000`` or ``255 128 0``; None where nothing is.
-
-    Raises
-    ------
-    NiftiKitError
-        If it is no colour.
-    """
+    """Return a colour as a person wrote it, ``#FF8000`` or ``255 128 0``; None for nothing."""
     words = text.replace(",", " ").split()
     color = hex_color(f"#{words[0].lstrip('#')}") if len(words) == 1 else None
     numbers = [int(word) for word in words if word.isdecimal()]
@@ -151,13 +128,7 @@ def color_of(text: str) -> Color | None:
 
 
 def class_map_text(counts: Iterable[ClassCount]) -> str:
-    """Return a class map as the specification has it, which reads back as it was.
-
-    Raises
-    ------
-    NiftiKitError
-        If a name cannot be written so that it is read back.
-    """
+    """Return a class map as the specification has it; refuse names that do not read back."""
     entries = tuple(ClassEntry(found.value, found.name, found.color) for found in counts)
     text = map_text(entries)
     with TemporaryDirectory() as folder:
@@ -310,20 +281,10 @@ def _finite(number: float) -> float | str:
 
 
 class HeaderPanel(HasTraits):
-    """The headers of an item's files, one at a time, and the alignment of its masks.
-
-    Attributes
-    ----------
-    item
-        The item, or None.
-    file
-        Which of its files is shown: its path below the source.
-    alignments
-        The rows: one for each mask.
-    """
+    """The headers of an item's files, one at a time, and the alignment of its masks."""
 
     item = AnyTrait()
-    file = Unicode()
+    file = Unicode()  # which of the item's files is shown: its path below the source
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__()

@@ -169,18 +169,9 @@ TITLES = {"items": "Items", "findings": "Findings", "classes": "Classes", "board
 
 
 class InspectView(w.VBox):
-    """Shows what a source holds: items, findings, classes, board.
+    """Shows what a source holds: those of ``PARTS`` that are given, below a head.
 
-    Parameters
-    ----------
-    model
-        The source, as a person looks through it.
-    out
-        The folder in which marks and findings are saved at first.
-    parts
-        Which of ``PARTS`` are shown.
-    head
-        What stands above.
+    ``out`` is the folder in which marks and findings are saved at first.
     """
 
     def __init__(
@@ -330,14 +321,8 @@ class _ChosenItem(w.VBox):
         self._error = notice(kind="warning")
         self._viewer = w.VBox()
         headers = [heading("Header and alignment", 4), HeaderView(model.header)]
-        parts = [
-            self._title,
-            self._error,
-            TaskView(model.opening, quiet=True),
-            self._viewer,
-            *headers,
-        ]
-        super().__init__(parts)
+        task = TaskView(model.opening, quiet=True)
+        super().__init__([self._title, self._error, task, self._viewer, *headers])
         classed(self, "nk-chosen")
         model.observe(self._show, ["item", "viewer", "viewer_error"])
         self._show()
