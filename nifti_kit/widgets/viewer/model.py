@@ -48,12 +48,8 @@ class ViewerModel(Viewing):
         """Return the viewer of an item of a plan, dataset or folder, or of a target's volume.
 
         By default of the first item, or of the only volume; ``choices`` are those of
-        :meth:`of_item`. A viewer is returned as it is.
-
-        Raises
-        ------
-        NiftiKitError
-            If it is none of these, or has no such item or volume.
+        :meth:`of_item`. A viewer is returned as it is. Raises NiftiKitError if it is none of these,
+        or has no such item or volume.
         """
         if isinstance(source, ViewerModel):
             return source
@@ -82,6 +78,8 @@ class ViewerModel(Viewing):
     ) -> ViewerModel:
         """Return the viewer of an item, from its source files.
 
+        Raises NiftiKitError if there is no such item or volume, or a file is damaged.
+
         Parameters
         ----------
         source
@@ -95,11 +93,6 @@ class ViewerModel(Viewing):
             The same with other masks, such as ``repair.dataset``: they are shown below.
         titles
             Of the two rows.
-
-        Raises
-        ------
-        NiftiKitError
-            If there is no such item or volume, or a file is damaged.
         """
         opened = open_item(
             source, item, target=target, volume=volume, compare=compare, titles=titles
@@ -110,12 +103,8 @@ class ViewerModel(Viewing):
     def of_target(cls, target: Target, volume: VolumeRef | str | int | None = None) -> ViewerModel:
         """Return the viewer of a volume as it landed, read back with its objects.
 
-        The volume is given by its reference, id or name; the only one by default.
-
-        Raises
-        ------
-        NiftiKitError
-            If there is no such volume, or several of that name.
+        The volume is given by its reference, id or name; the only one by default. Raises
+        NiftiKitError if there is no such volume, or several of that name.
         """
         ref = chosen_volume(target, volume)
         pieces = landed(target, target.objects(ref.id))
@@ -315,13 +304,8 @@ class ViewerModel(Viewing):
     def snapshot(self, folder: str | os.PathLike[str]) -> Path:
         """Save the picture as it is now in a folder; return the new PNG file's path.
 
-        It is named by what is shown. A file that is there is never written over: the next one
-        gets a number.
-
-        Raises
-        ------
-        NiftiKitError
-            If it cannot be written.
+        It is named by what is shown. A file that is there is never written over: the next one gets
+        a number. Raises NiftiKitError if it cannot be written.
 
         Examples
         --------

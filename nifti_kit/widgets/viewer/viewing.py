@@ -102,55 +102,25 @@ _PICTURED = (
 
 
 class Viewing(HasTraits):
-    """A volume with its masks, and how it is looked at.
+    """A volume with its masks, and how it is looked at."""
 
-    Attributes
-    ----------
-    position
-        Of the crosshair: RAS+ slice indices from 0 (sagittal, coronal, axial).
-    window
-        (centre, width) of the grey values that are shown.
-    opacity
-        Of masks, 0 to 1.
-    mode
-        ``fill``, or ``outline``, in which letters tell the classes apart.
-    arrangement
-        ``planes``: three planes, and overlays below each other. ``beside``: the active plane
-        alone, and overlays side by side.
-    hidden
-        Names of the classes that are not shown.
-    zoom
-        1 (the whole image) to 16.
-    focus
-        What is magnified: RAS+ indices that are in the middle of the panes.
-    search
-        What the legend is searched for.
-    active
-        The plane that the keyboard moves: ``axl``, ``cor`` or ``sag``.
-    hovered
-        The voxel under the pointer, or None; it is another one when the picture below moves.
-    overlays
-        The masks (:class:`nifti_kit.widgets.viewer.loading.Overlay`), a row of panes each.
-    classes
-        Those of the masks (:class:`nifti_kit.widgets.viewer.loading.ViewClass`), as in the legend.
-    revision
-        Counts whatever changes the picture: a view draws anew when it changes.
-    """
-
+    # Of the crosshair: RAS+ slice indices from 0 (sagittal, coronal, axial).
     position = Tuple(Int(), Int(), Int())
-    window = Tuple(Float(), Float())
-    opacity = Float(0.4, min=0, max=1)
-    mode = Enum(("fill", "outline"), "fill")
+    window = Tuple(Float(), Float())  # (centre, width) of the grey values that are shown
+    opacity = Float(0.4, min=0, max=1)  # of masks
+    mode = Enum(("fill", "outline"), "fill")  # letters tell classes apart in outlines
+    # Three planes, and overlays below each other; or the active plane alone, and overlays beside.
     arrangement = Enum(("planes", "beside"), "planes")
-    hidden = Instance(frozenset, args=())
-    zoom = Float(1.0, min=1, max=MOST_ZOOM)
-    focus = Tuple(Float(), Float(), Float())
-    search = Unicode()
-    active = Enum(tuple(PLANES), "axl")
+    hidden = Instance(frozenset, args=())  # names of the classes that are not shown
+    zoom = Float(1.0, min=1, max=MOST_ZOOM)  # 1: the whole image
+    focus = Tuple(Float(), Float(), Float())  # the RAS+ indices in the middle of the panes
+    search = Unicode()  # what the legend is searched for
+    active = Enum(tuple(PLANES), "axl")  # the plane that the keyboard moves
+    # The voxel under the pointer, or None; it is another one when the picture below moves.
     hovered: Any = Tuple(Int(), Int(), Int(), allow_none=True, default_value=None)
-    overlays = Tuple()
-    classes = Tuple()
-    revision = Int()
+    overlays = Tuple()  # the masks (``Overlay``), a row of panes each
+    classes = Tuple()  # those of the masks (``ViewClass``), as in the legend
+    revision = Int()  # counts whatever changes the picture: a view draws anew when it changes
 
     def __init__(self, image: RasImage, drawing: Drawing, title: str = "") -> None:
         self.image, self.title = image, title or image.name
