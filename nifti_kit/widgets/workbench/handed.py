@@ -46,12 +46,8 @@ def takes_files(dataset: Dataset) -> bool:
 def mapping_for(path: Path, dataset: Dataset) -> Mapping:
     """Return the mapping in a JSON file, each of whose keys names an annotation of a data set.
 
-    Raises
-    ------
-    BadMapping
-        If the source has volumes of its own, or a key names no annotation file of it.
-    NiftiKitError
-        If the file cannot be read.
+    Raises BadMapping if the source has volumes of its own, or a key names no annotation file of it.
+    Raises NiftiKitError if the file cannot be read.
     """
     if dataset.layout != "annotations":
         raise BadMapping(
@@ -76,13 +72,9 @@ def mapping_for(path: Path, dataset: Dataset) -> Mapping:
 def table_step(path: Path, dataset: Dataset) -> Step:
     """Return the step that puts a CSV file, its layers counted from 1, in the place of a table.
 
-    Raises
-    ------
-    BadScores
-        If its path ends like that of no table of the data set, or of several; or it has the
-        scores and comments of the table that is there.
-    UnreadableFile
-        If the file cannot be read.
+    Raises BadScores if its path ends like that of no table of the data set, or of several; or it
+    has the scores and comments of the table that is there. Raises UnreadableFile if the file cannot
+    be read.
     """
     tables = _tables(dataset)
     meant = [name for name in tables if path.absolute().parts[-len(name.parts) :] == name.parts]

@@ -43,6 +43,9 @@ PathLike = str | os.PathLike[str]
 class WorkbenchModel(HasTraits):
     """One data set, and all that is done with it: what one part does, the others see.
 
+    Its parts are ``inspect``, ``mending`` and ``upload``, and, made when they are asked for,
+    ``scores`` and ``matching``. All share the pickers ``source`` and ``target``.
+
     Parameters
     ----------
     source
@@ -63,27 +66,11 @@ class WorkbenchModel(HasTraits):
     options
         ``mapping``, ``pairing`` and ``existing`` of
         :class:`nifti_kit.widgets.upload.model.UploadModel`, and those of :func:`nifti_kit.scan`.
-
-    Attributes
-    ----------
-    tab
-        Which of ``TABS`` is in front.
-    message
-        What was handed over last.
-    decisions
-        How often files were decided on.
-    source, target
-        The pickers that all parts share.
-    inspect, mending, upload
-        The parts that are there from the beginning; ``scores`` and ``matching`` are made when
-        they are asked for.
-    matching_task
-        The matching that is under way.
     """
 
-    tab = Enum(TABS, "inspect")
-    message = Unicode()
-    decisions = Int()
+    tab = Enum(TABS, "inspect")  # which of ``TABS`` is in front
+    message = Unicode()  # what was handed over last
+    decisions = Int()  # how often files were decided on
 
     def __init__(
         self,
@@ -207,12 +194,8 @@ class WorkbenchModel(HasTraits):
     def match(self) -> Task:
         """Begin to match annotations with the volumes of the target, in a thread.
 
-        What is matched, or under way, is not begun again.
-
-        Raises
-        ------
-        BadMapping
-            If something is in the way: see ``match_blockers``.
+        What is matched, or under way, is not begun again. Raises BadMapping if something is in the
+        way: see ``match_blockers``.
         """
         if self.matching is not None or self.matching_task.is_running:
             return self.matching_task
@@ -270,10 +253,7 @@ class WorkbenchModel(HasTraits):
     def take_file(self, path: PathLike) -> None:
         """Take a mapping (``.json``), or a corrected score table (``.csv``): that becomes a step.
 
-        Raises
-        ------
-        NiftiKitError
-            If nothing is read, or the file is not for this source.
+        Raises NiftiKitError if nothing is read, or the file is not for this source.
         """
         if self.dataset is None:
             raise NiftiKitError("there is nothing that takes it", remedy="Read a source first.")
