@@ -143,33 +143,19 @@ class UploadModel(PlanModel):
     receipt, proof
         What :func:`nifti_kit.upload` and :func:`nifti_kit.verify` returned; None until then, and
         as soon as source, target or mapping are others.
-    progress
-        How far the upload is, or was when it ended.
-    landing, checking
-        The tasks: upload and verification.
-    replacing, since
-        What ``existing="replace"`` would change, and what was changed since the upload
-        (:class:`nifti_kit.widgets.upload.changes.ChangesPanel`).
-    has_landed
-        Whether all of the plan is on the target.
-    blockers, verify_blockers
-        Why the buttons are disabled.
-    outcome
-        What an upload came to that did not end well, in sentences.
-    saved
-        The files of receipt and proof.
     """
 
     existing = Enum(EXISTING, "error")
     out = Unicode()
-    progress = AnyTrait()
+    progress = AnyTrait()  # how far the upload is, or was when it ended
     receipt = AnyTrait()
     proof = AnyTrait()
-    has_landed = Bool()
+    has_landed = Bool()  # whether all of the plan is on the target
+    # Why the buttons are disabled.
     blockers = List(Unicode())
     verify_blockers = List(Unicode())
-    outcome = List(Unicode())
-    saved = Tuple()
+    outcome = List(Unicode())  # what an upload came to that did not end well, in sentences
+    saved = Tuple()  # the files of receipt and proof
 
     def __init__(
         self,
@@ -180,7 +166,8 @@ class UploadModel(PlanModel):
         out: str | os.PathLike[str] = "",
         **options: Any,
     ) -> None:
-        self.landing, self.checking = Task(), Task()
+        self.landing, self.checking = Task(), Task()  # upload and verification
+        # What ``existing="replace"`` would change, and what was changed since the upload.
         self.replacing, self.since = ChangesPanel(), ChangesPanel()
         self._landed_on: Any = None
         self._landed_of: tuple[Any, ...] = ()
@@ -198,10 +185,7 @@ class UploadModel(PlanModel):
     def upload(self) -> Task:
         """Land the plan, in a thread; after a cancel or a failure the same call goes on.
 
-        Raises
-        ------
-        PlanBlocked
-            If something is in the way: see ``blockers``.
+        Raises PlanBlocked if something is in the way: see ``blockers``.
         """
         refuse("the upload cannot begin", self.blockers)
         self._accept()
@@ -221,10 +205,7 @@ class UploadModel(PlanModel):
     def show_changes(self) -> Task:
         """Look for what ``existing="replace"`` would change, object by object, in a thread.
 
-        Raises
-        ------
-        PlanBlocked
-            If there is nothing to look at: see ``changes_blockers``.
+        Raises PlanBlocked if there is nothing to look at: see ``changes_blockers``.
         """
         refuse("nothing can be compared", self.changes_blockers)
         return self.replacing.ask(self.planned, self.target.target)
@@ -232,10 +213,7 @@ class UploadModel(PlanModel):
     def show_changes_since(self) -> Task:
         """Look for what people have changed on the target since the upload, in a thread.
 
-        Raises
-        ------
-        PlanBlocked
-            If nothing has landed: see ``since_blockers``.
+        Raises PlanBlocked if nothing has landed: see ``since_blockers``.
         """
         refuse("nothing can be compared", self.since_blockers)
         return self.since.ask(self.receipt, self._landed_on)
@@ -261,10 +239,7 @@ class UploadModel(PlanModel):
     def verify(self) -> Task:
         """Read everything back and compare it with the source, voxel by voxel, in a thread.
 
-        Raises
-        ------
-        PlanBlocked
-            If there is nothing to verify: see ``verify_blockers``.
+        Raises PlanBlocked if there is nothing to verify: see ``verify_blockers``.
         """
         refuse("nothing can be verified", self.verify_blockers)
         self.proof = None
