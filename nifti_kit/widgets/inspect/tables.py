@@ -161,14 +161,7 @@ def _cells(found: ClassCount) -> dict[str, object]:
 
 # Header panel: where a file says that its voxels are, and how a mask lies on its volume
 
-CODES = {
-    0: "not set",
-    1: "scanner",
-    2: "aligned",
-    3: "Talairach",
-    4: "MNI 152",
-    5: "template",
-}
+CODES = {0: "not set", 1: "scanner", 2: "aligned", 3: "Talairach", 4: "MNI 152", 5: "template"}
 """What sform_code and qform_code stand for (NIfTI-1)."""
 
 UNITS = {1000.0: "metres", 1.0: "millimetres", 0.001: "microns"}

@@ -79,10 +79,7 @@ class MendingView(w.VBox):
         model.opening.observe(self._through.refresh, "state")
         self._every.observe(self._mean_every, "value")
         self._is_built = True
-        self.children = (
-            *(self._title, self._offers, self._chosen),
-            *(self._error, self._message),
-        )
+        self.children = (*(self._title, self._offers, self._chosen), *(self._error, self._message))
 
     def _mean_every(self, change: Any) -> None:
         if change["new"] != self.model.every:

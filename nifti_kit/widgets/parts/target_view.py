@@ -76,11 +76,7 @@ class InstanceView(w.VBox):
     """Shows the places of an instance, each to be chosen, or made unless it ``reads`` only."""
 
     def __init__(
-        self,
-        model: InstancePlace,
-        connect: Callable[[], Any] | None = None,
-        *,
-        reads: bool = False,
+        self, model: InstancePlace, connect: Callable[[], Any] | None = None, *, reads: bool = False
     ) -> None:
         self.model, self._reads = model, reads
         self._filling = False

@@ -88,10 +88,7 @@ class Uploader(UploadView):
     """
 
     def __init__(
-        self,
-        source: str | os.PathLike[str] | Dataset = "",
-        target: Any = None,
-        **options: Any,
+        self, source: str | os.PathLike[str] | Dataset = "", target: Any = None, **options: Any
     ) -> None:
         model = UploadModel(source, target, **options)
         super().__init__(model, [styles(), heading("Upload")], SourcePickerView(model.source))

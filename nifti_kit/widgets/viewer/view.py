@@ -476,19 +476,12 @@ class Viewer(w.VBox):
         ]
         choice.style.button_width, choice.layout.width = "6.5rem", "auto"
         self._link(
-            choice,
-            ["arrangement"],
-            lambda: self.model.arrangement,
-            self._setter("arrangement"),
+            choice, ["arrangement"], lambda: self.model.arrangement, self._setter("arrangement")
         )
         return _labelled("Shown", classed(choice, "nk-viewer-arrangement"))
 
     def _link(
-        self,
-        control: Any,
-        names: list[str],
-        read: Callable[[], Any],
-        write: Callable[[Any], None],
+        self, control: Any, names: list[str], read: Callable[[], Any], write: Callable[[Any], None]
     ) -> None:
         """Keep a control and the model together; what the model refuses is shown as it is."""
 

@@ -70,10 +70,7 @@ class Reading:
 
 
 def reading_at(
-    image: RasImage,
-    overlays: Sequence[Overlay],
-    classes: Sequence[ViewClass],
-    index: Position,
+    image: RasImage, overlays: Sequence[Overlay], classes: Sequence[ViewClass], index: Position
 ) -> Reading:
     """Return what there is at a voxel (RAS+ indices from 0), hidden classes too."""
     x, y, z = (float(mm) for mm in image.grid.world(index))
@@ -83,10 +80,7 @@ def reading_at(
 
 
 def _names(
-    image: RasImage,
-    layers: Sequence[Layer],
-    classes: Sequence[ViewClass],
-    index: Position,
+    image: RasImage, layers: Sequence[Layer], classes: Sequence[ViewClass], index: Position
 ) -> tuple[str, ...]:
     numbers = [layer.at(image.grid, index) for layer in reversed(layers)]
     return tuple(dict.fromkeys(classes[number - 1].name for number in numbers if number))

@@ -184,10 +184,7 @@ class _Handed(w.VBox):
             _dom_classes=("nk-path",),
         )
         self._take = Gated(
-            "Take it",
-            self._do,
-            lambda: self.model.take_blockers(self._path.value),
-            "nk-take-file",
+            "Take it", self._do, lambda: self.model.take_blockers(self._path.value), "nk-take-file"
         )
         self._error = notice(kind="error")
         row = w.HBox([self._path, self._take], layout={"flex_flow": "row wrap"})
