@@ -266,10 +266,11 @@ export default {
     });
     const img = el("img", { class: "nk-stage-picture" });
     const reading = el("div", { class: "nk-stage-reading" });
-    const hint = el("div", { class: "nk-stage-hint" });
-    hint.id = `nk-hint-${Math.random().toString(36).slice(2)}`;
-    stage.setAttribute("aria-describedby", hint.id);
-    hint.textContent = model.get("hint");
+    const id = `nk-hint-${Math.random().toString(36).slice(2)}`;
+    stage.setAttribute("aria-describedby", id); // it is told, too, where it is not shown
+    const hint = el("details", { class: "nk-stage-hint" },
+      el("summary", { text: "Click: crosshair; wheel: slices; right button: zoom; all of mouse and keys" }),
+      el("div", { id, text: model.get("hint") }));
     stage.append(img);
     root.append(stage, reading, hint);
     const queue = new MessageQueue(model);
