@@ -34,6 +34,7 @@ from nifti_kit.widgets.parts.views import (
     paragraph,
     say,
     shared_style,
+    show_choices,
     styles,
 )
 from nifti_kit.widgets.viewer.view import Viewer
@@ -151,10 +152,8 @@ class HeaderView(w.VBox):
 
     def _show(self, _: Any = None) -> None:
         model = self.model
-        if tuple(model.files) != tuple(self._file.options):
-            self._file.options = model.files
-        if model.file in model.files:
-            self._file.value = model.file
+        files, file = model.files, model.file
+        show_choices(self._file, files, file if file in files else None)
         rows = (
             html.element("tr", html.element("th", name), html.element("td", text))
             for name, text in model.fields

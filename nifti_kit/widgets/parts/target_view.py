@@ -23,6 +23,7 @@ from nifti_kit.widgets.parts.views import (
     notice,
     paragraph,
     say,
+    show_choices,
 )
 
 KIND_TITLES = {
@@ -135,9 +136,7 @@ class InstanceView(w.VBox):
         try:
             for step, box in self._boxes.items():
                 options = _options(model, step, reads=self._reads)
-                if box.options != options:
-                    box.options = options
-                box.value = getattr(model, step)
+                show_choices(box, options, getattr(model, step))
                 box.disabled = running or len(options) == 1
         finally:
             self._filling = False

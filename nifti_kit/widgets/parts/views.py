@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import ipywidgets as w
 from ipywidgets.widgets.widget_string import HTMLStyle
-from traitlets import default
+from traitlets import TraitError, default
 
 from nifti_kit.core import html
 from nifti_kit.errors import NiftiKitError, visible
@@ -175,6 +176,17 @@ def action(
     return button
 
 
+def show_choices(box: Any, options: Sequence[Any], value: Any) -> None:
+    """Show what can be chosen, and what is.
+
+    Work ends in threads of its own: where another one shows something newer meanwhile, that stays.
+    """
+    with suppress(TraitError):
+        if tuple(box.options) != tuple(options):
+            box.options = options
+        box.value = value
+
+
 class _Front(anywidget.AnyWidget):
     _esm = front("app.js")
     _css = front("nifti_kit.css")
@@ -247,7 +259,7 @@ class Gated(w.HBox):
         *names: str,
         primary: bool = False,
     ) -> None:
-        self.button = action(text, do, *names, primary=primary)
+        self.button = action(text, lambda: self._press(do), *names, primary=primary)
         self._blockers = blockers
         names = ("nk-text", "nk-blockers")
         self._said = Prose(layout=shared_style(w.Layout), _dom_classes=names)
@@ -260,6 +272,15 @@ class Gated(w.HBox):
         reasons = list(self._blockers())
         self.button.disabled = bool(reasons)
         self._said.value = paragraph(" ".join(reasons))
+
+    def _press(self, do: Callable[[], Any]) -> None:
+        """Do it; what came in its way while the press was on its way is said, and ends nothing."""
+        self.refresh()
+        if not self.button.disabled:
+            try:
+                do()
+            except NiftiKitError as error:
+                self._said.value = paragraph(error)
 
 
 class SaveRow(w.VBox):
@@ -440,10 +461,8 @@ class SourcePickerView(w.VBox):
             (f"recent {path}", path) for path in model.recent if path not in model.samples.values()
         ]
         options = [("choose ...", NO_CHOICE), *known, *named]
-        if tuple(options) != self._known.options:
-            self._known.options = options
         there = [path for _, path in options]
-        self._known.value = model.path if model.path in there else NO_CHOICE
+        show_choices(self._known, options, model.path if model.path in there else NO_CHOICE)
         self._known.layout.display = "" if len(options) > 1 else "none"
         self._error.say([model.error] if model.error else ())
         self._read.refresh()

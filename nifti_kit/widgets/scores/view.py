@@ -28,6 +28,7 @@ from nifti_kit.widgets.parts.views import (
     notice,
     paragraph,
     say,
+    show_choices,
     styles,
 )
 from nifti_kit.widgets.scores.evidence import HEAD
@@ -386,7 +387,7 @@ class _Chosen(w.VBox):
         self._show()
 
     def _choose(self, change: Any) -> None:
-        if change["new"] and change["new"] != self.model.table:
+        if not self._showing and change["new"] and change["new"] != self.model.table:
             self._do(lambda: self.model.choose(change["new"]))
 
     def _count(self, change: Any) -> None:
@@ -396,24 +397,22 @@ class _Chosen(w.VBox):
 
     def _show(self, _: Any = None) -> None:
         model, found = self.model, self.model.open
-        names = model.tables
-        if list(self._table.options) != names:
-            self._table.options = names
-        self._table.value = model.table if model.table in names else None
-        self._table.layout.display = "" if names else "none"
+        self._table.layout.display = "" if model.tables else "none"
         self._why.say(model.edit_blockers)
         self._subject.value = paragraph("\n".join(found.subject) if found else "")
         with self._turn:
-            self._show_countings()
+            self._show_choices()
 
-    def _show_countings(self) -> None:
-        found = self.model.open
+    def _show_choices(self) -> None:
+        found, names, name = self.model.open, self.model.tables, self.model.table
         self._showing = True
         try:
-            ways = found.countings if found else ()
-            self._counting.options = [(one.text, (one.base, one.frames)) for one in ways]
+            show_choices(self._table, names, name if name in names else None)
+            countings = found.countings if found is not None else ()
+            ways = [(one.text, (one.base, one.frames)) for one in countings]
             said = found is not None and found.draft.said  # else a person is to choose
-            self._counting.value = (found.draft.base, found.draft.frames) if said else None
+            chosen = (found.draft.base, found.draft.frames) if said else None
+            show_choices(self._counting, ways, chosen)
         finally:
             self._showing = False
         for part in (self._how, self._counting):
