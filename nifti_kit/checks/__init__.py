@@ -14,7 +14,7 @@ from nifti_kit.checks import cases, geometry, labels, overlaps  # noqa: F401  (r
 from nifti_kit.checks.classes import class_names_alike
 from nifti_kit.checks.files import content_repeated, going_along, unmatched
 from nifti_kit.checks.label_maps import volumes_of_labels
-from nifti_kit.checks.measures import Measured
+from nifti_kit.checks.measures import Measured, keep_told
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.rules import found_in
 from nifti_kit.checks.scores import score_evidence
@@ -64,6 +64,8 @@ def check(
     of_kind(dataset, Dataset, "nk.scan(...)")
     accepted = waivers(waive)  # an unknown code ends it before the work
     closer = list(_closer_look(dataset, on_item)) if voxels else []
+    if voxels:
+        keep_told(dataset, closer)
     found = [*findings_of(dataset, voxels=voxels), *unmatched(dataset), *closer]
     complete = voxels and dataset.layout != "annotations"
     refuse_strays(accepted, found, dataset.source.files, complete=complete)

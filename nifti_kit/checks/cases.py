@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -14,7 +14,7 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
-from nifti_kit.datasets.names import stem, words_of
+from nifti_kit.datasets.names import speaks_of_annotation, stem, words_of
 from nifti_kit.datasets.plain_names import numbers_of, plain_name
 from nifti_kit.datasets.surveys import ItemSurvey
 from nifti_kit.formats.labels import Label
@@ -93,6 +93,52 @@ def _other_words(own: Sequence[str], volume: PurePosixPath, others: Words | None
     return f"its name says {said}, as those of other volumes, not {volume}" if foreign else ""
 
 
+_DATES = re.compile(r"(?<!\d)(?:19|20)\d\d(?:([-_]?)[01]\d\1[0-3]\d)?(?!\d)")
+"""Years and days, as names of visits have them."""
+
+_VISITS = frozenset(
+    (*("v", "visit", "ses", "session", "tp", "timepoint", "exam", "scan"), "month", "week", "day")
+)
+"""Words before the number of a point in time."""
+
+
+def name_doubt(file: str, volume: str, *, by_name: bool) -> str:
+    """Return what the name of an annotation does not share with that of its volume; or "".
+
+    For annotations alone: no folder says whose they are. That is another date; a side or a point
+    in time that the volume's name does not have; and, if it was not matched ``by_name``, words of
+    a case that are not those of the volume.
+
+    Examples
+    --------
+    >>> name_doubt("axl_mask_P01_v2.nii", "axl_anatomic_P01.nrrd", by_name=True)
+    "its name says 'v2', that of its volume axl_anatomic_P01.nrrd nothing of the kind"
+    >>> name_doubt("axl_mask_P01.nii", "axl_anatomic_P01_left.nrrd", by_name=True)
+    ''
+    """
+    ours, theirs = plain_name(file), plain_name(volume)
+    dates = [{found[0] for found in _DATES.finditer(name)} for name in (file, volume)]
+    if all(dates) and dates[0].isdisjoint(dates[1]):
+        return f"its name says {min(dates[0])}, that of its volume {volume} {min(dates[1])}"
+    there = {_SIDES[word] for word in theirs.case if word in _SIDES}
+    times = [{pair for pair in name.numbers if pair[0] in _VISITS} for name in (ours, theirs)]
+    missing = [w for w in sorted(ours.case & _SIDES.keys()) if there.isdisjoint(_kind(w))]
+    missing += [] if times[1] else [f"{label}{number}" for label, number in sorted(times[0])]
+    if missing:
+        said = listed(map(repr, missing), SHOWN)
+        return f"its name says {said}, that of its volume {volume} nothing of the kind"
+    own = ours.case - theirs.case - _SIDES.keys()
+    are_numbers = ours.numbered - _SIDES.keys() <= theirs.numbered
+    if by_name or not own or are_numbers or (theirs.case and theirs.case <= ours.case):
+        return ""
+    said = listed(map(repr, sorted(own)), SHOWN)
+    return f"its name says {said}, that of its volume {volume} does not"
+
+
+def _kind(word: str) -> set[str]:
+    return {_SIDES[word], _OTHER[_SIDES[word]]}
+
+
 class Words:
     """The words in the paths of volumes, and how many volumes have them."""
 
@@ -150,6 +196,11 @@ def cases_differ(dataset: Dataset) -> Iterator[Finding]:
     others = Words(volumes)
     given = dict(dataset.choices.volumes)
     seen: set[PurePosixPath] = set()
+    apart = Counter(
+        _apart(item.masks[0].relative, item.volume.relative)
+        for item in dataset.items
+        if item.volume is not None and item.masks
+    )
     for item in dataset.items:
         if item.volume is None:
             continue
@@ -158,9 +209,24 @@ def cases_differ(dataset: Dataset) -> Iterator[Finding]:
             path, is_class = file.relative, file.class_name is not None
             own = PurePosixPath(path.name) if str(path) in given else path
             said = case_doubt(own, item.volume.relative, others, is_class=is_class)
+            pair = _apart(path, item.volume.relative) if is_class else None
+            if pair is not None and apart[pair] == 1 and own is path:
+                said = said or f"its folder is in {pair[0]}, its volume {item.volume.relative}"
             if said and path not in seen:
                 seen.add(path)
                 yield finding("case-differs", path, said)
+
+
+def _apart(
+    file: PurePosixPath, volume: PurePosixPath
+) -> tuple[PurePosixPath, PurePosixPath] | None:
+    """Return where the folder of a mask by volume is and where its volume; None if side by side.
+
+    Whole trees of images and labels are such pairs too, but of many volumes, or so called.
+    """
+    ours, theirs = file.parent.parent, volume.parent
+    is_beside = theirs in (ours, file.parent) or ours == PurePosixPath()
+    return None if is_beside or speaks_of_annotation(file.parent) else (ours, theirs)
 
 
 MOST_ALIKE = 100

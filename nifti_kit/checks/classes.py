@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -14,7 +14,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.header_names import classes_of, header_names, lost_names
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.layouts.pairs import says_nothing
-from nifti_kit.datasets.names import parse_name
+from nifti_kit.datasets.names import ANNOTATION, parse_name
 from nifti_kit.datasets.surveys import ItemSurvey, MaskSurvey, class_is_name, survey_item
 from nifti_kit.formats.class_maps import ClassEntry, ClassMap, title_of
 
@@ -302,9 +302,10 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
     class map of the platform's exporter: what it exports as semantic has no value without a class
     in it, and it exports all volumes alike.
     """
+    surveys = list(surveys)
+    yield from _kinds_changed(dataset, surveys)
     if not dataset.classes or dataset.choices.segmentation != "auto":
         return
-    surveys = list(surveys)
     several = next(filter(_is_exported_set, surveys), None)
     labels = [mask.labels for survey in surveys for mask in survey.masks if mask.labels]
     every = sorted({value for found in labels for value in found.values})
@@ -347,6 +348,37 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
                 f"{named} only 1 can have a class in the class map: they may be instances"
             )
             yield finding("segmentation-ambiguous", first, message)
+
+
+def _kinds_changed(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
+    """Name sets that may be of another kind since files of them were left out, or given to others.
+
+    Not where both kinds give the same classes.
+    """
+    gone: defaultdict[tuple[PurePosixPath, str | None], list[PurePosixPath]] = defaultdict(list)
+    volumes = [item.volume.relative for item in dataset.items if item.volume is not None]
+    for file in map(PurePosixPath, (*dataset.choices.left_out, *dict(dataset.choices.volumes))):
+        name = parse_name(file.name, dataset.choices.annotation_words)
+        if name.role == ANNOTATION:
+            gone[file.parent, name.plane].append(file)
+        else:
+            volumes.append(file)
+    if not gone or dataset.choices.segmentation != "auto":
+        return
+    rivals = Counter((file.parent, parse_name(file.name).plane) for file in volumes)
+    for masks in _sets(surveys):
+        for item, mask in masks if masks[0][0].segmentation == "semantic" else ():
+            file, case = mask.mask.relative, parse_name(mask.mask.relative.name).case
+            others = gone[file.parent, item.plane]
+            if rivals[file.parent, item.plane] > 1:
+                others = [one for one in others if parse_name(one.name).case == case]
+            same = {(_number(file) or (1,))[-1]}
+            if others and mask.labels and set(mask.labels.values) != same:
+                message = (
+                    f"read as semantic, now that {listed(others, SHOWN)} is out of its set; with "
+                    "that it was one of several files of its plane: its values may be objects"
+                )
+                yield finding("segmentation-ambiguous", file, message)
 
 
 @rule("dataset", "surveys")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,8 +64,13 @@ RIGHT = "If the mask is right: nothing."
 OUTLIERS = "outliers"
 """The key of a dataset's memory: what stands out, by code and path of the finding."""
 
-TOLD = "outlier findings"
-"""Another: what was said of it."""
+TOLD = "findings of a closer look"
+"""Another: what a check of every voxel said that a plan tells too."""
+
+TOO = frozenset(
+    (*CODES.values(), CUT, "scores-base-suspect", "scores-reversed-suspect", "scores-slice-empty")
+)
+"""What only a closer look finds, and may say of a thing that lands that it is wrong."""
 
 
 class _Measure(NamedTuple):
@@ -140,8 +145,13 @@ def _short(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004
 
 
-def known_outliers(dataset: Dataset) -> tuple[Finding, ...]:
-    """Return what the last check of every voxel of a dataset said to stand out."""
+def keep_told(dataset: Dataset, found: Iterable[Finding]) -> None:
+    """Keep what a check of every voxel of a dataset found that a plan does not find itself."""
+    dataset.memory[TOLD] = tuple(one for one in found if one.code in TOO)
+
+
+def told_before(dataset: Dataset) -> tuple[Finding, ...]:
+    """Return what the last check of every voxel of a dataset found, and a plan does not."""
     return tuple(dataset.memory.get(TOLD, ()))
 
 
@@ -196,8 +206,7 @@ class Measured:
         self._dataset.memory[OUTLIERS] = {
             key: tuple(one.outlier for one in some) for key, some in found.items()
         }
-        told = self._dataset.memory[TOLD] = tuple(_told(found))
-        return told
+        return tuple(_told(found))
 
 
 def _told(found: Mapping[tuple[str, str], list[_Found]]) -> Iterator[Finding]:

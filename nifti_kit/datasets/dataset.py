@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -284,7 +284,8 @@ def rescan(  # noqa: PLR0913 (as scan)
     dataset
         What :func:`scan`, a repair or this returned.
     classes, score_base, score_frames, segmentation, leave_out, volumes, incomplete
-        As :func:`scan` has them; ``classes`` by value, or by file.
+        As :func:`scan` has them; ``classes`` by value, or by file. With a volume its masks and
+        tables are left out too.
 
     Raises
     ------
@@ -319,11 +320,29 @@ def rescan(  # noqa: PLR0913 (as scan)
         score_base=known.score_base if score_base is None else score_base,
         score_frames=score_frames or known.score_frames,
         segmentation=segmentation or known.segmentation,
-        left_out=tuple(dict.fromkeys((*known.left_out, *paths_of(leave_out)))),
+        left_out=tuple(dict.fromkeys((*known.left_out, *_with_own(dataset, paths_of(leave_out))))),
         incomplete=tuple(dict.fromkeys((*known.incomplete, *paths_of(incomplete)))),
         volumes=tuple((dict(known.volumes) | dict(paired_paths(volumes))).items()),
     )
     return with_mended(replace(dataset, choices=choices))
+
+
+def _with_own(dataset: Dataset, files: Sequence[str]) -> Iterator[str]:
+    """Yield files, and the masks and tables of the volumes among them, unless others have them.
+
+    Without their volume they would be taken for those of another case.
+    """
+    yield from files
+    gone = set(files)
+    kept: set[PurePosixPath] = set()
+    lost: list[PurePosixPath] = []
+    for item in dataset.items:
+        own = [*(mask.relative for mask in item.masks), *(one.relative for one in item.tables)]
+        if item.volume is not None and str(item.volume.relative) in gone:
+            lost += own
+        else:
+            kept.update(own)
+    yield from (str(file) for file in lost if file not in kept)
 
 
 def with_mended(dataset: Dataset, mended: Iterable[Mended] = ()) -> Dataset:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nifti_kit.checks import findings_of
-from nifti_kit.checks.classes import segmentation_ambiguous, values_without_class
+from nifti_kit.checks.classes import class_readings, segmentation_ambiguous, values_without_class
 from nifti_kit.checks.files import going_along, shared_ids
-from nifti_kit.checks.measures import known_outliers
+from nifti_kit.checks.measures import told_before
 from nifti_kit.core import html
 from nifti_kit.core.files import digest
 from nifti_kit.core.findings import (
@@ -411,7 +411,7 @@ def plan(
         mapping = read_mapping(mapping, dataset)
     for _ in read_items(dataset, with_progress(dataset.items, on_item, "Reading images", "item")):
         pass
-    findings = [*findings_of(dataset, voxels=True), *known_outliers(dataset)]
+    findings = [*findings_of(dataset, voxels=True), *told_before(dataset)]
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
     content = None if target is None else ProjectContent(target)
     given = _mapping_in_force(dataset, mapping, target)
@@ -485,6 +485,7 @@ def _with_project(
     found = [one for one in findings if one.code not in _ABOUT_THE_MAP]
     surveys = [survey_item(dataset, item) for item in dataset.items]
     found += values_without_class(together, surveys, project.known)
+    found += (one for one in class_readings(dataset, surveys) if one.code in _ABOUT_THE_MAP)
     return [*found, *segmentation_ambiguous(together, surveys)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import replace
@@ -10,7 +11,9 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from nifti_kit.checks.cases import Words, case_doubt
+import numpy as np
+
+from nifti_kit.checks.cases import Words, case_doubt, name_doubt
 from nifti_kit.checks.geometry import misaligned
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import NORMALS, PLANES, compare_grids
@@ -19,6 +22,7 @@ from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.header_names import classes_of
 from nifti_kit.datasets.items import Item, MaskFile
 from nifti_kit.datasets.names import parse_name
+from nifti_kit.datasets.plain_names import plain_name
 from nifti_kit.datasets.surveys import (
     ItemSurvey,
     MaskSurvey,
@@ -36,6 +40,7 @@ from nifti_kit.formats.mappings import Mapping, unmatched_remedy
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.scores import Score
 from nifti_kit.plans.left_out import LeftOut, of_mask, of_volume
+from nifti_kit.plans.name_rules import CASE, EXACT
 from nifti_kit.plans.project import ProjectClasses, ProjectContent
 from nifti_kit.targets.records import (
     CustomData,
@@ -356,12 +361,26 @@ class ItemPlanner:
         if any((found.path, found.code) == (path, code) for found in faults):
             return
         there = PurePosixPath(volume.dataset, volume.name)
-        if said := case_doubt(relative, there, self._names):
+        row = None if self.mapping is None else self.mapping.row_of(relative)
+        by_name = row is not None and row.rule in (EXACT, CASE)
+        said = case_doubt(relative, there, self._names)
+        said = said or name_doubt(relative.name, volume.name, by_name=by_name)
+        if not said and row is not None and not by_name and self._alike[_lattice(volume)] > 1:
+            own, other = plain_name(relative.name), plain_name(volume.name)
+            if other.case and own.numbered.isdisjoint(other.numbered):
+                others = counted(self._alike[_lattice(volume)] - 1, "volume")
+                said = f"no word of its name is of {there}, and {others} more has that grid"
+        if said:
             yield finding(code, relative, said)
 
     @cached_property
     def _names(self) -> Words:
         return Words(() if self.target is None else self.target.paths())
+
+    @cached_property
+    def _alike(self) -> Counter[Lattice]:
+        """How many volumes of the target have one plane and grid."""
+        return Counter(map(_lattice, () if self.target is None else self.target.every_volume()))
 
     def _volume_id(self, relative: PurePosixPath) -> int | None:
         row = None if self.mapping is None else self.mapping.row_of(relative)
@@ -433,6 +452,15 @@ class ItemPlanner:
         color = free_color(self._taken)
         self._taken.add(color)
         return PlannedClass(name, color, number, False)
+
+
+Lattice = tuple[str | None, tuple[int, ...], bytes]
+
+
+def _lattice(volume: VolumeRef) -> Lattice:
+    """Return the plane of a volume, and its grid to a thousandth of a mm."""
+    place = np.round(volume.grid.affine, 3).tobytes()
+    return plain_name(volume.name).plane, volume.grid.shape, place
 
 
 def _custom_data(plane: str | None, scores: Iterable[SliceScore]) -> CustomData:

@@ -38,6 +38,10 @@ class ProjectContent:
         """Return the volumes in scope in words: id, dataset and name of each."""
         return [f"{one.id} ({one.dataset}/{one.name})" for one in self._by_id().values()]
 
+    def every_volume(self) -> list[VolumeRef]:
+        """Return the volumes in scope."""
+        return list(self._by_id().values())
+
     def paths(self) -> list[PurePosixPath]:
         """Return the volumes in scope, each as its dataset and name."""
         return [PurePosixPath(one.dataset, one.name) for one in self._by_id().values()]

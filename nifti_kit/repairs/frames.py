@@ -345,7 +345,9 @@ def merge_frames(
         if as_one and together:
             content = encode_image(one.merged(), one.mask.grid, one.mask.relative)
             origins = {v: Origin((), v, name) for v, name in classes.items() if name}
-            mended.append(Mended(one.stack.relative, content, one.what(), origins=origins))
+            placed = "" if names else "merge_frames"
+            path = one.stack.relative
+            mended.append(Mended(path, content, one.what(), origins=origins, placed=placed))
             before[one.stack.relative] = one.measures
         else:
             mended += one.apart(classes, before)
@@ -493,7 +495,8 @@ class _Channels:
             before[path] = {label: self.measures[number]}
             origin = {label: Origin((), label, classes[number])} if classes[number] else {}
             what = f"channel {channel} of {self.stack.relative}"
-            files.append(Mended(path, content, what, origins=origin))
+            placed = "" if classes[number] else "merge_frames"
+            files.append(Mended(path, content, what, origins=origin, placed=placed))
         names = listed([found.relative.name for found in files], SHOWN)
         yield Mended(self.stack.relative, None, f"{self.what()}; a mask each: {names}")
         yield from files

@@ -479,7 +479,8 @@ def preview(dataset: Dataset, step: Step) -> Repair:
         anew = rescan(dataset, **{step.do: step._choice()})
         said = {"leave_out": "left out", "volumes": f"given to {step.values.get('volume')}"}
         what = said.get(step.do, step.do.replace("_", " "))
-    paths = [PurePosixPath(file) for file in step.files]
+    further = set(anew.choices.left_out) - {*dataset.choices.left_out, *step.files}
+    paths = [PurePosixPath(file) for file in (*step.files, *sorted(further))]
     images = [path for path in paths if path in set(dataset.source.files)]
     before, after = standings(dataset, images), standings(anew, images)
     files = [FileChange(str(path), what, before[path], after[path]) for path in images]

@@ -15,6 +15,9 @@ from nifti_kit.plans.provenance import Provenance
 SHOWN = 4
 """Codes or files that a title names before it counts the rest."""
 
+BY_HAND = ("chosen", "place")
+"""The rules of a mapping's rows where a person, and no name, said which volume it is."""
+
 Accepted = tuple[Finding, ...]
 
 
@@ -82,13 +85,17 @@ def accepted_facts(accepted: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def placed_files(made_of: Provenance) -> dict[str, str]:
-    """Return the files that a person placed, with the step that did: a repair, or ``volumes``.
+    """Return the files that a person placed, with what did: a repair, ``volumes``, ``mapping``.
 
     Of what was read alone: a file that was left out afterwards lies nowhere.
     """
     found = {one.file: one.placed for one in made_of.repairs if one.placed}
     for file in made_of.choices.get("volumes") or {}:
         found[file] = f"volumes, {found[file]}" if file in found else "volumes"
+    for row in made_of.choices.get("mapping") or ():
+        if row["rule"] in BY_HAND and row["volume"] is not None:
+            file = row["path"]
+            found[file] = f"mapping, {found[file]}" if file in found else "mapping"
     return {file: step for file, step in found.items() if file in made_of.files}
 
 

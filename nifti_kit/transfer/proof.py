@@ -113,7 +113,7 @@ class Proof(Result):
     accepted
         The errors that a person accepted of what landed: it is where it was meant to be, not right.
     doubts
-        What says of something that landed that it may be of another patient.
+        What says of something that landed that it may be wrong: its case, class or slices.
     provenance
         What landed was made of: see :attr:`Receipt.provenance`; begin and end are those of the
         comparison.
@@ -146,7 +146,7 @@ class Proof(Result):
     def tone(self) -> str:
         """``good`` where all is as meant; ``warning`` where a person answers for some of it.
 
-        That is where errors were accepted, where something may be of another patient, or lies
+        That is where errors were accepted, where something may be wrong (``doubts``), or lies
         where a person put it; and where an object of a class that landed stayed beside it.
         """
         if not self.ok:

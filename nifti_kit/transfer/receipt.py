@@ -74,7 +74,7 @@ class Receipt(Report):
 
     @property
     def doubts(self) -> Doubts:
-        """What says of something that landed that it may be of another patient."""
+        """What says of something that landed that it may be wrong: its case, class or slices."""
         return doubts_of(self.findings, self.left_out)
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.checks.cases import Words, case_doubt
+from nifti_kit.checks.cases import Words, case_doubt, name_doubt
 from nifti_kit.core.findings import Findings
 from tests.support.builders import AFFINE, labels, volume, write_nifti
 
@@ -42,6 +42,29 @@ def test_names_that_speak_against_each_other(pair: tuple[str, str], said: str) -
 @pytest.mark.parametrize("pair", ALIKE, ids=" ".join)
 def test_names_that_do_not(pair: tuple[str, str]) -> None:
     assert case_doubt(*map(PurePosixPath, pair), OTHERS) == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "volume", "said"),
+    [
+        ("axl_mask_P01_right", "axl_anatomic_P01", "says 'right'"),
+        ("axl_mask_P01_followup", "axl_anatomic_P01", "says 'followup'"),
+        ("axl_mask_P01_v2", "axl_anatomic_P01", "says 'v2'"),
+        ("axl_mask_P01_2021", "axl_anatomic_P01_2020", "says 2021"),
+        ("axl_mask_20210101", "axl_anatomic_20200101", "says 20210101"),
+        ("axl_mask_bert", "axl_anatomic", "says 'bert'"),
+        ("axl_mask_bert", "axl_anatomic_anna", "says 'bert'"),
+        ("axl_mask", "axl_anatomic_anna", ""),
+        ("axl_mask_anna_2", "axl_anatomic_anna", ""),
+        ("axl_mask_P01_20210101_20230505", "axl_anatomic_P01_20210101", ""),
+        ("axl_mask_P01_left", "axl_anatomic_P01_L", ""),
+    ],
+)  # fmt: skip
+def test_a_name_without_its_folder_is_held_against_all_of_its_volumes(
+    file: str, volume: str, said: str
+) -> None:
+    found = name_doubt(f"{file}.nii", f"{volume}.nrrd", by_name=False)
+    assert (said in found) if said else not found
 
 
 @pytest.mark.parametrize(

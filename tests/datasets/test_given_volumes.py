@@ -135,3 +135,15 @@ def test_a_class_that_its_new_volume_has_already_is_an_error(tmp_path: Path) -> 
     assert (found.path, second in found.message) == (first, True)
     swapped = nk.rescan(one_way, volumes={second: HOME})
     assert not nk.plan(swapped).blockers
+
+
+def test_masks_go_with_the_volume_that_is_left_out(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "a/CT.nii", volume())
+    write_nifti(tmp_path / "a/CT/liver.nii", labels())
+    write_nifti(tmp_path / "b/CT.nii", volume() + 1)
+    step = nk.Step("leave_out", ("a/CT.nii",))
+    done = nk.Steps().preview(nk.scan(tmp_path), step)
+    assert [change.file for change in done.files] == ["a/CT.nii", "a/CT/liver.nii"]
+    assert len(done.lost) == 2
+    assert masks_of(done.dataset) == {"b/CT.nii": []}
+    assert done.dataset.choices.left_out == ("a/CT.nii", "a/CT/liver.nii")

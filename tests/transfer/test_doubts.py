@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nifti_kit as nk
 from nifti_kit.core import html
 from nifti_kit.widgets.upload.model import UploadModel
 from tests.support.bodies import exchanged, usual, write_bodies
-from tests.support.builders import labels, volume, write_nifti
+from tests.support.builders import labels, volume, write_nifti, write_planes
 
 MASK = "P01/P02_axl_inference.nii"
 
@@ -73,3 +74,79 @@ def test_what_stands_out_is_told_where_the_voxels_were_looked_at(tmp_path: Path)
     model.landing.join()
     assert "may be of another patient (outlier-place)" in model.receipt.title()
     assert "may be of another patient (outlier-place)" in nk.verify(model.receipt, target).title()
+
+
+def seen(folder: Path, *steps: nk.Step) -> tuple[nk.Receipt, nk.Proof]:
+    """Land a folder after steps, every voxel looked at, and prove it."""
+    dataset = nk.scan(folder)
+    for step in steps:
+        dataset = nk.Steps().preview(dataset, step).dataset
+    nk.check(dataset)
+    target = nk.ProjectFolder(folder.with_name("p"), dataset="d")
+    receipt = nk.upload(nk.plan(dataset, target=target), target, on_progress=lambda _: None)
+    return receipt, nk.verify(receipt, target)
+
+
+def told(results: tuple[nk.Receipt, nk.Proof], words: str) -> None:
+    assert results[1].ok
+    for result in results:
+        assert words in result.title()
+        assert result.tone == "warning"
+
+
+def test_scores_that_seem_to_count_from_the_other_number_are_told(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    (folder / "axl_score.csv").write_text("Layer, Label-1\n2, 0.5\n3, 0.5\n4, 0.5\n")
+    told(seen(folder), "; 1 score table may have scores on other slices (scores-base-suspect")
+
+
+def test_two_values_of_one_class_are_told(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    (folder / "map.txt").write_text("1 Femur\n")
+    named = nk.Step("classes", values={"2": "Femur"})
+    told(seen(folder, named), "may have another class (class-name-repeated)")
+
+
+def test_values_that_were_objects_before_others_were_left_out_are_told(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    for plane in ("axl", "cor", "sag"):
+        write_nifti(folder / f"{plane}_inference_2.nii.gz", labels(values=(0, 1)))
+    others = tuple(f"{plane}_inference_2.nii.gz" for plane in ("axl", "cor", "sag"))
+    out = nk.Step("leave_out", others)
+    told(seen(folder, out), "; 6 objects may have another class (segmentation-ambiguous)")
+    dataset = nk.scan(folder, leave_out=others, segmentation="semantic")
+    assert "segmentation-ambiguous" not in nk.plan(dataset).findings.by_code()
+
+
+def test_the_folder_of_a_lost_volume_is_not_taken_without_a_word(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "in/anna/CT/liver.nii", labels(values=(1,)))
+    write_nifti(tmp_path / "in/bert/CT.nii", volume())
+    told(seen(tmp_path / "in"), "; 1 object may be of another patient (case-differs)")
+
+
+def test_frames_are_classes_by_a_persons_word(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    frames = np.stack([labels() == 2, labels() == 1], axis=3).astype(np.uint8)
+    write_nifti(folder / "axl_inference.nii.gz", frames)
+    merged = nk.Step("merge_frames", ("axl_inference.nii.gz",))
+    told(seen(folder, merged), "2 objects lie where a person put them (merge_frames: axl")
+
+
+@pytest.mark.parametrize("how", ["by hand", "by a file"])
+def test_a_volume_that_no_name_speaks_for_is_told(tmp_path: Path, how: str) -> None:
+    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    for at, name in enumerate(("anna", "bert")):
+        write_nifti(tmp_path / f"in/axl_anatomic_{name}.nii", volume() + at)
+    plan = nk.plan(nk.scan(tmp_path / "in"), waive=["planes-incomplete"])
+    nk.upload(plan, target, on_progress=lambda _: None)
+    write_nifti(tmp_path / "masks/axl_mask.nii", labels())
+    dataset = nk.scan(tmp_path / "masks")
+    mapping = nk.match(dataset, target.volumes())
+    mapping = mapping.with_volume("axl_mask.nii", target.volumes()[1].id)
+    words = "; 2 objects lie where a person put them (mapping: axl_mask.nii)"
+    if how == "by a file":
+        mapping = nk.read_mapping(mapping.to_dict(), dataset)
+        words = "; 2 objects may be of another patient (annotation-name-differs)"
+    plan = nk.plan(dataset, mapping=mapping, target=target)
+    receipt = nk.upload(plan, target, existing="append", on_progress=lambda _: None)
+    told((receipt, nk.verify(receipt, target)), words)

@@ -10,7 +10,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Enum, HasTraits, List, Unicode
 
-from nifti_kit.checks.measures import known_outliers
+from nifti_kit.checks.measures import told_before
 from nifti_kit.core.findings import Findings, Waiver
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import PlanBlocked
@@ -175,7 +175,7 @@ class PlanModel(HasTraits):
             accepted = self.findings.waive
             told = self._made.findings
             # The voxels may have been looked at since the plan was made.
-            since = [one for one in known_outliers(self.source.dataset) if one not in told]
+            since = [one for one in told_before(self.source.dataset) if one not in told]
             known = Findings([*told, *since], accepted)
             reasons = dict(self.findings.reasons)
             origin = replace(self._made.provenance, waivers=accepted, reasons=reasons)
