@@ -14,19 +14,19 @@ from nifti_kit.checks import cases, geometry, labels, overlaps  # noqa: F401  (r
 from nifti_kit.checks.classes import class_names_alike
 from nifti_kit.checks.files import content_repeated, going_along, unmatched
 from nifti_kit.checks.label_maps import volumes_of_labels
-from nifti_kit.checks.measures import Measured, keep_told
+from nifti_kit.checks.measures import TOO, Measured, keep_told, told_before
 from nifti_kit.checks.pictures import Illustrator
 from nifti_kit.checks.rules import found_in
-from nifti_kit.checks.scores import score_evidence
+from nifti_kit.checks.scores import boxed_evidence, score_evidence
 from nifti_kit.core.findings import Finding, Findings, Waiver, refuse_strays, waivers
 from nifti_kit.core.parallel import with_progress
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item
 from nifti_kit.datasets.reading import Looks, look_at_items, read_items
-from nifti_kit.datasets.surveys import ItemSurvey
+from nifti_kit.datasets.surveys import ItemSurvey, survey_item
 from nifti_kit.errors import of_kind
 
-__all__ = ["check", "findings_of"]
+__all__ = ["check", "findings_of", "known_besides"]
 
 
 def check(
@@ -83,6 +83,19 @@ def findings_of(dataset: Dataset, *, voxels: bool) -> list[Finding]:
         found += volumes_of_labels(dataset)
         found += _labels_and_scores(dataset)
     return found
+
+
+def known_besides(dataset: Dataset) -> list[Finding]:
+    """Return what a plan tells beside :func:`findings_of`: what the last check of every voxel said.
+
+    Where there was none, what the boxes of the labels say against scores.
+    """
+    told = told_before(dataset)
+    if told is not None:
+        return list(told)
+    surveys = (survey_item(dataset, item) for item in dataset.items if item.tables)
+    found = (one for survey in surveys for one in boxed_evidence(survey))
+    return [one for one in found if one.code in TOO]
 
 
 def _labels_and_scores(dataset: Dataset) -> Iterator[Finding]:

@@ -304,6 +304,8 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
     """
     surveys = list(surveys)
     yield from _kinds_changed(dataset, surveys)
+    if dataset.classes and dataset.choices.segmentation != "auto":
+        yield from _kinds_chosen(dataset, surveys)
     if not dataset.classes or dataset.choices.segmentation != "auto":
         return
     several = next(filter(_is_exported_set, surveys), None)
@@ -348,6 +350,35 @@ def segmentation_ambiguous(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> I
                 f"{named} only 1 can have a class in the class map: they may be instances"
             )
             yield finding("segmentation-ambiguous", first, message)
+
+
+def _kinds_chosen(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
+    """Name files whose names and values say another kind than was chosen for the whole source.
+
+    Where names speak of both kinds: a choice that was meant for some is for the others too.
+    """
+    kind, classes, surveys = dataset.choices.segmentation, dataset.classes, list(surveys)
+    items = [survey.item for survey in surveys if survey.item.plane and survey.item.masks]
+    tails = [(_own(item), {_number(mask.relative) for mask in item.masks}) for item in items]
+    if len({len(found) > 1 or not found <= {(), own} for own, found in tails}) == 1:
+        return
+    for masks in _sets(surveys):
+        own = {_own(item) for item, _ in masks}
+        numbers = {_number(mask.mask.relative) for _, mask in masks} - {(), *own}
+        for _, mask in masks:
+            values = mask.labels.values if mask.labels else ()
+            file = mask.mask.relative
+            if kind == "instance" and not numbers and len(values) > 1:
+                is_against = all(classes.by_value(value) is not None for value in values)
+                said = f"values {listed(values, SHOWN)} all have a class"
+            else:
+                index = (_number(file) or (1,))[-1]
+                is_against = kind == "semantic" and bool(numbers) and set(values) == {1} != {index}
+                is_against &= classes.by_value(index) is not None
+                said = f"its number {index} has a class, and its only value is 1"
+            if is_against:
+                message = f"read as {kind}, as was chosen for the whole source; but {said}"
+                yield finding("segmentation-ambiguous", file, message)
 
 
 def _kinds_changed(dataset: Dataset, surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:

@@ -150,9 +150,10 @@ def keep_told(dataset: Dataset, found: Iterable[Finding]) -> None:
     dataset.memory[TOLD] = tuple(one for one in found if one.code in TOO)
 
 
-def told_before(dataset: Dataset) -> tuple[Finding, ...]:
-    """Return what the last check of every voxel of a dataset found, and a plan does not."""
-    return tuple(dataset.memory.get(TOLD, ()))
+def told_before(dataset: Dataset) -> tuple[Finding, ...] | None:
+    """Return what the last check of every voxel found, and a plan does not; None without one."""
+    found: tuple[Finding, ...] | None = dataset.memory.get(TOLD)
+    return found
 
 
 def outliers_behind(dataset: Dataset, found: Finding) -> tuple[ClassOutlier, ...]:

@@ -17,7 +17,8 @@ from nifti_kit.core.geometry import plane_axis
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.surveys import ItemSurvey, TableSurvey
-from nifti_kit.formats.components import ShapeSurvey
+from nifti_kit.formats.components import Profiles, ShapeSurvey
+from nifti_kit.formats.labels import Label
 from nifti_kit.formats.nifti import ImageFile
 from nifti_kit.formats.scores import in_ranges
 
@@ -93,6 +94,26 @@ def score_evidence(survey: ItemSurvey, shapes: Shapes) -> Iterator[Finding]:
             yield from _empty_slices(table, column)
             yield from _missing_slices(table, column)
         yield from other_readings(table, columns)
+
+
+def boxed_evidence(survey: ItemSurvey) -> Iterator[Finding]:
+    """Yield what :func:`score_evidence` would where each label fills its box: nothing is read."""
+
+    def boxed(image: ImageFile) -> ShapeSurvey | None:
+        own = next((one.labels for one in survey.masks if one.mask.image == image), None)
+        if own is None:
+            return None
+        return ShapeSurvey({one.value: _boxed(one, image.shape) for one in own.labels}, {}, 1.0)
+
+    if survey.tables:
+        yield from score_evidence(survey, boxed)
+
+
+def _boxed(label: Label, shape: tuple[int, ...]) -> Profiles:
+    i, j, k = (np.zeros(length, np.int64) for length in shape)
+    for line, side in zip((i, j, k), label.box, strict=True):
+        line[side] = 1
+    return i, j, k
 
 
 def _scored_frames(survey: ItemSurvey) -> dict[Target, set[int]]:

@@ -11,10 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from nifti_kit.checks import findings_of
+from nifti_kit.checks import findings_of, known_besides
 from nifti_kit.checks.classes import class_readings, segmentation_ambiguous, values_without_class
 from nifti_kit.checks.files import going_along, shared_ids
-from nifti_kit.checks.measures import told_before
 from nifti_kit.core import html
 from nifti_kit.core.files import digest
 from nifti_kit.core.findings import (
@@ -411,7 +410,7 @@ def plan(
         mapping = read_mapping(mapping, dataset)
     for _ in read_items(dataset, with_progress(dataset.items, on_item, "Reading images", "item")):
         pass
-    findings = [*findings_of(dataset, voxels=True), *told_before(dataset)]
+    findings = [*findings_of(dataset, voxels=True), *known_besides(dataset)]
     project = ProjectClasses(() if target is None else target.classes(), dataset.classes)
     content = None if target is None else ProjectContent(target)
     given = _mapping_in_force(dataset, mapping, target)

@@ -407,9 +407,8 @@ def round_labels(dataset: Dataset, files: Any, *, threshold: float | None = None
         voxels = np.stack(list(_rounded(image, threshold)), axis=2)
         how = "rounded to the nearest whole number" if threshold is None else ""
         what = how or f"made a mask of values of at least {threshold:g}"
-        mended.append(
-            Mended(image.relative, encode_image(voxels, image.grid, image.relative), what)
-        )
+        content = encode_image(voxels, image.grid, image.relative)
+        mended.append(Mended(image.relative, content, what, placed="round_labels"))
     return repaired(dataset, mended, before)
 
 

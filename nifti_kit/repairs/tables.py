@@ -93,8 +93,20 @@ def replace_table(dataset: Dataset, files: Any, text: str) -> Repair:
         found = f"{len(tables)} tables"
         raise RepairRefused("one text is for one table", found=found, remedy="Name one table.")
     (_, table), content = tables[0], text.encode()
-    read_scores(table.path, base=1, relative=str(table.relative), content=content)
-    return _repaired(dataset, tables, [Mended(table.relative, content, "another text")])
+    anew = read_scores(table.path, base=1, relative=str(table.relative), content=content)
+    placed = "" if _scored(anew) == _scored_before(dataset, *tables[0]) else "replace_table"
+    mended = Mended(table.relative, content, "another text", placed=placed)
+    return _repaired(dataset, tables, [mended])
+
+
+def _scored(table: ScoreTable) -> set[tuple[int, int]]:
+    """Return which values are scored on which frames."""
+    return {(score.frame, score.value) for score in table if score.score is not None}
+
+
+def _scored_before(dataset: Dataset, item: Item, table: TableFile) -> set[tuple[int, int]]:
+    known = survey_item(dataset, item).tables
+    return next((_scored(one.read) for one in known if one.table.relative == table.relative), set())
 
 
 def _repaired(

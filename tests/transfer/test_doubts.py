@@ -76,13 +76,15 @@ def test_what_stands_out_is_told_where_the_voxels_were_looked_at(tmp_path: Path)
     assert "may be of another patient (outlier-place)" in nk.verify(model.receipt, target).title()
 
 
-def seen(folder: Path, *steps: nk.Step) -> tuple[nk.Receipt, nk.Proof]:
-    """Land a folder after steps, every voxel looked at, and prove it."""
+def seen(folder: Path, *steps: nk.Step, looks: bool = True) -> tuple[nk.Receipt, nk.Proof]:
+    """Land a folder after steps, as a rule with every voxel looked at, and prove it."""
     dataset = nk.scan(folder)
     for step in steps:
         dataset = nk.Steps().preview(dataset, step).dataset
-    nk.check(dataset)
-    target = nk.ProjectFolder(folder.with_name("p"), dataset="d")
+    if looks:
+        nk.check(dataset)
+    number = len(list(folder.parent.iterdir()))
+    target = nk.ProjectFolder(folder.with_name(f"p{number}"), dataset="d")
     receipt = nk.upload(nk.plan(dataset, target=target), target, on_progress=lambda _: None)
     return receipt, nk.verify(receipt, target)
 
@@ -94,10 +96,41 @@ def told(results: tuple[nk.Receipt, nk.Proof], words: str) -> None:
         assert result.tone == "warning"
 
 
-def test_scores_that_seem_to_count_from_the_other_number_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("looks", [True, False])
+def test_scores_that_seem_to_count_from_the_other_number_are_told(
+    tmp_path: Path, looks: bool
+) -> None:
     folder = write_planes(tmp_path / "in")
     (folder / "axl_score.csv").write_text("Layer, Label-1\n2, 0.5\n3, 0.5\n4, 0.5\n")
-    told(seen(folder), "; 1 score table may have scores on other slices (scores-base-suspect")
+    words = "; 1 score table may have scores on other slices (scores-base-suspect"
+    told(seen(folder, looks=looks), words)
+
+
+def test_a_table_with_scores_on_other_slices_is_a_persons_word(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    (folder / "axl_score.csv").write_text("Layer, Label-1\n3, 0.5\n4, 0.5\n")
+    same = nk.Step("replace_table", ("axl_score.csv",), {"text": "Layer,Label-1\n3,0.7\n4,0.5\n"})
+    assert seen(folder, same)[1].tone == "good"
+    other = nk.Step("replace_table", ("axl_score.csv",), {"text": "Layer,Label-1\n4,0.5\n5,0.5\n"})
+    words = "1 score table lies where a person put it (replace_table: axl_score.csv)"
+    told(seen(folder, other), words)
+
+
+def test_a_kind_that_was_chosen_for_one_set_is_told_of_the_others(tmp_path: Path) -> None:
+    write_planes(tmp_path / "in/a")
+    (tmp_path / "in/map.txt").write_text("1 Femur\n2 Tibia\n")
+    for plane in ("axl", "cor", "sag"):
+        write_nifti(tmp_path / f"in/b/{plane}_anatomic.nii")
+        write_nifti(tmp_path / f"in/b/{plane}_inference_2.nii", labels())
+    chosen = nk.Step("segmentation", values={"segmentation": "instance"})
+    told(seen(tmp_path / "in", chosen), "; 6 objects may have another class (segmentation-ambig")
+
+
+def test_rounded_values_are_a_persons_word(tmp_path: Path) -> None:
+    folder = write_planes(tmp_path / "in")
+    write_nifti(folder / "axl_inference.nii.gz", labels() * np.float32(0.9))
+    rounded = nk.Step("round_labels", ("axl_inference.nii.gz",))
+    told(seen(folder, rounded), "2 objects lie where a person put them (round_labels: axl")
 
 
 def test_two_values_of_one_class_are_told(tmp_path: Path) -> None:

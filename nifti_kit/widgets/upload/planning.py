@@ -175,7 +175,7 @@ class PlanModel(HasTraits):
             accepted = self.findings.waive
             told = self._made.findings
             # The voxels may have been looked at since the plan was made.
-            since = [one for one in told_before(self.source.dataset) if one not in told]
+            since = [one for one in told_before(self.source.dataset) or () if one not in told]
             known = Findings([*told, *since], accepted)
             reasons = dict(self.findings.reasons)
             origin = replace(self._made.provenance, waivers=accepted, reasons=reasons)
