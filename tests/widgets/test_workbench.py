@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,18 @@ def test_a_mended_file_is_planned_and_lands(tmp_path: Path) -> None:
     assert model.upload.proof.ok
     assert [one.file for one in model.upload.receipt.provenance.repairs] == ["CT/lung.nii"]
     assert model.next == ("It has landed, and was read back: the proof says how.", "upload")
+
+
+def test_nothing_lands_while_voxels_are_being_read(tmp_path: Path) -> None:
+    model = opened(write_planes(tmp_path / "in"), nk.ProjectFolder(tmp_path / "p", "d"))
+    model.upload.plan().join()
+    assert not model.upload.blockers
+    go_on = threading.Event()
+    model.inspect.task.start(lambda _: go_on.wait(timeout=60))
+    assert "Every voxel is being read" in model.upload.blockers[0]
+    go_on.set()
+    model.inspect.task.join()
+    assert not model.upload.blockers
 
 
 def test_what_is_accepted_reaches_the_plan_with_its_reason(tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ class UploadModel(PlanModel):
         What to do with what is there: see ``nifti_kit.widgets.upload.tables.EXISTING_HELP``.
     out
         The folder for receipts and proofs; by default one beside the project.
+    looking
+        The look at every voxel that is waited for, where there is one.
     options
         ``mapping``, ``waive``, ``api``: as ``PlanModel`` has them.
 
@@ -164,9 +166,11 @@ class UploadModel(PlanModel):
         *,
         existing: str = "error",
         out: str | os.PathLike[str] = "",
+        looking: Task | None = None,
         **options: Any,
     ) -> None:
         self.landing, self.checking = Task(), Task()  # upload and verification
+        self.looking = looking or Task()  # what reads every voxel: an upload waits for it
         # What ``existing="replace"`` would change, and what was changed since the upload.
         self.replacing, self.since = ChangesPanel(), ChangesPanel()
         self._landed_on: Any = None
@@ -177,6 +181,7 @@ class UploadModel(PlanModel):
 
     def _watch(self) -> None:
         super()._watch()
+        self.looking.observe(self._refresh, "state")
         self.landing.observe(self._ended, "state")
         self.checking.observe(self._ended, "state")
         self.observe(self._refresh, ["planned", "receipt"])
@@ -420,6 +425,8 @@ class UploadModel(PlanModel):
             return [*self.plan_blockers, "Make the plan first."]
         if self.has_landed:
             return ["This plan has landed. To upload once more, make the plan again."]
+        if self.looking.is_running:
+            return ["Every voxel is being read: what it says belongs to what lands. Wait for it."]
         left = self.unfinished
         if left is not None and left.is_running:
             return [f"{left}, in this or another notebook: wait until it has ended."]
