@@ -95,11 +95,12 @@ def _unnamed_values(
 def label_table(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
     """What a label table of another tool names is said, and held against the masks' values."""
     classes = dataset.classes
-    if not classes.dialect:
-        return
     masks = [(survey.item, mask) for survey in surveys for mask in survey.masks]
     used = {number for item, mask in masks for number in _asked(dataset, item, mask)}
     known = {number for number in used if classes.by_value(number) is not None}
+    yield from _named_alike(classes, known)
+    if not classes.dialect:
+        return
     title = title_of(classes.dialect)
     is_sure = all(fault.code != "class-table-ambiguous" for fault in classes.faults)
     if is_sure and classes.dialect not in ("specification", "names"):
@@ -107,7 +108,6 @@ def label_table(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Fin
         if not used:
             message = f"{title}, {counted(len(classes), 'class')}"
         yield finding("class-table-read", classes.path, message)
-    yield from _named_alike(classes, known)
     for other in classes.others:
         named = sum(other.by_value(number) is not None for number in used)
         if named > len(known):
@@ -141,6 +141,18 @@ def _named_alike(classes: ClassMap, used: Iterable[int]) -> Iterator[Finding]:
         if len(values) > 1:
             message = f"values {listed(values, SHOWN)} are all {name!r}: they land as one class"
             yield finding("class-name-repeated", classes.path, message)
+
+
+@rule("dataset", "item")
+def files_of_one_class(dataset: Dataset, item: Item) -> Iterator[Finding]:
+    """No file gets a class by hand that another file of its volume has."""
+    given, taken = {name for _, name in dataset.choices.file_classes}, dict[str, PurePosixPath]()
+    for mask in item.masks:
+        name = mask.class_name or ""
+        first = taken.setdefault(name, mask.relative)
+        if name in given and first != mask.relative:
+            message = f"{first} has the class {name!r} too: they land as one class"
+            yield finding("class-name-repeated", mask.relative, message)
 
 
 @rule("dataset", "item", "mask")

@@ -140,6 +140,16 @@ def test_two_values_of_one_class_are_told(tmp_path: Path) -> None:
     told(seen(folder, named), "may have another class (class-name-repeated)")
 
 
+def test_a_class_that_two_got_by_hand_is_told(tmp_path: Path) -> None:
+    steps = [nk.Step("classes", values={value: "Femur"}) for value in ("1", "2")]
+    told(seen(write_planes(tmp_path / "values"), *steps), "another class (class-name-repeated)")
+    write_nifti(tmp_path / "files/CT.nii")
+    write_nifti(tmp_path / "files/CT/liver.nii", labels(values=(1,)))
+    write_nifti(tmp_path / "files/CT/spleen.nii", labels(values=(0, 1)))
+    named = nk.Step("classes", ("CT/spleen.nii",), {"name": "liver"})
+    told(seen(tmp_path / "files", named), "1 object may have another class (class-name-repeated)")
+
+
 def test_values_that_were_objects_before_others_were_left_out_are_told(tmp_path: Path) -> None:
     folder = write_planes(tmp_path / "in")
     for plane in ("axl", "cor", "sag"):

@@ -94,8 +94,15 @@ class WorkbenchModel(HasTraits):
         self.inspect = InspectModel(self.source, waive=waive)
         place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
         accepted = {one: self.findings.reasons.get(one, "") for one in self.findings.waive}
-        shared = {"mending": self.mending, "looking": self.inspect.task}
-        self.upload = UploadModel(self.source, place, waive=accepted, out=self.out, **shared, **own)
+        self.upload = UploadModel(
+            self.source,
+            place,
+            waive=accepted,
+            out=self.out,
+            mending=self.mending,
+            looking=self.inspect.task,
+            **own,
+        )
         self.matching_task = Task()
         self.matching: MappingModel | None = None
         self._mappings: dict[tuple[str, str], Any] = {}
