@@ -14,8 +14,9 @@ from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.text import listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, MaskFile, TableFile
-from nifti_kit.datasets.names import speaks_of_annotation, stem, words_of
+from nifti_kit.datasets.names import VOLUME, parse_name, speaks_of_annotation, stem, words_of
 from nifti_kit.datasets.plain_names import numbers_of, plain_name
+from nifti_kit.datasets.proposals import says_label
 from nifti_kit.datasets.surveys import ItemSurvey
 from nifti_kit.formats.labels import Label
 
@@ -196,6 +197,7 @@ def cases_differ(dataset: Dataset) -> Iterator[Finding]:
     others = Words(volumes)
     given = dict(dataset.choices.volumes)
     seen: set[PurePosixPath] = set()
+    gone = [PurePosixPath(file) for file in dataset.choices.left_out]
     apart = Counter(
         _apart(item.masks[0].relative, item.volume.relative)
         for item in dataset.items
@@ -210,11 +212,31 @@ def cases_differ(dataset: Dataset) -> Iterator[Finding]:
             own = PurePosixPath(path.name) if str(path) in given else path
             said = case_doubt(own, item.volume.relative, others, is_class=is_class)
             pair = _apart(path, item.volume.relative) if is_class else None
-            if pair is not None and apart[pair] == 1 and own is path:
+            if pair is not None and apart[pair] < MANY and own is path:
                 said = said or f"its folder is in {pair[0]}, its volume {item.volume.relative}"
+            if own is path and item.plane is not None:
+                said = said or _by_absence(path, item.volume.relative, gone)
             if said and path not in seen:
                 seen.add(path)
                 yield finding("case-differs", path, said)
+
+
+def _by_absence(file: PurePosixPath, volume: PurePosixPath, gone: Iterable[PurePosixPath]) -> str:
+    """Return which volumes could own a file too, and were left out; "" where its name says whose.
+
+    By plane the files of a folder belong together.
+    """
+    own = parse_name(volume.name)
+    if parse_name(file.name).case == own.case:
+        return ""
+    names = [(one, parse_name(one.name)) for one in gone if one.parent == volume.parent]
+    rivals = [one for one, name in names if (name.role, name.plane) == (VOLUME, own.plane)]
+    said = f"now that {listed(rivals, SHOWN)} is left out, it is of {volume}; its name says neither"
+    return said if rivals else ""
+
+
+MANY = 4
+"""So many volumes of one folder with masks in one other are trees of images and of labels."""
 
 
 def _apart(
@@ -226,7 +248,8 @@ def _apart(
     """
     ours, theirs = file.parent.parent, volume.parent
     is_beside = theirs in (ours, file.parent) or ours == PurePosixPath()
-    return None if is_beside or speaks_of_annotation(file.parent) else (ours, theirs)
+    is_tree = speaks_of_annotation(file.parent) or says_label(file.parent)
+    return None if is_beside or is_tree else (ours, theirs)
 
 
 MOST_ALIKE = 100

@@ -141,7 +141,8 @@ class _Split:
             for number in numbers:
                 what = f"{mask.relative}, for frame {number} of {volume.name}"
                 path = self._path(mask.relative, number)
-                yield Mended(path, content, what, origins=mask.origins)
+                placed = "split_frames" if len(numbers) > 1 else ""
+                yield Mended(path, content, what, origins=mask.origins, placed=placed)
 
     def _split(self, stack: Frames, numbers: Sequence[int]) -> Iterator[Mended]:
         for number, stored in enumerate(stack, start=1):

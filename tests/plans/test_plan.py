@@ -475,15 +475,16 @@ def shown(tmp_path: Path) -> Plan:
 
 
 def test_the_text_form_has_a_line_for_each_item_and_object(shown: Plan) -> None:
-    *lines, finding, note = repr(shown).splitlines()
+    *lines, finding, warning, note = repr(shown).splitlines()
     assert lines == [
         "Plan: 2 volumes, 2 objects, 2 classes, 2 scores; BLOCKED by 1 error",
         "  axl_anatomic.nrrd [semantic]",
         "    Femur: value 1, 5 voxels, 2 scores <- axl_inference.nii.gz",
         "    Tibia: value 2, 5 voxels <- axl_inference.nii.gz",
         "  cor_anatomic.nrrd",
-        "Findings: 1 error, 1 note",
+        "Findings: 1 error, 1 warning, 1 note",
     ]
+    assert warning.startswith("  WARNING [scores-slice-empty] axl_score.csv: ")
     assert note.startswith("  NOTE [class-without-value] ")
     assert finding.startswith("  ERROR [planes-incomplete] no volume of plane sag (there are axl_")
     assert [repr(item) for item in shown.items] == [

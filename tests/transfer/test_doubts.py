@@ -161,6 +161,24 @@ def test_values_that_were_objects_before_others_were_left_out_are_told(tmp_path:
     assert "segmentation-ambiguous" not in nk.plan(dataset).findings.by_code()
 
 
+def test_a_mask_that_others_could_own_before_they_were_left_out_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for plane in ("axl", "cor", "sag"):
+        for at, name in enumerate(("anna", "bert")):
+            write_nifti(folder / f"{plane}_anatomic_{name}.nii", volume() + at)
+    write_nifti(folder / "axl_inference.nii", labels())
+    gone = tuple(f"{plane}_anatomic_anna.nii" for plane in ("axl", "cor", "sag"))
+    results = seen(folder, nk.Step("leave_out", gone))
+    told(results, "2 objects may be of another patient (case-differs)")
+
+
+def test_a_mask_that_is_put_to_each_frame_is_a_persons_word(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "in/MR.nii", np.stack([volume(), volume() + 1], axis=3))
+    write_nifti(tmp_path / "in/MR/liver.nii", labels(values=(1,)))
+    words = "2 objects lie where a person put them (split_frames: MR_0/liver.nii"
+    told(seen(tmp_path / "in", nk.Step("split_frames", ("MR.nii",))), words)
+
+
 def test_the_folder_of_a_lost_volume_is_not_taken_without_a_word(tmp_path: Path) -> None:
     write_nifti(tmp_path / "in/anna/CT/liver.nii", labels(values=(1,)))
     write_nifti(tmp_path / "in/bert/CT.nii", volume())
