@@ -268,7 +268,7 @@ def masks_alike(surveys: Iterable[ItemSurvey]) -> Iterator[Finding]:
     for group in groups.values():
         for path, item in group.items() if len(group) > 1 else ():
             some = islice(group.items(), MOST_ALIKE)
-            if alike := [other for other, own in some if _is_another(item, own)]:
+            if alike := [other for other, own in some if is_another(item, own)]:
                 message = (
                     f"its labels have the number and place of voxels of {listed(alike, SHOWN)}"
                 )
@@ -279,7 +279,7 @@ def _of_label(label: Label) -> tuple[int, ...]:
     return (label.voxels, *(end for side in label.box for end in (side.start, side.stop)))
 
 
-def _is_another(item: Item, other: Item) -> bool:
+def is_another(item: Item, other: Item) -> bool:
     """Say whether two volumes are of two cases: of two folders, or of two numbers (no T1, T2)."""
     if item.volume is None or other.volume is None or item is other:
         return False

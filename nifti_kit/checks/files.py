@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import PurePosixPath
 
+from nifti_kit.checks.cases import is_another
 from nifti_kit.checks.geometry import share_text
 from nifti_kit.checks.rules import rule
 from nifti_kit.core.files import MOST_OF_A_NAME, name_size
@@ -176,6 +177,7 @@ def content_repeated(dataset: Dataset) -> Iterator[Finding]:
     Only files whose content is of one length and checksum are compared by all of it.
     """
     owners = {mask.image: (item, mask) for item in dataset.items for mask in item.masks}
+    volumes = {item.volume: item for item in dataset.items if item.volume is not None}
     # A mask of several images is one file.
     images = list(dict.fromkeys(image for item in dataset.items for image in item.images))
     kept = [image for image in images if not _is_empty(dataset, owners.get(image))]
@@ -185,7 +187,10 @@ def content_repeated(dataset: Dataset) -> Iterator[Finding]:
             same.sort(key=lambda image: natural_key(image.relative))
             others = listed((image.relative for image in same[1:]), SHOWN)
             message = f"it has the same content as {others}"
-            yield finding("content-repeated", same[0].relative, message)
+            items = [volumes[image] for image in same if image in volumes]
+            is_copy = any(is_another(items[0], other) for other in items[1:])
+            code = "volumes-alike" if is_copy else "content-repeated"
+            yield finding(code, same[0].relative, message)
 
 
 def _of_one_checksum(images: list[ImageFile]) -> list[list[ImageFile]]:

@@ -68,7 +68,10 @@ TOLD = "findings of a closer look"
 """Another: what a check of every voxel said that a plan tells too."""
 
 TOO = frozenset(
-    (*CODES.values(), CUT, "scores-base-suspect", "scores-reversed-suspect", "scores-slice-empty")
+    (
+        *(*CODES.values(), CUT, "volumes-alike"),
+        *("scores-base-suspect", "scores-reversed-suspect", "scores-slice-empty"),
+    )
 )
 """What only a closer look finds, and may say of a thing that lands that it is wrong."""
 

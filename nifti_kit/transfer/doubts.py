@@ -12,7 +12,7 @@ from nifti_kit.transfer.accepted import counted_of
 CODES = {
     "may be of another patient": (
         *("annotation-name-differs", "case-differs", "mapping-id-shared"),
-        *("masks-alike", "outlier-place", "planes-apart"),
+        *("masks-alike", "outlier-place", "planes-apart", "volumes-alike"),
     ),
     "may have another class": (
         *("annotation-number-shared", "class-name-repeated", "class-table-zero"),

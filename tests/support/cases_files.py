@@ -91,6 +91,17 @@ def copied(*patients: str) -> Case:
     return case
 
 
+def imaged(*names: str) -> Case:
+    """Return a case of volumes of one content."""
+
+    def case(folder: Path) -> Findings:
+        for name in names:
+            write_nifti(folder / name)
+        return found(folder)
+
+    return case
+
+
 def complex_numbers(name: str) -> Case:
     """Return a case of a volume, and a file of complex numbers."""
 
@@ -322,6 +333,10 @@ CASES: dict[str, tuple[Case, Case]] = {
     "content-repeated": (
         two_masks(labels(), labels()),
         two_masks(labels(values=()), labels(values=())),
+    ),
+    "volumes-alike": (
+        imaged("P01/CT.nii", "P02/CT.nii"),
+        imaged("P01/CT.nii", "P01/MR.nii"),
     ),
     "case-differs": (
         planes(0, "P01/axl_anatomic.nii", "P01/P02_axl_inference.nii"),

@@ -161,6 +161,13 @@ def test_values_that_were_objects_before_others_were_left_out_are_told(tmp_path:
     assert "segmentation-ambiguous" not in nk.plan(dataset).findings.by_code()
 
 
+def test_a_copy_of_the_volume_of_another_patient_is_told(tmp_path: Path) -> None:
+    for at, name in enumerate(("anna", "bert")):
+        write_nifti(tmp_path / f"in/{name}/CT.nii")
+        write_nifti(tmp_path / f"in/{name}/CT/liver.nii", labels(values=(0,) * at + (1,)))
+    told(seen(tmp_path / "in"), "1 volume may be of another patient (volumes-alike)")
+
+
 def test_a_mask_that_others_could_own_before_they_were_left_out_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     for plane in ("axl", "cor", "sag"):
