@@ -14,7 +14,7 @@ from nifti_kit.checks.classes import is_below_exported_map
 from nifti_kit.checks.rules import rule
 from nifti_kit.core.findings import Finding, finding
 from nifti_kit.core.geometry import plane_axis
-from nifti_kit.core.text import counted
+from nifti_kit.core.text import counted, listed
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.surveys import ItemSurvey, TableSurvey
 from nifti_kit.formats.components import Profiles, ShapeSurvey
@@ -34,6 +34,9 @@ MOST_LEFT = 0.25
 EXACT_FIT_SCORES = 3
 """So many scores on exactly the slices of their labels are no accident: then one miss is enough.
 (A single label that is scored throughout and read one layer off has one miss.)"""
+
+FROM_ZERO = "read as counting from 0"
+"""What :func:`nifti_kit.repairs.rebase_layers` says of a table that it did so with."""
 
 FILLED = "0.0"
 """What the platform's exporter writes where there is no score."""
@@ -98,6 +101,12 @@ def score_evidence(survey: ItemSurvey, shapes: Shapes) -> Iterator[Finding]:
 
 def boxed_evidence(survey: ItemSurvey) -> Iterator[Finding]:
     """Yield what :func:`score_evidence` would where each label fills its box: nothing is read."""
+    if survey.tables:
+        yield from score_evidence(survey, _boxes(survey))
+
+
+def _boxes(survey: ItemSurvey) -> Shapes:
+    """Return what gives the profiles of a label file whose labels fill their boxes."""
 
     def boxed(image: ImageFile) -> ShapeSurvey | None:
         own = next((one.labels for one in survey.masks if one.mask.image == image), None)
@@ -105,8 +114,37 @@ def boxed_evidence(survey: ItemSurvey) -> Iterator[Finding]:
             return None
         return ShapeSurvey({one.value: _boxed(one, image.shape) for one in own.labels}, {}, 1.0)
 
-    if survey.tables:
-        yield from score_evidence(survey, boxed)
+    return boxed
+
+
+@rule("dataset", "surveys")
+def bases_mixed(dataset: Dataset, surveys: Sequence[ItemSurvey]) -> Iterator[Finding]:
+    """Where layers of some tables count from 0, those of the others are known to count from 1.
+
+    A table whose scores are on their labels either way says nothing of it.
+    """
+    anew = {one.relative for one in dataset.mended if FROM_ZERO in one.what}
+    tables = [(survey, table) for survey in surveys for table in survey.tables]
+    zero = {table.table.relative for survey, table in tables if _has_zero(survey, table)} | anew
+    for survey, table in tables if zero else ():
+        columns = list(label_scores(survey, table, _boxes(survey)))
+        step = 1 if table.read.base == 1 else -1
+        frames = [(one, frame) for one in columns for frame in one.scored]
+        fit = all({frame, frame + step} <= one.present for one, frame in frames)
+        if frames and fit and table.table.relative not in zero:
+            base = table.read.base
+            message = (
+                f"layers of {listed(sorted(zero), 1)} count from 0; these are read as counting "
+                f"from {base}, and fit their labels as well from {1 - base}"
+            )
+            yield finding("scores-base-suspect", table.table.relative, message)
+
+
+def _has_zero(survey: ItemSurvey, table: TableSurvey) -> bool:
+    """Say whether a table has a Layer 0, which no table has that counts from 1."""
+    path = str(table.table.relative)
+    found = any((f.code, f.path) == ("scores-layer-zero", path) for f in survey.score_findings)
+    return found or (table.read.base == 0 and any(score.frame == 1 for score in table.read))
 
 
 def _boxed(label: Label, shape: tuple[int, ...]) -> Profiles:

@@ -106,6 +106,21 @@ def test_scores_that_seem_to_count_from_the_other_number_are_told(
     told(seen(folder, looks=looks), words)
 
 
+@pytest.mark.parametrize("do", ["rebase_layers", "score_base"])
+def test_a_table_that_says_nothing_beside_one_from_0_is_told(tmp_path: Path, do: str) -> None:
+    folder = write_planes(tmp_path / "in")
+    filled = np.zeros((5, 6, 7), np.uint8)
+    filled[1:4, 1:4, :] = 1
+    for plane in ("axl", "cor"):
+        write_nifti(folder / f"{plane}_inference.nii.gz", filled)
+    (folder / "axl_score.csv").write_text("Layer, Label-1\n0, 0.5\n1, 0.5\n")
+    (folder / "cor_score.csv").write_text("Layer, Label-1\n3, 0.5\n")
+    one, every = nk.Step("rebase_layers", ("axl_score.csv",), {"base": 0}), {"score_base": 0}
+    results = seen(folder, one if do == "rebase_layers" else nk.Step(do, values=every))
+    told(results, "; 1 score table may have scores on other slices (scores-base-suspect)")
+    assert [one.path for one in results[0].doubts] == ["cor_score.csv"]
+
+
 def test_a_table_with_scores_on_other_slices_is_a_persons_word(tmp_path: Path) -> None:
     folder = write_planes(tmp_path / "in")
     (folder / "axl_score.csv").write_text("Layer, Label-1\n3, 0.5\n4, 0.5\n")
