@@ -214,7 +214,7 @@ def cases_differ(dataset: Dataset) -> Iterator[Finding]:
             pair = _apart(path, item.volume.relative) if is_class else None
             if pair is not None and apart[pair] < MANY and own is path:
                 said = said or f"its folder is in {pair[0]}, its volume {item.volume.relative}"
-            if own is path and item.plane is not None:
+            if gone and own is path and item.plane is not None:
                 said = said or _by_absence(path, item.volume.relative, gone)
             if said and path not in seen:
                 seen.add(path)

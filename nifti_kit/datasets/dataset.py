@@ -336,7 +336,7 @@ def _with_own(dataset: Dataset, files: Sequence[str]) -> Iterator[str]:
     gone = set(files)
     kept: set[PurePosixPath] = set()
     lost: list[PurePosixPath] = []
-    for item in dataset.items:
+    for item in dataset.items if gone else ():
         own = [*(mask.relative for mask in item.masks), *(one.relative for one in item.tables)]
         if item.volume is not None and str(item.volume.relative) in gone:
             lost += own

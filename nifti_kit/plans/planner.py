@@ -366,7 +366,7 @@ class ItemPlanner:
         said = case_doubt(relative, there, self._names)
         said = said or name_doubt(relative.name, volume.name, by_name=by_name)
         if not said and row is not None and not by_name and self._alike[_lattice(volume)] > 1:
-            own, other = plain_name(relative.name), plain_name(volume.name)
+            own, other = plain_name("_".join(relative.parts)), plain_name(volume.name)
             if other.case and own.numbered.isdisjoint(other.numbered):
                 others = counted(self._alike[_lattice(volume)] - 1, "volume")
                 said = f"no word of its name is of {there}, and {others} more has that grid"

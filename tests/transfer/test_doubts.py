@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import pytest
 import nifti_kit as nk
 from nifti_kit.core import html
 from nifti_kit.widgets.upload.model import UploadModel
+from tests.platform import Platform
 from tests.support.bodies import exchanged, usual, write_bodies
 from tests.support.builders import labels, volume, write_nifti, write_planes
+from tests.support.uploads import api, new_dataset, new_project
 
 MASK = "P01/P02_axl_inference.nii"
 
@@ -215,9 +218,13 @@ def test_frames_are_classes_by_a_persons_word(tmp_path: Path) -> None:
     told(seen(folder, merged), "2 objects lie where a person put them (merge_frames: axl")
 
 
-@pytest.mark.parametrize("how", ["by hand", "by a file"])
-def test_a_volume_that_no_name_speaks_for_is_told(tmp_path: Path, how: str) -> None:
-    target = nk.ProjectFolder(tmp_path / "p", dataset="d")
+@pytest.mark.parametrize("how", ["by hand", "by hand, live", "by a file"])
+def test_a_volume_that_no_name_speaks_for_is_told(
+    tmp_path: Path, how: str, platform: Platform
+) -> None:
+    target: Any = nk.ProjectFolder(tmp_path / "p", dataset="d")
+    if how == "by hand, live":
+        target = nk.Instance(api(platform), new_dataset(platform, new_project(platform), "d"))
     for at, name in enumerate(("anna", "bert")):
         write_nifti(tmp_path / f"in/axl_anatomic_{name}.nii", volume() + at)
     plan = nk.plan(nk.scan(tmp_path / "in"), waive=["planes-incomplete"])
