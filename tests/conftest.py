@@ -28,6 +28,7 @@ SLOW_FILES = {
     "test_changes.py",
     "test_commands.py",
     "test_dask.py",
+    "test_doubts.py",
     "test_exporter.py",
     "test_files_written.py",
     "test_floods.py",
