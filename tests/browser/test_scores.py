@@ -101,6 +101,7 @@ def test_faulty_cells_are_found_corrected_and_saved_by_keyboard(place, request, 
 @PLACES
 def test_a_click_shows_the_slice_of_a_cell_with_its_label(place, request):
     opened = app_of(place, request, SAMPLES / "scores", "cor_score.csv")
+    opened.find(".nk-first-slice img").wait_for()  # before anybody asked
     assert opened.find(".nk-score-slice .nk-viewer-stage img").count() == 0
     opened.find(".nk-heat tr[data-key='L20'] td[data-column='3']").click()
     opened.page.wait_for_selector(".nk-score-slice .nk-viewer-stage img")

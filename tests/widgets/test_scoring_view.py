@@ -14,6 +14,7 @@ from tests.support.cases_scores import FULL, label_map
 pytest.importorskip("anywidget")
 
 from nifti_kit.widgets import ScoreEditor
+from nifti_kit.widgets.viewer.model import ViewerModel
 
 SAMPLE = Path(__file__).parents[2] / "data_samples" / "scores"
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -107,6 +108,24 @@ def test_the_slice_of_a_cell_is_opened_once(editor):
     sent(editor, do="open", row="head", column="Label-1")
     assert model.current == ("head", "Label-1")
     assert model.viewer.position[2] == 3
+
+
+def test_the_first_faulty_cell_is_drawn_until_a_slice_is_asked_for(editor):
+    model, first = editor.model, part(editor, "nk-first-slice")
+    assert model.viewer is None
+    assert "data:image/jpeg" in first.value
+    assert "axial slice 7 (0 to" in first.value  # of layer 8, the first with a fault
+    sent(editor, do="open", row="L4", column="Label-1")
+    model.join()
+    assert first.value == ""
+    assert model.viewer is not None
+
+
+def test_a_table_without_a_volume_has_no_first_picture(source):
+    (source / "axl_anatomic.nii").unlink()
+    made = ScoreEditor(source)
+    made.model.join()
+    assert part(made, "nk-first-slice").value == ""
 
 
 def test_the_cell_beside_the_grid_is_typed_into(editor):
@@ -255,3 +274,27 @@ def test_two_threads_show_how_layers_count_one_after_the_other(editor):
     editor.model.open = found
     other.join()
     assert counting.options == ()
+
+
+def test_a_table_that_is_chosen_while_another_is_drawn_is_drawn_too(editor, monkeypatch):
+    model, first = editor.model, part(editor, "nk-first-slice")
+    real, opened = ViewerModel.of_item, []
+
+    def interrupted(dataset, item):
+        opened.append(item.name)
+        if len(opened) == 1:
+            model.open = None
+        return real(dataset, item)
+
+    monkeypatch.setattr("nifti_kit.widgets.scores.model.ViewerModel.of_item", interrupted)
+    now, model.open = model.open, None
+    assert first.value == ""
+    model.open = now
+    model.draw()
+    model.opening.join()
+    assert first.value == ""  # nothing is open
+    model.open = now
+    model.opening.state = "running"
+    model.opening.state = "done"
+    model.opening.join()
+    assert "data:image/jpeg" in first.value

@@ -10,6 +10,7 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, HasTraits, Int, Tuple, Unicode, default, observe
 
+from nifti_kit.core.html import Illustration
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
@@ -54,6 +55,7 @@ class ScoreModel(HasTraits):
     revision = Int()  # counts the changes of whatever is shown
     drop_faulty = Bool(False)  # whether rows and cells that cannot be read are left out on saving
     viewer = AnyTrait()  # the chosen item in three planes; None before a slice is looked at
+    picture = AnyTrait()  # the first sight of a table, before anybody asked for a slice; or None
     opening = AnyTrait()  # the reading of its volume
 
     @default("opening")
@@ -87,6 +89,7 @@ class ScoreModel(HasTraits):
         self._before: dict[str, OpenTable] = {}
         self._handed: set[str] = set()
         self._lost: list[str] = []
+        self._is_asked = False  # whether a person asked for a slice of the table
         self._given = source if isinstance(source, Dataset) else None
         if isinstance(source, SourcePicker):
             self.source = source
@@ -371,15 +374,20 @@ class ScoreModel(HasTraits):
         return [*faults, *path_blockers(self.source.dataset, self.path, CSV)]
 
     @property
-    def look_blockers(self) -> list[str]:
-        """Why the slice of the cell cannot be shown."""
+    def picture_blockers(self) -> list[str]:
+        """Why the volume cannot be shown."""
         if self.open is None:
             return self.edit_blockers
         if self.open.reference.item.volume is None:
             return ["Its volume is on the target, not among these files."]
-        if self.place.slice is None:
-            return ["Choose a cell on a layer that the file has."]
         return []
+
+    @property
+    def look_blockers(self) -> list[str]:
+        """Why the slice of the cell cannot be shown."""
+        if not self.picture_blockers and self.place.slice is None:
+            return ["Choose a cell on a layer that the file has."]
+        return self.picture_blockers
 
     # Waiting, looking, saving
 
@@ -407,10 +415,22 @@ class ScoreModel(HasTraits):
             self.go(layer_key(layer), f"Label-{str(label).removeprefix('Label-')}")
         if self.look_blockers:
             raise BadScores(self.look_blockers[0])
+        self._is_asked = True
         if self.viewer is not None:
             self._aim(self.viewer)
         elif not self.opening.is_running:
             self.opening.start(self._read_volumes)
+
+    def draw(self) -> None:
+        """Begin to draw ``picture``: the slice of the cell that one is at, where it has one."""
+        if self.opening.is_running or self.picture_blockers or self.viewer or self.picture:
+            return
+        self._is_asked = False
+        self.opening.start(self._read_volumes)
+
+    @property
+    def _is_seen(self) -> bool:
+        return self.viewer is not None or (self.picture is not None and not self._is_asked)
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the table as a new CSV, and return where; a file that is there is kept beside it.
@@ -443,18 +463,21 @@ class ScoreModel(HasTraits):
 
     @observe("open")
     def _forget_viewer(self, _: Any) -> None:
-        self.viewer = None
+        self.viewer, self.picture = None, None
 
     def _read_volumes(self, ticket: Ticket) -> None:
         """Read volumes until that of the table that is chosen by then is there."""
-        while self.viewer is None and not self.look_blockers:
+        while not self._is_seen and not self.picture_blockers:
             found = self.open
             ticket.tell(0.0, f"Opening {found.reference.item.name}")
             with ticket.inside():  # cancelled, it shows what was read
                 viewer = ViewerModel.of_item(self.source.dataset, found.reference.item)
             if found is self.open:
                 self._aim(viewer)
-                self.viewer = viewer
+                if self._is_asked:
+                    self.viewer = viewer
+                else:
+                    self.picture = _drawn(viewer)
 
     def _aim(self, viewer: ViewerModel) -> None:
         place = self.place
@@ -469,6 +492,12 @@ def folder_of(source: str | os.PathLike[str]) -> tuple[str, str]:
     if not path.casefold().endswith(CSV):
         return path, ""
     return str(Path(path).parent), Path(path).name
+
+
+def _drawn(viewer: ViewerModel) -> Illustration:
+    """Return what a viewer shows."""
+    sheet = viewer.sheet
+    return Illustration(viewer.jpeg(), viewer.description, sheet.width, sheet.height)
 
 
 def _key_of(draft: Draft, line: int) -> str:

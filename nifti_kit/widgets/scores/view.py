@@ -11,12 +11,14 @@ import anywidget
 import ipywidgets as w
 from traitlets import Dict, Int, Unicode
 
+from nifti_kit.core import html
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.formats.scores.sheet import LAYER, value_of
 from nifti_kit.widgets.parts.table_view import TableView
 from nifti_kit.widgets.parts.views import (
     Gated,
+    Prose,
     SaveRow,
     SourcePickerView,
     TaskView,
@@ -216,21 +218,35 @@ class ScoreView(w.VBox):
         self._error = classed(notice(kind="error"), "nk-refused")
         self._message = classed(notice(kind="good"), "nk-done")
         self._reason = ""
+        self._looked_at: Any = None
         super().__init__(
             [
                 *head,
-                _Chosen(self.model, self.do),
-                TaskView(self.model.task, quiet=True),
                 self._editing(),
                 self._saving(),
             ]
         )
         classed(self, "nk-scoring")
         self.model.observe(self._show, ["revision", "current", "path", "drop_faulty"])
-        self.model.observe(self._show_viewer, "viewer")
+        self.model.observe(self._show_viewer, ["viewer", "picture"])
+        self.model.observe(self._look_first, "revision")
+        self.model.opening.observe(self._look_on, "state")
         for task in (self.model.task, self.model.source.task):
             task.observe(self._show, "state")
+        self._show_viewer()
+        self._look_first()
         self._show()
+
+    def _look_first(self, _: Any = None) -> None:
+        """Draw a table that was opened: first sight is a picture; later on a person asks."""
+        if self.model.open is not self._looked_at:
+            self._looked_at = self.model.open
+            self.model.draw()
+
+    def _look_on(self, change: Any) -> None:
+        """Draw the table that was opened at the moment at which the last reading ended."""
+        if change["new"] == "done":
+            self.model.draw()
 
     def do(self, act: Callable[[], Any]) -> None:
         """Do what a person asks for; what is refused is said."""
@@ -258,29 +274,26 @@ class ScoreView(w.VBox):
         self._undo = Gated(
             "Undo", lambda: self.do(model.undo), lambda: model.undo_blockers, "nk-undo"
         )
-        left = w.VBox([self._heat, self._undo, self._message, self._error])
         self._cell = ScoreCell(model, self.do)
         listed = classed(TableView(model.remarks, "What is wrong"), "nk-remarks")
         model.remarks.observe(self._jumped, "selected")
-        self._parts = w.VBox(
-            [
-                beside(left, w.VBox([self._cell, *self._slices()])),
-                heading("What is wrong, cell by cell", 4),
-                self._summary,
-                listed,
-            ]
-        )
-        return self._parts
+        grid = w.VBox([self._heat, self._undo, self._message, self._error])
+        cell = w.VBox([self._cell, *self._slices()])
+        wrong = w.VBox([heading("What is wrong, cell by cell", 4), self._summary, listed])
+        self._parts = (grid, cell, wrong)
+        reading = TaskView(model.task, quiet=True)
+        left = w.VBox([_Chosen(model, self.do), reading, grid])
+        return w.VBox([beside(left, cell), wrong])
 
     def _jumped(self, change: Any) -> None:
         if change["new"]:
             self._heat.take_focus()
 
     def _slices(self) -> list[Any]:
-        self._hint = say("Click a cell, or press Enter on it: its slice is shown here.")
+        hint = say("Click a cell, or press Enter on it: its slice is shown here.")
         self._viewer = classed(w.VBox(), "nk-score-slice")
-        title = heading("The slice of the chosen cell", 4)
-        return [title, self._hint, TaskView(self.model.opening, quiet=True), self._viewer]
+        self._first = Prose(_dom_classes=("nk-text", "nk-first-slice"))
+        return [hint, TaskView(self.model.opening, quiet=True), self._first, self._viewer]
 
     def _saving(self) -> Any:
         model = self.model
@@ -312,15 +325,16 @@ class ScoreView(w.VBox):
         if self._save.path.value != model.path:
             self._save.path.value = model.path
         self._save.refresh()
-        for part in (self._parts, self._kept):
+        for part in (*self._parts, self._kept):
             part.layout.display = "none" if model.open is None else ""
 
     def _show_viewer(self, _: Any = None) -> None:
         for old in self._viewer.children:
             old.close()
-        viewer = self.model.viewer
+        viewer, picture = self.model.viewer, self.model.picture
+        is_first = viewer is None and picture is not None
+        self._first.value = html.figure(picture) if is_first else ""
         self._viewer.children = () if viewer is None else (Viewer(viewer),)
-        self._hint.layout.display = "" if viewer is None else "none"
 
 
 class ScoreEditor(ScoreView):
