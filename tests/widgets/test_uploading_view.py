@@ -89,6 +89,8 @@ def test_a_disabled_button_says_why(app: Any) -> None:
     assert part(app, "nk-upload").disabled
     assert "Make the plan first." in text(part(app, "nk-landing"))
     assert "Nothing has been uploaded yet." in text(part(app, "nk-evidence"))
+    since = part(app, "nk-show-since")  # which would say it once more
+    assert not is_shown(next(one for one in parts(app) if since in getattr(one, "children", ())))
     assert not part(app, "nk-plan").disabled
     app.model.target.folder.choose("", "")
     assert part(app, "nk-plan").disabled

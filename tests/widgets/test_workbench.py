@@ -326,6 +326,19 @@ def test_tabs_are_made_when_they_are_opened() -> None:
     app.model.join()
 
 
+def test_mend_opens_at_the_first_finding(tmp_path: Path) -> None:
+    app = widgets.Workbench(lost(tmp_path / "in"))
+    app.model.join()
+    assert app.model.findings.selected is None
+    app.model.turn("mend")
+    first = app.model.findings.findings[0]
+    assert app.model.findings.selected == first
+    app.model.findings.select(1)
+    app.model.turn("inspect")
+    app.model.turn("mend")
+    assert app.model.findings.selected != first  # what a person chose stays chosen
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_an_empty_workbench_says_what_to_give(tab: str) -> None:
     app = widgets.Workbench(tab=tab)

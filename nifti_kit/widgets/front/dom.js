@@ -13,6 +13,6 @@ const el = (name, attributes = {}, ...children) => {
 
 
 // Where a long name may break: after a sign between its words, and in what no one reads as a word.
-const BREAKS = /(?<=[/\\_]|\S-)(?=[^/\\_.\s-])|(?<=\.)(?!gz$)(?=[^/\\_.\s\d-])|(?<=[^/\\_.\s-]{24})(?=[^/\\_.\s-]{4})/;
+const BREAKS = /(?<=[/\\_]|\S-)(?=[^/\\_.\s-])|(?<=\.)(?!gz\b)(?=[^/\\_.\s\d-])|(?<=[^/\\_.\s-]{24})(?=[^/\\_.\s-]{4})/;
 const broken = (text) => String(text).split(BREAKS)
   .flatMap((piece, at) => (at ? [document.createElement("wbr"), piece] : [piece]));

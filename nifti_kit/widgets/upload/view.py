@@ -300,6 +300,7 @@ class EvidenceView(w.VBox):
         self._saved.say([f"Saved: {path}" for path in model.saved])
         self._verify.refresh()
         self._since.refresh()
+        self._since.layout.display = "none" if model.receipt is None else ""
 
     def _state(self, line: Any, name: str, result: Any) -> None:
         """Show the title of a receipt or a proof, marked by how it stands."""

@@ -101,6 +101,7 @@ class Workbench(w.VBox):
         model.observe(self._show, ["message", "decisions"])
         model.source.observe(self._show, "dataset")
         model.findings.observe(self._show, "findings")
+        model.findings.observe(self._choose_first, "shown")
         model.target.observe(self._show, "target")
         upload.observe(self._show, ["planned", "receipt", "proof", "plan_blockers"])
         for task in (model.source.task, model.matching_task, model.inspect.task):
@@ -126,6 +127,14 @@ class Workbench(w.VBox):
             self._tabs.children[at].children = [made]
         self._tabs.selected_index = at
         self._show()
+        self._choose_first()
+
+    def _choose_first(self, _: Any = None) -> None:
+        """Choose a finding where none is: first sight is a picture, and what can be done."""
+        findings = self.model.findings
+        rows = findings.table.found
+        if self.model.tab == "mend" and rows and findings.selected is None:
+            findings.table.select(rows[0].key)
 
     def _inspect(self) -> Any:
         parts = ("items", "classes", "board")
