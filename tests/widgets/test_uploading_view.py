@@ -68,6 +68,11 @@ def is_shown(view: Any) -> bool:
     return view.layout.display != "none"
 
 
+def holder(app: Any, inner: Any) -> Any:
+    """Return what a part stands in."""
+    return next(one for one in parts(app) if inner in getattr(one, "children", ()))
+
+
 def everything(app: Any) -> str:
     """Return all that the front end is sent of any widget, and all traits of the models."""
     state = json.dumps(w.Widget.get_manager_state()["state"], default=repr)
@@ -90,7 +95,7 @@ def test_a_disabled_button_says_why(app: Any) -> None:
     assert "Make the plan first." in text(part(app, "nk-landing"))
     assert "Nothing has been uploaded yet." in text(part(app, "nk-evidence"))
     since = part(app, "nk-show-since")  # which would say it once more
-    assert not is_shown(next(one for one in parts(app) if since in getattr(one, "children", ())))
+    assert not is_shown(holder(app, since))
     assert not part(app, "nk-plan").disabled
     app.model.target.folder.choose("", "")
     assert part(app, "nk-plan").disabled
@@ -112,6 +117,8 @@ def test_from_plan_to_proof_by_buttons(app: Any, tmp_path: Path) -> None:
     evidence = part(app, "nk-evidence")
     assert f"The project: <code>{tmp_path / 'project'}</code>" in text(evidence)
     assert len(part(app, "nk-landed").model.rows) == 2
+    lists = [holder(app, part(app, name)) for name in ("nk-landed", "nk-proved")]
+    assert [is_shown(one) for one in lists] == [True, False]
     press(app, "nk-verify")
     app.model.checking.join(PATIENCE_S)
     assert "Proof: verified; 1 volume and 2 objects" in text(evidence)

@@ -2,7 +2,7 @@
 
 const TYPING_PAUSE_MS = 200; // a search for each letter would make the table flicker
 
-const LONG = 16; // letters of a cell that wants room of its own
+const LONG = 20; // letters of a cell that wants room of its own
 
 // A row's tone is told by a sign with a word, not by colour alone.
 const SIGNS = { error: "✖", warning: "▲", note: "●", good: "✔" };

@@ -384,7 +384,7 @@ class _Chosen(w.VBox):
     def __init__(self, model: ScoreModel, do: Callable[[Callable[[], Any]], None]) -> None:
         self.model, self._do = model, do
         self._table = classed(w.Dropdown(description="Table:"), "nk-score-table")
-        self._table.layout.width = "min(100%, 36rem)"
+        self._table.layout.width = "min(100% - 4px, 36rem)"
         self._subject = say("", "nk-subject")
         self._why = notice(kind="note")
         self._counting = classed(w.RadioButtons(), "nk-countings")

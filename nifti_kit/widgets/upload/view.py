@@ -52,19 +52,20 @@ class UploadView(w.VBox):
         foot: Iterable[Any] = (),
     ) -> None:
         self.model = model
+        evidence = EvidenceView(model)
         acts = [
             heading("What is there already", 4),
             ExistingView(model),
             heading("Upload", 4),
             LandingView(model),
             heading("Receipt and proof", 4),
-            EvidenceView(model),
+            evidence,
         ]
         plan = w.VBox([heading("What will land", 4), PlanView(model), *foot])
         place = w.VBox([heading("Target", 4), TargetPickerView(model.target)])
         if source is not None:
             place = beside(w.VBox([heading("Source", 4), source]), place)
-        super().__init__([*head, place, beside(plan, w.VBox(acts))])
+        super().__init__([*head, place, beside(plan, w.VBox(acts)), *evidence.lists])
         classed(self, "nk-uploader")
 
 
@@ -261,7 +262,10 @@ class LandingView(w.VBox):
 
 
 class EvidenceView(w.VBox):
-    """Shows receipt and proof, where they are kept, and where the project is."""
+    """Shows receipt and proof, where they are kept, and where the project is.
+
+    ``lists``: what landed, and how it compares, object by object; they want a page's width.
+    """
 
     def __init__(self, model: UploadModel) -> None:
         self.model, self.receipt_tables = model, ReceiptTables()
@@ -273,7 +277,11 @@ class EvidenceView(w.VBox):
         self._verify = Gated(
             "Verify", model.verify, lambda: model.verify_blockers, "nk-verify", primary=True
         )
-        parts = [self._receipt, self._link, self._landed, self._verify, TaskView(model.checking)]
+        self.lists = (
+            w.VBox([heading("What landed, object by object", 4), self._landed]),
+            w.VBox([heading("What was read back, object by object", 4), self._proved]),
+        )
+        parts = [self._receipt, self._link, self._verify, TaskView(model.checking)]
         self._since = Gated(
             "What has changed since the upload?",
             model.show_changes_since,
@@ -281,7 +289,7 @@ class EvidenceView(w.VBox):
             "nk-show-since",
         )
         changes = ChangesView(model.since, "What has changed since the upload", "nk-since")
-        super().__init__([*parts, self._proof, self._proved, self._saved, self._since, changes])
+        super().__init__([*parts, self._proof, self._saved, self._since, changes])
         classed(self, "nk-evidence")
         model.observe(self._show, ["receipt", "proof", "saved", "verify_blockers"])
         self._show()
@@ -295,8 +303,9 @@ class EvidenceView(w.VBox):
         if name in (None, "proof"):
             self.receipt_tables.show_proof(model.proof)
             self._state(self._proof, "nk-proof", model.proof)
-        self._landed.layout.display = "" if self.receipt_tables.landed.rows else "none"
-        self._proved.layout.display = "" if self.receipt_tables.proved.rows else "none"
+        tables = (self.receipt_tables.landed, self.receipt_tables.proved)
+        for part, table in zip(self.lists, tables, strict=True):
+            part.layout.display = "" if table.rows else "none"
         self._saved.say([f"Saved: {path}" for path in model.saved])
         self._verify.refresh()
         self._since.refresh()
