@@ -2,7 +2,7 @@
 
 const TYPING_PAUSE_MS = 200; // a search for each letter would make the table flicker
 
-const LONG = 20; // letters of a cell that wants room of its own
+const LONG = /\S{21}/; // a name wants room of its own, words flow
 
 // A row's tone is told by a sign with a word, not by colour alone.
 const SIGNS = { error: "✖", warning: "▲", note: "●", good: "✔" };
@@ -109,7 +109,7 @@ function render({ model, el: root }) {
     return [patch, text];
   };
 
-  const look = (column, cell) => `nk-${column.kind}` + (column.minor ? " nk-minor" : "") + (column.kind !== "choice" && cell?.value?.length > LONG ? " nk-long" : "");
+  const look = (column, cell) => `nk-${column.kind}` + (column.minor ? " nk-minor" : "") + (column.kind !== "choice" && LONG.test(cell?.value) ? " nk-long" : "");
 
   const header = (column, sort) => {
     const order = sort === column.name ? "ascending" : sort === `-${column.name}` ? "descending" : "none";
