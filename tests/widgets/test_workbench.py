@@ -326,6 +326,12 @@ def test_tabs_are_made_when_they_are_opened() -> None:
     app.model.join()
 
 
+def test_of_an_empty_folder_nothing_is_to_mend(tmp_path: Path) -> None:
+    model = opened(tmp_path, tmp_path.with_name("project"))
+    said = "Nothing that could land was found: see why, or give another source."
+    assert model.next == (said, "mend")
+
+
 def test_mend_opens_at_the_first_finding(tmp_path: Path) -> None:
     app = widgets.Workbench(lost(tmp_path / "in"))
     app.model.join()

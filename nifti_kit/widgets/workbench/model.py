@@ -306,6 +306,8 @@ class WorkbenchModel(HasTraits):
         yield dataset is None, ("Give a folder, an archive or a NIfTI file, and press Read.", "")
         is_reading = self.inspect.is_reading and not left["mend"]
         yield is_reading, ("Every voxel is being read ...", "")
+        nothing = "Nothing that could land was found: see why, or give another source."
+        yield dataset is not None and not dataset.items, (nothing, "mend")
         yield left["mend"] > 0, (f"{counted(left['mend'], 'error')} to mend.", "mend")
         yield self.target.target is None, ("Choose where it lands.", "upload")
         layout = "" if dataset is None else dataset.layout
