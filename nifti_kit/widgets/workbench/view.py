@@ -101,7 +101,6 @@ class Workbench(w.VBox):
         model.observe(self._show, ["message", "decisions"])
         model.source.observe(self._show, "dataset")
         model.findings.observe(self._show, "findings")
-        model.findings.observe(self._choose_first, "shown")
         model.target.observe(self._show, "target")
         upload.observe(self._show, ["planned", "receipt", "proof", "plan_blockers"])
         for task in (model.source.task, model.matching_task, model.inspect.task):
@@ -129,7 +128,7 @@ class Workbench(w.VBox):
         self._show()
         self._choose_first()
 
-    def _choose_first(self, _: Any = None) -> None:
+    def _choose_first(self) -> None:
         """Choose a finding where none is: first sight is a picture, and what can be done."""
         findings = self.model.findings
         rows = findings.table.found
