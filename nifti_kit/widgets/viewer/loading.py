@@ -164,10 +164,7 @@ def _overlay(
 def _numbered(
     piece: Piece, numbers: Mapping[str, int], dtype: np.dtype[Any]
 ) -> npt.NDArray[Any] | NiftiKitError | Cancelled:
-    """Return a label map with the numbers of its classes in place of its values, or its fault.
-
-    One mask that cannot be read, or is not waited for, does not take the others away.
-    """
+    """Return a label map with the numbers of its classes in place of its values, or its fault."""
     try:
         values = piece.read()
     except (NiftiKitError, Cancelled) as error:

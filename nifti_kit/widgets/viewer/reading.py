@@ -27,7 +27,6 @@ Stamp = tuple[object, ...]
 SURVEYED = "labels", "fingerprint"
 """What a dataset remembers of a label map: keys of its memory are (one of these, image)."""
 
-
 NOWHERE: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 

@@ -48,7 +48,6 @@ HINT = (
 MOST_ROWS = 300
 """Of the legend: more cost the browser time, and are found by searching."""
 
-
 CALLS = {
     "step": "step",
     "pick": "pick",
