@@ -32,12 +32,9 @@ NONE = "No findings: nothing is wrong as far as it was read."
 
 
 class FindingsView(w.VBox):
-    """Shows findings.
+    """Shows findings: what ``mending`` can do about them, and by ``jump`` the item of one.
 
-    ``jump``: called with the chosen finding by the button "Show the item"; without it there is
-    none.
-    ``path``: where findings are saved at first; ``.html`` is a report with pictures.
-    ``mending``: what can be done about them; without it they are shown only.
+    ``path`` is where they are saved at first; ``.html`` is a report with pictures.
     """
 
     def __init__(

@@ -74,12 +74,12 @@ class MendingView(w.VBox):
         self._error, self._message = notice(kind="error"), notice(kind="good")
         task = TaskView(model.task, quiet=True)
         acts = w.HBox([self._look, self._take], layout=ROW)
-        self._chosen = w.VBox([self._what, self._fields, self._every, acts, task, self._proof])
-        self._chosen.children = (*self._chosen.children, self._slices)
+        seen = [task, self._proof, self._slices]
+        self._chosen = w.VBox([self._what, self._fields, self._every, acts, *seen])
         model.opening.observe(self._through.refresh, "state")
         self._every.observe(self._mean_every, "value")
         self._is_built = True
-        self.children = (*(self._title, self._offers, self._chosen), *(self._error, self._message))
+        self.children = (self._title, self._offers, self._chosen, self._error, self._message)
 
     def _mean_every(self, change: Any) -> None:
         if change["new"] != self.model.every:
