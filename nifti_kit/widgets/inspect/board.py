@@ -31,6 +31,8 @@ from nifti_kit.widgets.viewer.opening import open_item
 MARKS = ("pass", "fail", "?")
 """What a person can say of an item; nothing is said by ``""``."""
 
+EXPECTED = ", ".join(map(repr, MARKS))
+
 PAGE_SIZE = 12
 """Pictures of a page: two rows on a wide screen, drawn in a few seconds."""
 
@@ -117,8 +119,7 @@ class Board(Pages[str]):
         if name not in self.names:
             raise NiftiKitError("there is no such item", found=repr(name))
         if mark not in (*MARKS, ""):
-            expected = ", ".join(map(repr, MARKS))
-            raise NiftiKitError("there is no such mark", found=repr(mark), expected=expected)
+            raise NiftiKitError("there is no such mark", found=repr(mark), expected=EXPECTED)
         others = {known: given for known, given in self.marks.items() if known != name}
         self.marks = {**others, name: mark} if mark else others
 
@@ -202,12 +203,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, str]:
     for row in rows:
         mark = (row["mark"] or "").strip()
         if mark not in (*MARKS, ""):
-            raise NiftiKitError(
-                f"line {rows.line_num} has no such mark",
-                path=path,
-                found=repr(mark),
-                expected=", ".join(map(repr, MARKS)),
-            )
+            message = f"line {rows.line_num} has no such mark"
+            raise NiftiKitError(message, path=path, found=repr(mark), expected=EXPECTED)
         marks[unguarded_cell(row["item"] or "")] = mark
     return marks
 
@@ -224,8 +221,7 @@ NAMED = 6
 def miniature(dataset: Dataset, item: Item | PlannedItem) -> Illustration | None:
     """Return the slice of an item that shows most of its classes; None where nothing can be seen.
 
-    The slice is of the item's own plane, axial where it has none. One volume is in memory.
-    Where the volume is not there, the first mask is drawn alone.
+    It is of the item's own plane, else axial; without a volume the first mask is drawn alone.
     """
     item_of = {found.name: found for found in dataset.items}
     source = item_of[item.name]

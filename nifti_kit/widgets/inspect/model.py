@@ -229,10 +229,7 @@ class InspectModel(HasTraits):
             self.look_closer()
 
     def join(self) -> None:
-        """Wait for all that is under way; raises what went wrong.
-
-        A run without a person ends with this, so that a failure is not lost.
-        """
+        """Wait for all that is under way, and raise what failed: for runs without a person."""
         join(self.source.task, self.mending.task, self.task, self.opening, self.board.task)
 
     def choose(self, item: str | Item | int) -> None:

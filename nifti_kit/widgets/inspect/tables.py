@@ -48,7 +48,6 @@ FIXED_COLUMNS = tuple(
 )
 """Where a file is a class: it has the file's name."""
 
-
 NAMED = 8
 """Classes that an error names before it counts the rest."""
 
