@@ -170,10 +170,7 @@ class Workbench(w.VBox):
 
 
 class _Handed(w.VBox):
-    """A field for what another notebook saved: a mapping, or a corrected table.
-
-    It is made when there is a source that could take one.
-    """
+    """A field for what another notebook saved, made when there is a source that could take it."""
 
     def __init__(self, model: WorkbenchModel) -> None:
         self.model = model
