@@ -1,4 +1,7 @@
-"""Edits of score tables: each takes a draft, and returns what was done with the new draft."""
+"""Edits of score tables: each takes a draft, and returns what was done with the new draft.
+
+One that cannot be made raises :class:`nifti_kit.errors.BadScores`, which says why.
+"""
 
 from __future__ import annotations
 
@@ -76,10 +79,7 @@ class Draft:
 
     @cached_property
     def read(self) -> ScoreTable:
-        """The table as it is read, by frames of the NIfTI file.
-
-        Raises BadScores if layers count from the last frame, and one is beyond the first.
-        """
+        """The table as it is read, by frames of the NIfTI file; a layer beyond them is refused."""
         found = read_sheet(self.sheet, str(self.table.relative), self.base)
         if self.count is not None and self.frames == "reversed":
             return found.reversed(self.count)
@@ -95,10 +95,7 @@ class Draft:
         return replace(self, sheet=sheet)
 
     def row_for(self, layer: int) -> tuple[Draft, int]:
-        """Return the draft with a row for a layer, and the row's line; it is added if missing.
-
-        Raises BadScores if several rows have that layer, or the volume has no such frame.
-        """
+        """Return the draft with a row for a layer, and the row's line; it is added if missing."""
         if layer in self.rows:
             return self, self.rows[layer].number
         lines = [
@@ -115,10 +112,7 @@ class Draft:
 
 
 def open_draft(table: TableFile, base: int, frames: str, count: int | None) -> Draft:
-    """Return the draft of a score table as its file is.
-
-    Raises NiftiKitError if the file is no score table.
-    """
+    """Return the draft of a score table as its file is; another file is refused."""
     check_base(base, table.path)
     text = table_text(table.path, table.content)
     # What a repair wrote counts from 1, along the file.
@@ -138,10 +132,7 @@ class Edited(NamedTuple):
 
 
 def column_of(label: int | str) -> str:
-    """Return the column of a label: 2, ``"2"`` and ``"Label-2"`` are one.
-
-    Raises BadScores if it names no pixel value.
-    """
+    """Return the column of a label: 2, ``"2"`` and ``"Label-2"`` are one."""
     text = str(label).strip()
     text = text[6:] if text.casefold().startswith("label-") else text
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_VALUE):
@@ -150,10 +141,7 @@ def column_of(label: int | str) -> str:
 
 
 def key_parts(key: str) -> tuple[int | None, int | None]:
-    """Return (layer, None) or (None, line) of a row's key.
-
-    Raises BadScores if it is no such key.
-    """
+    """Return (layer, None) or (None, line) of a row's key."""
     kind, number = key[:1], key[1:]
     if kind not in ("L", "R") or not number.isdigit():
         raise BadScores("that is no row", found=repr(key))
@@ -161,10 +149,7 @@ def key_parts(key: str) -> tuple[int | None, int | None]:
 
 
 def scored(draft: Draft, key: str, name: str, text: str) -> Edited:
-    """Put a text into a cell; a score has to be a number, ``""`` removes it.
-
-    Raises BadScores if it is no number, or there is no such row.
-    """
+    """Put a text into a cell; a score has to be a number, ``""`` removes it."""
     text = text.strip()
     if value_of(name) is not None and text and decimal(text) is None:
         raise BadScores(
@@ -176,10 +161,7 @@ def scored(draft: Draft, key: str, name: str, text: str) -> Edited:
 
 
 def commented(draft: Draft, key: str, name: str, text: str) -> Edited:
-    """Put a comment beside a score; ``""`` removes it.
-
-    Raises BadScores if a file cannot hold it, or the column has no scores.
-    """
+    """Put a comment beside a score; ``""`` removes it."""
     value = value_of(name)
     if value is None:
         raise BadScores("only a label has comments", found=name or "no column")
@@ -207,10 +189,7 @@ def _shown(text: str) -> str:
 
 
 def placed(draft: Draft, key: str, text: str) -> Edited:
-    """Give a row another layer.
-
-    Raises BadScores if it is no whole number, there is no such layer, or it has a row already.
-    """
+    """Give a row another layer, which is there and has no row yet."""
     line = _line(draft, key)
     number = decimal(text.strip())
     if number is None or number != int(number):
@@ -235,16 +214,13 @@ def _line(draft: Draft, key: str) -> int:
 
 
 def row_removed(draft: Draft, key: str) -> Edited:
-    """Remove a row with all its scores; raises BadScores if there is none."""
+    """Remove a row with all its scores."""
     line = _line(draft, key)
     return Edited(f"line {line} removed", draft.with_sheet(draft.sheet.without_row(line)))
 
 
 def column_moved(draft: Draft, name: str, label: int | str) -> Edited:
-    """Give a column, with its comments, to another label.
-
-    Raises BadScores if there is no such column, or that label has one.
-    """
+    """Give a column, with its comments, to another label, which has none yet."""
     _need(draft, name)
     other = column_of(label)
     if other == name:
@@ -260,10 +236,7 @@ def column_moved(draft: Draft, name: str, label: int | str) -> Edited:
 
 
 def column_removed(draft: Draft, name: str) -> Edited:
-    """Remove a column, with its comments.
-
-    Raises BadScores if there is none, or it is the only one with scores.
-    """
+    """Remove a column, with its comments; the only one with scores stays."""
     _need(draft, name)
     if draft.sheet.values == (value_of(name),):
         raise BadScores(f"{name} is the only label of the table: it stays")
@@ -280,10 +253,7 @@ def _need(draft: Draft, name: str) -> None:
 
 
 def counted_anew(draft: Draft, base: int, frames: str) -> Edited:
-    """Count the layers from another number, or from the other end.
-
-    Raises BadScores if there is no such way, or a layer would have no frame.
-    """
+    """Count the layers from another number, or from the other end; each needs a frame."""
     after = replace(draft, base=base, frames=frames, said=True)
     _ = after.read  # refuses a layer beyond the first frame, where they count from the last one
     if after == draft:
@@ -293,10 +263,7 @@ def counted_anew(draft: Draft, base: int, frames: str) -> Edited:
 
 
 def shifted(draft: Draft, by: int) -> Edited:
-    """Move every row by some layers.
-
-    Raises BadScores if a row would come before the first frame, or behind the last one.
-    """
+    """Move every row by some layers; each needs a frame."""
     sheet = draft.sheet
     for layer, row in draft.rows.items():
         if draft.frame_of(layer + by) is None:

@@ -330,10 +330,7 @@ def fix_of(remark: Remark, draft: Draft) -> str:
 
 
 def fixed(remark: Remark, draft: Draft) -> Edited:
-    """Do what :func:`fix_of` says.
-
-    Raises BadScores if nothing can be done by one press, or it cannot be done.
-    """
+    """Do what :func:`fix_of` says; raises BadScores where that is nothing, or cannot be done."""
     fix = fix_of(remark, draft)
     if fix == CLEAR:
         return edits.scored(draft, remark.row, remark.column, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, HasTraits, Int, Tuple, Unicode, default, observe
+from traitlets import Bool, HasTraits, Instance, Int, Tuple, Unicode, observe
 
 from nifti_kit.core.html import Illustration
 from nifti_kit.core.text import counted
@@ -56,11 +56,7 @@ class ScoreModel(HasTraits):
     drop_faulty = Bool(False)  # whether rows and cells that cannot be read are left out on saving
     viewer = AnyTrait()  # the chosen item in three planes; None before a slice is looked at
     picture = AnyTrait()  # the first sight of a table, before anybody asked for a slice; or None
-    opening = AnyTrait()  # the reading of its volume
-
-    @default("opening")
-    def _no_volume(self) -> Task:
-        return Task()
+    opening = Instance(Task, ())  # the reading of its volume
 
     def __init__(
         self,
@@ -73,10 +69,8 @@ class ScoreModel(HasTraits):
     ) -> None:
         """Take a source: a dataset, what :func:`nifti_kit.scan` takes, one CSV, or a picker.
 
-        Nothing is read yet: :meth:`scan` begins.
-
-        ``base`` is what layers count from (by default the dataset's, else 1); ``out`` is the
-        folder to save in at first; ``choices`` are those of :func:`nifti_kit.scan`.
+        Nothing is read yet: :meth:`scan` begins. ``base`` is what layers count from (by default the
+        dataset's, else 1); ``out`` the folder to save in at first; ``choices`` those of the scan.
         """
         super().__init__()
         self.out, self._base, self._wanted = Path(out), base, table
@@ -392,10 +386,7 @@ class ScoreModel(HasTraits):
     # Waiting, looking, saving
 
     def join(self) -> None:
-        """Wait for all that is under way; raises what went wrong.
-
-        A run without a person ends with this, so that a failure is not lost.
-        """
+        """Wait for all that is under way, and raise what failed: for runs without a person."""
         join(self.source.task, self.task, self.opening)
 
     def undo(self) -> None:
@@ -407,9 +398,7 @@ class ScoreModel(HasTraits):
     def look(self, layer: int | None = None, label: int | str = "") -> None:
         """Show the slice of a cell with its label; by default of the cell that one is at.
 
-        The volume is read first, in ``opening``.
-
-        Raises BadScores if it cannot be shown (``look_blockers``).
+        The volume is read first, in ``opening``. Raises BadScores: see ``look_blockers``.
         """
         if layer is not None:
             self.go(layer_key(layer), f"Label-{str(label).removeprefix('Label-')}")

@@ -43,8 +43,7 @@ class OpenTable:
     """A score table that is checked and edited.
 
     Its masks are read once, when it is opened; every check after an edit uses what was found.
-
-    ``remarks``: what is wrong in it, errors first.
+    ``remarks`` are what is wrong in it, errors first.
     """
 
     def __init__(self, dataset: Dataset, item: Item, table: TableFile, base: int | None) -> None:
@@ -81,10 +80,7 @@ class OpenTable:
         self.draft, self.remarks = draft, remarks
 
     def apply(self, edit: Callable[[Draft], Edited]) -> str:
-        """Make an edit, check again, and return what was done; ``""`` where nothing changed.
-
-        Raises BadScores if it is refused; nothing changes then.
-        """
+        """Make an edit, check again, and return what was done; ``""`` where nothing changed."""
         what, draft = edit(self.draft)
         before = self.draft
         if draft == before:
@@ -184,11 +180,7 @@ def _kept(draft: Draft, drop_faulty: bool) -> ScoreTable:
 
 
 def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
-    """Write a table; return where, and in words what became of a file that was there.
-
-    Raises NiftiKitError if something cannot be read and is not to be left out, or the file cannot
-    be written.
-    """
+    """Write a table; return where, and in words what became of a file that was there."""
     place, kept = path_of(path), ""
     table = _kept(draft, drop_faulty)
     text = table.to_csv(drop_faulty=drop_faulty)
@@ -226,11 +218,7 @@ def _guarded(table: ScoreTable) -> str:
 
 
 def steps_of(drafts: Iterable[Draft], drop_faulty: bool) -> Iterator[Step]:
-    """Yield the steps that put drafts in the place of their tables; nothing is read again.
-
-    Raises BadScores if something cannot be read and is not to be left out, or nobody said what
-    layers count from.
-    """
+    """Yield the steps that put drafts in the place of their tables; nothing is read again."""
     for draft in drafts:
         file = str(draft.table.relative)
         if not draft.said:

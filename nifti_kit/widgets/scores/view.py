@@ -25,6 +25,7 @@ from nifti_kit.widgets.parts.views import (
     action,
     beside,
     classed,
+    exchange,
     front,
     heading,
     notice,
@@ -58,16 +59,8 @@ class ScoreCell(w.VBox):
             "nk-remove-col",
         )
         tools = w.HBox([self._row, self._column], layout={"flex_flow": "row wrap"})
-        super().__init__(
-            [
-                heading("The chosen cell", 4),
-                self._told,
-                self._text,
-                self._comment,
-                self._look,
-                tools,
-            ]
-        )
+        fields = [self._text, self._comment, self._look]
+        super().__init__([heading("The chosen cell", 4), self._told, *fields, tools])
         classed(self, "nk-score-cell")
         model.observe(self._show, ["revision", "current"])
         self._showing = False
@@ -219,19 +212,13 @@ class ScoreView(w.VBox):
         self._message = classed(notice(kind="good"), "nk-done")
         self._reason = ""
         self._looked_at: Any = None
-        super().__init__(
-            [
-                *head,
-                self._editing(),
-                self._saving(),
-            ]
-        )
+        super().__init__([*head, self._editing(), self._saving()])
         classed(self, "nk-scoring")
-        self.model.observe(self._show, ["revision", "current", "path", "drop_faulty"])
-        self.model.observe(self._show_viewer, ["viewer", "picture"])
-        self.model.observe(self._look_first, "revision")
-        self.model.opening.observe(self._look_on, "state")
-        for task in (self.model.task, self.model.source.task):
+        model.observe(self._show, ["revision", "current", "path", "drop_faulty"])
+        model.observe(self._show_viewer, ["viewer", "picture"])
+        model.observe(self._look_first, "revision")
+        model.opening.observe(self._look_on, "state")
+        for task in (model.task, model.source.task):
             task.observe(self._show, "state")
         self._show_viewer()
         self._look_first()
@@ -329,12 +316,10 @@ class ScoreView(w.VBox):
             part.layout.display = "none" if model.open is None else ""
 
     def _show_viewer(self, _: Any = None) -> None:
-        for old in self._viewer.children:
-            old.close()
         viewer, picture = self.model.viewer, self.model.picture
         is_first = viewer is None and picture is not None
         self._first.value = html.figure(picture) if is_first else ""
-        self._viewer.children = () if viewer is None else (Viewer(viewer),)
+        exchange(self._viewer, [] if viewer is None else [Viewer(viewer)])
 
 
 class ScoreEditor(ScoreView):
