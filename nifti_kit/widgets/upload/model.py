@@ -76,15 +76,13 @@ def receipt_path(what: str, digest: str, target: Target, out: str) -> Path:
     """Return where a receipt or a proof of a plan is saved, as JSON."""
     folder = Path(os.path.expanduser(out)) if out else Path(RECEIPTS)  # noqa: PTH111  (Path's raises)
     if not out and target.path is not None:
-        folder = _beside(target.path, "receipts")
+        whole = target.path.resolve()
+        folder = whole.with_name(f"{whole.name}.receipts")
     return folder / f"{what}_{digest}.json"
 
 
 def verify_by_item(landed: Receipt | Plan, target: Any, ticket: Ticket) -> Proof:
-    """Return the proof of a receipt, or of a plan that landed earlier, made volume by volume.
-
-    It can be cancelled between two.
-    """
+    """Return the proof of a receipt, or of a plan that landed earlier, volume by volume."""
     items = [one.planned if isinstance(one, LandedItem) else one for one in landed.items]
     told = BySize(ticket, map(_size, items), lambda item: f"Comparing {_name(item)}")
     proof = verify(landed, target, on_item=told, on_voxels=told.more)
@@ -102,11 +100,6 @@ def _size(item: PlannedItem) -> int:
     images = {planned.mask.image.path: planned.mask.image for planned in item.objects}
     own = [] if item.volume is None else [item.volume]
     return sum(image.nbytes for image in (*own, *images.values()))
-
-
-def _beside(path: Path, what: str) -> Path:
-    whole = path.resolve()
-    return whole.with_name(f"{whole.name}.{what}")
 
 
 KEEP_OPEN = (
@@ -430,9 +423,9 @@ class UploadModel(PlanModel):
         left = self.unfinished
         if left is not None and left.is_running:
             return [f"{left}, in this or another notebook: wait until it has ended."]
-        return [*self.target.blockers, *_in_the_way(planned), *_nothing_to_land(planned)] or (
-            _no_dataset(planned, self.target.target)
-        )
+        empty = ["The plan is empty: nothing would land."] if planned.is_empty else []
+        there = [*self.target.blockers, *_in_the_way(planned), *empty]
+        return there or _no_dataset(planned, self.target.target)
 
 
 def _in_the_way(planned: Plan) -> list[str]:
@@ -452,10 +445,6 @@ def _way_on(group: Findings) -> str:
     if not files:
         return f"{group[0].message}. {group[0].remedy}"
     return f"{listed(files, SHOWN_FILES)}. Mend the files, or accept code or file."
-
-
-def _nothing_to_land(planned: Plan) -> list[str]:
-    return ["The plan is empty: nothing would land."] if planned.is_empty else []
 
 
 def _no_dataset(planned: Plan, target: Target) -> list[str]:
