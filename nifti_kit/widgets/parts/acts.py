@@ -19,10 +19,7 @@ def refuse(blockers: Sequence[str], what: str, kind: type[NiftiKitError]) -> Non
 
 
 def join(*tasks: Task) -> None:
-    """Wait for all that is under way; raises what went wrong.
-
-    A run without a person ends with this, so that a failure is not lost.
-    """
+    """Wait for tasks, and raise what failed: a run without a person ends with this."""
     for task in tasks:
         task.join()
     if any(task.is_running for task in tasks):  # one began what is left of another

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from traitlets import Dict as DictTrait
-from traitlets import Int, Tuple, Unicode, default, observe
+from traitlets import Int, Tuple, Unicode, observe
 
 from nifti_kit.core.report import Summary
 from nifti_kit.widgets.parts.pages import Pages
@@ -109,10 +109,6 @@ class Table(Pages[Row]):
 
         cells = [dict(row.cells) for row in self.rows]
         return pd.DataFrame(cells, columns=[column.name for column in self.columns])
-
-    @default("filters")
-    def _no_filters(self) -> dict[str, str]:
-        return {}
 
     @property
     def found(self) -> list[Row]:

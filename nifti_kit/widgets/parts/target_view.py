@@ -147,12 +147,8 @@ class InstanceView(w.VBox):
 class PlaceView(w.VBox):
     """Shows one place of several kinds: the choice of a kind, and below it what that kind asks.
 
-    ``model``: has ``kind``, ``kinds``, ``given`` and ``blockers``.
-    ``asks``: what stands before the kinds.
-    ``titles``: each kind in words.
-    ``places``: what each kind asks; of ``given`` a text.
-    ``above``: what stands over all of it.
-    ``title``: what its line begins with once it is filled in.
+    The model has ``kind``, ``kinds``, ``given`` and ``blockers``; ``titles`` are its kinds in
+    words, ``places`` what each asks. Once it is filled in, its line begins with ``title``.
     """
 
     def __init__(

@@ -286,12 +286,9 @@ class FolderPlace(HasTraits):
 
 
 class TargetPicker(HasTraits):
-    """Where things land.
+    """Where things land: at first where the code says, if it does; a person can change a folder.
 
-    ``target``: a target to begin with; a :class:`nifti_kit.ProjectFolder` can be changed in the
-    view.
-    ``api``: returns a ``supervisely.Api`` when a person connects; that of the environment by
-    default.
+    ``api`` returns a ``supervisely.Api`` when a person connects; by default the environment's.
     """
 
     kind = Unicode("folder")  # one of ``KINDS``

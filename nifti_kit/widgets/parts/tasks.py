@@ -21,7 +21,6 @@ from nifti_kit.errors import NiftiKitError
 SHOWN_EVERY_S = 0.1
 """Progress is passed on ten times a second at most: each time costs a message to the browser."""
 
-
 PAGE = threading.Event()
 """Set where a page can take new widgets.
 
@@ -71,11 +70,7 @@ class Ticket:
 
 
 class BySize:
-    """Tells how many of the bytes of all things are done.
-
-    ``sizes``: the bytes of each thing.
-    ``doing``: says what is done with a thing.
-    """
+    """Tells how many bytes of things of some ``sizes`` are done, and what is done with each."""
 
     def __init__(self, ticket: Ticket, sizes: Iterable[int], doing: Callable[[Any], str]) -> None:
         self.ticket, self._doing = ticket, doing
@@ -132,8 +127,7 @@ class Task(HasTraits):
     ) -> None:
         """Begin work in a thread; nothing happens while other work is under way.
 
-        ``work``: called with a :class:`Ticket`.
-        ``then``: called in the same thread with what the work returned, before ``state`` is
+        ``then`` is called in the same thread with what the work returned, before ``state`` is
         ``done``.
         """
         with self._turn:
@@ -165,10 +159,8 @@ class Task(HasTraits):
     def join(self, timeout: float | None = None) -> Any:
         """Wait for the work, and return what it returned; None where it was cancelled.
 
-        A run without a person (nbmake, papermill) ends with this, so that a failure is not lost.
-
-        Raises BaseException: whatever the work raised. Raises TimeoutError if it is not over after
-        ``timeout`` seconds.
+        It raises whatever the work raised, and TimeoutError if that is not over after so many
+        seconds: a run without a person (nbmake, papermill) ends with this.
         """
         PAGE.set()
         with self._turn:

@@ -286,9 +286,7 @@ class Gated(w.HBox):
 class SaveRow(w.VBox):
     """A path with a button to save something there, and one to load it where that can be done.
 
-    ``what``: what is saved, such as ``Marks``.
-    ``save``, ``load``: called with the path; what ``load`` returns are names that it could not
-    place.
+    ``what`` is saved, such as ``Marks``; ``load`` returns the names that it could not place.
     """
 
     def __init__(
@@ -434,9 +432,8 @@ class SourcePickerView(w.VBox):
         self._path.value = model.path
         for name, box in self._choices.items():
             box.value = getattr(model, name)
-        self._path.observe(lambda change: setattr(model, "path", change["new"]), "value")
-        for name, box in self._choices.items():
             box.observe(lambda change, name=name: setattr(model, name, change["new"]), "value")
+        self._path.observe(lambda change: setattr(model, "path", change["new"]), "value")
         self._known.observe(self._pick, "value")
         model.observe(self._show, ["path", "recent", *CHOICES])
         model.task.observe(self._show, "state")
