@@ -48,10 +48,8 @@ _CORNER = (slice(0, 1), slice(0, 1), slice(0, 1))
 def opened(pair: VolumePair) -> ViewerModel:
     """Return the viewer of a pair of volumes: ``a``, ``b``, and a picture for one of its rows.
 
-    The grey values are those of ``a``, or of ``b`` where only that has them; without any the
-    masks stand on black. In memory are one volume and the masks of both.
-
-    Raises NiftiKitError if a file is damaged or gone, or a target does not answer.
+    The grey values are those of ``a``, or of ``b`` where only that has them; without any the masks
+    stand on black. In memory are one volume and the masks of both.
     """
     image = _image(pair)
     blank = [_blank(side, image.grid) for side in (0, 1)]
@@ -102,10 +100,7 @@ def _met(viewer: ViewerModel) -> Iterator[str]:
 def worst_place(
     found: Difference, layers: Sequence[Layer], image: Grid
 ) -> tuple[int, int, int] | None:
-    """Return a voxel of the image (RAS+ indices from 0) in the worst slice, in what differs there.
-
-    None where no place is known.
-    """
+    """Return a voxel (RAS+ indices from 0) of what differs in the worst slice; None if unknown."""
     if found.pair is None or found.axis is None:
         return None
     points = np.concatenate([_in_slice(found, layer, image) for layer in layers])

@@ -68,10 +68,7 @@ class SidePicker(HasTraits):
             self._take(given)
 
     def taken(self, ticket: Ticket) -> Any:
-        """Return what :func:`nifti_kit.compare` takes; files are read where they were not.
-
-        Raises NiftiKitError if the source cannot be read.
-        """
+        """Return what :func:`nifti_kit.compare` takes; files are read where they were not."""
         if self.kind != "source":
             return self._place
         if self.source.dataset is None:
