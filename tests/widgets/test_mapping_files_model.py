@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -134,7 +135,14 @@ def test_what_cannot_be_kept_is_not_replaced(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.shutil, "copy2", full)
+    monkeypatch.setattr("shutil.copy2", full)
     with pytest.raises(BadMapping, match=r"cannot be kept Found: No space left on device\."):
         files.save_mapping(mapping("a.nii"), path)
     assert path.read_text() == "old"
+
+
+def test_a_device_that_is_there_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "m.json").symlink_to(os.devnull)
+    with pytest.raises(BadMapping, match="no regular file Found: a device"):
+        files.save_mapping(mapping("a.nii"), tmp_path / "m.json")
+    assert (tmp_path / "m.json").is_symlink()

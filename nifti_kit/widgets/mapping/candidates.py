@@ -356,14 +356,10 @@ PLACES = ("By its own header", "By the volume's header")
 
 
 def overlay(target: Target, file: MaskFile, volume: VolumeRef, ticket: Ticket) -> ViewerModel:
-    """Return a viewer of an annotation over a volume.
+    """Return a viewer of an annotation over a volume, which the target sends.
 
-    The volume is read from the target (an instance sends it); one volume and one label map are in
-    memory. Where the two do not fit, the annotation is also shown as it would be with the volume's
-    header, if it has as many voxels.
-
-    Raises NiftiKitError if one of the two cannot be read. Raises Cancelled if a person cancelled
-    it.
+    One volume and one label map are in memory. Where the two do not fit, the annotation is also
+    shown as it would be with the volume's header, if it has as many voxels.
     """
     name = f"{volume.dataset}/{volume.name}"
     voxels = _volume(target, volume, ticket)

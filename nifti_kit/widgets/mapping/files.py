@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 from nifti_kit.core.files import save_as
 from nifti_kit.core.text import counted
 from nifti_kit.errors import BadMapping
 from nifti_kit.formats.mappings import Mapping
-from nifti_kit.widgets.parts.acts import path_of, spare_name
+from nifti_kit.widgets.parts.acts import kept_aside, path_of, spare_name
 
 FORMS = ("auto", "dataset", "project")
 """Of the specification: keys are file names (``dataset``), or have the dataset's folder in front
@@ -45,16 +44,8 @@ def save_mapping(mapping: Mapping, path: Path) -> Path | None:
     Raises NiftiKitError if the file cannot be written.
     """
     text = json.dumps(mapping.to_dict(), ensure_ascii=False, indent=4)
-    kept = None
-    try:
-        # Names that are no letters are written as their codes, as ``save_as`` does it.
-        if path.exists() and path.read_bytes() != text.encode("utf-8", "backslashreplace"):
-            kept = spare_name(path)
-            shutil.copy2(path, kept)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        message = "the file that is there cannot be kept"
-        raise BadMapping(message, path=path, found=reason, remedy="Save elsewhere.") from error
+    # Names that are no letters are written as their codes, as ``save_as`` does it.
+    kept = kept_aside(path, text.encode("utf-8", "backslashreplace"), BadMapping)
     save_as(path, "mapping", {".json": lambda: text})
     return kept
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from nifti_kit.core.files import special_kind
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.errors import NiftiKitError
 from nifti_kit.widgets.parts.tasks import Task
@@ -32,6 +34,28 @@ def join(*tasks: Task) -> None:
 def path_of(text: str) -> Path:
     """Return the path that a person wrote, with ``~`` for their home."""
     return Path(os.path.expanduser(text.strip()))  # noqa: PTH111  (Path's raises for unknown users)
+
+
+def kept_aside(path: Path, content: bytes, kind: type[NiftiKitError]) -> Path | None:
+    """Copy a file that is about to be replaced by other content; return where to, if it is there.
+
+    Raises an error of a kind if it cannot be kept, or is no regular file: that is not read.
+    """
+    remedy = "Save elsewhere."
+    try:
+        special = special_kind(path) if path.exists() else ""
+        if special:
+            message = "what is there is no regular file"
+            raise kind(message, path=path, found=special, remedy=remedy)
+        if not path.exists() or path.read_bytes() == content:
+            return None
+        kept = spare_name(path)
+        shutil.copy2(path, kept)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        message = "the file that is there cannot be kept"
+        raise kind(message, path=path, found=reason, remedy=remedy) from error
+    return kept
 
 
 def spare_name(path: Path) -> Path:

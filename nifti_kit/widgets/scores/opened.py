@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nifti_kit.core.files import special_kind
 from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.text import counted, is_formula, listed
 from nifti_kit.datasets.dataset import Dataset
@@ -24,7 +22,7 @@ from nifti_kit.formats.scores.sheet import LAYER, SHOWN_CELLS
 from nifti_kit.formats.scores.table import check_base
 from nifti_kit.render.panes import Layout
 from nifti_kit.repairs.steps import Step
-from nifti_kit.widgets.parts.acts import path_of, spare_name
+from nifti_kit.widgets.parts.acts import kept_aside, path_of
 from nifti_kit.widgets.scores.edits import Draft, Edited, open_draft
 from nifti_kit.widgets.scores.evidence import (
     Counting,
@@ -181,24 +179,18 @@ def _kept(draft: Draft, drop_faulty: bool) -> ScoreTable:
 
 def saved(draft: Draft, path: str, drop_faulty: bool) -> tuple[Path, str]:
     """Write a table; return where, and in words what became of a file that was there."""
-    place, kept = path_of(path), ""
+    place = path_of(path)
     table = _kept(draft, drop_faulty)
     text = table.to_csv(drop_faulty=drop_faulty)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        there = place.exists()
-        if there and special_kind(place):
-            message, found = "what is there is no regular file", special_kind(place)
-            raise BadScores(message, path=place, found=found, remedy="Save elsewhere.")
-        if there and place.read_bytes() != text.encode():
-            spare = spare_name(place)
-            shutil.copy2(place, spare)
-            kept = f" What was there is kept as {spare.name}."
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message = "the file that is there cannot be kept, or its folder not be made"
+        message = "the folder cannot be made"
         raise BadScores(message, path=place, found=reason, remedy="Save elsewhere.") from error
+    spare = kept_aside(place, text.encode(), BadScores)
     table.save(place, overwrite=True, drop_faulty=drop_faulty)
+    kept = f" What was there is kept as {spare.name}." if spare else ""
     said = f"Saved {counted(len(table), 'score')} to {place}.{kept}{_guarded(table)}"
     if draft.frames != "file" and draft.count is None:
         said += f" Without masks it is to be scanned with score_frames={draft.frames!r}."
