@@ -94,8 +94,7 @@ class Compare(w.VBox):
             DifferencesView(model),
             self._saving,
         ]
-        super().__init__(parts)
-        classed(self, "nk-app", "nk-compare")
+        super().__init__(parts, _dom_classes=("nk-app", "nk-compare"))
         model.observe(self._show, ["comparison", "blockers"])
         self._show()
         if start and not model.blockers:
@@ -150,8 +149,7 @@ class DifferencesView(w.VBox):
         self._viewer = w.VBox()
         opening = TaskView(model.opening, quiet=True)
         chosen = w.VBox([self._detail, self._error, opening, self._viewer])
-        super().__init__([beside(listed, chosen)])
-        classed(self, "nk-differences")
+        super().__init__([beside(listed, chosen)], _dom_classes=("nk-differences",))
         model.observe(self._show, ["comparison", "chosen", "viewer_error"])
         model.observe(self._show_viewer, "viewer")
         self._show()

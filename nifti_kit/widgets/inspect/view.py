@@ -54,9 +54,8 @@ class BoardCards(anywidget.AnyWidget):
     pictures = Dict().tag(sync=True)
 
     def __init__(self, model: Board) -> None:
-        super().__init__()
+        super().__init__(_dom_classes=("nk-board",))
         self.model = model
-        classed(self, "nk-board")
         model.observe(self._show, ["names", "marks", "pictures", "only", "page", "selected"])
         self.on_msg(self._received)
         self._show()
@@ -140,8 +139,7 @@ class HeaderView(w.VBox):
                 classed(TableView(model.alignments, "Alignment of masks"), "nk-alignments"),
             ]
         )
-        super().__init__([self._file, self._fields, self._alignments])
-        classed(self, "nk-headers")
+        super().__init__([self._file, self._fields, self._alignments], _dom_classes=("nk-headers",))
         self._file.observe(self._choose, "value")
         model.observe(self._show, ["item", "file"])
         self._show()

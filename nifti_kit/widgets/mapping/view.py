@@ -69,8 +69,7 @@ class MatchingView(w.VBox):
             _Replaced(model, self._do),
             _Saving(model, self._do),
         ]
-        super().__init__(parts)
-        classed(self, "nk-matching")
+        super().__init__(parts, _dom_classes=("nk-matching",))
         model.observe(self._show, "revision")
         self._show()
 
@@ -317,15 +316,9 @@ class _Saving(w.VBox):
         self._where = classed(say(), "nk-where")
         classed(self._path, "nk-path")
         classed(self._form, "nk-form")
-        super().__init__(
-            [
-                heading("Save it, or load another one", 4),
-                self._path,
-                self._form,
-                w.HBox([load, self._save], layout={"flex_flow": "row wrap"}),
-                self._where,
-            ]
-        )
+        title = heading("Save it, or load another one", 4)
+        row = w.HBox([load, self._save], layout={"flex_flow": "row wrap"})
+        super().__init__([title, self._path, self._form, row, self._where])
         classed(self, "nk-save-part")
         w.link((model, "path"), (self._path, "value"))
         w.link((model, "form"), (self._form, "value"))

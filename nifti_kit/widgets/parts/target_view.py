@@ -53,8 +53,7 @@ class FolderView(w.VBox):
         one = "one that is there" if model.reads else "a new name, or one that is there"
         self._dataset.placeholder = f"{one}; empty for the whole project"
         self._said = say("", "nk-said")
-        super().__init__([self._path, self._dataset, self._said])
-        classed(self, "nk-folder")
+        super().__init__([self._path, self._dataset, self._said], _dom_classes=("nk-folder",))
         self._show()
         self._path.observe(lambda change: setattr(model, "path", change["new"].strip()), "value")
         self._dataset.observe(

@@ -311,8 +311,7 @@ class SaveRow(w.VBox):
         if load is not None:
             row.insert(1, action("Load", self.load, "nk-load", hint=f"Load {what.lower()}"))
         bar = w.HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
-        super().__init__([bar, self._done, self._error])
-        classed(self, "nk-saving")
+        super().__init__([bar, self._done, self._error], _dom_classes=("nk-saving",))
         self.path.observe(self.refresh, "value")
 
     def refresh(self, _: Any = None) -> None:
@@ -369,8 +368,7 @@ class ProposalView(w.VBox):
             "nk-take-proposal",
         )
         title = heading("Masks and images that seem to belong together", 4)
-        super().__init__([title, self._shown, self._take])
-        classed(self, "nk-proposal")
+        super().__init__([title, self._shown, self._take], _dom_classes=("nk-proposal",))
         model.observe(self._show, "dataset")
         model.task.observe(self._take.refresh, "state")
         model.observe(self._take.refresh, "path")

@@ -150,9 +150,8 @@ class Legend(anywidget.AnyWidget):
     search = Unicode().tag(sync=True)
 
     def __init__(self, model: ViewerModel) -> None:
-        super().__init__()
+        super().__init__(_dom_classes=("nk-legend",))
         self.model = model
-        classed(self, "nk-legend")
         model.observe(self._show, ["hidden", "search", "classes", "overlays"])
         self.on_msg(self._received)
         self._show()
