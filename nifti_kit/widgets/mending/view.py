@@ -227,8 +227,7 @@ def _proof(model: Mending) -> html.Markup:
     ]
     beside = html.element("div", *figures, kind="nk-before-after")
     words = [html.element("p", line) for line in told(model.seen)]
-    every = html.element("summary", "Each file and label")
-    whole = html.element("details", every, html.Markup(model.seen._repr_html_()))
+    whole = html.details("Each file and label", html.Markup(model.seen._repr_html_()))
     return html.element("div", beside, *words, whole)
 
 
