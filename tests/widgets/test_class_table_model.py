@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nifti_kit as nk
-from nifti_kit.widgets.inspect.tables import class_counts, class_frame, class_rows
+from nifti_kit.widgets.inspect.tables import class_counts, class_rows
 from tests.support.builders import SAMPLES, labels, write_nifti, write_planes
 
 VOXEL = 30.0
@@ -84,10 +84,3 @@ def test_rows_and_frame_say_the_same(tmp_path):
     assert rows[0].hints["items"].startswith("axl_anatomic.nrrd, cor_")
     assert (rows[2].tone, rows[2].colors, rows[2].cells["color"]) == ("note", {}, "")
     assert rows[2].hints["items"] == "no voxel of any item has this class"
-    assert class_frame(counts).to_dict("records") == [dict(row.cells) for row in rows]
-
-
-def test_no_classes_are_an_empty_frame_with_its_columns():
-    frame = class_frame(())
-    assert list(frame.columns) == ["value", "class", "color", "voxels", "mm3", "items"]
-    assert len(frame) == 0

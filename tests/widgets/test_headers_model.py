@@ -125,13 +125,13 @@ def test_the_panel_begins_with_the_volume_and_shows_other_files(tmp_path):
     assert panel.file == "cor_anatomic.nii.gz"
     assert [row.key for row in panel.alignments.rows] == ["cor_inference.nii.gz"]
     assert panel.to_frame().iloc[0].to_list() == ["File", "cor_anatomic.nii.gz"]
-    assert panel.alignment_frame()["verdict"].to_list() == ["same"]
+    assert panel.alignments.to_frame()["verdict"].to_list() == ["same"]
 
 
 def test_the_panel_of_no_item_is_empty():
     panel = HeaderPanel()
     assert (panel.files, panel.fields, panel.alignments.rows) == ([], [], ())
-    assert len(panel.to_frame()) == len(panel.alignment_frame()) == 0
+    assert len(panel.to_frame()) == len(panel.alignments.to_frame()) == 0
 
 
 def test_masks_without_a_volume_have_no_verdict(tmp_path):

@@ -68,7 +68,9 @@ def test_the_findings_by_headers_are_those_of_check(tmp_path):
 
 def test_a_closer_look_gives_all_findings_and_the_classes(tmp_path):
     found = read(faulty(tmp_path))
-    assert found.class_table().empty
+    frame = found.class_table()
+    assert frame.empty
+    assert list(frame) == ["value", "class", "color", "voxels", "mm3", "items"]
     found.look_closer()
     found.join()
     assert found.findings.findings == nk.check(nk.scan(tmp_path))
@@ -309,7 +311,7 @@ def test_findings_are_saved(tmp_path):
 
 def test_the_board_is_drawn_with_the_masks(tmp_path):
     found = read(write_planes(tmp_path))
-    found.draw_board()
+    found.board.draw()
     found.join()
     assert [picture.caption.split(" with ")[1] for picture in found.board.pictures.values()] == [
         "Segment_1, Segment_2."

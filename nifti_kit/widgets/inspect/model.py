@@ -27,7 +27,6 @@ from nifti_kit.widgets.inspect.tables import (
     ClassCount,
     HeaderPanel,
     class_counts,
-    class_frame,
     class_map_text,
     class_rows,
     color_of,
@@ -153,9 +152,7 @@ class InspectModel(HasTraits):
         ``choices`` are those of :func:`nifti_kit.scan`.
         """
         super().__init__()
-        if not isinstance(source, SourcePicker):
-            source = SourcePicker(source, **choices)
-        self.source = source
+        self.source = SourcePicker.of(source, **choices)
         self.items = Table(ITEM_COLUMNS, page_size=ITEMS_SHOWN)
         self.findings = FindingsTable(waive=waive)
         self.mending = Mending(self.source, self.findings)
@@ -309,13 +306,9 @@ class InspectModel(HasTraits):
         """Write the findings to ``.html`` (a report with pictures), ``.json`` or ``.csv``."""
         self.findings.save(path)
 
-    def draw_board(self) -> None:
-        """Begin to draw the pictures of the board's page."""
-        self.board.draw()
-
     def class_table(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame` of the classes; empty before the closer look."""
-        return class_frame(self._look.classes if self._look else ())
+        return self.classes.to_frame()
 
     def item_table(self) -> pd.DataFrame:
         """Return a :class:`pandas.DataFrame` of the items, as they are listed."""

@@ -142,11 +142,6 @@ def class_map_text(counts: Iterable[ClassCount]) -> str:
     return text
 
 
-def class_frame(counts: Iterable[ClassCount]) -> pd.DataFrame:
-    """Return a :class:`pandas.DataFrame`, one row per class."""
-    return Table(CLASS_COLUMNS, class_rows(counts)).to_frame()
-
-
 def _cells(found: ClassCount) -> dict[str, object]:
     return {
         "value": found.value,
@@ -307,7 +302,3 @@ class HeaderPanel(HasTraits):
         import pandas as pd
 
         return pd.DataFrame(self.fields, columns=["field", "value"])
-
-    def alignment_frame(self) -> pd.DataFrame:
-        """Return a :class:`pandas.DataFrame`, one row per mask: how it lies on the volume."""
-        return self.alignments.to_frame()

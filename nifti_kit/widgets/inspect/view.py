@@ -236,7 +236,7 @@ class InspectView(w.VBox):
         self._open()
         self.model.part = self._shown[change["new"] or 0]
         if self.model.part == "board":
-            self.model.draw_board()
+            self.model.board.draw()
 
     def _open(self) -> None:
         """Make the part that is in front, unless it was made."""

@@ -485,14 +485,11 @@ class MappingStart(HasTraits):
         super().__init__()
         self.path = path
         place = ProjectFolder(target) if isinstance(target, str | os.PathLike) else target
-        is_read = isinstance(source, Dataset)
-        self.source = SourcePicker(source.source.given if isinstance(source, Dataset) else source)
+        self.source = SourcePicker.of(source)
         self.target = TargetPicker(place)
         self.task = Task()  # the matching that is under way: of thousands of files it takes seconds
         self._made: MappingModel | None = None
-        if is_read:
-            self.source.dataset = source
-        if place is not None and (is_read or self.source.path):
+        if place is not None and self.source.path:
             self._made = self.matching = MappingModel(source, place, mapping, path=path)
             self.source.dataset = self._made.dataset
         self.source.observe(self._chosen, "dataset")

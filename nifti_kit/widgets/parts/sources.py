@@ -100,6 +100,19 @@ class SourcePicker(HasTraits):
         self.observe(self._forget_error, ["path", *CHOICES])
         self.observe(self._note_read, "dataset")
 
+    @classmethod
+    def of(
+        cls, source: str | os.PathLike[str] | Dataset | SourcePicker, **choices: Any
+    ) -> SourcePicker:
+        """Return the picker of a path or a dataset; one that several apps share as it is."""
+        if isinstance(source, SourcePicker):
+            return source
+        if not isinstance(source, Dataset):
+            return cls(source, **choices)
+        picker = cls(source.source.given)
+        picker.dataset = source
+        return picker
+
     @property
     def error(self) -> str:
         """Why the last scan failed, in the words of the toolkit; empty where it did not."""

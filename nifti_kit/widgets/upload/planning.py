@@ -65,7 +65,7 @@ class PlanModel(HasTraits):
         **traits: Any,
     ) -> None:
         super().__init__(mapping=mapping or None, **traits)
-        self.source = _picker(source)
+        self.source = SourcePicker.of(source)
         self.target = TargetPicker(target, api=api)
         self.findings = FindingsTable(waive=waive)
         self.mending = mending or Mending(self.source, self.findings)
@@ -224,13 +224,3 @@ def refuse(what: str, blockers: list[str]) -> None:
     """Raise what a disabled button would say: all that is in the way."""
     if blockers:
         raise PlanBlocked(what, found=" ".join(blockers).removesuffix("."))
-
-
-def _picker(source: str | os.PathLike[str] | Dataset | SourcePicker) -> SourcePicker:
-    if isinstance(source, SourcePicker):
-        return source
-    if not isinstance(source, Dataset):
-        return SourcePicker(source)
-    picker = SourcePicker(source.source.given)
-    picker.dataset = source
-    return picker
