@@ -148,11 +148,15 @@ class PlannedItem:
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     @property
+    def images(self) -> tuple[ImageFile, ...]:
+        """The files that land, each once: the volume first."""
+        images = [self.volume, *(planned.mask.image for planned in self.objects)]
+        return tuple(dict.fromkeys(image for image in images if image is not None))
+
+    @property
     def identity(self) -> str:
         """A text that is the same for the same content, whenever its files were written."""
-        images = [] if self.volume is None else [self.volume]
-        images += list(dict.fromkeys(planned.mask.image for planned in self.objects))
-        known = [(str(i.relative), self.fingerprints.get(str(i.relative))) for i in images]
+        known = [(str(i.relative), self.fingerprints.get(str(i.relative))) for i in self.images]
         facts = [
             [(name, found and found.sha256) for name, found in known],
             [
@@ -165,10 +169,9 @@ class PlannedItem:
 
     def changed_files(self) -> list[str]:
         """Return its files, by their relative paths, that do not hold any more what was planned."""
-        images = [self.volume, *(planned.mask.image for planned in self.objects)]
         return [
             str(image.relative)
-            for image in dict.fromkeys(image for image in images if image is not None)
+            for image in self.images
             if (known := self.fingerprints.get(str(image.relative))) and not known.is_of(image)
         ]
 

@@ -26,7 +26,7 @@ from nifti_kit.transfer.saved_receipt import read_receipt
 from nifti_kit.transfer.upload import own_journal, upload
 from nifti_kit.transfer.verification import verify
 from nifti_kit.transfer.workers import Progress
-from nifti_kit.widgets.parts.acts import join
+from nifti_kit.widgets.parts.acts import join, path_of
 from nifti_kit.widgets.parts.sources import SourcePicker
 from nifti_kit.widgets.parts.tasks import BySize, Task, Ticket
 from nifti_kit.widgets.upload.changes import ChangesPanel
@@ -74,7 +74,7 @@ def save_both(
 
 def receipt_path(what: str, digest: str, target: Target, out: str) -> Path:
     """Return where a receipt or a proof of a plan is saved, as JSON."""
-    folder = Path(os.path.expanduser(out)) if out else Path(RECEIPTS)  # noqa: PTH111  (Path's raises)
+    folder = path_of(out) if out else Path(RECEIPTS)
     if not out and target.path is not None:
         whole = target.path.resolve()
         folder = whole.with_name(f"{whole.name}.receipts")
@@ -97,9 +97,7 @@ def _name(item: LandedItem | PlannedItem) -> str:
 
 def _size(item: PlannedItem) -> int:
     """Return how many bytes are compared of an item, unpacked: its volume, and its masks' files."""
-    images = {planned.mask.image.path: planned.mask.image for planned in item.objects}
-    own = [] if item.volume is None else [item.volume]
-    return sum(image.nbytes for image in (*own, *images.values()))
+    return sum(image.nbytes for image in item.images)
 
 
 KEEP_OPEN = (

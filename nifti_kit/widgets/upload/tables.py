@@ -178,11 +178,8 @@ def _class_rows(plan: Plan) -> Iterator[Row]:
 
 def _size(item: PlannedItem) -> float | None:
     """Return how much there is to read (MB); None where a file is gone."""
-    images = {planned.mask.image.relative: planned.mask.image for planned in item.objects}
-    if item.volume is not None:
-        images[item.volume.relative] = item.volume
     try:
-        return round(sum(map(_bytes, images.values())) / BYTES_PER_MB, SHOWN_DIGITS)
+        return round(sum(map(_bytes, item.images)) / BYTES_PER_MB, SHOWN_DIGITS)
     except OSError:
         return None
 

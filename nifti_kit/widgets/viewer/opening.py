@@ -92,7 +92,7 @@ def open_item(  # noqa: PLR0913 (two of them are about what is in memory)
     """
     found = found_item(source, item)
     shown = _file_of(found, target, volume)
-    stamps = _stamps(shown, found)
+    stamps = _stamps(found)
     if _is_surveyed(source, found, stamps):
         chosen = chosen_item(source, found)
         sets = _sets(chosen, compare, titles, _pieces(source, found, chosen, stamps))
@@ -128,7 +128,7 @@ def _read(
         reading = pool.submit(_volume, source, found.name, shown, known)
         kept: dict[ImageFile, KeptLabels] = {}
         if isinstance(source, Dataset) and isinstance(found, Item):
-            kept = read_masks(source, _masks_of(found), READERS)
+            kept = read_masks(source, [mask.image for mask in found.masks], READERS)
         chosen = chosen_item(source, _waited_for(source, found))
         # A grid that cannot be used is refused before anything is drawn on it.
         grid = reading.result().grid if shown.grid.problem else shown.grid.to_ras()
@@ -186,16 +186,9 @@ def _volume(source: Plan | Dataset, name: str, file: ImageFile, known: RasImage 
     return image
 
 
-def _masks_of(found: PlannedItem | Item) -> list[ImageFile]:
-    if isinstance(found, Item):
-        return [mask.image for mask in found.masks]
-    return list(dict.fromkeys(one.mask.image for one in found.objects))
-
-
-def _stamps(shown: ImageFile | None, found: PlannedItem | Item) -> dict[ImageFile, Stamp]:
+def _stamps(found: PlannedItem | Item) -> dict[ImageFile, Stamp]:
     """Return what the files of an item are, before they are read."""
-    images = [*_masks_of(found), *([] if shown is None else [shown])]
-    stamps = {image: stamp_of(image) for image in images}
+    stamps = {image: stamp_of(image) for image in found.images}
     return {image: stamp for image, stamp in stamps.items() if stamp is not None}
 
 
@@ -208,7 +201,7 @@ def _is_surveyed(
     for image, stamp in stamps.items():
         for what, value in _last.known.get(stamp, {}).items():
             source.memory.setdefault((what, image), value)
-    return all((SURVEYED[0], image) in source.memory for image in _masks_of(found))
+    return all(is_surveyed(source, mask.image) for mask in found.masks)
 
 
 def _known(
@@ -234,7 +227,7 @@ def _sets(
     if compare is None:
         return [("", pieces)]
     other = found_item(compare, chosen.name)
-    others = _pieces(compare, other, chosen_item(compare, other), _stamps(None, other))
+    others = _pieces(compare, other, chosen_item(compare, other), _stamps(other))
     return list(zip(titles, (pieces, others), strict=True))
 
 
