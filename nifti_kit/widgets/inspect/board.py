@@ -23,7 +23,7 @@ from nifti_kit.errors import NiftiKitError
 from nifti_kit.render.miniature import illustration
 from nifti_kit.render.scene import BY_NORMAL
 from nifti_kit.targets.records import PlannedItem
-from nifti_kit.widgets.parts.pages import Pages
+from nifti_kit.widgets.parts.table import Pages
 from nifti_kit.widgets.parts.tasks import Task, Ticket
 from nifti_kit.widgets.viewer.model import ViewerModel
 from nifti_kit.widgets.viewer.opening import open_item

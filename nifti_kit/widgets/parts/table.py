@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from traitlets import Dict as DictTrait
-from traitlets import Int, Tuple, Unicode, observe
+from traitlets import HasTraits, Int, Tuple, Unicode, observe
 
 from nifti_kit.core.report import Summary
-from nifti_kit.widgets.parts.pages import Pages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +23,36 @@ Tone = Literal["", "error", "warning", "note", "good"]
 
 EDITABLE: frozenset[Kind] = frozenset(("choice", "edit", "check"))
 """Kinds of cells that a person can change."""
+
+
+Shown = TypeVar("Shown")
+
+
+class Pages(HasTraits, Generic[Shown]):
+    """What was found, some of it at a time."""
+
+    page = Int()  # from 0
+    page_size = Int()  # how much is shown at a time
+
+    @property
+    def found(self) -> Sequence[Shown]:
+        """All that there is to show, in order."""
+        raise NotImplementedError
+
+    @property
+    def page_count(self) -> int:
+        """How many pages there are; at least one."""
+        return max(1, -(-len(self.found) // self.page_size))
+
+    @property
+    def shown(self) -> Sequence[Shown]:
+        """What is on the page."""
+        first = self.page * self.page_size
+        return self.found[first : first + self.page_size]
+
+    def turn(self, pages: int) -> None:
+        """Go forward or back by pages, as far as there are any."""
+        self.page = min(max(self.page + pages, 0), self.page_count - 1)
 
 
 @dataclass(frozen=True)
