@@ -348,7 +348,8 @@ class Viewer(w.VBox):
         self.legend = Legend(self.model)
         side = [self.legend, self._snapshot()]
         if part != "follows":
-            controls = classed(w.VBox([*self._sliders(), *self._looks()]), "nk-viewer-controls")
+            sliders = [self._slider(plane) for plane in (AXIAL, CORONAL, SAGITTAL)]
+            controls = classed(w.VBox([*sliders, *self._looks()]), "nk-viewer-controls")
             side.insert(0 if part == "alone" else 1, controls)
         wrapped = {"flex_flow": "row wrap"}
         beside = w.Box(side, layout=wrapped, _dom_classes=("nk-viewer-side",))
@@ -409,11 +410,8 @@ class Viewer(w.VBox):
         self.model.observe(forget, "overlays")
         return [switch, place]
 
-    def _sliders(self) -> list[Any]:
-        """Return a slider for each plane, with the sides of the patient at its ends."""
-        return [self._slider(plane) for plane in (AXIAL, CORONAL, SAGITTAL)]
-
     def _slider(self, plane: Plane) -> Any:
+        """Return the slider of a plane, with the sides of the patient at its ends."""
         model, last = self.model, self.model.image.grid.shape[plane.normal] - 1
         code = plane.code
         end, start = DIRECTIONS[plane.normal]
@@ -425,7 +423,7 @@ class Viewer(w.VBox):
         for control in (slider, number):
             self._link(
                 control,
-                ["position"],
+                "position",
                 lambda: model.position[plane.normal],
                 lambda index: model.go(code, index),
             )
@@ -438,24 +436,24 @@ class Viewer(w.VBox):
         preset = w.Dropdown(
             options=[*model.presets, CUSTOM], description="Window", layout=WIDE, style=LABEL
         )
-        self._link(preset, ["window"], lambda: model.preset, model.choose_window)
+        self._link(preset, "window", lambda: model.preset, model.choose_window)
         centre = w.FloatText(description="Centre", layout=NARROW, style=LABEL)
-        self._link(centre, ["window"], lambda: model.window[0], self._set_centre)
+        self._link(centre, "window", lambda: model.window[0], self._set_centre)
         width = w.BoundedFloatText(min=0, max=1e12, description="Width", layout=NARROW, style=LABEL)
-        self._link(width, ["window"], lambda: model.window[1], self._set_width)
+        self._link(width, "window", lambda: model.window[1], self._set_width)
         opacity = w.FloatSlider(
             min=0, max=1, step=0.05, description="Opacity", layout=WIDE, style=LABEL
         )
-        self._link(opacity, ["opacity"], lambda: model.opacity, self._setter("opacity"))
+        self._link(opacity, "opacity")
         mode = w.ToggleButtons(options=["fill", "outline"])
         mode.tooltips = ["Coloured areas", "Outlines with the letters of the legend"]
         mode.style.button_width, mode.layout.width = "6.5rem", "auto"
-        self._link(mode, ["mode"], lambda: model.mode, self._setter("mode"))
+        self._link(mode, "mode")
         zoom = w.FloatLogSlider(
             min=0, max=4, base=ZOOM_BASE, step=ZOOM_STEP, description="Zoom", layout=WIDE
         )
         zoom.style, zoom.readout_format = LABEL, ".1f"
-        self._link(zoom, ["zoom"], lambda: model.zoom, self._set_zoom)
+        self._link(zoom, "zoom", write=self._set_zoom)
         named = {"window": preset, "centre": centre, "width": width}
         named |= {"opacity": opacity, "mode": mode, "zoom": zoom}
         for name, control in named.items():
@@ -473,15 +471,20 @@ class Viewer(w.VBox):
             "The three planes of each" if several else "All three",
         ]
         choice.style.button_width, choice.layout.width = "6.5rem", "auto"
-        self._link(
-            choice, ["arrangement"], lambda: self.model.arrangement, self._setter("arrangement")
-        )
+        self._link(choice, "arrangement")
         return _labelled("Shown", classed(choice, "nk-viewer-arrangement"))
 
     def _link(
-        self, control: Any, names: list[str], read: Callable[[], Any], write: Callable[[Any], None]
+        self,
+        control: Any,
+        name: str,
+        read: Callable[[], Any] | None = None,
+        write: Callable[[Any], None] | None = None,
     ) -> None:
-        """Keep a control and the model together; what the model refuses is shown as it is."""
+        """Keep a control and a trait together; what the model refuses is shown as it is."""
+        model = self.model
+        read = read or (lambda: getattr(model, name))
+        write = write or (lambda value: setattr(model, name, value))
 
         def follow(_: Any = None) -> None:
             control.value = read()
@@ -492,10 +495,7 @@ class Viewer(w.VBox):
 
         follow()
         control.observe(changed, "value")
-        self.model.observe(follow, names)
-
-    def _setter(self, name: str) -> Callable[[Any], None]:
-        return lambda value: setattr(self.model, name, value)
+        model.observe(follow, name)
 
     def _set_zoom(self, zoom: float) -> None:
         # The browser rounds what it is told to the slider's steps, and answers with that: no wish
