@@ -107,6 +107,5 @@ def _told(found: Finding) -> Markup:
     if found.waived:
         parts.append(html.element("p", "Accepted: it does not block."))
     if found.remedy:
-        told = "By code: " if "nk." in found.remedy else "What to do: "
-        parts.append(html.element("p", html.element("b", told), found.remedy))
+        parts.append(html.element("p", html.element("b", "What to do: "), found.remedy))
     return html.element("div", *parts, kind="nk-finding")
