@@ -64,7 +64,7 @@ img { display: block; max-width: 100%; height: auto; background: #000; }
 class Illustration:
     """A picture with what it shows in words."""
 
-    png: bytes = field(repr=False)  # the content of a PNG file, or of a WebP or JPEG file
+    png: bytes = field(repr=False)  # the content of a PNG file, or of a WebP file
     caption: str  # what is seen, for a person who does not know the colours
     # Pixels.
     width: int
@@ -125,8 +125,7 @@ def element(name: str, *parts: object, kind: str = "", anchor: str = "") -> Mark
 
 def image(picture: Illustration) -> Markup:
     """Return a picture, told in words to those who do not see it; its bytes are within the page."""
-    kinds = {b"RI": "webp", b"\xff\xd8": "jpeg"}
-    kind = kinds.get(picture.png[:2], "png")
+    kind = "webp" if picture.png.startswith(b"RIFF") else "png"
     source = f"data:image/{kind};base64,{base64.b64encode(picture.png).decode()}"
     return Markup(
         f"<img src='{source}' width='{picture.width}' height='{picture.height}' "

@@ -13,6 +13,9 @@ from nifti_kit.render.panes import Pane
 from nifti_kit.render.picture import Artist, Look, write_sides
 from nifti_kit.render.scene import Plane
 
+QUALITY = 70
+"""Of a picture that an app is opened with: a sixth of the bytes, and edges stay clear."""
+
 COLORS = 256
 """Of a picture: half the bytes of one with all colours, and nobody sees the difference."""
 
@@ -28,6 +31,14 @@ def miniature(artist: Artist, plane: Plane, look: Look, longest: int) -> npt.NDA
         pixels = artist.pane(pane, look).copy()
     write_sides(pixels, plane)
     return np.ascontiguousarray(pixels[..., :3])
+
+
+def sketch(pixels: npt.NDArray[np.uint8], caption: str) -> Illustration:
+    """Return a miniature as a WebP of few bytes: a first sight, not to be judged by its pixels."""
+    picture = Image.fromarray(pixels)
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=QUALITY)
+    return Illustration(out.getvalue(), caption, *picture.size)
 
 
 def illustration(pixels: npt.NDArray[np.uint8], caption: str) -> Illustration:

@@ -113,7 +113,7 @@ def test_the_slice_of_a_cell_is_opened_once(editor):
 def test_the_first_faulty_cell_is_drawn_until_a_slice_is_asked_for(editor):
     model, first = editor.model, part(editor, "nk-first-slice")
     assert model.viewer is None
-    assert "data:image/jpeg" in first.value
+    assert "data:image/webp" in first.value
     assert "axial slice 7 (0 to" in first.value  # of layer 8, the first with a fault
     sent(editor, do="open", row="L4", column="Label-1")
     model.join()
@@ -297,4 +297,4 @@ def test_a_table_that_is_chosen_while_another_is_drawn_is_drawn_too(editor, monk
     model.opening.state = "running"
     model.opening.state = "done"
     model.opening.join()
-    assert "data:image/jpeg" in first.value
+    assert "data:image/webp" in first.value

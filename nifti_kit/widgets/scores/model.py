@@ -10,12 +10,15 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, HasTraits, Instance, Int, Tuple, Unicode, observe
 
+from nifti_kit.core.geometry import PLANES
 from nifti_kit.core.html import Illustration
 from nifti_kit.core.text import counted
 from nifti_kit.datasets.dataset import Dataset
 from nifti_kit.datasets.items import Item, TableFile
 from nifti_kit.errors import BadScores
 from nifti_kit.formats.scores.sheet import LAYER
+from nifti_kit.render.miniature import sketch
+from nifti_kit.render.scene import BY_NORMAL
 from nifti_kit.repairs.steps import Step, Steps
 from nifti_kit.widgets.parts.acts import join, path_blockers, refuse
 from nifti_kit.widgets.parts.sources import SourcePicker
@@ -33,6 +36,9 @@ from nifti_kit.widgets.scores.opened import (
     steps_of,
 )
 from nifti_kit.widgets.viewer.model import ViewerModel
+
+LONGEST = 320
+"""The longer side of a table's first picture (pixels): an app is opened with it."""
 
 CSV = ".csv"
 """A source of this ending is one table: its folder is read, and the table chosen."""
@@ -484,9 +490,9 @@ def folder_of(source: str | os.PathLike[str]) -> tuple[str, str]:
 
 
 def _drawn(viewer: ViewerModel) -> Illustration:
-    """Return what a viewer shows."""
-    sheet = viewer.sheet
-    return Illustration(viewer.jpeg(), viewer.description, sheet.width, sheet.height)
+    """Return the plane of a viewer that the scores are about."""
+    plane = BY_NORMAL[PLANES[viewer.active]]
+    return sketch(viewer.pane(plane, LONGEST), viewer.description)
 
 
 def _key_of(draft: Draft, line: int) -> str:
