@@ -115,6 +115,13 @@ def test_the_first_faulty_cell_is_drawn_until_a_slice_is_asked_for(editor):
     assert model.viewer is None
     assert "data:image/webp" in first.value
     assert "axial slice 7 (0 to" in first.value  # of layer 8, the first with a fault
+    place = model.current
+    model.go("L5", "Label-1")
+    assert first.value == ""  # it was of another cell
+    model.go(*place)
+    model.draw()
+    model.join()
+    assert "axial slice 7 (0 to" in first.value
     sent(editor, do="open", row="L4", column="Label-1")
     model.join()
     assert first.value == ""

@@ -460,6 +460,10 @@ class ScoreModel(HasTraits):
     def _forget_viewer(self, _: Any) -> None:
         self.viewer, self.picture = None, None
 
+    @observe("current")
+    def _forget_picture(self, _: Any) -> None:
+        self.picture = None  # it is of the cell that one was at
+
     def _read_volumes(self, ticket: Ticket) -> None:
         """Read volumes until that of the table that is chosen by then is there."""
         while not self._is_seen and not self.picture_blockers:
@@ -468,11 +472,13 @@ class ScoreModel(HasTraits):
             with ticket.inside():  # cancelled, it shows what was read
                 viewer = ViewerModel.of_item(self.source.dataset, found.reference.item)
             if found is self.open:
+                at = self.current
                 self._aim(viewer)
                 if self._is_asked:
                     self.viewer = viewer
                 else:
-                    self.picture = _drawn(viewer)
+                    picture = _drawn(viewer)
+                    self.picture = picture if self.current == at else None
 
     def _aim(self, viewer: ViewerModel) -> None:
         place = self.place
