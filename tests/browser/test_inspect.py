@@ -225,6 +225,7 @@ def test_items_are_marked_by_key_and_mouse_and_the_marks_are_on_disk(opened):
     assert is_quiet(opened)
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_the_marks_of_an_earlier_run_are_shown_again(place, server):
     folder = server.runs.new()
     marks = folder / "out" / "01_inspect" / "marks.csv"
@@ -240,6 +241,7 @@ def test_the_marks_of_an_earlier_run_are_shown_again(place, server):
     assert marks.read_text("utf-8").endswith("gone.nrrd,pass\n")
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_classes_are_listed_with_voxels_and_volumes(opened):
     part(opened, "Classes")
     row = opened.find(f'{APP} .nk-classes tr[data-key="Prostate"] td')
@@ -248,6 +250,7 @@ def test_classes_are_listed_with_voxels_and_volumes(opened):
         expect(row.nth(at).locator("input")).to_have_value(given)
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_another_source_is_read_after_a_wrong_path_was_told(place, server):
     opened = opened_in(place, server, START="no")
     expect(opened.find(f"{APP} .nk-source .nk-read")).to_be_hidden()
@@ -271,6 +274,7 @@ def test_another_source_is_read_after_a_wrong_path_was_told(place, server):
     assert is_quiet(opened)
 
 
+@pytest.mark.parametrize("place", ["lab"])
 def test_names_with_markup_run_no_script_in_any_part(place, server, tmp_path):
     opened = opened_in(place, server, SOURCE=hostile_dataset(tmp_path))
     turn(opened, "Mend")

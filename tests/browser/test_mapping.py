@@ -185,7 +185,7 @@ def test_texts_stand_out_in_both_themes(lab):
         opened.screenshot(f"02_mapping-{theme}")
 
 
-@pytest.mark.parametrize("place", ["lab", "voila"])
+@pytest.mark.parametrize("place", ["lab"])
 def test_names_with_markup_are_shown_as_text(place, request, tmp_path):
     source = hostile_dataset(tmp_path)
     project = tmp_path / f"{MARKUP}_project"

@@ -161,6 +161,7 @@ def test_a_finding_is_accepted_everything_lands_and_is_proved(open_app, place, t
     all_well(opened)
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_a_cancelled_upload_goes_on_where_it_ended(open_app, tmp_path):
     notebook = nbformat.read(CHECKOUT / "notebooks" / NOTEBOOK, as_version=4)
     (cell,) = (cell for cell in notebook.cells if "\napp = " in cell.source)
@@ -195,6 +196,7 @@ def test_a_cancelled_upload_goes_on_where_it_ended(open_app, tmp_path):
     all_well(opened)
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_what_is_there_is_met_as_the_person_chooses(open_app, tmp_path):
     plan = nk.plan(nk.scan(SAMPLES / "scores"))
     target = nk.ProjectFolder(tmp_path / "project", dataset="knee")
@@ -220,6 +222,7 @@ def test_what_is_there_is_met_as_the_person_chooses(open_app, tmp_path):
     all_well(opened)
 
 
+@pytest.mark.parametrize("place", ["lab"])
 def test_names_with_markup_run_no_script(open_app, tmp_path):
     opened = open_app(
         SOURCE=hostile_dataset(tmp_path), PROJECT=tmp_path / f"{MARKUP} p", DATASET=MARKUP

@@ -101,7 +101,7 @@ def test_a_busy_instance_is_asked_again_and_then_one_error(name: str) -> None:
         assert line.post("projects.info", {}) == {"id": 3}
     silent = pytest.raises(TargetError, match="the instance does not answer")
     with answering(Answer(int(name))) as there, silent as caught:
-        Connection(there.address, "t").post("projects.info", {})
+        Connection(there.address, "t", patience=1).post("projects.info", {})
     assert len(there.asked) > client.PUZZLED_TRIES
     assert f"status {name} at projects.info" in str(caught.value)
 
