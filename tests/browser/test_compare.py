@@ -39,6 +39,7 @@ def all_well(opened):
     assert opened.kernel_errors == []
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_rows_are_gone_through_and_nothing_of_an_old_side_stays(opened):
     rows = opened.find(f"{APP} .nk-list tbody tr")
     expect(rows).to_have_count(5)

@@ -158,6 +158,7 @@ def test_an_item_is_chosen_by_arrow_keys_and_letters_do_not_edit_the_notebook(op
     expect(shown).to_have_text(re.compile(r"sag_anatomic\.nii\.gz$"))
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_findings_are_filtered_accepted_and_lead_to_their_item(place, server, tmp_path):
     opened = opened_in(place, server, notebook_of(ALONE.format(str(faulty(tmp_path)))))
     part(opened, "Findings")
@@ -195,6 +196,7 @@ def test_findings_are_filtered_accepted_and_lead_to_their_item(place, server, tm
     assert is_quiet(opened)
 
 
+@pytest.mark.parametrize("place", ["voila"])
 def test_items_are_marked_by_key_and_mouse_and_the_marks_are_on_disk(opened):
     part(opened, "Board")
     cards = opened.find(f"{APP} .nk-card")

@@ -98,7 +98,7 @@ def test_faulty_cells_are_found_corrected_and_saved_by_keyboard(place, request, 
     quiet(opened)
 
 
-@PLACES
+@pytest.mark.parametrize("place", ["voila"])
 def test_a_click_shows_the_slice_of_a_cell_with_its_label(place, request):
     opened = app_of(place, request, SAMPLES / "scores", "cor_score.csv")
     opened.find(".nk-first-slice img").wait_for()  # before anybody asked
@@ -184,7 +184,7 @@ def test_a_large_table_draws_what_is_in_view(lab, tmp_path):
     quiet(opened)
 
 
-@PLACES
+@pytest.mark.parametrize("place", ["lab"])
 def test_markup_in_a_table_is_shown_as_text(place, request, tmp_path):
     folder = hostile_dataset(tmp_path)
     table = folder / f"{MARKUP}_axl_score.csv"
