@@ -15,8 +15,6 @@ from .access import contrast, focus_order, images_without_alt
 from .hostile import MARKUP, OTHER_MARKUP, hostile_dataset
 from .opened import SAMPLES, expect, notebook_of
 
-PLACES = pytest.mark.parametrize("place", ["lab", "voila"])
-
 GRID = ".nk-scoring >> nth=0 >> .nk-heat"
 
 APP = """
@@ -66,7 +64,7 @@ def quiet(opened):
     assert opened.kernel_errors == []
 
 
-@PLACES
+@pytest.mark.parametrize("place", ["lab", "voila"])
 def test_faulty_cells_are_found_corrected_and_saved_by_keyboard(place, request, tmp_path):
     opened = shown(place, request, "03_scores.ipynb", SOURCE=faulty_copy(tmp_path))
     page, grid = opened.page, opened.find(GRID)
